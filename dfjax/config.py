@@ -1,0 +1,315 @@
+"""Frozen dataclasses for everything that can be set, and their way to and from `config.json`.
+
+A config states its units, checks itself when it is made, and is published with the weights, so that
+whoever loads a model samples, crops and decides exactly as its training did.
+"""
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Self
+
+SCHEMA_VERSION = 1
+"""Version of the layout of `config.json`. A loader refuses one that is newer than its own."""
+
+ID2LABEL = {0: "real", 1: "fake"}
+"""The one label order of dfjax: a positive logit means fake."""
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VideoConfig:
+    """Which frames are read from a video, and what an uploaded file may cost."""
+
+    num_frames: int = 32  # frames sampled per video, evenly spread over its time
+    max_frame_pixels: int = 1920 * 1080  # a larger frame is scaled down to this while it is decoded
+    max_source_pixels: int = 8192 * 4320  # pixels of one coded frame; more is refused
+    max_duration: float = 4 * 3600.0  # seconds; longer is refused
+    max_file_bytes: int = 2 * 1024**3  # bytes; larger is refused
+    max_output_bytes: int = 1024**3  # bytes of decoded frames delivered for one video
+    max_decode_seconds: float = 120.0  # wall time of all decoding of one video, seconds
+
+    def __post_init__(self):
+        """Checks that every limit is positive."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            _require(value > 0, f"VideoConfig.{field.name} is {value}; it must be positive.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FaceConfig:
+    """How MTCNN looks for faces."""
+
+    image_size: int = 640  # the longer side of the picture that is searched, pixels
+    min_face_size: int = 24  # smallest face side looked for in that picture, pixels
+    pyramid_factor: float = 0.709  # scale between neighbouring levels of the image pyramid
+    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.9)  # P-Net, R-Net, O-Net confidences kept
+
+    def __post_init__(self):
+        """Checks ranges."""
+        _require(
+            12 <= self.min_face_size <= self.image_size,
+            f"FaceConfig.min_face_size is {self.min_face_size}; "
+            f"it must lie between 12 (P-Net's window) and image_size {self.image_size}.",
+        )
+        _require(
+            0 < self.pyramid_factor < 1,
+            f"FaceConfig.pyramid_factor is {self.pyramid_factor}; it must lie between 0 and 1.",
+        )
+        _require(
+            len(self.thresholds) == 3 and all(0 < t < 1 for t in self.thresholds),
+            f"FaceConfig.thresholds is {self.thresholds}; three numbers in (0, 1) are needed.",
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrackConfig:
+    """How detections in sampled frames are joined into face tracks."""
+
+    min_overlap: float = 0.2  # intersection over union of two boxes that may be one face
+    max_size_ratio: float = 2.0  # between the sides of two boxes that may be one face
+    max_gap: int = 3  # sampled frames that a face may be missing before its track ends
+    min_frames: int = 3  # detections that a track needs, in a video with as many sampled frames
+    max_tracks: int = 8  # the largest and longest-seen faces that are kept
+
+    def __post_init__(self):
+        """Checks ranges."""
+        _require(
+            0 <= self.min_overlap < 1,
+            f"TrackConfig.min_overlap is {self.min_overlap}; it must lie in [0, 1).",
+        )
+        _require(
+            self.max_size_ratio >= 1,
+            f"TrackConfig.max_size_ratio is {self.max_size_ratio}; it must be at least 1.",
+        )
+        for name, smallest in (("max_gap", 0), ("min_frames", 1), ("max_tracks", 1)):
+            value = getattr(self, name)
+            _require(
+                value >= smallest, f"TrackConfig.{name} is {value}; it must be at least {smallest}."
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CropConfig:
+    """How a face track becomes a clip of face crops."""
+
+    image_size: int = 224  # side of the face crop, pixels
+    margin: float = 1.3  # crop side over face-box side
+    smoothing: float = 0.2  # standard deviation of the smoothing of a track's transform, seconds
+
+    def __post_init__(self):
+        """Checks ranges."""
+        _require(
+            self.image_size >= 16,
+            f"CropConfig.image_size is {self.image_size}; it must be at least 16 pixels.",
+        )
+        _require(self.margin > 0, f"CropConfig.margin is {self.margin}; it must be positive.")
+        _require(
+            self.smoothing >= 0,
+            f"CropConfig.smoothing is {self.smoothing}; it must be at least 0 seconds.",
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ResNetConfig:
+    """Shape of the encoder. The defaults are ResNet-50 v1.5, as in `microsoft/resnet-50`."""
+
+    embedding_size: int = 64  # channels of the stem
+    depths: tuple[int, ...] = (3, 4, 6, 3)  # bottleneck blocks per stage
+    widths: tuple[int, ...] = (256, 512, 1024, 2048)  # output channels per stage
+    compute_dtype: str = "float32"  # of the convolutions: "float32" | "bfloat16"
+
+    def __post_init__(self):
+        """Checks ranges."""
+        _require(
+            len(self.depths) == len(self.widths) > 0,
+            f"ResNetConfig has {len(self.depths)} depths and {len(self.widths)} widths; "
+            "one of each is needed per stage.",
+        )
+        _require(
+            all(width % 4 == 0 and width > 0 for width in self.widths),
+            f"ResNetConfig.widths is {self.widths}; each must be a positive multiple of 4, "
+            "for the bottleneck is a quarter as wide.",
+        )
+        _require(
+            self.compute_dtype in ("float32", "bfloat16"),
+            f"ResNetConfig.compute_dtype is {self.compute_dtype!r}; use 'float32' or 'bfloat16'.",
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DetectorConfig:
+    """Shape of what follows the encoder: projection, LSTM over frames, frame and clip heads."""
+
+    projection_size: int = 256  # features per frame that enter the LSTM
+    hidden_size: int = 128  # features of the LSTM's state, per direction
+    bidirectional: bool = True
+    dropout: float = 0.2  # share of projected features dropped while training
+
+    def __post_init__(self):
+        """Checks ranges."""
+        for name in ("projection_size", "hidden_size"):
+            value = getattr(self, name)
+            _require(value >= 1, f"DetectorConfig.{name} is {value}; it must be at least 1.")
+        _require(
+            0 <= self.dropout < 1,
+            f"DetectorConfig.dropout is {self.dropout}; it must lie in [0, 1).",
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NormalizationConfig:
+    """Pixel statistics of the encoder's pretraining, for values in [0, 1], in RGB order."""
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)  # ImageNet
+
+    def __post_init__(self):
+        """Checks that no channel is divided by zero."""
+        _require(
+            all(s > 0 for s in self.std),
+            f"NormalizationConfig.std is {self.std}; each channel needs a positive number.",
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CalibrationConfig:
+    """From logits to probabilities and a verdict; fitted on a validation split only.
+
+    `probability_fake = sigmoid(scale * logit + bias)`.
+    """
+
+    scale: float = 1.0  # of the clip logit; 1 / temperature
+    bias: float = 0.0  # of the clip logit
+    frame_scale: float = 1.0  # of the frame logits
+    frame_bias: float = 0.0  # of the frame logits
+    real_below: float = 0.5  # probability_fake under which the verdict is "real"
+    fake_above: float = 0.5  # probability_fake over which the verdict is "fake"
+    false_positive_rate: float | None = None  # of real videos at fake_above; None: unmeasured
+
+    def __post_init__(self):
+        """Checks ranges."""
+        for name in ("scale", "frame_scale"):
+            value = getattr(self, name)
+            _require(
+                value > 0 and math.isfinite(value),
+                f"CalibrationConfig.{name} is {value}; it must be positive, "
+                "or the order of the scores is turned round.",
+            )
+        _require(
+            0 <= self.real_below <= self.fake_above <= 1,
+            f"CalibrationConfig has real_below {self.real_below} and fake_above {self.fake_above}; "
+            "needed: 0 <= real_below <= fake_above <= 1.",
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """All that inference needs. Published with the weights as `config.json`."""
+
+    video: VideoConfig = VideoConfig()
+    faces: FaceConfig = FaceConfig()
+    tracks: TrackConfig = TrackConfig()
+    crops: CropConfig = CropConfig()
+    encoder: ResNetConfig = ResNetConfig()
+    detector: DetectorConfig = DetectorConfig()
+    normalization: NormalizationConfig = NormalizationConfig()
+    calibration: CalibrationConfig = CalibrationConfig()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields as JSON values: dicts, lists, strings, numbers, booleans, None."""
+        return _to_json_value(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Returns the config that `to_dict` gave.
+
+        Fields that are absent take their defaults, so that an older file still loads.
+
+        Raises:
+          ValueError: A field is unknown, of another type, or out of range.
+        """
+        return _from_json_value(cls, values, "config")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a detector is trained on prepared face clips."""
+
+    num_epochs: int = 40  # passes over the training clips
+    batch_size: int = 16  # clips per step, over all devices
+    learning_rate: float = 1e-3  # of Adam
+    weight_decay: float = 1e-4  # decoupled, per step and unit of learning rate
+    frame_loss_weight: float = 0.5  # of the per-frame BCE beside the clip's BCE
+    seed: int = 0
+
+    def __post_init__(self):
+        """Checks ranges."""
+        for name in ("num_epochs", "batch_size", "learning_rate"):
+            value = getattr(self, name)
+            _require(value > 0, f"TrainConfig.{name} is {value}; it must be positive.")
+        for name in ("weight_decay", "frame_loss_weight"):
+            value = getattr(self, name)
+            _require(value >= 0, f"TrainConfig.{name} is {value}; it must be at least 0.")
+
+
+def dumps(values: Mapping[str, Any]) -> str:
+    """Returns `values` as the JSON text of a file: indented, with a final newline, no NaN."""
+    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _to_json_value(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {f.name: _to_json_value(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [_to_json_value(item) for item in value]
+    return value
+
+
+def _from_json_value(kind: Any, value: Any, where: str) -> Any:
+    """Returns `value` as the annotated type `kind`; `where` names it in errors."""
+    if dataclasses.is_dataclass(kind):
+        _require(isinstance(value, Mapping), f"{where} is {value!r}; an object was expected.")
+        hints = typing.get_type_hints(kind)
+        unknown = sorted(set(value) - set(hints))
+        _require(
+            not unknown,
+            f"{where} has unknown fields {', '.join(unknown)}; known are {', '.join(hints)}. "
+            "Was it written by a newer dfjax?",
+        )
+        fields = {
+            name: _from_json_value(hints[name], item, f"{where}.{name}")
+            for name, item in value.items()
+        }
+        return typing.cast(Any, kind)(**fields)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        if value is None and type(None) in arguments:
+            return None
+        (kind,) = (a for a in arguments if a is not type(None))
+        return _from_json_value(kind, value, where)
+    if origin is tuple:
+        _require(isinstance(value, list | tuple), f"{where} is {value!r}; a list was expected.")
+        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
+        _require(
+            len(kinds) == len(value),
+            f"{where} has {len(value)} entries; {len(kinds)} were expected.",
+        )
+        return tuple(
+            _from_json_value(k, v, f"{where}[{i}]")
+            for i, (k, v) in enumerate(zip(kinds, value, strict=True))
+        )
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    _require(
+        isinstance(value, kind) and not (kind is int and isinstance(value, bool)),
+        f"{where} is {value!r}; {kind.__name__} was expected.",
+    )
+    return value

@@ -1,0 +1,41 @@
+"""Every exception class of dfjax. Their messages are sentences that a visitor can act on."""
+
+
+class DfjaxError(Exception):
+    """Base of all errors that dfjax raises on purpose; its message is fit to be shown."""
+
+
+class VideoError(DfjaxError):
+    """A file that cannot be used as a video."""
+
+
+class UnsupportedFormatError(VideoError):
+    """The file is not one of the containers that dfjax opens."""
+
+
+class NoVideoStreamError(VideoError):
+    """The file is a known container, but holds no picture."""
+
+
+class DamagedVideoError(VideoError):
+    """The file claims to be a video, but no frame of it can be decoded."""
+
+
+class VideoLimitError(VideoError):
+    """The video is larger, longer or slower to decode than the configured limits."""
+
+
+class ModelFormatError(DfjaxError):
+    """A folder or repository does not hold a model that this version of dfjax can load."""
+
+
+class DatasetError(DfjaxError):
+    """A data set's folder, rows or labels are not what was asked for."""
+
+
+class TrainingError(DfjaxError):
+    """Training cannot start or go on."""
+
+
+class HubError(DfjaxError):
+    """The Hugging Face Hub refused a request, or what would be sent is not complete."""

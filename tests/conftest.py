@@ -1,0 +1,43 @@
+"""Settings of the whole test run, and the real clips where they are present."""
+
+import os
+from pathlib import Path
+
+# Before jax is imported: eight devices, so that sharded code is sharded in the tests.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+).strip()
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+_PROJECT = Path(__file__).resolve().parent.parent
+
+
+def _real_clips_root() -> Path | None:
+    """Returns the folder that holds `data/` and `weights/`, or None where there is none."""
+    root = Path(os.environ.get("DFJAX_REAL_CLIPS") or _PROJECT.parent / "shared")
+    return root if (root / "data" / "ffpp").is_dir() else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips what needs the real clips, with the reason, where they are absent."""
+    if _real_clips_root() is not None:
+        return
+    skip = pytest.mark.skip(reason="no real clips: set DFJAX_REAL_CLIPS to a folder with data/ffpp")
+    for item in items:
+        if "real_clips" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def real_clips() -> Path:
+    """The folder that holds `data/` and `weights/`; only for tests marked `real_clips`."""
+    root = _real_clips_root()
+    assert root is not None, "mark the test with @pytest.mark.real_clips"
+    return root
