@@ -9,7 +9,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 SCHEMA_VERSION = 1
@@ -32,6 +32,7 @@ class VideoConfig:
     max_frame_pixels: int = 1920 * 1080  # a larger frame is scaled down to this while it is decoded
     max_source_pixels: int = 8192 * 4320  # pixels of one coded frame; more is refused
     max_duration: float = 4 * 3600.0  # seconds; longer is refused
+    max_source_frames: int = 2_000_000  # coded frames in the file; more is refused
     max_file_bytes: int = 2 * 1024**3  # bytes; larger is refused
     max_output_bytes: int = 1024**3  # bytes of decoded frames delivered for one video
     max_decode_seconds: float = 120.0  # wall time of all decoding of one video, seconds
@@ -48,9 +49,9 @@ class FaceConfig:
     """How MTCNN looks for faces."""
 
     image_size: int = 640  # the longer side of the picture that is searched, pixels
-    min_face_size: int = 24  # smallest face side looked for in that picture, pixels
-    pyramid_factor: float = 0.709  # scale between neighbouring levels of the image pyramid
-    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.9)  # P-Net, R-Net, O-Net confidences kept
+    min_face_size: int = 32  # smallest face side looked for in that picture, pixels
+    pyramid_factor: float = 0.65  # scale between neighbouring levels of the image pyramid
+    thresholds: tuple[float, float, float] = (0.7, 0.7, 0.9)  # P-Net, R-Net, O-Net confidences kept
 
     def __post_init__(self):
         """Checks ranges."""
@@ -75,8 +76,10 @@ class TrackConfig:
 
     min_overlap: float = 0.2  # intersection over union of two boxes that may be one face
     max_size_ratio: float = 2.0  # between the sides of two boxes that may be one face
+    max_speed: float = 2.0  # face sides per second that a face may move, over at most a second
     max_gap: int = 3  # sampled frames that a face may be missing before its track ends
     min_frames: int = 3  # detections that a track needs, in a video with as many sampled frames
+    min_confidence: float = 0.97  # of a face that is kept though it has fewer detections
     max_tracks: int = 8  # the largest and longest-seen faces that are kept
 
     def __post_init__(self):
@@ -88,6 +91,14 @@ class TrackConfig:
         _require(
             self.max_size_ratio >= 1,
             f"TrackConfig.max_size_ratio is {self.max_size_ratio}; it must be at least 1.",
+        )
+        _require(
+            self.max_speed >= 0,
+            f"TrackConfig.max_speed is {self.max_speed}; it must be at least 0 sides per second.",
+        )
+        _require(
+            0 <= self.min_confidence <= 1,
+            f"TrackConfig.min_confidence is {self.min_confidence}; it must lie in [0, 1].",
         )
         for name, smallest in (("max_gap", 0), ("min_frames", 1), ("max_tracks", 1)):
             value = getattr(self, name)
@@ -102,7 +113,7 @@ class CropConfig:
 
     image_size: int = 224  # side of the face crop, pixels
     margin: float = 1.3  # crop side over face-box side
-    smoothing: float = 0.2  # standard deviation of the smoothing of a track's transform, seconds
+    smoothing: float = 0.1  # standard deviation of the smoothing of a track's transform, seconds
 
     def __post_init__(self):
         """Checks ranges."""
@@ -241,26 +252,33 @@ class Config:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How a detector is trained on prepared face clips."""
+    """How the part of a detector that follows the frozen encoder is trained."""
 
-    num_epochs: int = 40  # passes over the training clips
-    batch_size: int = 16  # clips per step, over all devices
-    learning_rate: float = 1e-3  # of Adam
-    weight_decay: float = 1e-4  # decoupled, per step and unit of learning rate
+    steps: int = 400  # updates of the weights
+    batch_size: int = 16  # clips per step, over all devices; half of them real, half fake
+    learning_rate: float = 5e-4  # of Adam at its highest, after the warm-up
+    warmup_steps: int = 20  # steps in which the learning rate grows to its highest
+    weight_decay: float = 1e-2  # decoupled, per step and unit of learning rate
     frame_loss_weight: float = 0.5  # of the per-frame BCE beside the clip's BCE
-    seed: int = 0
+    max_false_positive_rate: float = 0.05  # of real validation videos that may be called fake
+    seed: int = 0  # of the weights, the order of the clips and the dropout
 
     def __post_init__(self):
         """Checks ranges."""
-        for name in ("num_epochs", "batch_size", "learning_rate"):
+        for name in ("steps", "learning_rate", "max_false_positive_rate"):
             value = getattr(self, name)
             _require(value > 0, f"TrainConfig.{name} is {value}; it must be positive.")
-        for name in ("weight_decay", "frame_loss_weight"):
+        for name in ("warmup_steps", "weight_decay", "frame_loss_weight"):
             value = getattr(self, name)
             _require(value >= 0, f"TrainConfig.{name} is {value}; it must be at least 0.")
+        _require(
+            self.batch_size >= 2 and self.batch_size % 2 == 0,
+            f"TrainConfig.batch_size is {self.batch_size}; it must be even, "
+            "for a batch is half real and half fake.",
+        )
 
 
-def dumps(values: Mapping[str, Any]) -> str:
+def dumps(values: Mapping[str, Any] | Sequence[Any]) -> str:
     """Returns `values` as the JSON text of a file: indented, with a final newline, no NaN."""
     return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

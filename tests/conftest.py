@@ -41,3 +41,17 @@ def real_clips() -> Path:
     root = _real_clips_root()
     assert root is not None, "mark the test with @pytest.mark.real_clips"
     return root
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Makes a skip a failure for the markers in DFJAX_REQUIRED_MARKERS, a list with commas.
+
+    On a machine that is meant to run everything, a test that skips itself proves nothing.
+    """
+    report = yield
+    required = set(filter(None, os.environ.get("DFJAX_REQUIRED_MARKERS", "").split(",")))
+    if report.skipped and required & set(item.keywords):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but required here: {report.longrepr}"
+    return report

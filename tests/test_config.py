@@ -1,0 +1,133 @@
+"""The config: its way to config.json and back, and what it refuses."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+
+import dfjax
+from dfjax.config import (
+    CalibrationConfig,
+    Config,
+    CropConfig,
+    ResNetConfig,
+    TrainConfig,
+    VideoConfig,
+    dumps,
+)
+
+CHANGED = Config(
+    video=VideoConfig(num_frames=7),
+    crops=CropConfig(margin=1.5),
+    encoder=ResNetConfig(depths=(1, 2), widths=(16, 32), compute_dtype="bfloat16"),
+    calibration=CalibrationConfig(scale=2.0, false_positive_rate=0.05),
+)
+
+
+@pytest.mark.parametrize("config", [Config(), CHANGED], ids=["default", "changed"])
+def test_a_config_goes_through_json_unchanged(config):
+    assert Config.from_dict(json.loads(dumps(config.to_dict()))) == config
+
+
+def test_a_config_read_from_json_can_be_hashed():
+    assert hash(Config.from_dict(json.loads(dumps(CHANGED.to_dict())))) == hash(CHANGED)
+
+
+def test_fields_that_are_absent_take_their_defaults():
+    config = Config.from_dict({"crops": {"margin": 1.5}})
+    assert config == dataclasses.replace(Config(), crops=CropConfig(margin=1.5))
+
+
+def test_a_whole_number_is_taken_for_a_float():
+    margin = Config.from_dict({"crops": {"margin": 2}}).crops.margin
+    assert margin == 2.0 and isinstance(margin, float)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"colour": 1}, "config has unknown fields colour; known are video"),
+        ({"crops": {"size": 1}}, "config.crops has unknown fields size; known are image_size"),
+        ({"crops": 224}, "config.crops is 224; an object was expected"),
+        ({"crops": {"image_size": 224.0}}, "config.crops.image_size is 224.0; int was expected"),
+        ({"crops": {"image_size": True}}, "config.crops.image_size is True; int was expected"),
+        ({"crops": {"margin": "wide"}}, "config.crops.margin is 'wide'; float was expected"),
+        ({"crops": {"margin": True}}, "config.crops.margin is True; float was expected"),
+        ({"crops": {"margin": None}}, "config.crops.margin is None; float was expected"),
+        ({"detector": {"bidirectional": 1}}, "config.detector.bidirectional is 1; bool was"),
+        ({"encoder": {"depths": 3}}, "config.encoder.depths is 3; a list was expected"),
+        ({"encoder": {"depths": [3, "4"]}}, r"config.encoder.depths\[1\] is '4'; int was"),
+        ({"normalization": {"mean": [0.5, 0.5]}}, "config.normalization.mean has 2 entries; 3"),
+        ({"calibration": {"false_positive_rate": "low"}}, "false_positive_rate is 'low'; float"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_unknown_field_or_a_value_of_another_type_is_refused_by_name(values, message):
+    with pytest.raises(ValueError, match=message):
+        Config.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value"),
+    [
+        ("video", "num_frames", 0),
+        ("video", "max_duration", -1.0),
+        ("faces", "min_face_size", 11),
+        ("faces", "pyramid_factor", 1.0),
+        ("faces", "thresholds", [0.5, 0.5, 1.0]),
+        ("tracks", "min_overlap", 1.0),
+        ("tracks", "max_size_ratio", 0.5),
+        ("tracks", "max_gap", -1),
+        ("tracks", "max_tracks", 0),
+        ("crops", "image_size", 8),
+        ("crops", "margin", 0.0),
+        ("crops", "smoothing", -0.1),
+        ("encoder", "widths", [16, 32, 64, 10]),
+        ("encoder", "depths", []),
+        ("encoder", "compute_dtype", "float16"),
+        ("detector", "hidden_size", 0),
+        ("detector", "dropout", 1.0),
+        ("normalization", "std", [0.2, 0.0, 0.2]),
+        ("calibration", "scale", 0.0),
+        ("calibration", "frame_scale", -1.0),
+        ("calibration", "real_below", 0.9),
+        ("calibration", "fake_above", 1.1),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(section, field, value):
+    with pytest.raises(ValueError, match=field):
+        Config.from_dict({section: {field: value}})
+
+
+@pytest.mark.parametrize("field", ["learning_rate", "batch_size"])
+def test_training_values_out_of_range_are_refused_by_name(field):
+    with pytest.raises(ValueError, match=field):
+        TrainConfig(**{field: 0})
+
+
+def test_json_that_no_other_program_could_read_is_not_written():
+    with pytest.raises(ValueError, match="JSON"):
+        dumps({"scale": float("nan")})
+
+
+def test_importing_the_config_starts_neither_jax_nor_any_other_library():
+    code = (
+        "import sys; before = set(sys.modules); import dfjax.config, dfjax.errors; "
+        "roots = {name.partition('.')[0] for name in set(sys.modules) - before}; "
+        "print(*sorted(roots - set(sys.stdlib_module_names)))"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert result.stdout.split() == ["dfjax"]
+
+
+def test_the_package_gives_what_it_lists_and_nothing_else():
+    from dfjax.models.detector import Detector
+    from dfjax.predictor import Predictor
+
+    assert dfjax.Detector is Detector and dfjax.Predictor is Predictor
+    assert set(dfjax.__all__) <= set(dir(dfjax))
+    with pytest.raises(AttributeError, match="no attribute 'Classifier'"):
+        _ = dfjax.Classifier
