@@ -1,0 +1,1 @@
+"""Video files, faces, face tracks and face crops: numpy in, numpy out."""

@@ -1,0 +1,154 @@
+"""What kind of file an upload is, judged by its first bytes; its name and suffix say nothing."""
+
+import os
+import stat
+from os import PathLike
+from pathlib import Path
+from typing import BinaryIO
+
+from dfjax.config import VideoConfig
+from dfjax.errors import NoVideoStreamError, UnsupportedFormatError, VideoError, VideoLimitError
+
+STILL_FORMATS = ("JPEG", "PNG", "WEBP")
+"""Pillow's names of the still pictures that are opened."""
+
+_WANTED = "Use an MP4, MOV, AVI, WebM, MKV or GIF video, or a JPEG, PNG or WebP picture."
+
+_ISO_BOXES = {  # types of the box that an MP4 or MOV file can begin with
+    *(b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"sidx", b"free", b"skip", b"wide", b"pnot"),
+}
+_PICTURE_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"}
+
+# (first bytes, what a visitor calls it)
+_SOUND = (
+    (b"ID3", "an MP3 sound file"),
+    (b"\xff\xfb", "an MP3 sound file"),
+    (b"\xff\xf3", "an MP3 sound file"),
+    (b"\xff\xf2", "an MP3 sound file"),
+    (b"\xff\xf1", "an AAC sound file"),
+    (b"\xff\xf9", "an AAC sound file"),
+    (b"fLaC", "a FLAC sound file"),
+    (b"#!AMR", "an AMR sound file"),
+    (b"caff", "a CAF sound file"),
+)
+_OTHER = (
+    (b"PK\x03\x04", "a ZIP archive or an office document"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"%PDF", "a PDF document"),
+    (b"MZ", "a Windows program"),
+    (b"\x7fELF", "a Linux program"),
+    (b"OggS", "an Ogg file"),
+    (b"FLV\x01", "a Flash video"),
+    (b"\x30\x26\xb2\x75", "a Windows Media file"),
+    (b"\x00\x00\x01\xba", "an MPEG program stream"),
+    (b"BM", "a BMP picture"),
+    (b"II*\x00", "a TIFF picture"),
+    (b"MM\x00*", "a TIFF picture"),
+)
+_TEXT = (
+    ("#extm3u", "a playlist"),
+    ("ffconcat", "a list of other files"),
+    ("[script info]", "a subtitle file"),
+    ("webvtt", "a subtitle file"),
+    ("<", "a web page or a drawing"),
+)
+
+
+def shown_name(path: str | PathLike[str]) -> str:
+    """Returns the file's name without its folder, fit for a message, a report and a page.
+
+    What no page can show (line ends, control characters, bytes that are not text) is replaced.
+    """
+    name = Path(os.fsdecode(path)).name
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Opens a file to read its bytes.
+
+    Raises:
+      VideoError: It is missing, a folder, not a plain file, or may not be read.
+    """
+    name = shown_name(path)
+    try:
+        # Never blocks: a named pipe without a writer would hold a plain open() for ever.
+        file = open(
+            path, "rb", buffering=0, opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        raise VideoError(f"There is no file named {name!r}. Check its path.") from None
+    except IsADirectoryError:
+        raise VideoError(f"{name!r} is a folder; a video file is needed.") from None
+    except PermissionError:
+        raise VideoError(
+            f"{name!r} may not be read. Give yourself permission to read it, or copy it."
+        ) from None
+    except (OSError, ValueError) as error:  # a name too long, a NUL in it, a broken disk
+        raise VideoError(f"{name!r} cannot be opened: {error}. Try another copy.") from None
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise VideoError(f"{name!r} is not a plain file; a video file is needed.")
+    return file
+
+
+def identify(path: Path, config: VideoConfig) -> str:
+    """Returns what the file is: "mov" (also MP4), "matroska" (also WebM), "avi", "gif" or a still.
+
+    The first four are ffmpeg's names of the only demuxers that dfjax runs; a still is one of
+    `STILL_FORMATS`.
+
+    Raises:
+      VideoError: It is missing, a folder, not a plain file, or may not be read.
+      UnsupportedFormatError: It is empty or of another kind.
+      NoVideoStreamError: It is a kind of file that holds sound only.
+      VideoLimitError: It is larger than `config.max_file_bytes`.
+    """
+    name = shown_name(path)
+    with open_plain(path) as file:
+        num_bytes = os.fstat(file.fileno()).st_size
+        head = file.read(512)
+    if not head:
+        raise UnsupportedFormatError(f"{name!r} is empty. Was its upload or download cut off?")
+    if num_bytes > config.max_file_bytes:
+        raise VideoLimitError(
+            f"{name!r} has {num_bytes:,} bytes; the limit is {config.max_file_bytes:,}. "
+            "Cut it shorter or make its pictures smaller."
+        )
+    return _identify_head(head, name)
+
+
+def _identify_head(head: bytes, name: str) -> str:
+    """Returns the format that the first bytes of a file tell."""
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "gif"
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "matroska"
+    if head.startswith(b"RIFF"):
+        kinds = {b"AVI ": "avi", b"WEBP": "WEBP"}
+        if head[8:12] in kinds:
+            return kinds[head[8:12]]
+        if head[8:12] == b"WAVE":
+            raise NoVideoStreamError(f"{name!r} is a WAV sound file: it has no picture. {_WANTED}")
+    if head[4:8] in _ISO_BOXES:
+        if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
+            raise UnsupportedFormatError(
+                f"{name!r} is a HEIC or AVIF picture, which is not opened. Save it as a JPEG."
+            )
+        return "mov"
+    for magic, words in _SOUND:
+        if head.startswith(magic):
+            raise NoVideoStreamError(f"{name!r} is {words}: it has no picture. {_WANTED}")
+    for magic, words in _OTHER:
+        if head.startswith(magic):
+            raise UnsupportedFormatError(f"{name!r} is {words}, not a video. {_WANTED}")
+    text = head.decode("utf-8-sig", errors="replace").lstrip().lower()
+    for start, words in _TEXT:
+        if text.startswith(start):
+            raise UnsupportedFormatError(f"{name!r} is {words}, not a video. {_WANTED}")
+    raise UnsupportedFormatError(f"{name!r} is not a video that dfjax can open. {_WANTED}")
