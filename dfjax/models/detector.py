@@ -1,0 +1,204 @@
+"""The detector: face crops of a clip in, a logit per frame and one for the clip out."""
+
+import os
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from dfjax.config import Config
+from dfjax.models import pretrained, weights
+from dfjax.models.locate import find_folder
+from dfjax.models.resnet import ResNet
+from dfjax.models.temporal import DetectorOutput, TemporalModel
+
+Array = jax.Array | np.ndarray
+
+
+class Detector(nnx.Module):
+    """ResNet per frame, then LSTM over the frames of a clip.
+
+    `encode` and `score_features` are the two halves of `__call__`. With a frozen encoder the first
+    can be run once for a data set and the second trained on what it gave.
+    """
+
+    def __init__(self, config: Config, *, rngs: nnx.Rngs, encoder: ResNet | None = None):
+        """Makes a detector with fresh weights.
+
+        Args:
+          config: Everything that is published with the weights.
+          rngs: Draws the initial weights.
+          encoder: One with pretrained weights, as `load_resnet` gives; None makes a fresh one.
+
+        Raises:
+          ValueError: `encoder` has another shape than `config.encoder`.
+        """
+        if encoder is None:
+            encoder = ResNet(config.encoder, rngs=rngs)
+        elif encoder.config != config.encoder:
+            raise ValueError(
+                f"the encoder's config is {encoder.config}, but the detector's says "
+                f"{config.encoder}. Set Config.encoder to the encoder's own `config`."
+            )
+        self.config = config
+        self.encoder = encoder
+        self.temporal = TemporalModel(config.encoder.widths[-1], config.detector, rngs=rngs)
+
+    def encode(
+        self,
+        images: Array,
+        *,
+        use_running_average: bool = True,
+        image_mask: Array | None = None,
+    ) -> jax.Array:
+        """Returns the features of face crops, float32 [N,C].
+
+        Args:
+          images: [N,S,S,3], RGB, uint8 or float in [0, 255]; S is `config.crops.image_size`.
+          use_running_average: As in `ResNet.__call__`.
+          image_mask: As in `ResNet.__call__`.
+
+        Raises:
+          ValueError: `images` has another shape.
+        """
+        size = self.config.crops.image_size
+        if images.shape[1:] != (size, size, 3):
+            raise ValueError(
+                f"images has shape {images.shape}; [N,{size},{size},3] is needed, "
+                "as in the model's config.crops.image_size."
+            )
+        mean = jnp.asarray(self.config.normalization.mean, jnp.float32).reshape(1, 1, 1, 3)
+        std = jnp.asarray(self.config.normalization.std, jnp.float32).reshape(1, 1, 1, 3)
+        normalized = (jnp.asarray(images, jnp.float32) / 255 - mean) / std
+        return self.encoder(
+            normalized,
+            use_running_average=use_running_average,
+            image_mask=None if image_mask is None else jnp.asarray(image_mask),
+        )
+
+    def score_features(
+        self, features: Array, frame_mask: Array, *, key: jax.Array | None = None
+    ) -> DetectorOutput:
+        """Returns the logits of clips whose frames are encoded.
+
+        An absent frame changes nothing, wherever in the clip it stands. A clip without any frame
+        gets a finite logit that means nothing: it is for the caller to leave out.
+
+        Args:
+          features: float [B,T,C], from `encode`.
+          frame_mask: bool [B,T], True where the frame is present.
+          key: Given while training: draws the dropout. None: no dropout.
+
+        Raises:
+          ValueError: The shapes do not go together, or the mask is not boolean.
+        """
+        num_features = self.config.encoder.widths[-1]
+        if features.ndim != 3 or features.shape[2] != num_features:
+            raise ValueError(
+                f"features has shape {features.shape}; [B,T,{num_features}] is needed."
+            )
+        _check_mask(frame_mask, features.shape[:2])
+        return self.temporal(jnp.asarray(features), jnp.asarray(frame_mask), key=key)
+
+    def __call__(
+        self,
+        clips: Array,
+        frame_mask: Array,
+        *,
+        use_running_average: bool = True,
+        key: jax.Array | None = None,
+    ) -> DetectorOutput:
+        """Returns the logits of clips of face crops.
+
+        Args:
+          clips: [B,T,S,S,3], RGB, uint8 or float in [0, 255]; S is `config.crops.image_size`.
+          frame_mask: bool [B,T], True where the frame is present.
+          use_running_average: False trains the encoder with the batch's own statistics, those of
+            the frames that are present; see `ResNet.__call__`.
+          key: As in `score_features`.
+
+        Raises:
+          ValueError: The shapes do not go together, or the mask is not boolean.
+        """
+        if clips.ndim != 5:
+            raise ValueError(f"clips has shape {clips.shape}; [B,T,S,S,3] is needed.")
+        _check_mask(frame_mask, clips.shape[:2])
+        features = self.encode(
+            clips.reshape(-1, *clips.shape[2:]),
+            use_running_average=use_running_average,
+            image_mask=None if use_running_average else frame_mask.reshape(-1),
+        )
+        return self.score_features(features.reshape(*clips.shape[:2], -1), frame_mask, key=key)
+
+    def save_pretrained(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        dtype: pretrained.SaveDtype = "auto",
+        max_shard_size: int | str = "16MB",
+    ) -> None:
+        """Writes the model as a folder that `from_pretrained` reads and the Hub serves.
+
+        The files are `config.json`, `preprocessor_config.json` and `model.safetensors`, or several
+        shards of it with an index. Other files of the folder are left alone.
+
+        Args:
+          folder: Made where it is missing. A model that it holds is replaced.
+          dtype: How kernels are stored; vectors (norms, biases) are float32 always. "auto" loses
+            nothing: float16 where that holds every value of a tensor exactly, float32 elsewhere.
+          max_shard_size: Largest size of one file, bytes, or text such as "16MB".
+
+        Raises:
+          ValueError: A value is not finite, or too large for `dtype`.
+        """
+        pretrained.write_model(
+            folder,
+            weights.to_tensors(self, _file_name),
+            self.config,
+            dtype=dtype,
+            max_shard_size=max_shard_size,
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls, folder_or_repo_id: str | os.PathLike[str], *, revision: str | None = None
+    ) -> Self:
+        """Returns the detector that a folder or a repository of the Hugging Face Hub holds.
+
+        Args:
+          folder_or_repo_id: A folder that `save_pretrained` wrote, or "owner/name" on the Hub.
+          revision: Branch, tag or commit on the Hub; None: its main branch.
+
+        Raises:
+          ModelFormatError: What is there is not a model that this version of dfjax can load.
+          HubError: The Hub does not have it, does not give it, or cannot be reached.
+        """
+        folder = find_folder(folder_or_repo_id, revision=revision)
+        config = pretrained.read_config(folder)
+        return weights.build(
+            lambda rngs: cls(config, rngs=rngs),
+            pretrained.read_tensors(folder),
+            _file_name,
+            where=str(folder_or_repo_id),
+        )
+
+
+def _check_mask(frame_mask: Array, shape: tuple[int, ...]) -> None:
+    if frame_mask.shape != shape or frame_mask.dtype != jnp.bool_:
+        raise ValueError(
+            f"frame_mask is {frame_mask.dtype} {frame_mask.shape}; bool {shape} is needed, "
+            "True where the frame is present."
+        )
+
+
+def _file_name(path: tuple[Any, ...]) -> str:
+    """Returns the name in the file of the variable at `path`.
+
+    The encoder keeps the names and the layout of `microsoft/resnet-50` behind the prefix
+    "encoder.": a frozen encoder stays byte for byte what its source was, and torch can read it.
+    """
+    if path[0] == "encoder":
+        return f"encoder.{weights.published_name(path[1:])}"
+    return ".".join(str(part) for part in path)

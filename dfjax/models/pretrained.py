@@ -1,0 +1,250 @@
+"""The files that a published model consists of, read and written.
+
+`config.json` holds everything that inference needs, and is the only source of it. The tensors are
+in `model.safetensors` or its shards. `preprocessor_config.json` repeats size and pixel statistics
+in transformers' format, for people who feed face crops to the model with their own tools.
+"""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import jax.numpy as jnp
+import numpy as np
+from huggingface_hub import split_state_dict_into_shards_factory
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from dfjax.config import ID2LABEL, SCHEMA_VERSION, Config, dumps
+from dfjax.errors import ModelFormatError
+from dfjax.version import __version__
+
+CONFIG_NAME = "config.json"
+PREPROCESSOR_NAME = "preprocessor_config.json"
+WEIGHTS_NAME = "model.safetensors"
+INDEX_NAME = "model.safetensors.index.json"
+
+SaveDtype = Literal["auto", "float32", "float16", "bfloat16"]
+"""How kernels are stored; see `write_model`."""
+
+_MODEL_TYPE = "dfjax"
+_WEIGHTS_PATTERN = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
+
+
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    """Returns the object in a JSON file of a model's folder.
+
+    Raises:
+      ModelFormatError: The file is missing, or is not a JSON object.
+    """
+    try:
+        values = json.loads((folder / name).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelFormatError(
+            f"{folder} has no {name}. A folder that Detector.save_pretrained wrote to the end "
+            "was expected."
+        ) from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelFormatError(
+            f"{folder / name} is not JSON: {error}. Get the file again."
+        ) from error
+    if not isinstance(values, dict):
+        raise ModelFormatError(f"{folder / name} holds a {type(values).__name__}, not an object.")
+    return values
+
+
+def read_config(folder: Path) -> Config:
+    """Returns the config of a detector's folder.
+
+    Raises:
+      ModelFormatError: It is of another kind of model, of a newer schema, of another label order,
+        or has fields that are unknown or out of range.
+    """
+    values = read_json(folder, CONFIG_NAME)
+    where = folder / CONFIG_NAME
+    model_type = values.pop("model_type", None)
+    if model_type != _MODEL_TYPE:
+        raise ModelFormatError(
+            f"{where} has model_type {model_type!r}; {_MODEL_TYPE!r} is needed, "
+            "as Detector.save_pretrained writes it."
+        )
+    schema_version = values.pop("schema_version", None)
+    written_by = values.pop("dfjax_version", "an unknown version")
+    if type(schema_version) is not int or not 1 <= schema_version <= SCHEMA_VERSION:
+        raise ModelFormatError(
+            f"{where} has schema_version {schema_version!r}, written by dfjax {written_by}; "
+            f"this is dfjax {__version__}, which reads 1 to {SCHEMA_VERSION}. Upgrade dfjax, or "
+            "take an older revision of the model."
+        )
+    for name, needed in _labels().items():
+        found = values.pop(name, None)
+        if found != needed:
+            raise ModelFormatError(
+                f"{where} has {name} {found}; {needed} is needed, for a positive logit means fake "
+                "in dfjax. Do not just edit it: a model trained with the other order would call "
+                "real videos fake."
+            )
+    values.pop("architectures", None)
+    try:
+        return Config.from_dict(values)
+    except ValueError as error:
+        raise ModelFormatError(f"{where} cannot be used: {error}") from error
+
+
+def read_tensors(folder: Path) -> dict[str, np.ndarray]:
+    """Returns the tensors of a model's folder by name, as they are stored.
+
+    Raises:
+      ModelFormatError: A file is missing or damaged, or the index does not say what the files hold.
+    """
+    single, index = folder / WEIGHTS_NAME, folder / INDEX_NAME
+    if single.exists() and index.exists():
+        raise ModelFormatError(
+            f"{folder} has both {WEIGHTS_NAME} and {INDEX_NAME}; one is left from another model. "
+            "Delete that one."
+        )
+    if not index.exists():
+        return _load(single)
+    places = read_json(folder, INDEX_NAME).get("weight_map")
+    if not isinstance(places, dict):
+        raise ModelFormatError(f"{index} has no weight_map. Get the file again.")
+    tensors: dict[str, np.ndarray] = {}
+    for name in sorted({str(place) for place in places.values()}):
+        # Plain names only: an index must not lead out of its folder.
+        if not _WEIGHTS_PATTERN.fullmatch(name):
+            raise ModelFormatError(
+                f"{index} names {name!r}; files like model-00001-of-00002.safetensors are needed."
+            )
+        shard = _load(folder / name)
+        promised = {tensor for tensor, place in places.items() if place == name}
+        if shard.keys() != promised:
+            differing = ", ".join(sorted(shard.keys() ^ promised))
+            raise ModelFormatError(
+                f"{folder / name} does not hold what {INDEX_NAME} says; they differ in: "
+                f"{differing}. Get the files again, all from one revision."
+            )
+        tensors |= shard
+    return tensors
+
+
+def write_model(
+    folder: str | os.PathLike[str],
+    tensors: Mapping[str, np.ndarray],
+    config: Config,
+    *,
+    dtype: SaveDtype,
+    max_shard_size: int | str,
+) -> None:
+    """Writes all files of a model; `Detector.save_pretrained` describes the arguments.
+
+    The files are written in full under another name first, and `config.json`, without which nothing
+    loads, is the first to go and the last to come. So a crash never leaves a folder that loads as
+    half of one model and half of another.
+
+    Raises:
+      ValueError: `dtype` is unknown; or a value is not finite, or too large for it.
+    """
+    if dtype not in get_args(SaveDtype):
+        raise ValueError(f"dtype is {dtype!r}; one of {', '.join(get_args(SaveDtype))} is needed.")
+    stored = {name: _stored(name, tensor, dtype) for name, tensor in tensors.items()}
+    shards = split_state_dict_into_shards_factory(
+        stored,
+        get_storage_size=lambda tensor: tensor.nbytes,
+        filename_pattern="model{suffix}.safetensors",
+        max_shard_size=max_shard_size,
+    )
+    texts = {
+        PREPROCESSOR_NAME: dumps(_preprocessor(config)),
+        CONFIG_NAME: dumps(_published(config)),
+    }
+    if shards.is_sharded:
+        index = {"metadata": shards.metadata, "weight_map": shards.tensor_to_filename}
+        texts = {INDEX_NAME: dumps(index), **texts}
+
+    folder = Path(folder).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Inside the folder, so that it is on the same disk and a rename is a rename.
+    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as saving:
+        for name, members in shards.filename_to_tensors.items():
+            part = {member: stored[member] for member in members}
+            # Not `save_file`: it makes files that nobody but their owner can read.
+            Path(saving, name).write_bytes(save(part, metadata={"format": "np"}))
+        for name, text in texts.items():
+            Path(saving, name).write_text(text, encoding="utf-8")
+        (folder / CONFIG_NAME).unlink(missing_ok=True)
+        for old in folder.iterdir():
+            if old.name == INDEX_NAME or _WEIGHTS_PATTERN.fullmatch(old.name):
+                old.unlink()
+        for name in (*shards.filename_to_tensors, *texts):
+            Path(saving, name).replace(folder / name)
+
+
+def _load(file: Path) -> dict[str, np.ndarray]:
+    try:
+        return load_file(file)
+    except FileNotFoundError as error:
+        raise ModelFormatError(
+            f"{file.parent} has no {file.name}. Get the whole folder again."
+        ) from error
+    except SafetensorError as error:
+        raise ModelFormatError(
+            f"{file} is damaged, or not safetensors: {error}. Get the file again."
+        ) from error
+
+
+def _stored(name: str, tensor: np.ndarray, dtype: SaveDtype) -> np.ndarray:
+    """Returns a float32 tensor in the type it is stored in."""
+    if not np.isfinite(tensor).all():
+        raise ValueError(
+            f"{name} holds values that are not finite. Did training diverge? Save an earlier state."
+        )
+    if dtype == "float32" or tensor.ndim < 2:
+        return tensor
+    with np.errstate(over="ignore"):  # an overflow is looked for just below
+        cast = tensor.astype(jnp.bfloat16 if dtype == "bfloat16" else np.float16)
+    if dtype == "auto":
+        return cast if np.array_equal(cast.astype(np.float32), tensor) else tensor
+    if not np.isfinite(cast).all():
+        raise ValueError(
+            f"{name} holds {np.abs(tensor).max():g}, too large for {dtype}. "
+            'Save with dtype="float32" or "auto".'
+        )
+    return cast
+
+
+def _labels() -> dict[str, Any]:
+    return {
+        "id2label": {str(index): label for index, label in ID2LABEL.items()},
+        "label2id": {label: index for index, label in ID2LABEL.items()},
+    }
+
+
+def _published(config: Config) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "dfjax_version": __version__,
+        "architectures": ["dfjax.Detector"],
+        "model_type": _MODEL_TYPE,
+        **_labels(),
+        **config.to_dict(),
+    }
+
+
+def _preprocessor(config: Config) -> dict[str, Any]:
+    size = config.crops.image_size
+    return {
+        # The plainest of transformers' processors: resize to a square, scale, normalise.
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": size, "width": size},
+        "resample": 2,  # PIL's number for bilinear
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(config.normalization.mean),
+        "image_std": list(config.normalization.std),
+    }

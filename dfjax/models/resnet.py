@@ -1,0 +1,175 @@
+"""ResNet v1.5 with bottleneck blocks: pictures in, one feature vector per picture out.
+
+The order of layers and the names of attributes follow the published `microsoft/resnet-50`, so that
+`dfjax.models.weights` needs only a short table to read its files.
+
+Source: He et al., "Deep Residual Learning for Image Recognition", 2015; v1.5 has the stride in the
+3x3 convolution, not in the first 1x1.
+"""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from dfjax.config import ResNetConfig
+
+_REDUCTION = 4  # block width over bottleneck width
+
+
+class ConvNorm(nnx.Module):
+    """A convolution without bias, batch normalisation, and ReLU where asked for.
+
+    The convolution computes in `compute_dtype`. Parameters, statistics and the normalisation itself
+    stay float32: bfloat16 would round a variance by up to 0.4%, in each of fifty layers.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        relu: bool = True,
+        compute_dtype: str,
+        rngs: nnx.Rngs,
+    ):
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.relu = relu
+        self.compute_dtype = compute_dtype
+        shape = (kernel_size, kernel_size, in_channels, out_channels)
+        # He et al., 2015, over the fan out. Drawn as a matrix: in four dimensions XLA takes four
+        # times as long to compile the draw.
+        drawn = jax.random.normal(rngs.params(), (math.prod(shape[:3]), out_channels), jnp.float32)
+        deviation = math.sqrt(2 / (kernel_size**2 * out_channels))
+        self.kernel = nnx.Param(deviation * drawn.reshape(shape))
+        # torch's momentum, 0.1, is the share of the new value; flax's is that of the old one.
+        self.normalization = nnx.BatchNorm(
+            out_channels, momentum=0.9, epsilon=1e-5, dtype=jnp.float32, rngs=rngs
+        )
+
+    def __call__(
+        self, x: jax.Array, *, use_running_average: bool, mask: jax.Array | None
+    ) -> jax.Array:
+        """Returns [N,H,W,C] in the compute dtype.
+
+        Args:
+          x: [N,H,W,C] in the compute dtype.
+          use_running_average: As in `ResNet.__call__`.
+          mask: bool [N,1,1,1], pictures that count in the batch's statistics; None: all.
+        """
+        x = self._convolve(x, self.kernel[...].astype(self.compute_dtype))
+        x = self.normalization(x, use_running_average, mask=mask)
+        if self.relu:
+            x = jax.nn.relu(x)
+        return x.astype(self.compute_dtype)
+
+    def _convolve(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        if self.kernel_size == 1:
+            # As a matrix product: a fifth faster for the whole network on a CPU than XLA's 1x1
+            # convolution, which copies its input into patches first.
+            return jnp.einsum("nhwi,io->nhwo", x[:, :: self.stride, :: self.stride], kernel[0, 0])
+        # Symmetric, as in torch. XLA's "SAME" pads only the far side at stride 2, which shifts the
+        # picture by a pixel.
+        padding = self.kernel_size // 2
+        return jax.lax.conv_general_dilated(
+            x,
+            kernel,
+            window_strides=(self.stride, self.stride),
+            padding=((padding, padding), (padding, padding)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+
+
+class Bottleneck(nnx.Module):
+    """Three convolutions (1x1, 3x3, 1x1) beside a shortcut."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        stride: int,
+        compute_dtype: str,
+        rngs: nnx.Rngs,
+    ):
+        inner = out_channels // _REDUCTION
+        common: dict[str, Any] = {"compute_dtype": compute_dtype, "rngs": rngs}
+        changes_shape = in_channels != out_channels or stride != 1
+        self.shortcut = (
+            ConvNorm(in_channels, out_channels, 1, stride=stride, relu=False, **common)
+            if changes_shape
+            else None
+        )
+        self.layer = nnx.List(
+            [
+                ConvNorm(in_channels, inner, 1, **common),
+                ConvNorm(inner, inner, 3, stride=stride, **common),
+                ConvNorm(inner, out_channels, 1, relu=False, **common),
+            ]
+        )
+
+    def __call__(
+        self, x: jax.Array, *, use_running_average: bool, mask: jax.Array | None
+    ) -> jax.Array:
+        """Returns [N,H,W,out_channels]; see `ConvNorm.__call__` for the arguments."""
+        residual = x
+        if self.shortcut is not None:
+            residual = self.shortcut(x, use_running_average=use_running_average, mask=mask)
+        for layer in self.layer:
+            x = layer(x, use_running_average=use_running_average, mask=mask)
+        return jax.nn.relu(x + residual)
+
+
+class ResNet(nnx.Module):
+    """The encoder: normalised pictures to pooled features."""
+
+    def __init__(self, config: ResNetConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        common: dict[str, Any] = {"compute_dtype": config.compute_dtype, "rngs": rngs}
+        self.embedder = ConvNorm(3, config.embedding_size, 7, stride=2, **common)
+        stages = []
+        in_channels = config.embedding_size
+        for index, (depth, width) in enumerate(zip(config.depths, config.widths, strict=True)):
+            blocks = []
+            for block in range(depth):
+                # The first stage's pictures are halved by the stem's pooling already.
+                stride = 2 if index > 0 and block == 0 else 1
+                blocks.append(Bottleneck(in_channels, width, stride=stride, **common))
+                in_channels = width
+            stages.append(nnx.List(blocks))
+        self.stages = nnx.List(stages)
+
+    def __call__(
+        self,
+        images: jax.Array,
+        *,
+        use_running_average: bool = True,
+        image_mask: jax.Array | None = None,
+    ) -> jax.Array:
+        """Returns the features of pictures, averaged over the picture.
+
+        Args:
+          images: float [N,H,W,3], RGB, normalised with the statistics of the pretraining.
+          use_running_average: True normalises with the frozen statistics. False normalises with
+            those of this batch, and moves the running ones a tenth of the way towards them. (The
+            running variance then follows the batch's own, n in the denominator; torch has n - 1.)
+          image_mask: bool [N], pictures that count in the batch's statistics; None: all. At least
+            one must count. Of use only where `use_running_average` is False.
+
+        Returns:
+          float32 [N,widths[-1]].
+        """
+        mask = None if image_mask is None else image_mask[:, None, None, None]
+        x = images.astype(self.config.compute_dtype)
+        x = self.embedder(x, use_running_average=use_running_average, mask=mask)
+        padding: Any = ((1, 1), (1, 1))  # of which nnx's annotation, a str, does not know
+        x = nnx.max_pool(x, (3, 3), (2, 2), padding)
+        for stage in self.stages:
+            for block in stage:
+                x = block(x, use_running_average=use_running_average, mask=mask)
+        return jnp.mean(x, axis=(1, 2), dtype=jnp.float32)

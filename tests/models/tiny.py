@@ -1,0 +1,36 @@
+"""Small models with weights from numpy: nothing to compile, and statistics that are not 0 and 1."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from dfjax.config import Config, CropConfig, DetectorConfig, ResNetConfig
+
+ModuleT = TypeVar("ModuleT", bound=nnx.Module)
+
+RESNET = ResNetConfig(embedding_size=8, depths=(1, 2), widths=(16, 32))
+CONFIG = Config(
+    crops=CropConfig(image_size=32),
+    encoder=RESNET,
+    detector=DetectorConfig(projection_size=8, hidden_size=6, dropout=0.5),
+)
+
+
+def filled(make: Callable[[nnx.Rngs], ModuleT], *, seed: int = 0) -> ModuleT:
+    """Returns the module that `make` gives, with random values of a sensible size."""
+    rng = np.random.default_rng(seed)
+    graph, state = nnx.split(nnx.eval_shape(lambda: make(nnx.Rngs(0))))
+    flat = []
+    for path, variable in nnx.to_flat_state(state):
+        shape = variable.shape
+        if len(shape) > 1:
+            value = rng.normal(size=shape) * np.sqrt(2 / np.prod(shape[:-1]))
+        elif path[-1] in ("scale", "var"):
+            value = rng.uniform(0.5, 1.5, size=shape)
+        else:
+            value = rng.normal(size=shape) * 0.2
+        flat.append((path, variable.replace(jnp.asarray(value, jnp.float32))))
+    return nnx.merge(graph, nnx.from_flat_state(flat))
