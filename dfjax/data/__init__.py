@@ -1,0 +1,1 @@
+"""Data sets: from the folders that people have to typed rows of face clips."""
