@@ -1,0 +1,29 @@
+"""A detector of a few thousand weights, for tests of what happens around the network."""
+
+import dataclasses
+
+from flax import nnx
+
+from dfjax.config import (
+    CalibrationConfig,
+    Config,
+    CropConfig,
+    DetectorConfig,
+    ResNetConfig,
+    VideoConfig,
+)
+from dfjax.models.detector import Detector
+
+TINY_CONFIG = Config(
+    video=VideoConfig(num_frames=8),
+    crops=CropConfig(image_size=32),
+    encoder=ResNetConfig(embedding_size=8, depths=(1, 1), widths=(16, 32)),
+    detector=DetectorConfig(projection_size=16, hidden_size=8),
+)
+
+
+def tiny_detector(*, real_below: float = 0.5, fake_above: float = 0.5, seed: int = 0) -> Detector:
+    """Returns an untrained detector with the given thresholds."""
+    calibration = CalibrationConfig(real_below=real_below, fake_above=fake_above)
+    config = dataclasses.replace(TINY_CONFIG, calibration=calibration)
+    return Detector(config, rngs=nnx.Rngs(seed))
