@@ -1,0 +1,134 @@
+"""What dfjax says about a video: plain values, and their way to the contract's JSON."""
+
+import dataclasses
+from typing import Any, Literal
+
+import numpy as np
+
+from dfjax.config import CalibrationConfig
+
+SCHEMA_VERSION = 1
+"""Version of the JSON below. It grows only when a reader of the old one would go wrong."""
+
+Label = Literal["real", "fake", "uncertain", "no_face"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The thresholds that turned a probability into a verdict."""
+
+    real_below: float  # probability_fake under which the verdict is "real"
+    fake_above: float  # probability_fake over which the verdict is "fake"
+    false_positive_rate: float | None  # of real videos at fake_above; None: unmeasured
+
+    @classmethod
+    def from_calibration(cls, calibration: CalibrationConfig) -> "Decision":
+        """Returns the thresholds that a model was published with."""
+        return cls(
+            real_below=calibration.real_below,
+            fake_above=calibration.fake_above,
+            false_positive_rate=calibration.false_positive_rate,
+        )
+
+    def label(self, probability_fake: float) -> Label:
+        """Returns the verdict on a video with a face, from its calibrated probability."""
+        if probability_fake > self.fake_above:
+            return "fake"
+        if probability_fake < self.real_below:
+            return "real"
+        return "uncertain"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FrameScore:
+    """One sampled time of the video: the highest probability over the faces visible then."""
+
+    timestamp: float  # seconds
+    probability_fake: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrackFrameScore:
+    """One face in one sampled frame."""
+
+    timestamp: float  # seconds
+    probability_fake: float
+    box_xyxy: tuple[int, int, int, int]  # pixels of the displayed video, max exclusive
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrackScore:
+    """One face, followed through the video."""
+
+    id: int
+    probability_fake: float
+    start: float  # seconds, of the first sampled frame that shows the face
+    end: float  # seconds, of the last one
+    frames: tuple[TrackFrameScore, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VideoSummary:
+    """The file that was scored."""
+
+    name: str
+    duration: float  # seconds; 0.0 for a still picture
+    fps: float  # frames per second, on average; 0.0 for a still picture
+    width: int  # pixels, as displayed
+    height: int  # pixels, as displayed
+    frames_scored: int  # sampled frames in which at least one face was scored
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelSummary:
+    """The model that scored it."""
+
+    id: str  # folder name or Hub repository
+    revision: str | None
+    version: str  # of dfjax
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Seconds:
+    """Wall time of the stages, seconds."""
+
+    decode: float
+    faces: float
+    score: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The answer for one video. `to_dict` is the JSON of the API, the command line and the report.
+
+    `clips` holds the face crops that were scored, by track id: uint8 [n, S, S, 3] RGB, one row per
+    entry of the track's `frames`. It is for showing, and not part of the JSON.
+    """
+
+    label: Label
+    probability_fake: float | None  # calibrated; None when label is "no_face"
+    decision: Decision
+    frames: tuple[FrameScore, ...]
+    tracks: tuple[TrackScore, ...]
+    video: VideoSummary
+    model: ModelSummary
+    warnings: tuple[str, ...]
+    seconds: Seconds
+    clips: dict[int, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the contract's JSON object as dicts, lists, strings, numbers and None."""
+        fields = {
+            field.name: _plain(getattr(self, field.name))
+            for field in dataclasses.fields(self)
+            if field.name != "clips"
+        }
+        return {"schema_version": SCHEMA_VERSION, **fields}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value

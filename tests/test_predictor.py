@@ -1,0 +1,219 @@
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dfjax.config import CalibrationConfig
+from dfjax.errors import ModelFormatError, VideoError
+from dfjax.media.faces import FaceDetector
+from dfjax.predictor import Predictor, model_source
+from tests.tiny import TINY_CONFIG, tiny_detector
+from tests.videos import moving_pattern, portrait_boxes, portrait_frames, write_video
+
+
+@pytest.fixture(scope="module")
+def face_detector() -> FaceDetector:
+    return FaceDetector(TINY_CONFIG.faces)
+
+
+@pytest.fixture(scope="module")
+def predictor(face_detector) -> Predictor:
+    return Predictor(tiny_detector(), model_id="tiny", face_detector=face_detector)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    write_video(folder / "one.mp4", portrait_frames(50))
+    write_video(folder / "two.mp4", portrait_frames(50, num_faces=2))
+    write_video(folder / "none.mp4", moving_pattern(25))
+    large = portrait_frames(12, size=(1440, 1920))
+    write_video(folder / "large.mp4", large)
+    Image.fromarray(portrait_frames(1)[0]).save(folder / "still.png")
+    (folder / "text.mp4").write_text("not a video")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one(predictor, videos):
+    return predictor(videos / "one.mp4")
+
+
+@pytest.fixture(scope="module")
+def two(predictor, videos):
+    return predictor(videos / "two.mp4")
+
+
+def test_the_json_has_the_keys_of_the_contract_and_no_other(one):
+    report = one.to_dict()
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert list(report) == [
+        "schema_version",
+        "label",
+        "probability_fake",
+        "decision",
+        "frames",
+        "tracks",
+        "video",
+        "model",
+        "warnings",
+        "seconds",
+    ]
+    assert report["schema_version"] == 1
+    assert list(report["decision"]) == ["real_below", "fake_above", "false_positive_rate"]
+    assert list(report["frames"][0]) == ["timestamp", "probability_fake"]
+    assert list(report["tracks"][0]) == ["id", "probability_fake", "start", "end", "frames"]
+    assert list(report["tracks"][0]["frames"][0]) == ["timestamp", "probability_fake", "box_xyxy"]
+    assert list(report["video"]) == ["name", "duration", "fps", "width", "height", "frames_scored"]
+    assert report["model"] == {"id": "tiny", "revision": None, "version": "0.1.0"}
+    assert list(report["seconds"]) == ["decode", "faces", "score"]
+
+
+def test_every_sampled_frame_with_a_face_has_a_score(one):
+    assert len(one.frames) == one.video.frames_scored == TINY_CONFIG.video.num_frames
+    assert all(0 <= frame.probability_fake <= 1 for frame in one.frames)
+    assert np.all(np.diff([frame.timestamp for frame in one.frames]) > 0)
+
+
+def test_the_boxes_lie_on_the_face(one):
+    """Within half of its side, of where the portrait was put."""
+    expected = portrait_boxes(50)[:, 0]
+    for frame in one.tracks[0].frames:
+        x1, y1, x2, y2 = expected[min(round(frame.timestamp * 25), 49)]
+        found = np.array(frame.box_xyxy)
+        centre = (found[:2] + found[2:]) / 2
+        assert np.all(np.abs(centre - [(x1 + x2) / 2, (y1 + y2) / 2]) < (x2 - x1) / 2)
+
+
+def test_boxes_are_in_the_pixels_of_the_shown_video_though_frames_are_scaled_down(
+    videos, face_detector
+):
+    config = dataclasses.replace(
+        TINY_CONFIG, video=dataclasses.replace(TINY_CONFIG.video, max_frame_pixels=480 * 640)
+    )
+    detector = tiny_detector()
+    detector.config = config
+    prediction = Predictor(detector, face_detector=face_detector)(videos / "large.mp4")
+    assert (prediction.video.width, prediction.video.height) == (1920, 1440)
+    x1, y1, x2, y2 = portrait_boxes(12, size=(1440, 1920))[0, 0]
+    found = prediction.tracks[0].frames[0].box_xyxy
+    assert abs((found[0] + found[2]) / 2 - (x1 + x2) / 2) < (x2 - x1) / 2
+    assert found[3] - found[1] > 0.6 * (y2 - y1)
+
+
+def test_two_people_make_two_tracks_and_the_higher_one_decides(two):
+    assert len(two.tracks) == 2
+    assert two.probability_fake == max(track.probability_fake for track in two.tracks)
+    for row in two.frames:
+        visible = [
+            frame.probability_fake
+            for track in two.tracks
+            for frame in track.frames
+            if frame.timestamp == row.timestamp
+        ]
+        assert row.probability_fake == max(visible)
+
+
+def test_a_face_is_scored_alike_whoever_else_is_in_view(two, predictor):
+    """The crops of both share batches of the encoder, which must not mix them."""
+    for track in two.tracks:
+        crops = two.clips[track.id]
+        features = predictor._encode_crops(crops, lambda fraction, stage: None)
+        frame_logits, _ = predictor._score_clip(features, np.arange(len(crops)))
+        alone = 1 / (1 + np.exp(-frame_logits))
+        expected = [frame.probability_fake for frame in track.frames]
+        np.testing.assert_allclose(alone, expected, atol=1e-5)
+
+
+def test_no_face_is_a_label_of_its_own_and_has_no_probability(predictor, videos):
+    prediction = predictor(videos / "none.mp4")
+    assert prediction.label == "no_face"
+    assert prediction.probability_fake is None
+    assert prediction.tracks == prediction.frames == ()
+    assert any("nothing was judged" in warning for warning in prediction.warnings)
+
+
+def test_a_still_picture_is_a_clip_of_one_frame_and_says_so(predictor, videos):
+    prediction = predictor(videos / "still.png")
+    assert len(prediction.frames) == 1
+    assert prediction.video.duration == 0.0
+    assert any("single picture" in warning for warning in prediction.warnings)
+
+
+@pytest.mark.parametrize(
+    ("real_below", "fake_above", "label"),
+    [(0.0, 0.0, "fake"), (1.0, 1.0, "real"), (0.0, 1.0, "uncertain")],
+)
+def test_the_models_own_thresholds_decide(
+    real_below, fake_above, label, one, face_detector, videos
+):
+    detector = tiny_detector(real_below=real_below, fake_above=fake_above)
+    prediction = Predictor(detector, face_detector=face_detector)(videos / "one.mp4")
+    assert prediction.label == label
+    assert prediction.decision.fake_above == fake_above
+    assert prediction.probability_fake == one.probability_fake
+
+
+def test_calibration_moves_the_probability_and_keeps_the_order(one, videos, face_detector):
+    detector = tiny_detector()
+    detector.config = dataclasses.replace(
+        TINY_CONFIG, calibration=CalibrationConfig(bias=2.0, frame_bias=2.0)
+    )
+    moved = Predictor(detector, face_detector=face_detector)(videos / "one.mp4")
+    assert moved.probability_fake > one.probability_fake
+    before, after = ([f.probability_fake for f in p.frames] for p in (one, moved))
+    assert np.array_equal(np.argsort(before), np.argsort(after))
+
+
+def test_nothing_more_is_compiled_for_videos_of_other_shapes(face_detector, videos):
+    predictor = Predictor(tiny_detector(), face_detector=face_detector)
+    predictor.warm_up()
+    jitted: Any = (predictor._encode, predictor._score)
+    assert [function._cache_size() for function in jitted] == [1, 1]
+    for name in ("one.mp4", "two.mp4", "none.mp4", "still.png", "large.mp4"):
+        predictor(videos / name)
+    assert [function._cache_size() for function in jitted] == [1, 1]
+
+
+def test_progress_grows_to_one_and_names_its_stages(predictor, videos):
+    calls = []
+    predictor(videos / "one.mp4", on_progress=lambda *call: calls.append(call))
+    fractions = [fraction for fraction, _ in calls]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert {"Reading the video", "Looking for faces", "Scoring faces"} <= {s for _, s in calls}
+
+
+def test_the_same_file_gives_the_same_answer(predictor, one, videos):
+    again = predictor(videos / "one.mp4")
+    assert again.tracks == one.tracks
+
+
+def test_a_text_file_is_an_error_and_the_next_file_is_still_answered(predictor, videos, one):
+    with pytest.raises(VideoError):
+        predictor(videos / "text.mp4")
+    assert predictor(videos / "one.mp4").probability_fake == one.probability_fake
+
+
+def test_a_saved_model_gives_the_same_answer_and_does_not_tell_its_path(one, videos, tmp_path):
+    tiny_detector().save_pretrained(tmp_path / "model")
+    prediction = Predictor.from_pretrained(tmp_path / "model")(videos / "one.mp4")
+    assert prediction.probability_fake == one.probability_fake
+    assert prediction.model.id == "model"
+
+
+def test_the_model_is_the_argument_else_the_variable(monkeypatch):
+    monkeypatch.setenv("DFJAX_MODEL", "owner/variable")
+    assert model_source("owner/argument") == "owner/argument"
+    assert model_source() == "owner/variable"
+
+
+def test_without_any_model_the_error_says_how_to_name_one(monkeypatch, tmp_path):
+    monkeypatch.delenv("DFJAX_MODEL", raising=False)
+    monkeypatch.setattr("dfjax.predictor._EMBEDDED_MODEL", tmp_path / "checkpoint")
+    with pytest.raises(ModelFormatError, match="--model.*DFJAX_MODEL"):
+        model_source()
