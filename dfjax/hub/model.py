@@ -1,0 +1,83 @@
+"""The folder of a model repository: weights, configs and card, loaded back before they leave."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from huggingface_hub import ModelCard
+
+from dfjax.errors import HubError
+from dfjax.hub.card import MODEL_ID_PLACEHOLDER
+from dfjax.hub.folder import copy_known_files, read_front_matter, require
+from dfjax.models.detector import Detector
+
+MODEL_FILES = (
+    "README.md",
+    "LICENSE",
+    "config.json",
+    "preprocessor_config.json",
+    "training.json",
+    "model.safetensors",
+    "model-*-of-*.safetensors",
+    "model.safetensors.index.json",
+)
+"""The files of a checkpoint that are published, as patterns; nothing else is."""
+
+_PIPELINE_TAG = "video-classification"
+
+
+def build_model_folder(source: Path, folder: Path, repo_id: str) -> list[str]:
+    """Copies a checkpoint to `folder`, names the repository in its card, and loads it back.
+
+    Args:
+      source: Folder of the checkpoint.
+      folder: An empty folder.
+      repo_id: OWNER/NAME of the repository that the card is for.
+
+    Returns:
+      The files' paths inside the folder, sorted.
+
+    Raises:
+      HubError: The checkpoint, as it would be published, is not complete or not sound.
+      ModelFormatError: It cannot be loaded.
+    """
+    files = copy_known_files(source, folder, MODEL_FILES)
+    require(files, ("README.md", "config.json", "preprocessor_config.json"), source)
+    card = folder / "README.md"
+    named = card.read_text(encoding="utf-8").replace(MODEL_ID_PLACEHOLDER, repo_id)
+    card.write_text(named, encoding="utf-8")
+    check_model_folder(folder)
+    return files
+
+
+def check_model_folder(folder: Path) -> None:
+    """Checks a checkpoint as a user meets it: its card, its weights, and that it can score.
+
+    Raises:
+      HubError: The card lacks what the Hub shows, or a logit is not finite.
+      ModelFormatError: It cannot be loaded.
+    """
+    metadata = read_front_matter(folder / "README.md", ModelCard)
+    missing = [
+        key for key in ("license", "library_name", "pipeline_tag", "tags") if not metadata.get(key)
+    ]
+    if missing:
+        raise HubError(f"The model card's front matter lacks {', '.join(missing)}. Add it.")
+    if metadata["pipeline_tag"] != _PIPELINE_TAG:
+        raise HubError(
+            f"The model card's pipeline_tag is {metadata['pipeline_tag']!r}; "
+            f"this model is for {_PIPELINE_TAG!r}."
+        )
+    detector = Detector.from_pretrained(folder)
+    size = detector.config.crops.image_size
+    clips = np.random.default_rng(0).integers(0, 256, (1, 2, size, size, 3), np.uint8)
+    graph, state = nnx.split(detector)
+    score = jax.jit(lambda state, *inputs: nnx.merge(graph, state)(*inputs))
+    output = score(state, jnp.asarray(clips), jnp.ones((1, 2), bool))
+    if not (np.isfinite(output.clip_logits).all() and np.isfinite(output.frame_logits).all()):
+        raise HubError(
+            "The model's logits are not finite: its weights are damaged, or training diverged. "
+            "Publish an earlier checkpoint."
+        )

@@ -1,0 +1,173 @@
+"""Sending a built folder to the Hugging Face Hub, in one commit or one pull request."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub.errors import (
+    BadRequestError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalTokenNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import filter_repo_objects, httpx, validate_repo_id
+
+from dfjax.errors import HubError
+from dfjax.version import __version__
+
+_TOKENS_PAGE = "https://huggingface.co/settings/tokens"
+
+
+def check_destination(repo_id: str, revision: str | None, create_pr: bool) -> None:
+    """Checks where a push is to go, without the network. Arguments as for `push_folder`.
+
+    Raises:
+      HubError: The name is not OWNER/NAME, or has characters that the Hub does not take, or a pull
+        request is asked for against a branch.
+    """
+    needed = "A name as OWNER/NAME is needed, of letters, digits, '-', '_' and '.'."
+    if repo_id.count("/") != 1:
+        raise HubError(f"The repository is called {repo_id!r}. {needed}")
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise HubError(f"The Hub takes no repository called {repo_id!r}. {needed}") from error
+    if create_pr and revision is not None:
+        raise HubError(
+            f"A pull request is always opened against main, but the revision is {revision!r}. "
+            "Leave one of the two out."
+        )
+
+
+def push_folder(
+    folder: Path,
+    files: Sequence[str],
+    repo_id: str,
+    repo_type: Literal["model", "space"],
+    *,
+    owned: Sequence[str],
+    private: bool = False,
+    revision: str | None = None,
+    create_pr: bool = False,
+    message: str | None = None,
+) -> str:
+    """Publishes a folder's files at once: a reader sees the old state or the new one.
+
+    The Hub and the token are huggingface_hub's own: `HF_ENDPOINT` or huggingface.co, `HF_TOKEN` or
+    `hf auth login`.
+
+    The repository is made if it does not exist. Files of an earlier push that are no longer there
+    are deleted in the same commit, so that old shards or modules never mix with new ones.
+
+    Args:
+      folder: The finished folder.
+      files: Its files that are sent, as paths inside it.
+      repo_id: OWNER/NAME.
+      repo_type: What the repository is.
+      owned: Shell patterns of the files that pushes write; `*` also matches slashes. Published
+        files that match none are left alone.
+      private: Make a new repository private; one that exists keeps what it is.
+      revision: Branch to commit to; None: main.
+      create_pr: Open a pull request with the commit, and leave the branch as it is.
+      message: Of the commit.
+
+    Returns:
+      The address of the commit or the pull request.
+
+    Raises:
+      HubError: The Hub cannot be reached or refuses, with what to do about it.
+    """
+    check_destination(repo_id, revision, create_pr)
+    api = HfApi(library_name="dfjax", library_version=__version__)
+    additions = [CommitOperationAdd(name, folder / name) for name in files]
+    with _hub_errors(api, repo_id, revision):
+        # First, for its answer on the token is plain: later ones hide a bad token in a 404.
+        api.whoami()
+        api.create_repo(
+            repo_id,
+            repo_type=repo_type,
+            private=private or None,  # None: as the owner's default is
+            space_sdk="gradio" if repo_type == "space" else None,
+            exist_ok=True,
+        )
+        published = api.list_repo_files(repo_id, repo_type=repo_type, revision=revision)
+        stale = set(filter_repo_objects(published, allow_patterns=list(owned))) - set(files)
+        # Not upload_folder: with Xet it may split a folder into several commits.
+        commit = api.create_commit(
+            repo_id,
+            [CommitOperationDelete(name) for name in sorted(stale)] + additions,
+            commit_message=message or f"Publish with dfjax {__version__}",
+            repo_type=repo_type,
+            revision=revision,
+            create_pr=create_pr,
+        )
+    return commit.pr_url or commit.commit_url
+
+
+@contextlib.contextmanager
+def _hub_errors(api: HfApi, repo_id: str, revision: str | None) -> Iterator[None]:
+    """Turns what huggingface_hub raises into a `HubError` that says what to do."""
+    try:
+        yield
+    except LocalTokenNotFoundError as error:
+        raise HubError(
+            "No Hugging Face token was found. Run `hf auth login`, or set HF_TOKEN; make a token "
+            f"with write permission at {_TOKENS_PAGE}."
+        ) from error
+    except OfflineModeIsEnabled as error:
+        raise HubError("HF_HUB_OFFLINE forbids to use the network. Unset it to push.") from error
+    except RevisionNotFoundError as error:
+        raise HubError(
+            f"{repo_id} has no branch {revision!r}. Make it first, or leave the revision out."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise HubError(
+            f"The Hub shows no {repo_id} to this token. Check the name, and that the token may "
+            f"read and write it: {_TOKENS_PAGE}."
+        ) from error
+    except BadRequestError as error:
+        raise HubError(f"The Hub refused what was sent: {_said(error)}") from error
+    except HfHubHTTPError as error:
+        raise HubError(_refusal(error, repo_id)) from error
+    except httpx.HTTPError as error:
+        raise HubError(
+            f"The Hub at {api.endpoint} cannot be reached ({type(error).__name__}). Check the "
+            "network and HF_ENDPOINT, then push again: nothing is published by halves."
+        ) from error
+    except (ValueError, RuntimeError) as error:
+        # What create_commit raises for a card that the Hub refuses, or for a failed upload. Of
+        # what lies behind it only the kind is told: its words can hold a signed address.
+        cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
+        raise HubError(f"The push failed: {' '.join(str(error).split())}{cause}") from error
+
+
+def _refusal(error: HfHubHTTPError, repo_id: str) -> str:
+    """Returns the sentence for an answer of the Hub that has no exception class of its own."""
+    status = error.response.status_code
+    if status == 401:
+        return (
+            "The Hub did not accept the token. Make one with write permission at "
+            f"{_TOKENS_PAGE}, then run `hf auth login` or set HF_TOKEN."
+        )
+    if status == 403:
+        return (
+            f"The token may not write to {repo_id}. Use one with write permission for that owner, "
+            "or open a pull request with --create-pr where the repository exists."
+        )
+    if status == 429 or status >= 500:
+        return (
+            f"The Hub answered with status {status}: {_said(error)} Push again later; "
+            "nothing is published by halves."
+        )
+    return f"The Hub refused the push with status {status}: {_said(error)}"
+
+
+def _said(error: HfHubHTTPError) -> str:
+    """Returns the Hub's own words, on one line."""
+    words = " ".join((error.server_message or "no reason given").split())
+    return words if words.endswith(".") else f"{words}."

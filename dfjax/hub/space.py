@@ -1,0 +1,140 @@
+"""The folder of a Space: the app, the package and a model, started before they leave."""
+
+import http
+import http.client
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from huggingface_hub import SpaceCard
+
+from dfjax.errors import HubError
+from dfjax.hub.folder import copy_known_files, read_front_matter, require
+from dfjax.hub.model import MODEL_FILES, check_model_folder
+
+_TOP_FILES = ("app.py", "requirements.txt", "README.md", "LICENSE")
+
+SPACE_FILES = (*_TOP_FILES, "dfjax/**/*.py", "dfjax/**/*.css", "dfjax/**/*.js")
+"""The project's files that the Space runs, as patterns; its model comes in `checkpoint/`."""
+
+SPACE_OWNED = (*_TOP_FILES, "dfjax/*", "checkpoint/*")
+"""Which files of a published Space are replaced or deleted by a push, as patterns."""
+
+_START_SECONDS = 600  # until the app answers; a first start compiles
+
+_UNSET = (
+    "DFJAX_MODEL",
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "PYTHONPATH",
+    "PYTHONSAFEPATH",  # it would hide the Space's own modules
+)
+"""Variables of whoever pushes that the Space will not have."""
+
+
+def build_space_folder(project: Path, checkpoint: Path, folder: Path) -> list[str]:
+    """Puts together what the Space runs, loads its model, and starts it from there.
+
+    Args:
+      project: Root of the project: app.py, dfjax/, requirements.txt, README.md, LICENSE.
+      checkpoint: Folder of the model that the Space holds.
+      folder: An empty folder.
+
+    Returns:
+      The files' paths inside the folder, sorted.
+
+    Raises:
+      HubError: A file is missing, the front matter is not a Gradio Space's, the model is not sound,
+        or the app does not start.
+      ModelFormatError: The model cannot be loaded.
+    """
+    files = copy_known_files(project, folder, SPACE_FILES)
+    require(files, (*_TOP_FILES, "dfjax/__init__.py"), project)
+    _check_front_matter(folder / "README.md")
+    model = copy_known_files(checkpoint, folder / "checkpoint", MODEL_FILES)
+    require(model, ("README.md", "config.json"), checkpoint)
+    check_model_folder(folder / "checkpoint")
+    _check_starts(folder)
+    return sorted([*files, *(f"checkpoint/{name}" for name in model)])
+
+
+def _check_front_matter(readme: Path) -> None:
+    """Checks what the Hub reads to build the Space: a wrong value shows only after the push."""
+    metadata = read_front_matter(readme, SpaceCard)
+    rules = {
+        "title": (r".+", "a title"),
+        "sdk": (r"gradio", "gradio"),
+        "sdk_version": (r"\d+\.\d+\.\d+", "a full version, such as 6.31.0"),
+        # Unquoted, YAML reads 3.10 as the number 3.1.
+        "python_version": (r"3\.(1[1-9]|[2-9]\d)(\.\d+)?", 'at least "3.11", in quotes'),
+        "app_file": (r"app\.py", "app.py"),
+    }
+    for key, (pattern, needed) in rules.items():
+        value = metadata.get(key)
+        if value is None or not re.fullmatch(pattern, str(value)):
+            raise HubError(
+                f"The front matter of README.md has {key} {value!r}; a Space needs {needed}."
+            )
+
+
+def _check_starts(folder: Path) -> None:
+    """Runs the app as the Space will, until it answers: from its own folder, with no download."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    environment = {key: os.environ[key] for key in os.environ if key not in _UNSET}
+    environment |= {
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": str(port),
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            deadline = time.monotonic() + _START_SECONDS
+            while not _answers(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    lines = log.read().decode(errors="replace").strip().splitlines()
+                    raise HubError(
+                        "The app does not start from the folder that would be published: "
+                        f"{lines[-1] if lines else 'it says nothing.'}"
+                    )
+                time.sleep(0.2)
+        finally:
+            _stop(process)
+
+
+def _answers(port: int) -> bool:
+    """Returns whether the app serves its page on this port of loopback."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process, politely if it lets itself be asked."""
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

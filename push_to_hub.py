@@ -1,0 +1,100 @@
+"""Publish a model, or the app as a Space, on the Hugging Face Hub.
+
+The whole folder is built and loaded back first, then sent in one commit. The token is
+huggingface_hub's own: `hf auth login`, or HF_TOKEN.
+"""
+
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import tyro
+
+from dfjax.errors import DfjaxError
+from dfjax.hub.model import MODEL_FILES, build_model_folder
+from dfjax.hub.push import check_destination, push_folder
+from dfjax.hub.space import SPACE_OWNED, build_space_folder
+
+_PROJECT = Path(__file__).resolve().parent
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Push:
+    repo_id: str  # where to publish, as OWNER/NAME; made if it does not exist
+    model: Path = _PROJECT / "checkpoint"  # folder of the model
+    create_pr: bool = False  # open a pull request, and leave what is published as it is
+    dry_run: bool = False  # build and check the folder, list it, and send nothing
+    private: bool = False  # if the repository has to be made, make it private
+    revision: str | None = None  # branch to commit to; main if none is given
+    message: str | None = None  # of the commit
+
+
+class Model(_Push):
+    """Publish a trained model: weights, configs and card."""
+
+    repo_type: ClassVar[Literal["model"]] = "model"
+    owned: ClassVar[tuple[str, ...]] = MODEL_FILES
+
+    def build(self, folder: Path) -> list[str]:
+        """Builds and checks the folder, and returns its files."""
+        return build_model_folder(self.model, folder, self.repo_id)
+
+
+class Space(_Push):
+    """Publish the app as a Space that holds a model."""
+
+    repo_type: ClassVar[Literal["space"]] = "space"
+    owned: ClassVar[tuple[str, ...]] = SPACE_OWNED
+
+    def build(self, folder: Path) -> list[str]:
+        """Builds and checks the folder, and returns its files."""
+        return build_space_folder(_PROJECT, self.model, folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Publishes what the command line asks for, and returns the exit status."""
+    options = tyro.cli(
+        Model | Space,
+        args=arguments,
+        description=__doc__,
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            _publish(options, Path(temporary))
+    except DfjaxError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _publish(options: Model | Space, folder: Path) -> None:
+    check_destination(options.repo_id, options.revision, options.create_pr)
+    files = options.build(folder)
+    sizes = {name: (folder / name).stat().st_size for name in files}
+    for name, num_bytes in sizes.items():
+        print(f"{num_bytes:>14,}  {name}")
+    total = f"{sum(sizes.values()):,} bytes in {len(sizes)} files"
+    if options.dry_run:
+        print(f"{total}, built and loaded back; nothing was sent.")
+        return
+    print(f"{total}, built and loaded back; sending.", flush=True)
+    address = push_folder(
+        folder,
+        files,
+        options.repo_id,
+        options.repo_type,
+        owned=options.owned,
+        private=options.private,
+        revision=options.revision,
+        create_pr=options.create_pr,
+        message=options.message,
+    )
+    print(address)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+"""Publishing the Space: what is put together is what runs, before the push and after it."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+from huggingface_hub import SpaceCard, snapshot_download
+
+from dfjax.errors import HubError
+from dfjax.examples import write_examples
+from dfjax.hub.space import build_space_folder
+from tests.hub.loopback_hub import WRITE_TOKEN, LoopbackHub
+from tests.hub.loopback_repo import Repo
+from tests.hub.processes import hub_environment, run_python
+
+REPO_ID = "owner/detector"
+
+README = """\
+---
+title: A Space
+sdk: gradio
+sdk_version: 6.31.0
+python_version: "3.11"
+app_file: app.py
+---
+# A Space
+"""
+
+APP = """\
+import http.server, os
+assert "HF_TOKEN" not in os.environ and "DFJAX_MODEL" not in os.environ
+open("written_while_running.py", "w").close()
+address = (os.environ["GRADIO_SERVER_NAME"], int(os.environ["GRADIO_SERVER_PORT"]))
+http.server.ThreadingHTTPServer(address, http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+@pytest.fixture(scope="module")
+def published(
+    checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[LoopbackHub, Repo]]:
+    """This project's own Space with the tiny checkpoint, published from the command line."""
+    home = tmp_path_factory.mktemp("home")
+    with LoopbackHub() as hub:
+        arguments = ("push_to_hub.py", "space", "--repo-id", REPO_ID, "--model", checkpoint)
+        done = run_python(*arguments, hub=hub, home=home)
+        assert done.returncode == 0, done.stderr
+        yield hub, hub.repo("space", REPO_ID)
+
+
+@pytest.fixture(scope="module")
+def address(
+    published: tuple[LoopbackHub, Repo], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Where the published Space answers, started from nothing but its own files."""
+    hub, _ = published
+    home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("space")
+    snapshot_download(
+        REPO_ID,
+        repo_type="space",
+        local_dir=folder,
+        cache_dir=home,
+        endpoint=hub.url,
+        token=WRITE_TOKEN,
+    )
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    environment = hub_environment(hub, home, None) | {
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": str(port),
+    }
+    environment.pop("PYTHONPATH", None)
+    log = home / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=folder, env=environment, stdout=output, stderr=output
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            assert process.poll() is None, log.read_text()
+            try:
+                urllib.request.urlopen(address, timeout=5).close()
+            except OSError:
+                time.sleep(0.3)
+            else:
+                break
+        else:
+            pytest.fail(f"the Space does not answer: {log.read_text()}")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def test_the_published_space_judges_a_video(address: str, tmp_path: Path):
+    video = write_examples(tmp_path)[0].path
+    client = Client(address, verbose=False)
+    try:
+        prediction = client.predict(handle_file(video), api_name="/predict")
+    finally:
+        client.close()
+    assert prediction["schema_version"] == 1
+    assert prediction["label"] in ("real", "fake", "uncertain")
+    assert 0 <= prediction["probability_fake"] <= 1
+    assert prediction["frames"]
+    assert prediction["model"]["id"] == "checkpoint"
+
+
+def test_a_space_is_one_commit_of_app_package_and_model(published: tuple[LoopbackHub, Repo]):
+    _, repo = published
+    assert len(repo.history()) == 2  # the Hub's own first commit, and ours
+    tops = {name.split("/")[0] for name in repo.files()} - {".gitattributes"}
+    assert tops == {
+        "README.md",
+        "LICENSE",
+        "app.py",
+        "requirements.txt",
+        "dfjax",
+        "checkpoint",
+    }
+    assert all(file.is_lfs == name.endswith(".safetensors") for name, file in repo.files().items())
+
+
+def test_the_published_space_says_how_to_run_it(published: tuple[LoopbackHub, Repo]):
+    _, repo = published
+    data = SpaceCard(repo.files()["README.md"].content.decode()).data
+    assert data["sdk"] == "gradio"
+    assert data["app_file"] == "app.py"
+    assert data["python_version"]
+
+
+# A small project in place of ours: its app is a web server of four lines.
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    project = tmp_path / "project"
+    (project / "dfjax" / "page" / "__pycache__").mkdir(parents=True)
+    (project / "tests").mkdir()
+    for name, text in {
+        "app.py": APP,
+        "README.md": README,
+        "LICENSE": "",
+        "requirements.txt": "",
+        "dfjax/__init__.py": "",
+        "dfjax/page/blocks.py": "",
+        "dfjax/page/style.css": "",
+        "dfjax/page/.hidden.py": "",
+        "dfjax/page/notes.txt": "",
+        "dfjax/page/__pycache__/blocks.py": "",
+        "tests/test_app.py": "",
+        ".env": "",
+        "train.py": "",
+    }.items():
+        (project / name).write_text(text)
+    return project
+
+
+def test_only_what_the_space_runs_is_published(
+    project: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HF_TOKEN", WRITE_TOKEN)
+    monkeypatch.setenv("DFJAX_MODEL", "owner/other")
+    files = build_space_folder(project, checkpoint, tmp_path / "built")
+    model = {f"checkpoint/{path.name}" for path in checkpoint.iterdir()}
+    assert set(files) - model == {
+        "LICENSE",
+        "README.md",
+        "app.py",
+        "requirements.txt",
+        "dfjax/__init__.py",
+        "dfjax/page/blocks.py",
+        "dfjax/page/style.css",
+    }
+    assert model < set(files)
+    assert (tmp_path / "built" / "written_while_running.py").is_file()  # it did run
+
+
+@pytest.mark.parametrize(
+    ("app", "message"),
+    [
+        ("import absent_module", "No module named 'absent_module'"),
+        ("raise SystemExit('There is no model.')", "There is no model."),
+        ("", "it says nothing"),
+    ],
+)
+def test_an_app_that_does_not_start_is_not_published(
+    project: Path, checkpoint: Path, tmp_path: Path, app: str, message: str
+):
+    (project / "app.py").write_text(app)
+    with pytest.raises(HubError, match=f"does not start.*{message}"):
+        build_space_folder(project, checkpoint, tmp_path / "built")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("title: A Space\n", "", "title None"),
+        ("sdk: gradio", "sdk: docker", "sdk 'docker'.*gradio"),
+        ("sdk_version: 6.31.0", "sdk_version: 6.31", "sdk_version 6.31.*full version"),
+        ('"3.11"', "3.10", "python_version 3.1;.*in quotes"),
+        ('python_version: "3.11"\n', "", "python_version None"),
+        ("app_file: app.py", "app_file: main.py", "app_file 'main.py'"),
+        ("---\n", "", "no front matter"),
+        ("title: A Space", "title: [", "not valid"),
+    ],
+)
+def test_front_matter_that_makes_no_space_is_refused(
+    project: Path, checkpoint: Path, tmp_path: Path, old: str, new: str, message: str
+):
+    (project / "README.md").write_text(README.replace(old, new))
+    with pytest.raises(HubError, match=message):
+        build_space_folder(project, checkpoint, tmp_path / "built")
+
+
+@pytest.mark.parametrize("name", ["app.py", "README.md", "LICENSE", "dfjax/__init__.py"])
+def test_a_project_without_a_needed_file_is_refused(
+    project: Path, checkpoint: Path, tmp_path: Path, name: str
+):
+    (project / name).unlink()
+    with pytest.raises(HubError, match=f"lacks {name}"):
+        build_space_folder(project, checkpoint, tmp_path / "built")
+
+
+def test_a_link_out_of_the_project_is_refused(project: Path, checkpoint: Path, tmp_path: Path):
+    (tmp_path / "secret.py").write_text("TOKEN = 1")
+    (project / "dfjax" / "settings.py").symlink_to(tmp_path / "secret.py")
+    with pytest.raises(HubError, match="dfjax/settings.py.*symbolic link"):
+        build_space_folder(project, checkpoint, tmp_path / "built")
+
+
+def test_a_space_without_a_model_is_refused(project: Path, checkpoint: Path, tmp_path: Path):
+    bare = shutil.copytree(checkpoint, tmp_path / "bare")
+    (bare / "config.json").unlink()
+    with pytest.raises(HubError, match="lacks config.json"):
+        build_space_folder(project, bare, tmp_path / "built")
