@@ -1,0 +1,196 @@
+"""The page put together: its parts, and the events that join them."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from dfjax.errors import DfjaxError
+from dfjax.page import texts
+from dfjax.page.cards import ON_LOAD, ExampleVideo, example_cards
+from dfjax.page.result import render_error, render_result
+from dfjax.page.scoring import Scorer, VideoPredictor
+from dfjax.page.upload import UploadBlocks
+from dfjax.page.verdict import spoken_summary
+from dfjax.prediction import Prediction
+
+_LOG = logging.getLogger(__name__)
+
+# Gradio knows a function that reports progress by a default value of this type.
+_PROGRESS = gr.Progress()
+
+# Some systems know no type for these endings, so they are named beside the type.
+_FILE_TYPES = ["video", ".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v", ".gif"]
+_FILE_TYPES += [".jpg", ".jpeg", ".png", ".webp"]
+
+# On a phone the result lies below the fold. Where it is in sight already, nothing moves.
+_SHOW_RESULT = """() => {
+  const result = document.getElementById("df-result");
+  const top = result.getBoundingClientRect().top;
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  if (top < 0 || top > 0.6 * window.innerHeight)
+    result.scrollIntoView({block: "start", behavior: calm ? "auto" : "smooth"});
+}"""
+
+SWEEP_SECONDS = 300
+"""Time between two looks for uploaded files that are old enough to be deleted."""
+
+KEEP_SECONDS = 1800
+"""Age at which an uploaded file is deleted. Not at once after its check: Gradio stores a file under
+its content, so a second visitor may be waiting for the verdict on the very same one."""
+
+_MAX_WAITING = 16  # videos in the queue; whoever comes later is told to come back
+
+
+def build_page(
+    predictor: VideoPredictor, examples: Sequence[ExampleVideo] = (), *, warm_up: bool = True
+) -> gr.Blocks:
+    """Returns the page and its API endpoint `/predict`, ready for `server.launch`.
+
+    Args:
+      predictor: Scores the videos; called for one at a time.
+      examples: Videos to offer for a try.
+      warm_up: Compile in the background from now on, so that the first visitor waits less.
+
+    Raises:
+      VideoError: An example cannot be read.
+    """
+    scorer = Scorer(predictor)
+    if warm_up:
+        scorer.start_warm_up()
+
+    def predict(video: dict[str, Any] | None, progress: gr.Progress = _PROGRESS) -> dict[str, Any]:
+        """Judges whether the faces in a video were manipulated (deepfake detection).
+
+        Looks at up to some dozens of frames, follows every face, and returns a verdict
+        ("real", "fake", "uncertain" or "no_face"), the calibrated probability of manipulation in
+        [0, 1] (null without a face), a probability per frame and per face, and the thresholds.
+
+        Args:
+            video: An uploaded video (MP4, MOV, AVI, WebM, MKV, GIF) or picture; no address.
+            progress: Filled in by Gradio.
+
+        Returns:
+            The prediction as JSON, schema_version 1.
+        """
+        if video is None:
+            raise gr.Error("No video was sent.", print_exception=False)
+        try:
+            return _score(scorer, video, progress).to_dict()
+        except DfjaxError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def check(video: dict[str, Any] | None, progress: gr.Progress = _PROGRESS) -> tuple[str, str]:
+        """Returns the result for the page, and the sentence that a screen reader says."""
+        if video is None:
+            return render_error(texts.CHOOSE_FIRST, "No video yet"), texts.CHOOSE_FIRST
+        try:
+            prediction = _score(scorer, video, progress)
+        except DfjaxError as error:
+            return render_error(str(error)), f"This video could not be checked. {error}"
+        except Exception:
+            # The last line before a stranger: the log gets the traceback, the visitor a sentence.
+            _LOG.exception("a check failed")
+            return render_error(texts.OUR_FAULT, "The check failed"), texts.OUR_FAULT
+        return render_result(prediction), spoken_summary(prediction)
+
+    def pick(event: gr.EventData) -> str:
+        """Returns the example whose card was clicked."""
+        index = getattr(event, "index", None)
+        if not isinstance(index, int) or not 0 <= index < len(examples):
+            raise gr.Error("There is no such example.", print_exception=False)
+        return str(examples[index].path)
+
+    empty = texts.how_it_works(predictor.config.video.num_frames)
+    cards = example_cards(examples) if examples else ""
+    with UploadBlocks(
+        title=texts.TITLE,
+        analytics_enabled=False,
+        delete_cache=(SWEEP_SECONDS, KEEP_SECONDS),
+    ) as page:
+        _html(texts.header())
+        with gr.Row(elem_id="df-main"):
+            with gr.Column(scale=2, min_width=300):
+                video = gr.File(
+                    label="Video",
+                    file_types=_FILE_TYPES,
+                    height=170,
+                    elem_id="df-upload",
+                )
+                # Gradio's own example in the API's documentation is an address, and a PDF.
+                video.example_payload = lambda: {
+                    "path": "clip.mp4",
+                    "meta": {"_type": "gradio.FileData"},
+                }
+                preview = _html("", elem_id="df-preview")
+                button = gr.Button("Check this video", variant="primary", elem_id="df-check")
+                _html(texts.privacy_note((SWEEP_SECONDS + KEEP_SECONDS) // 60))
+                picker = _html(
+                    cards, js_on_load=ON_LOAD, visible=bool(cards), elem_id="df-examples"
+                )
+            with gr.Column(scale=3, min_width=300):
+                result = _html(empty, elem_id="df-result")
+                spoken = _html(
+                    "",
+                    html_template='<p role="status" aria-live="polite">${value}</p>',
+                    elem_id="df-spoken",
+                )
+        _html(texts.limits())
+        _html(texts.footer(predictor.model))
+
+        checking = {
+            "fn": check,
+            "inputs": video,
+            "outputs": [result, spoken],
+            "preprocess": False,
+            "show_progress_on": result,
+            "api_visibility": "private",
+            "concurrency_limit": 1,
+            "concurrency_id": "score",
+        }
+        button.click(fn=None, js=_SHOW_RESULT)
+        button.click(**checking).then(fn=None, js=_SHOW_RESULT)
+        picked = picker.click(
+            pick, outputs=video, show_progress="hidden", queue=False, api_visibility="private"
+        )
+        picked.then(fn=None, js=_SHOW_RESULT)
+        picked.then(**checking).then(fn=None, js=_SHOW_RESULT)
+        script = (Path(__file__).parent / "preview.js").read_text(encoding="utf-8")
+        video.change(
+            fn=None,
+            js=script.replace("EMPTY_RESULT", json.dumps(empty)),
+            inputs=video,
+            outputs=[preview, result, spoken],
+        )
+        _add_endpoint(predict, video)
+    return page.queue(max_size=_MAX_WAITING, api_open=False, default_concurrency_limit=4)
+
+
+def _html(value: str, **settings: Any) -> gr.HTML:
+    """Returns a piece of the page that only our own style sheet dresses."""
+    return gr.HTML(value, apply_default_css=False, **settings)
+
+
+def _score(scorer: Scorer, video: dict[str, Any], progress: gr.Progress) -> Prediction:
+    """Scores an upload as Gradio describes it; its path has been checked."""
+
+    def report(fraction: float, stage: str) -> None:
+        progress(fraction, desc=stage)
+
+    return scorer(video["path"], report)
+
+
+def _add_endpoint(predict: Any, video: gr.File) -> None:
+    """Adds the API's endpoint. It needs a component to be called by; a button nobody sees."""
+    gr.Button(visible=False).click(
+        predict,
+        inputs=video,
+        preprocess=False,
+        outputs=gr.JSON(label="Prediction", visible=False),
+        api_name="predict",
+        concurrency_limit=1,
+        concurrency_id="score",
+    )

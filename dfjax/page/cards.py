@@ -1,0 +1,65 @@
+"""The example videos, as cards to click."""
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from os import PathLike
+from typing import Protocol
+
+from PIL import Image
+
+from dfjax.media.video import read_frames
+
+_POSTER_HEIGHT = 120  # pixels
+
+ON_LOAD = """
+element.addEventListener('click', (event) => {
+  const card = event.target.closest('[data-example]');
+  if (card) trigger('click', {index: Number(card.dataset.example)});
+});
+"""
+"""Tells the server which card was clicked."""
+
+
+class ExampleVideo(Protocol):
+    """A video that the project made, and what it is."""
+
+    @property
+    def path(self) -> str | PathLike[str]:
+        """The file."""
+        ...
+
+    @property
+    def caption(self) -> str:
+        """What it shows, in a few words."""
+        ...
+
+
+def example_cards(examples: Sequence[ExampleVideo]) -> str:
+    """Returns the cards as HTML; the n-th carries `data-example="n"`.
+
+    Raises:
+      VideoError: An example cannot be read.
+    """
+    cards = "".join(
+        f'<li><button type="button" data-example="{n}">'
+        f'<img src="{_poster(example.path)}" alt=""><span>{escape(example.caption)}</span>'
+        "</button></li>"
+        for n, example in enumerate(examples)
+    )
+    return (
+        '<section class="df-examples"><h2>Or try an example</h2>'
+        '<p class="df-muted">Both were made for this project from a public-domain portrait. '
+        f"They are scored when you click, like any other video.</p><ul>{cards}</ul></section>"
+    )
+
+
+def _poster(path: str | PathLike[str]) -> str:
+    """Returns the first frame of a video as a small JPEG in a `data:` address."""
+    _, frame = next(iter(read_frames(path)))
+    picture = Image.fromarray(frame)
+    picture.thumbnail((4 * _POSTER_HEIGHT, _POSTER_HEIGHT))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,210 @@
+"""The page as visitors use it, in a real Chromium."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
+
+from tests.e2e.conftest import App, check_contract
+
+CHROMIUM = shutil.which("chromium")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium"),
+]
+
+# Chromium by itself asks its maker for updates and the like.
+QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+
+WAIT = 60_000  # milliseconds, for a verdict
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(app: App, browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens the page in a fresh browser profile; afterwards, nothing may have gone astray."""
+    requests: list[str] = []
+    errors: list[str] = []
+    contexts = []
+
+    def open_(width: int = 1280, scheme: Literal["light", "dark"] = "light") -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "console",
+            lambda message: errors.append(message.text) if message.type == "error" else None,
+        )
+        page.goto(app.url)
+        expect(page.locator("#df-check")).to_be_visible(timeout=WAIT)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert requests
+    strange = [r for r in requests if urlsplit(r).scheme not in ("data", "blob")]
+    assert {urlsplit(request).netloc for request in strange} == {urlsplit(app.url).netloc}
+    assert errors == []
+
+
+def choose(page: Page, file: Path | FilePayload) -> None:
+    page.set_input_files("#df-upload input[type=file]", file)
+    expect(page.locator(".df-preview")).to_be_visible(timeout=WAIT)
+
+
+def check(page: Page, label: str) -> None:
+    page.click("#df-check")
+    expect(page.locator(f".df-result[data-label={label}]")).to_be_visible(timeout=WAIT)
+
+
+def no_sideways_scrolling(page: Page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_video_gets_a_verdict_a_plot_the_faces_and_a_report(open_page, clips, tmp_path):
+    page = open_page()
+    choose(page, clips / "one face.mp4")
+    check(page, "uncertain")
+    expect(page.get_by_role("heading", name="Uncertain")).to_be_visible()
+    expect(page.locator("#df-spoken [role=status]")).to_contain_text("Verdict: Uncertain")
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the report").click()
+    assert download.value.suggested_filename == "one_face-report.json"
+    download.value.save_as(tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    check_contract(report)
+    assert report["video"]["name"] == "one face.mp4"
+
+    # What the page shows is what the report says.
+    article = page.locator(".df-result")
+    assert float(article.get_attribute("data-probability")) == report["probability_fake"]
+    shown = re.search(r"[\d.]+", page.locator(".df-number").inner_text())
+    assert shown and float(shown.group()) == pytest.approx(
+        100 * report["probability_fake"], abs=0.5
+    )
+    plotted = page.locator(".df-point").evaluate_all(
+        "marks => marks.map(m => [Number(m.dataset.timestamp), Number(m.dataset.probability)])"
+    )
+    assert plotted == [[f["timestamp"], f["probability_fake"]] for f in report["frames"]]
+    plot = page.get_by_role("img", name="Probability of manipulation over time")
+    box = plot.bounding_box()
+    for mark in page.locator(".df-point .df-dot").all():
+        place = mark.bounding_box()
+        assert box["x"] - 8 <= place["x"] <= box["x"] + box["width"]
+        assert box["y"] - 8 <= place["y"] <= box["y"] + box["height"]
+    assert page.locator(".df-threshold[data-threshold]").count() == 2
+    crops = page.locator(".df-face img")
+    assert crops.count() == len(report["frames"])
+    assert all(crops.evaluate_all("images => images.map(i => i.naturalWidth > 0)"))
+
+
+def test_two_people_are_two_faces_with_marks_of_their_own(open_page, clips):
+    page = open_page()
+    choose(page, clips / "two.mp4")
+    check(page, "uncertain")
+    expect(page.locator(".df-face")).to_have_count(2)
+    shapes = page.locator(".df-legend .df-dot").evaluate_all(
+        "dots => dots.map(d => d.getAttribute('d') + getComputedStyle(d).fill)"
+    )
+    assert len(set(shapes)) == 2
+
+
+def test_a_video_without_a_face_is_never_called_real(open_page, clips):
+    page = open_page()
+    choose(page, clips / "pattern.mp4")
+    check(page, "no_face")
+    expect(page.get_by_role("heading", name="No face found")).to_be_visible()
+    text = page.locator("#df-result").inner_text()
+    assert not re.search(r"likely (real|fake)|\d\s*%", text, re.IGNORECASE)
+
+
+def test_a_broken_file_gets_a_sentence_and_the_page_still_works(open_page, clips):
+    page = open_page()
+    choose(page, clips / "broken.mp4")
+    expect(page.get_by_text("This browser cannot play the file")).to_be_visible(timeout=WAIT)
+    check(page, "error")
+    expect(page.locator("#df-result")).to_contain_text("broken.mp4")
+    assert "Traceback" not in page.content()
+    page.get_by_label("Clear").first.click()
+    expect(page.get_by_role("heading", name="How it works")).to_be_visible()
+    choose(page, clips / "one face.mp4")
+    check(page, "uncertain")
+
+
+def test_without_a_video_the_page_says_what_to_do(open_page):
+    page = open_page()
+    check(page, "error")
+    expect(page.locator("#df-result")).to_contain_text("Choose a video")
+
+
+def test_an_example_is_scored_live_when_it_is_clicked(open_page):
+    page = open_page()
+    cards = page.locator("[data-example]")
+    expect(cards).to_have_count(2)
+    expect(page.locator(".df-verdict")).to_have_count(0)
+    cards.nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".df-verdict")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".df-name")).to_contain_text("astronaut")
+    expect(page.locator(".df-preview video")).to_be_visible()
+
+
+def test_a_gif_is_taken_too(open_page, clips):
+    page = open_page()
+    choose(page, clips / "moving.gif")
+    expect(page.locator(".df-preview img")).to_be_visible()
+    check(page, "uncertain")
+
+
+def test_a_file_name_is_text_and_never_markup(open_page, clips):
+    page = open_page()
+    name = "<img src=x onerror=window.caught=1>\"'&{{7*7}}${7*7}.mp4"
+    video = (clips / "one face.mp4").read_bytes()
+    choose(page, {"name": name, "mimeType": "video/mp4", "buffer": video})
+    check(page, "uncertain")
+    assert page.evaluate("window.caught") is None
+    assert "49" not in page.locator(".df-name").inner_text()
+
+
+def test_a_phone_shows_all_without_sideways_scrolling_and_moves_to_the_result(open_page, clips):
+    page = open_page(width=390, scheme="dark")
+    assert page.locator("body.dark, .dark body, html.dark").count()
+    assert no_sideways_scrolling(page)
+    choose(page, clips / "one face.mp4")
+    check(page, "uncertain")
+    assert no_sideways_scrolling(page)
+    expect(page.get_by_role("heading", name="Uncertain")).to_be_in_viewport(timeout=WAIT)
+    labels = page.locator(".df-tick").evaluate_all(
+        "texts => texts.map(t => [t.getBoundingClientRect().left, t.getBoundingClientRect().right])"
+    )
+    assert all(right < left for (_, right), (left, _) in zip(labels, labels[1:], strict=False))
+    assert page.locator(".df-tick").first.evaluate("t => getComputedStyle(t).fontSize") == "12px"
+
+
+def test_the_page_says_what_it_is_and_what_it_cannot_tell(open_page):
+    page = open_page()
+    assert "deepfake" in page.title()
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.get_by_role("heading", level=1).count() == 1
+    expect(page.get_by_role("heading", name="What this cannot tell")).to_be_visible()
+    expect(page.get_by_text("tiny-model")).to_be_visible()
+    assert page.locator("meta[name=description]").count()

@@ -1,0 +1,92 @@
+import asyncio
+import base64
+import json
+import re
+
+import gradio as gr
+import pytest
+
+from dfjax.page.blocks import build_page
+from dfjax.page.upload import UploadBlocks
+from tests.page.samples import SamplePredictor
+
+
+@pytest.fixture(scope="module")
+def page():
+    async def build():
+        return build_page(SamplePredictor(), warm_up=False)
+
+    # Outside of a running event loop, Gradio makes one of its own and never closes it.
+    return asyncio.run(build())
+
+
+def test_every_event_refuses_addresses_and_takes_nothing_but_a_file(page):
+    assert isinstance(page, UploadBlocks)
+    inputs = [block for function in page.fns.values() for block in function.inputs]
+    assert inputs
+    assert {type(block) for block in inputs} == {gr.File}
+
+
+def test_predict_is_the_only_endpoint_and_its_output_is_json(page):
+    public = [f for f in page.fns.values() if f.api_visibility == "public"]
+    (predict,) = public
+    assert predict.api_name == "predict"
+    assert [type(block) for block in predict.outputs] == [gr.JSON]
+
+
+def test_scoring_goes_through_one_bounded_queue(page):
+    scoring = [f for f in page.fns.values() if f.concurrency_id == "score"]
+    assert len(scoring) == 3  # the button, an example, the API
+    assert all(f.queue and f.concurrency_limit == 1 for f in scoring)
+    assert page._queue.max_size and not page.api_open
+
+
+def test_nothing_is_sent_home_and_old_files_are_deleted(page):
+    assert not page.analytics_enabled
+    assert page.delete_cache is not None and max(page.delete_cache) <= 3600
+
+
+def test_the_endpoint_is_documented(page):
+    (predict,) = [f for f in page.fns.values() if f.api_visibility == "public"]
+    described = json.dumps(page.get_api_info()["named_endpoints"]["/predict"])
+    assert "deepfake" in described and "clip.mp4" in described
+    assert "http" not in described
+    assert "deepfake" in (predict.fn.__doc__ or "")
+
+
+def call(page, name, file):
+    (function,) = {f.fn for f in page.fns.values() if f.name == name}
+    return function(file)
+
+
+def test_the_page_and_the_api_give_the_same_prediction(page):
+    report = call(page, "predict", {"path": "real.mp4"})
+    shown, spoken = call(page, "check", {"path": "real.mp4"})
+    (encoded,) = re.findall(r'href="data:application/json;base64,([^"]+)"', shown)
+    assert json.loads(base64.b64decode(encoded)) == report
+    assert spoken.startswith("Verdict: Likely real.")
+
+
+def test_a_file_that_cannot_be_read_gets_its_sentence_on_the_page_and_in_the_api(page):
+    shown, spoken = call(page, "check", {"path": "broken.mp4"})
+    assert 'data-label="error"' in shown
+    assert "no frame that can be decoded" in shown and "no frame that can be decoded" in spoken
+    with pytest.raises(gr.Error, match="no frame that can be decoded"):
+        call(page, "predict", {"path": "broken.mp4"})
+
+
+def test_an_error_that_nobody_foresaw_tells_a_visitor_nothing_of_the_inside(page, caplog):
+    shown, spoken = call(page, "check", {"path": "bug.mp4"})
+    assert "on our side" in shown and "on our side" in spoken
+    assert "secret" not in shown + spoken
+    assert "an inner secret" in caplog.text
+
+
+def test_no_endpoint_takes_an_example_that_does_not_exist(page):
+    (pick,) = [f for f in page.fns.values() if f.name == "pick"]
+    assert pick.fn is not None
+    for index in (0, -1, "0", None, True):
+        with pytest.raises(gr.Error, match="no such example"):
+            pick.fn(gr.EventData(None, {"index": index}))
+    with pytest.raises(gr.Error, match="no such example"):
+        pick.fn(gr.EventData(None, {}))

@@ -1,0 +1,112 @@
+import base64
+import html.parser
+import json
+import re
+
+import pytest
+
+from dfjax.config import Config
+from dfjax.page import texts
+from dfjax.page.result import render_error, render_result, report_name
+from dfjax.prediction import ModelSummary
+from tests.page.samples import sample_prediction
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&${7*7}{{7*7}}.mp4"
+
+
+class Tags(html.parser.HTMLParser):
+    """Collects the tags and attributes of a page, and checks that they close in order."""
+
+    VOID = {"img", "br", "line", "path", "rect", "polyline", "circle"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self._open = [], []
+        self.feed(text)
+        assert not self._open, f"never closed: {self._open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+
+def report(text):
+    (link,) = [attrs for tag, attrs in Tags(text).found if tag == "a"]
+    assert link["href"].startswith("data:application/json;base64,")
+    return json.loads(base64.b64decode(link["href"].split(",", 1)[1]))
+
+
+@pytest.mark.parametrize("label", ["fake", "real", "uncertain", "no_face"])
+def test_the_report_is_the_prediction_as_json(label):
+    prediction = sample_prediction(label)
+    assert report(render_result(prediction)) == json.loads(json.dumps(prediction.to_dict()))
+
+
+def test_the_verdict_shown_is_the_one_of_the_prediction():
+    prediction = sample_prediction("uncertain")
+    _, article = Tags(render_result(prediction)).found[0]
+    assert article["data-label"] == "uncertain"
+    assert float(article["data-probability"] or "") == prediction.probability_fake
+
+
+def test_no_face_is_never_called_real_and_has_no_number():
+    shown = render_result(sample_prediction("no_face"))
+    assert "No face found" in shown
+    assert not re.search(r"likely real|\d%", shown, re.IGNORECASE)
+    assert "data-probability" not in shown
+
+
+def test_what_a_visitor_named_is_text_and_never_markup():
+    prediction = sample_prediction("fake", name=HOSTILE, warnings=(HOSTILE,))
+    harmless = Tags(render_result(sample_prediction("fake", warnings=("plain",)))).found
+    hostile = Tags(render_result(prediction)).found
+    assert [tag for tag, _ in hostile] == [tag for tag, _ in harmless]
+    assert not any(name.startswith("on") for _, attrs in hostile for name in attrs)
+
+
+def test_an_error_message_is_text_and_never_markup():
+    assert [tag for tag, _ in Tags(render_error(HOSTILE, HOSTILE)).found] == [
+        tag for tag, _ in Tags(render_error("plain")).found
+    ]
+
+
+def test_a_model_name_is_text_and_never_markup():
+    foot = texts.footer(ModelSummary(id=HOSTILE, revision=HOSTILE, version="1"))
+    assert "img" not in [tag for tag, _ in Tags(foot).found]
+
+
+@pytest.mark.parametrize(
+    "name, safe",
+    [
+        ("clip.mp4", "clip-report.json"),
+        ("my clip (1).tar.mp4", "my_clip_1_.tar-report.json"),
+        ("../../etc/shadow.mp4", "etc_shadow-report.json"),
+        ("…", "video-report.json"),
+        ("", "video-report.json"),
+    ],
+)
+def test_the_report_has_a_safe_name_after_the_video(name, safe):
+    assert report_name(name) == safe
+
+
+def test_a_long_name_gives_a_short_file_name():
+    assert len(report_name("x" * 500 + ".mp4")) < 100
+
+
+def test_a_still_picture_has_no_length_and_no_rate():
+    shown = render_result(sample_prediction("real", num_frames=1, duration=0.0))
+    assert "Still picture" in shown and "fps" not in shown
+
+
+def test_the_limits_are_stated_whatever_the_verdict():
+    limits = texts.limits()
+    assert "not proof" in limits and "voice" in limits and "Never accuse" in limits
+    assert str(Config().video.num_frames) in texts.how_it_works(Config().video.num_frames)
+    assert Tags(limits).found and Tags(texts.header()).found

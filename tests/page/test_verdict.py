@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from dfjax.page.verdict import VERDICTS, decision_sentence, percent, spoken_summary
+from dfjax.prediction import Decision
+from tests.page.samples import DECISION, sample_prediction
+
+ONE_LINE = Decision(real_below=0.5, fake_above=0.5, false_positive_rate=None)
+
+
+def test_every_label_has_its_own_words_and_its_own_shape():
+    assert set(VERDICTS) == {"real", "fake", "uncertain", "no_face"}
+    assert len({verdict.title for verdict in VERDICTS.values()}) == 4
+    assert len({verdict.icon for verdict in VERDICTS.values()}) == 4
+
+
+def test_real_is_never_stated_as_a_fact_and_no_face_never_as_real():
+    assert VERDICTS["real"].title == "Likely real"
+    assert "no proof" in VERDICTS["real"].explanation
+    assert "real" not in VERDICTS["no_face"].title.lower()
+    assert "says nothing" in VERDICTS["no_face"].explanation
+
+
+@pytest.mark.parametrize("decision", [DECISION, ONE_LINE])
+def test_the_number_shown_never_contradicts_the_verdict(decision):
+    near = [t + d for t in (0.3, 0.5, 0.7) for d in (-0.004, -0.0004, 0.0004, 0.004)]
+    for probability in [*np.linspace(0.00513, 0.99487, 991), *near]:
+        shown = float(percent(float(probability), decision).rstrip("%")) / 100
+        assert decision.label(shown) == decision.label(float(probability)), probability
+
+
+def test_certainty_is_never_claimed():
+    assert percent(0.0, DECISION) == "<1%"
+    assert percent(1.0, DECISION) == ">99%"
+    assert percent(0.934, DECISION) == "93%"
+
+
+def test_the_error_rate_is_named_or_said_to_be_unmeasured():
+    assert "5% of the real ones" in decision_sentence(DECISION)
+    assert "false-positive rate" in decision_sentence(DECISION)
+    assert "has not been measured" in decision_sentence(ONE_LINE)
+    assert "uncertain" not in decision_sentence(ONE_LINE)
+
+
+def test_a_screen_reader_hears_the_verdict_and_the_number():
+    spoken = spoken_summary(sample_prediction("fake"))
+    assert spoken == "Verdict: Likely fake. Probability of manipulation: 93%."
+    assert "No face found" in spoken_summary(sample_prediction("no_face"))
