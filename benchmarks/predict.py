@@ -1,0 +1,191 @@
+"""Seconds from a file to its verdict, by stage, cold and warm; and peak memory, short against long.
+
+    python benchmarks/predict.py [--model ID_OR_DIR] [--video FILE] [--json FILE]
+
+Every measurement has a process of its own. Without --video, a 10-second 1080p clip is made from
+the project's own portrait; the 60-minute one is that clip repeated without coding it again.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+WARM_RUNS = 5
+LONG_REPEATS = 360  # of the 10-second clip: 60 minutes
+
+
+def main() -> None:
+    """Runs all measurements one after the other and prints them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default=None, help="folder or Hub repository")
+    parser.add_argument("--video", default=None, help="score this file instead of the made one")
+    parser.add_argument("--json", default=None, help="also write the figures here")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        print(json.dumps(_score_in_this_process(options.video, options.model)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        short = Path(options.video) if options.video else _write_clip(Path(folder) / "short.mp4")
+        long = _repeat(short, Path(folder) / "long.mp4")
+        figures = {
+            "machine": _machine(),
+            "app": _start_app(short, options.model),
+            "short": _in_new_process(short, options.model),
+            "long": _in_new_process(long, options.model),
+        }
+    _print(figures)
+    if options.json:
+        Path(options.json).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _score_in_this_process(video: str, model: str | None) -> dict[str, Any]:
+    """Loads the model and scores the video once cold and then warm."""
+    started = time.perf_counter()
+    from dfjax.predictor import Predictor, model_source
+
+    predictor = Predictor.from_pretrained(model_source(model))
+    loaded = time.perf_counter()
+    first = predictor(video)
+    answered = time.perf_counter()
+    warm = []
+    for _ in range(WARM_RUNS):
+        begin = time.perf_counter()
+        seconds = predictor(video).to_dict()["seconds"]
+        warm.append({**seconds, "total": time.perf_counter() - begin})
+    return {
+        "duration": first.video.duration,
+        "size": [first.video.width, first.video.height],
+        "tracks": len(first.tracks),
+        "frames": first.video.frames_scored,
+        "import_and_load": loaded - started,
+        "first_verdict": answered - loaded,
+        "warm": {name: statistics.median(run[name] for run in warm) for name in warm[0]},
+        "warm_runs": [run["total"] for run in warm],
+        # Linux counts in KiB. The children are ffmpeg's processes; the largest one counts.
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_bytes_decoder": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
+    }
+
+
+def _in_new_process(video: Path, model: str | None) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--worker", "--video", str(video)]
+    command += ["--model", model] if model else []
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def _start_app(video: Path, model: str | None) -> dict[str, float]:
+    """Starts `app.py` and asks it through its API, as a program would."""
+    from gradio_client import Client, handle_file
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, str(PROJECT / "app.py"), "--port", str(port)]
+    command += ["--model", model] if model else []
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=PROJECT)
+    try:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                if process.poll() is not None:
+                    raise SystemExit("app.py ended before it answered") from None
+                time.sleep(0.1)
+        page = time.perf_counter() - started
+        client = Client(f"http://127.0.0.1:{port}", verbose=False)
+        client.predict(handle_file(str(video)), api_name="/predict")
+        first = time.perf_counter() - started
+        begin = time.perf_counter()
+        client.predict(handle_file(str(video)), api_name="/predict")
+        second = time.perf_counter() - begin
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        return {
+            "page_answers": page,
+            "first_verdict": first,
+            "second_verdict": second,
+            "peak_bytes": int(peak.split()[1]) * 1024,
+        }
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _write_clip(path: Path) -> Path:
+    """Writes 10 seconds of the portrait at 1920x1080 and 30 frames a second, H.264."""
+    from tests.videos import portrait_frames, write_video
+
+    turn = portrait_frames(60, size=(1080, 1920))
+    frames = (turn[n % 60 if n // 60 % 2 == 0 else 59 - n % 60] for n in range(300))
+    return write_video(path, frames, fps=30, arguments=["-crf", "20", "-g", "60"])
+
+
+def _repeat(video: Path, path: Path) -> Path:
+    from tests.videos import run_ffmpeg
+
+    run_ffmpeg("-stream_loop", str(LONG_REPEATS - 1), "-i", video, "-c", "copy", path)
+    return path
+
+
+def _machine() -> dict[str, Any]:
+    import jax
+
+    cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    models = {line.split(":", 1)[1].strip() for line in cpuinfo if line.startswith("model name")}
+    return {
+        "processor": ", ".join(sorted(models)) or platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "accelerator": str(jax.devices()[0].device_kind),
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+    }
+
+
+def _print(figures: dict[str, Any]) -> None:
+    machine, app, short, long = (figures[name] for name in ("machine", "app", "short", "long"))
+    print("Machine: " + ", ".join(f"{name} {value}" for name, value in machine.items()))
+    print(f"\n{'':24}{'short':>12}{'long':>12}{'long/short':>12}")
+    rows: list[tuple[str, float, float]] = [
+        ("duration, s", short["duration"], long["duration"]),
+        ("import and load, s", short["import_and_load"], long["import_and_load"]),
+        ("first verdict, s", short["first_verdict"], long["first_verdict"]),
+        *(
+            (f"warm: {stage}, s", short["warm"][stage], long["warm"][stage])
+            for stage in ("decode", "faces", "score", "total")
+        ),
+        ("peak memory, MB", short["peak_bytes"] / 1e6, long["peak_bytes"] / 1e6),
+        ("peak of ffmpeg, MB", short["peak_bytes_decoder"] / 1e6, long["peak_bytes_decoder"] / 1e6),
+    ]
+    for name, first, second in rows:
+        print(f"{name:24}{first:12.2f}{second:12.2f}{second / first:12.2f}")
+    print(
+        f"\nShort: {short['size'][0]}x{short['size'][1]}, {short['frames']} frames scored, "
+        f"{short['tracks']} faces. Warm: median of {len(short['warm_runs'])} runs, "
+        f"{min(short['warm_runs']):.2f} to {max(short['warm_runs']):.2f} s."
+    )
+    print(
+        f"app.py, from its start: page answers {app['page_answers']:.1f} s, first verdict "
+        f"{app['first_verdict']:.1f} s; next verdict {app['second_verdict']:.1f} s; "
+        f"peak memory {app['peak_bytes'] / 1e6:.0f} MB."
+    )
+
+
+if __name__ == "__main__":
+    main()
