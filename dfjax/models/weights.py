@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from dfjax.config import Config
+from dfjax.config import ResNetConfig
 from dfjax.errors import ModelFormatError
 from dfjax.models import pretrained
 from dfjax.models.locate import find_folder
@@ -83,24 +83,14 @@ def load_resnet(
     folder = find_folder(folder_or_repo_id, revision=revision)
     values = pretrained.read_json(folder, "config.json")
     where = str(folder_or_repo_id)
-    others = {
-        name: values.get(name) for name, needed in _SUPPORTED.items() if values.get(name) != needed
-    }
-    if others:
-        found = ", ".join(f"{name} {value!r}" for name, value in others.items())
-        needed = ", ".join(f"{name} {_SUPPORTED[name]!r}" for name in others)
-        raise ModelFormatError(
-            f"{where} has {found} in its config.json; {needed} is needed. "
-            "Use a ResNet of the kind of microsoft/resnet-50."
-        )
-    fields = {
-        "embedding_size": values.get("embedding_size"),
-        "depths": values.get("depths"),
-        "widths": values.get("hidden_sizes"),
-        "compute_dtype": compute_dtype,
-    }
+    published = _read_published_config(values, where)
     try:
-        config = Config.from_dict({"encoder": fields}).encoder
+        config = ResNetConfig(
+            embedding_size=published["embedding_size"],
+            depths=tuple(published["depths"]),
+            widths=tuple(published["hidden_sizes"]),
+            compute_dtype=compute_dtype,
+        )
     except ValueError as error:
         raise ModelFormatError(f"{where} has a config.json that cannot be used: {error}") from error
     tensors = {
@@ -109,6 +99,36 @@ def load_resnet(
         if not name.startswith(_UNUSED_PREFIX) and not name.endswith(_UNUSED_SUFFIX)
     }
     return build(lambda rngs: ResNet(config, rngs=rngs), tensors, published_name, where=where)
+
+
+def _read_published_config(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """Returns the published config with what it leaves out filled in, checked to be our network.
+
+    The file of `microsoft/resnet-50` is older than some of the fields, so what is absent means what
+    transformers says it means.
+    """
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import (
+        ResNetConfig as PublishedConfig,
+    )  # takes seconds, and only training does
+
+    found = {"model_type": values.get("model_type")}
+    if found["model_type"] == _SUPPORTED["model_type"]:
+        try:
+            found = PublishedConfig.from_dict(values).to_dict()
+        except (StrictDataclassError, TypeError, ValueError) as error:
+            raise ModelFormatError(
+                f"{where} has a config.json that transformers cannot read: {error}"
+            ) from error
+    others = {name: value for name, value in found.items() if _SUPPORTED.get(name, value) != value}
+    if others:
+        has = ", ".join(f"{name} {value!r}" for name, value in others.items())
+        needed = ", ".join(f"{name} {_SUPPORTED[name]!r}" for name in others)
+        raise ModelFormatError(
+            f"{where} has {has} in its config.json; {needed} is needed. "
+            "Use a ResNet of the kind of microsoft/resnet-50."
+        )
+    return found
 
 
 def to_tensors(module: nnx.Module, name_of: Callable[[VariablePath], str]) -> dict[str, np.ndarray]:

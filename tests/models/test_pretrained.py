@@ -124,8 +124,9 @@ def test_config_json_says_everything_that_inference_needs(saved):
 
 
 def test_transformers_reads_the_preprocessor_and_prepares_a_crop_as_the_model_does(saved):
-    transformers = pytest.importorskip("transformers")
-    processor = transformers.AutoImageProcessor.from_pretrained(saved)
+    from transformers import AutoImageProcessor
+
+    processor = AutoImageProcessor.from_pretrained(saved)
     crop = np.random.default_rng(0).integers(0, 256, size=(32, 32, 3), dtype=np.uint8)
     prepared = processor(images=crop, return_tensors="np")["pixel_values"][0]
     mean, std = MODEL_CONFIG.normalization.mean, MODEL_CONFIG.normalization.std
