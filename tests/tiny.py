@@ -2,8 +2,6 @@
 
 import dataclasses
 
-from flax import nnx
-
 from dfjax.config import (
     CalibrationConfig,
     Config,
@@ -13,6 +11,7 @@ from dfjax.config import (
     VideoConfig,
 )
 from dfjax.models.detector import Detector
+from tests.models.tiny import filled
 
 TINY_CONFIG = Config(
     video=VideoConfig(num_frames=8),
@@ -26,4 +25,4 @@ def tiny_detector(*, real_below: float = 0.5, fake_above: float = 0.5, seed: int
     """Returns an untrained detector with the given thresholds."""
     calibration = CalibrationConfig(real_below=real_below, fake_above=fake_above)
     config = dataclasses.replace(TINY_CONFIG, calibration=calibration)
-    return Detector(config, rngs=nnx.Rngs(seed))
+    return filled(lambda rngs: Detector(config, rngs=rngs), seed=seed)

@@ -54,12 +54,26 @@ def thresholds(
       max_false_positive_rate: Between 0 and 1.
     """
     probabilities, fake = np.asarray(probabilities, np.float64), np.asarray(is_fake).astype(bool)
-    # "higher" and "lower" return a score that occurs, and comparisons with it are strict.
-    fake_above = np.quantile(probabilities[~fake], 1 - max_false_positive_rate, method="higher")
-    real_below = np.quantile(probabilities[fake], max_false_positive_rate, method="lower")
+    rate = max_false_positive_rate
+    highest_real = np.quantile(probabilities[~fake], 1 - rate, method="higher")
+    lowest_fake = np.quantile(probabilities[fake], rate, method="lower")
+    # Half-way to the next score: on the score itself, rounding would decide that video's verdict.
+    above = probabilities[probabilities > highest_real].min(initial=1.0)
+    below = probabilities[probabilities < lowest_fake].max(initial=0.0)
+    fake_above, real_below = _between(highest_real, above), _between(below, lowest_fake)
     if real_below > fake_above:
-        real_below = fake_above = (real_below + fake_above) / 2
-    return float(real_below), float(fake_above)
+        real_below = fake_above = _between(fake_above, real_below)
+    return real_below, fake_above
+
+
+def _between(low: float, high: float) -> float:
+    """Returns the middle of two numbers, rounded as far as it stays between them.
+
+    People read thresholds, and digits that mean nothing are in their way.
+    """
+    middle = float(low + high) / 2
+    rounded = (round(middle, decimals) for decimals in range(2, 17))
+    return next((r for r in rounded if low < r < high), middle)
 
 
 def calibrate(

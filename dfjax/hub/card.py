@@ -47,9 +47,10 @@ perfect. Intervals hold 95% of {num_bootstrap} bootstrap samples over {interval_
 | video score | AUC | 95% interval |
 |---|---|---|
 | LSTM over the frames | {auc} | {auc_interval} |
-| mean of the frames, same checkpoint | {mean_auc} | {mean_auc_interval} |
+| mean of the frame scores, same checkpoint | {mean_auc} | {mean_auc_interval} |
 
-{comparison}
+{comparison} The frame scores come from the states of the LSTM too, so their mean is not blind to
+time.
 
 At the threshold {threshold}, balanced accuracy is {balanced_accuracy}:
 

@@ -133,7 +133,10 @@ def _background(decision: Decision) -> str:
 
 
 def _axis_labels(decision: Decision) -> str:
-    """Returns the per cents beside the plot: those of the thresholds, and round ones with room."""
+    """Returns the per cents beside the plot: those of the thresholds, and round ones with room.
+
+    Whole ones, for the column is narrow; the legend has the thresholds in full.
+    """
     thresholds = {"fake": decision.fake_above, "real": decision.real_below}
     if decision.fake_above == decision.real_below:
         del thresholds["real"]
@@ -144,7 +147,7 @@ def _axis_labels(decision: Decision) -> str:
             labels.append(("", value))
             taken.append(value)
     return "".join(
-        f'<span class="{name}" style="top:{_y(value):g}px">{threshold_percent(value)}</span>'
+        f'<span class="{name}" style="top:{_y(value):g}px">{100 * value:.0f}%</span>'
         for name, value in labels
     )
 

@@ -81,7 +81,7 @@ def decision_sentence(decision: Decision) -> str:
     else:
         rate = threshold_percent(decision.false_positive_rate)
         error = (
-            f"On the validation videos, {rate} of the real ones were wrongly above that line "
+            f"That line was set so that at most {rate} of the real validation videos lie above it "
             "(false-positive rate)."
         )
     return f"{rule} {error}"

@@ -39,8 +39,8 @@ class EpochMetrics:
 class ClipScores:
     """Logits of N clips of T frames."""
 
-    frame_logits: np.ndarray  # float32 [N, T]
-    clip_logits: np.ndarray  # float32 [N]
+    frame_logits: np.ndarray  # float64 [N, T]
+    clip_logits: np.ndarray  # float64 [N]
 
     def mean_of_frames(self, frame_mask: np.ndarray) -> np.ndarray:
         """Returns [N]: the baseline that knows nothing of time."""
@@ -117,8 +117,8 @@ def score_clips(detector: Detector, clips: FeatureClips, *, batch_size: int = 64
         rows = np.arange(start, start + batch_size) % len(clips)
         count = min(batch_size, len(clips) - start)
         output = score(state, clips.features[rows], clips.frame_mask[rows])
-        frame_logits.append(np.asarray(output.frame_logits)[:count])
-        clip_logits.append(np.asarray(output.clip_logits)[:count])
+        frame_logits.append(np.asarray(output.frame_logits, np.float64)[:count])
+        clip_logits.append(np.asarray(output.clip_logits, np.float64)[:count])
     return ClipScores(np.concatenate(frame_logits), np.concatenate(clip_logits))
 
 

@@ -55,6 +55,18 @@ def test_well_separated_classes_leave_no_crossed_thresholds():
     assert real_below == fake_above == pytest.approx(0.5)
 
 
+def test_no_videos_verdict_hangs_on_the_last_bit_of_its_score():
+    logits, is_fake = _sample(60, scale=1.0, bias=0.0)
+    for threshold in thresholds(expit(logits), is_fake, 0.05):
+        assert np.min(np.abs(expit(logits) - threshold)) > 1e-5
+
+
+def test_thresholds_have_no_more_digits_than_they_need():
+    scores = np.array([0.1, 0.23456, 0.45678, 0.3, 0.7, 0.9])
+    real_below, fake_above = thresholds(scores, np.array([0, 0, 0, 1, 1, 1]), 0.05)
+    assert (real_below, fake_above) == (0.27, 0.58)
+
+
 def test_the_published_calibration_names_its_false_positive_rate():
     logits, is_fake = _sample(200, scale=1.0, bias=0.0)
     calibration = calibrate(
