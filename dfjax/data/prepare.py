@@ -137,6 +137,8 @@ def _rows(video: LabelledVideo, read: FaceClips) -> list[dict]:
             "method": video.method,
             "compression": video.compression,
             "video_id": video.video_id,
+            "split": video.split,
+            "source_ids": list(video.source_ids),
             "group": video.group,
             "label": "fake" if video.is_fake else "real",
             "track_id": clip.track_id,

@@ -20,6 +20,8 @@ FEATURES = datasets.Features(
         "method": datasets.Value("string"),
         "compression": datasets.Value("string"),
         "video_id": datasets.Value("string"),
+        "split": datasets.Value("string"),
+        "source_ids": datasets.List(datasets.Value("string")),  # of the people in the video
         "group": datasets.Value("string"),  # identities that no split may part
         "label": datasets.ClassLabel(names=LABELS),
         "track_id": datasets.Value("int32"),

@@ -28,6 +28,7 @@ class LabelledVideo:
     video_id: str
     is_fake: bool
     split: str  # "train" | "validation" | "test"
+    source_ids: tuple[str, ...]  # of the people in it: the target, and in a fake the source too
     group: str  # videos of one group share identities; bootstrap and splits never part them
 
     @property
@@ -96,6 +97,7 @@ def read_ffpp(
                             video_id=video_id,
                             is_fake=is_fake,
                             split=split,
+                            source_ids=tuple(video_id.split("_")),
                             group="_".join(sorted((first, second))),
                         )
                         if video.path.is_file():

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -87,9 +88,16 @@ def test_load_dataset_reads_the_folder_with_its_splits_and_types(prepared, tmp_p
     rows = datasets.load_dataset(str(prepared), cache_dir=str(tmp_path))
     assert {split: len(rows[split]) for split in rows} == {"train": 3, "validation": 2}
     assert rows["train"].features["label"].names == ["real", "fake"]
-    first = rows["train"][0]
+    train: Any = rows["train"]
+    first = train[0]
     assert len(first["frames"]) == len(first["timestamps"]) == len(first["boxes_xyxy"]) == 4
     assert first["frames"][0].size == (48, 48)
+    fake = next(row for row in train if row["method"] == "Deepfakes")
+    assert (fake["source_ids"], fake["group"], fake["split"]) == (
+        ["000", "003"],
+        "000_003",
+        "train",
+    )
 
 
 def test_the_report_names_what_gave_no_clip_and_why(prepared):

@@ -1,0 +1,77 @@
+"""The model that the project ships, on the road that a user's video travels."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from dfjax.config import Config
+from dfjax.hub.card import model_card
+from dfjax.hub.model import check_model_folder
+from dfjax.models.pretrained import read_config
+from dfjax.predictor import Predictor
+from tests.videos import moving_pattern, portrait_frames, write_video
+
+CHECKPOINT = Path(__file__).resolve().parents[2] / "checkpoint"
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor.from_pretrained(CHECKPOINT)
+
+
+@pytest.fixture(scope="module")
+def record() -> dict:
+    return json.loads((CHECKPOINT / "training.json").read_text())
+
+
+def test_the_model_card_says_what_training_recorded(record):
+    assert (CHECKPOINT / "README.md").read_text() == model_card(
+        read_config(CHECKPOINT), training=record
+    )
+
+
+def test_it_is_what_a_push_would_accept():
+    check_model_folder(CHECKPOINT)
+    sizes = [path.stat().st_size for path in CHECKPOINT.iterdir()]
+    assert max(sizes) <= 16 * 1024**2
+    assert sum(sizes) < 64e6
+
+
+def test_its_false_positives_on_validation_are_no_more_than_it_names(record):
+    config: Config = read_config(CHECKPOINT)
+    figures = record["validation"]
+    rate = config.calibration.false_positive_rate
+    assert rate is not None
+    assert figures["threshold"] == config.calibration.fake_above
+    assert figures["confusion"]["false_fake"] <= rate * figures["real"]
+
+
+def test_a_portrait_is_scored_in_every_frame_and_a_pattern_has_no_face(predictor, tmp_path):
+    portrait = predictor(write_video(tmp_path / "portrait.mp4", portrait_frames(40)))
+    assert portrait.label in ("real", "fake", "uncertain")
+    assert len(portrait.frames) == portrait.video.frames_scored == 32
+    pattern = predictor(write_video(tmp_path / "pattern.mp4", moving_pattern(10)))
+    assert (pattern.label, pattern.probability_fake) == ("no_face", None)
+
+
+@pytest.mark.real_clips
+@pytest.mark.parametrize("name", ["talk_r2.mp4", "talk_d18.mp4"])
+def test_a_real_talking_person_is_one_track_that_is_seen_throughout(predictor, real_clips, name):
+    prediction = predictor(real_clips / "data" / "clips" / name)
+    (track,) = prediction.tracks
+    assert len(track.frames) >= 31
+    assert prediction.probability_fake == track.probability_fake
+    assert all(math.isfinite(frame.probability_fake) for frame in prediction.frames)
+    for frame in track.frames:
+        x1, y1, x2, y2 = frame.box_xyxy
+        assert 0 <= x1 < x2 <= prediction.video.width
+        assert 0 <= y1 < y2 <= prediction.video.height
+
+
+@pytest.mark.real_clips
+def test_a_street_with_many_people_has_several_tracks(predictor, real_clips):
+    prediction = predictor(real_clips / "data" / "clips" / "crowd.mp4")
+    assert len(prediction.tracks) >= 3
+    assert prediction.probability_fake == max(t.probability_fake for t in prediction.tracks)
