@@ -49,7 +49,7 @@ class FaceConfig:
     """How MTCNN looks for faces."""
 
     image_size: int = 640  # the longer side of the picture that is searched, pixels
-    min_face_size: int = 32  # smallest face side looked for in that picture, pixels
+    min_face_size: int = 24  # smallest face side looked for in that picture, pixels
     pyramid_factor: float = 0.65  # scale between neighbouring levels of the image pyramid
     thresholds: tuple[float, float, float] = (0.7, 0.7, 0.9)  # P-Net, R-Net, O-Net confidences kept
 
@@ -204,6 +204,7 @@ class CalibrationConfig:
     real_below: float = 0.5  # probability_fake under which the verdict is "real"
     fake_above: float = 0.5  # probability_fake over which the verdict is "fake"
     false_positive_rate: float | None = None  # of real videos at fake_above; None: unmeasured
+    caveat: str | None = None  # what whoever reads an answer of this model must know
 
     def __post_init__(self):
         """Checks ranges."""

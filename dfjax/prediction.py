@@ -30,6 +30,11 @@ class Decision:
             false_positive_rate=calibration.false_positive_rate,
         )
 
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the model gives no verdict: no probability is under 0 or over 1."""
+        return self.real_below <= 0 and self.fake_above >= 1
+
     def label(self, probability_fake: float) -> Label:
         """Returns the verdict on a video with a face, from its calibrated probability."""
         if probability_fake > self.fake_above:

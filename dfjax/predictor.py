@@ -1,5 +1,6 @@
 """From a file to a `Prediction`: the whole road of a video, with one model held ready."""
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -254,10 +255,15 @@ def _warnings(read: FaceClips, frames_scored: int, config: Config) -> tuple[str,
     if read.info.is_still:
         warnings.append("This is a single picture: nothing that shows only in motion was checked.")
     if not read.clips:
+        longer_side = max(read.info.width, read.info.height)
+        smallest = math.ceil(config.faces.min_face_size * longer_side / config.faces.image_size)
         warnings.append(
-            "No face was found, so nothing was judged. This says nothing about the video's origin."
+            "No face was found, so nothing was judged. This says nothing about the video's origin. "
+            f"Faces under {smallest} pixels are not looked for in a video of this size."
         )
         return tuple(warnings)
+    if config.calibration.caveat is not None:
+        warnings.append(config.calibration.caveat)
     num_frames = len(read.timestamps)
     if frames_scored < num_frames / 2:
         warnings.append(

@@ -134,7 +134,9 @@ def test_no_face_is_a_label_of_its_own_and_has_no_probability(predictor, videos)
     assert prediction.label == "no_face"
     assert prediction.probability_fake is None
     assert prediction.tracks == prediction.frames == ()
-    assert any("nothing was judged" in warning for warning in prediction.warnings)
+    (warning,) = prediction.warnings
+    assert "nothing was judged" in warning
+    assert "under 5 pixels" in warning  # 24 of 640 pixels, in a picture of 128
 
 
 def test_a_still_picture_is_a_clip_of_one_frame_and_says_so(predictor, videos):
@@ -156,6 +158,15 @@ def test_the_models_own_thresholds_decide(
     assert prediction.label == label
     assert prediction.decision.fake_above == fake_above
     assert prediction.probability_fake == one.probability_fake
+
+
+def test_the_models_caveat_is_the_first_warning(videos, face_detector):
+    detector = tiny_detector()
+    detector.config = dataclasses.replace(
+        TINY_CONFIG, calibration=CalibrationConfig(caveat="It was only tried on mice.")
+    )
+    prediction = Predictor(detector, face_detector=face_detector)(videos / "one.mp4")
+    assert prediction.warnings[0] == "It was only tried on mice."
 
 
 def test_calibration_moves_the_probability_and_keeps_the_order(one, videos, face_detector):

@@ -60,8 +60,8 @@ def report(videos: VideoScores, baseline: VideoScores, *, fake_above: float) -> 
       baseline: Scores of the same videos by the mean over frames, from the same checkpoint.
       fake_above: Threshold of the confusion counts, on the probabilities.
     """
-    auc, auc_interval = _auc_with_interval(videos)
-    mean_auc, mean_interval = _auc_with_interval(baseline)
+    auc, auc_interval = auc_with_interval(videos)
+    mean_auc, mean_interval = auc_with_interval(baseline)
     counts = confusion(videos.is_fake, videos.scores, fake_above)
     return {
         "videos": len(videos.videos),
@@ -81,7 +81,8 @@ def report(videos: VideoScores, baseline: VideoScores, *, fake_above: float) -> 
     }
 
 
-def _auc_with_interval(videos: VideoScores) -> tuple[float, list[float]]:
+def auc_with_interval(videos: VideoScores) -> tuple[float, list[float]]:
+    """Returns the AUC and the two ends of its 95% interval over groups of identities."""
     interval = bootstrap_interval(roc_auc, videos.is_fake, videos.scores, videos.groups)
     return roc_auc(videos.is_fake, videos.scores), list(interval)
 

@@ -32,12 +32,12 @@ for research, and small.
 
 ```python
 from dfjax import Predictor
+
 predictor = Predictor.from_pretrained("{model_id}")
 print(predictor("clip.mp4").to_dict())
 ```
 
-The answer is "real", "fake", "uncertain" or "no_face". `probability_fake` under {real_below} is
-called real, over {fake_above} fake, and uncertain between them.
+The answer is "real", "fake", "uncertain" or "no_face". {rule}
 
 ## How well it works
 
@@ -154,8 +154,9 @@ def model_card(
         train_clips=_count(training, "data", "train", "clips"),
         data_name=data_name,
         model_id=model_id,
-        real_below=f"{calibration.real_below:.3f}",
-        fake_above=f"{calibration.fake_above:.3f}",
+        rule=calibration.caveat
+        or f"`probability_fake` under {calibration.real_below:.3f} is called real, over "
+        f"{calibration.fake_above:.3f} fake, and uncertain between them.",
         scored=_count(training, "validation", "videos"),
         num_bootstrap=_count(training, "validation", "num_bootstrap"),
         interval_over=_value(training, "validation", "interval_over"),

@@ -65,6 +65,8 @@ def threshold_percent(threshold: float) -> str:
 
 def decision_sentence(decision: Decision) -> str:
     """Returns how the verdict follows from the probability, and how often it is wrong on reals."""
+    if decision.is_withheld:
+        return "This model gives no verdict: every video with a face is called uncertain."
     below, above = threshold_percent(decision.real_below), threshold_percent(decision.fake_above)
     if decision.real_below == decision.fake_above:
         rule = f"“Likely fake” is said above {above}, “likely real” below it."

@@ -12,10 +12,10 @@ from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 from scipy.special import expit
 
-from dfjax.config import Config, TrainConfig
+from dfjax.config import CalibrationConfig, Config, TrainConfig
 from dfjax.errors import TrainingError
 from dfjax.evaluation import protocol
-from dfjax.evaluation.calibration import calibrate
+from dfjax.evaluation.calibration import calibrate, thresholds
 from dfjax.evaluation.metrics import roc_auc
 from dfjax.models.detector import Detector
 from dfjax.training.batches import balanced_batch, steps_per_epoch
@@ -123,7 +123,11 @@ def score_clips(detector: Detector, clips: FeatureClips, *, batch_size: int = 64
 
 
 def calibrated(detector: Detector, validation: FeatureClips, config: TrainConfig) -> Config:
-    """Returns the detector's config with a calibration fitted on the validation videos."""
+    """Returns the detector's config with a calibration fitted on the validation videos.
+
+    A model whose AUC may be that of chance gets thresholds that no probability crosses, and a
+    caveat that says so.
+    """
     scores = score_clips(detector, validation)
     videos = _videos(validation, scores.clip_logits)
     # A label holds for the frames of the main face only; see `FeatureClips.main_faces`.
@@ -136,18 +140,53 @@ def calibrated(detector: Detector, validation: FeatureClips, config: TrainConfig
         frame_is_fake=np.repeat(main.is_fake, main.frame_mask.sum(axis=1)),
         max_false_positive_rate=config.max_false_positive_rate,
     )
-    return dataclasses.replace(detector.config, calibration=calibration)
+    return dataclasses.replace(
+        detector.config, calibration=_withhold_unless_shown(calibration, videos)
+    )
 
 
-def validation_report(detector: Detector, validation: FeatureClips) -> dict[str, Any]:
-    """Returns the figures of a calibrated detector on the validation videos, as JSON values."""
+def _withhold_unless_shown(
+    calibration: CalibrationConfig, videos: protocol.VideoScores
+) -> CalibrationConfig:
+    """Returns the calibration, without verdicts where the model may be no better than chance.
+
+    A threshold can be fitted to any scores. To call a stranger's video fake by one that means
+    nothing would be an accusation out of thin air.
+    """
+    auc, (low, high) = protocol.auc_with_interval(videos)
+    if low > 0.5:
+        return calibration
+    measured = (
+        f"AUC {auc:.2f} with a 95% interval from {low:.2f} to {high:.2f}, "
+        f"over {len(videos.videos)} validation videos"
+    )
+    return dataclasses.replace(
+        calibration,
+        real_below=0.0,
+        fake_above=1.0,
+        false_positive_rate=0.0,
+        caveat=f"This model has not been shown to do better than chance ({measured}), "
+        "so it gives no verdict. Read its scores as an experiment.",
+    )
+
+
+def validation_report(
+    detector: Detector, validation: FeatureClips, config: TrainConfig
+) -> dict[str, Any]:
+    """Returns the figures of a calibrated detector on the validation videos, as JSON values.
+
+    The confusion counts are at the threshold for the false-positive rate that `config` allows, also
+    where the model was too weak for it to be published.
+    """
     calibration = detector.config.calibration
     scores = score_clips(detector, validation)
     probabilities = expit(calibration.scale * scores.clip_logits + calibration.bias)
+    videos = _videos(validation, probabilities)
+    _, fake_above = thresholds(videos.scores, videos.is_fake, config.max_false_positive_rate)
     return protocol.report(
-        _videos(validation, probabilities),
+        videos,
         _videos(validation, scores.mean_of_frames(validation.frame_mask)),
-        fake_above=calibration.fake_above,
+        fake_above=fake_above,
     )
 
 

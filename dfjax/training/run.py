@@ -95,7 +95,7 @@ def run(
             **{name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax")},
         },
         "command": command,
-        "validation": validation_report(detector, validation),
+        "validation": validation_report(detector, validation, train_config),
         "seconds": round(time.perf_counter() - started, 1),
     }
     detector.save_pretrained(out / "checkpoint")

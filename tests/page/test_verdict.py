@@ -46,3 +46,10 @@ def test_a_screen_reader_hears_the_verdict_and_the_number():
     spoken = spoken_summary(sample_prediction("fake"))
     assert spoken == "Verdict: Likely fake. Probability of manipulation: 93%."
     assert "No face found" in spoken_summary(sample_prediction("no_face"))
+
+
+def test_a_model_without_verdicts_says_so_instead_of_naming_thresholds():
+    withheld = Decision(real_below=0.0, fake_above=1.0, false_positive_rate=0.0)
+    assert withheld.label(0.999) == withheld.label(0.001) == "uncertain"
+    assert "no verdict" in decision_sentence(withheld)
+    assert "%" not in decision_sentence(withheld)

@@ -60,11 +60,25 @@ def test_calibration_leaves_the_order_and_the_report_tells_its_threshold(trained
     detector, _, epochs = trained
     validation = _clips(24, 1)
     detector.config = calibrated(detector, validation, CONFIG)
-    figures = validation_report(detector, validation)
+    figures = validation_report(detector, validation, CONFIG)
+    assert detector.config.calibration.caveat is None
     assert figures["auc"] == pytest.approx(epochs[-1].validation_auc)
     assert figures["threshold"] == detector.config.calibration.fake_above
     assert figures["confusion"]["false_fake"] <= CONFIG.max_false_positive_rate * figures["real"]
     assert figures["per_method"]["Deepfakes"]["videos"] == figures["fake"] == 16
+
+
+def test_a_model_that_may_be_no_better_than_chance_gives_no_verdict():
+    detector, validation = tiny_detector(), _clips(24, 1)
+    generator = np.random.default_rng(0)
+    validation.features[:] = generator.normal(size=validation.features.shape)
+    detector.config = calibrated(detector, validation, CONFIG)
+    calibration = detector.config.calibration
+    assert (calibration.real_below, calibration.fake_above) == (0.0, 1.0)
+    assert calibration.caveat is not None and "chance" in calibration.caveat
+    figures = validation_report(detector, validation, CONFIG)
+    assert figures["auc_interval"][0] <= 0.5
+    assert 0 < figures["threshold"] < 1
 
 
 def test_a_clip_is_scored_alike_whatever_it_is_batched_with(trained):
