@@ -237,7 +237,7 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as JSON values: dicts, lists, strings, numbers, booleans, None."""
-        return _to_json_value(self)
+        return to_json_value(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -284,11 +284,12 @@ def dumps(values: Mapping[str, Any] | Sequence[Any]) -> str:
     return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _to_json_value(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
+    """Returns a value made of dataclasses and tuples as one made of dicts and lists."""
     if dataclasses.is_dataclass(value):
-        return {f.name: _to_json_value(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: to_json_value(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, tuple):
-        return [_to_json_value(item) for item in value]
+        return [to_json_value(item) for item in value]
     return value
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dfjax.config import CalibrationConfig
+from dfjax.config import CalibrationConfig, to_json_value
 
 SCHEMA_VERSION = 1
 """Version of the JSON below. It grows only when a reader of the old one would go wrong."""
@@ -124,16 +124,8 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """Returns the contract's JSON object as dicts, lists, strings, numbers and None."""
         fields = {
-            field.name: _plain(getattr(self, field.name))
+            field.name: to_json_value(getattr(self, field.name))
             for field in dataclasses.fields(self)
             if field.name != "clips"
         }
         return {"schema_version": SCHEMA_VERSION, **fields}
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
