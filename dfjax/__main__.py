@@ -52,6 +52,7 @@ class Predict:
         table = Table("video", "verdict", "P(fake)", "faces", "frames", "seconds", box=None)
         reports: list[dict[str, Any]] = []
         failures: list[str] = []
+        notes: dict[str, list[str]] = {}  # a warning, and the files that it is about
         with _progress() as progress:
             task = progress.add_task("Loading the model", total=len(self.videos))
             predictor = Predictor.from_pretrained(model_source(self.model))
@@ -66,6 +67,8 @@ class Predict:
                 else:
                     reports.append(prediction.to_dict())
                     table.add_row(_plain(name), *_cells(prediction))
+                    for warning in prediction.warnings:
+                        notes.setdefault(warning, []).append(name)
         text = dumps(reports[0] if len(reports) == 1 else reports)
         if self.json == "-":
             sys.stdout.write(text)
@@ -73,6 +76,8 @@ class Predict:
             Console().print(table)
             if self.json is not None:
                 Path(self.json).write_text(text, encoding="utf-8")
+        for warning, names in notes.items():
+            Console(stderr=True).print(f"{', '.join(names)}: {warning}", markup=False)
         for failure in failures:
             Console(stderr=True).print(f"Error: {failure}", style="red", markup=False)
         return 1 if failures else 0

@@ -33,12 +33,13 @@ def run(files, monkeypatch, capsys):
 
 
 def test_every_file_is_a_row_of_the_table_and_the_exit_code_is_zero(run):
-    code, out, _ = run("predict", "face.mp4", "[red]pattern.mp4", "--model", "model")
+    code, out, err = run("predict", "face.mp4", "[red]pattern.mp4", "--model", "model")
     rows = {line.split()[0]: line for line in out.splitlines()[1:]}
     assert code == 0
     assert "uncertain" in rows["face.mp4"]
     assert "no face" in rows["[red]pattern.mp4"]
     assert "real" not in rows["[red]pattern.mp4"]
+    assert "[red]pattern.mp4: No face was found" in err
 
 
 def test_a_file_that_cannot_be_read_costs_exit_code_one_and_not_the_others(run, files):
