@@ -32,7 +32,6 @@ class FaceClip:
     frame_indices: np.ndarray  # int64 [n], increasing, into the sampled frames
     frames: np.ndarray  # uint8 [n, S, S, 3] RGB face crops
     boxes_xyxy: np.ndarray  # int64 [n, 4], pixels of the displayed video, max exclusive
-    confidences: np.ndarray  # float32 [n], of the face detector
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +91,6 @@ def read_face_clips(
                 frame_indices=track.frame_indices,
                 frames=crops[frame_mask],
                 boxes_xyxy=np.clip(np.round(track.boxes_xyxy * scale), 0, limits).astype(np.int64),
-                confidences=track.confidences,
             )
         )
     report(1.0, "Looking for faces")

@@ -153,6 +153,8 @@ def _axis_labels(decision: Decision) -> str:
 
 
 def _threshold_legend(decision: Decision) -> str:
+    if decision.is_withheld:
+        return ""
     entries = (
         ("fake", f"likely fake above {threshold_percent(decision.fake_above)}"),
         ("real", f"likely real below {threshold_percent(decision.real_below)}"),

@@ -7,7 +7,7 @@ from html import escape
 from dfjax.config import dumps
 from dfjax.page.faces import face_strips
 from dfjax.page.plot import clock, score_plot
-from dfjax.page.verdict import VERDICTS, decision_sentence, percent
+from dfjax.page.verdict import VERDICTS, WITHHELD, decision_sentence, percent
 from dfjax.prediction import Decision, Prediction
 
 
@@ -43,6 +43,9 @@ def report_name(video_name: str) -> str:
 def _verdict_card(prediction: Prediction) -> str:
     verdict = VERDICTS[prediction.label]
     decision = prediction.decision
+    explanation = verdict.explanation
+    if decision.is_withheld and prediction.label == "uncertain":
+        explanation = WITHHELD
     measured = ""
     if prediction.probability_fake is not None:
         number = escape(percent(prediction.probability_fake, decision))
@@ -57,7 +60,7 @@ def _verdict_card(prediction: Prediction) -> str:
         f'<svg class="df-icon" viewBox="0 0 24 24" aria-hidden="true">{verdict.icon}</svg>'
         f'<div><p class="df-name" title="{escape(prediction.video.name)}">'
         f"{escape(prediction.video.name)}</p>"
-        f"<h2>{verdict.title}</h2><p>{verdict.explanation}</p></div></div>{measured}</section>"
+        f"<h2>{verdict.title}</h2><p>{explanation}</p></div></div>{measured}</section>"
     )
 
 

@@ -42,6 +42,9 @@ VERDICTS: dict[Label, Verdict] = {
     ),
 }
 
+WITHHELD = "This model is too weak to judge. Treat the video as unverified."
+"""In place of the explanation of "uncertain", for a model that gives no verdict."""
+
 
 def percent(probability: float, decision: Decision) -> str:
     """Returns a probability as text, in whole per cent where that tells the truth.

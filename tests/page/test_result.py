@@ -8,7 +8,7 @@ import pytest
 from dfjax.config import Config
 from dfjax.page import texts
 from dfjax.page.result import render_error, render_result, report_name
-from dfjax.prediction import ModelSummary
+from dfjax.prediction import Decision, ModelSummary
 from tests.page.samples import sample_prediction
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&${7*7}{{7*7}}.mp4"
@@ -110,3 +110,11 @@ def test_the_limits_are_stated_whatever_the_verdict():
     assert "not proof" in limits and "voice" in limits and "Never accuse" in limits
     assert str(Config().video.num_frames) in texts.how_it_works(Config().video.num_frames)
     assert Tags(limits).found and Tags(texts.header()).found
+
+
+def test_a_model_without_verdicts_names_no_threshold_and_does_not_blame_the_evidence():
+    withheld = Decision(real_below=0.0, fake_above=1.0, false_positive_rate=0.0)
+    page = render_result(sample_prediction("uncertain", decision=withheld))
+    assert "too weak to judge" in page
+    assert "evidence points neither way" not in page
+    assert "likely fake above" not in page
