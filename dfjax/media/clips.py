@@ -12,7 +12,7 @@ from os import PathLike
 import numpy as np
 
 from dfjax.config import Config
-from dfjax.media.crops import crop_track
+from dfjax.media.crops import crop_landmarks, crop_track
 from dfjax.media.faces import FaceDetector
 from dfjax.media.tracks import link_faces
 from dfjax.media.video import VideoInfo, probe, read_frames
@@ -32,6 +32,7 @@ class FaceClip:
     frame_indices: np.ndarray  # int64 [n], increasing, into the sampled frames
     frames: np.ndarray  # uint8 [n, S, S, 3] RGB face crops
     boxes_xyxy: np.ndarray  # int64 [n, 4], pixels of the displayed video, max exclusive
+    landmarks: np.ndarray  # float32 [n, 5, 2], xy in pixels of the crop, as in `Faces.landmarks`
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,6 +92,7 @@ def read_face_clips(
                 frame_indices=track.frame_indices,
                 frames=crops[frame_mask],
                 boxes_xyxy=np.clip(np.round(track.boxes_xyxy * scale), 0, limits).astype(np.int64),
+                landmarks=crop_landmarks(track, times, config.crops),
             )
         )
     report(1.0, "Looking for faces")

@@ -96,6 +96,21 @@ def crop_track(
     return clip, frame_mask
 
 
+def crop_landmarks(
+    track: FaceTrack, timestamps: np.ndarray, config: CropConfig = CropConfig()
+) -> np.ndarray:
+    """Returns where a track's landmarks lie in its crops: float32 [N, 5, 2], xy in crop pixels.
+
+    Args:
+      track: N faces.
+      timestamps: float [T], seconds, of all sampled frames.
+      config: As for `crop_track`.
+    """
+    transforms = crop_transforms(track, timestamps, config)
+    points = np.einsum("nij,nkj->nki", transforms[:, :, :2], track.landmarks)
+    return (points + transforms[:, None, :, 2]).astype(np.float32)
+
+
 def _roll(landmarks: np.ndarray) -> np.ndarray:
     """Returns by how much each face leans to the right in the picture, radians: float64 [N].
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import imageio_ffmpeg
 import numpy as np
@@ -76,6 +76,7 @@ class FfmpegRun:
         input_options: Sequence[str],
         output_options: Sequence[str],
         *,
+        output: BinaryIO | None = None,
         log_level: str = "error",
     ):
         """Starts reading the first video stream that is not a cover picture.
@@ -84,7 +85,8 @@ class FfmpegRun:
           source: The file.
           stopwatch: Limits the time that is spent waiting for this run.
           input_options: Options for decoding and seeking. Times are the file's own (`-copyts`).
-          output_options: Filters, codec and format of what is written to stdout.
+          output_options: Filters, codec and format of what is written.
+          output: An open file to write to, in which a muxer can go back; None: a pipe, read here.
           log_level: Which of ffmpeg's messages are kept.
         """
         self._source = source
@@ -103,13 +105,13 @@ class FfmpegRun:
             command += ["-f", source.demuxer, "-copyts", *input_options, "-fd", "0", "-i", "fd:"]
             command += ["-map", "0:V:0", "-stats_enc_pre", f"pipe:{times_write}"]
             command += ["-stats_enc_pre_fmt", "{pts} {tb}", "-enc_time_base", "filter"]
-            command += [*output_options, "pipe:1"]
+            command += [*output_options, "pipe:1" if output is None else "fd:"]  # both are stdout
             with open_plain(source.path) as file:
                 self._process = subprocess.Popen(
                     command,
                     bufsize=0,
                     stdin=file,
-                    stdout=subprocess.PIPE,
+                    stdout=output or subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     pass_fds=(times_write,),
                     # No secret of this process is handed to one that reads strangers' files.
@@ -120,14 +122,11 @@ class FfmpegRun:
             raise
         finally:
             os.close(times_write)
-        assert self._process.stdout is not None and self._process.stderr is not None
-        self._stdout, self._stderr, self._times_pipe = (
-            self._process.stdout,
-            self._process.stderr,
-            open(times_read, "rb", buffering=0),
-        )
+        self._stdout, self._stderr = self._process.stdout, self._process.stderr
+        self._times_pipe = open(times_read, "rb", buffering=0)
+        self._pipes = [p for p in (self._stdout, self._stderr, self._times_pipe) if p is not None]
         self._selector = selectors.DefaultSelector()
-        for pipe in (self._stdout, self._stderr, self._times_pipe):
+        for pipe in self._pipes:
             self._selector.register(pipe, selectors.EVENT_READ)
 
     def __enter__(self) -> Self:
@@ -146,7 +145,7 @@ class FfmpegRun:
         if self._process.poll() is None:
             self._process.kill()
         self._selector.close()
-        for pipe in (self._stdout, self._stderr, self._times_pipe):
+        for pipe in self._pipes:
             pipe.close()
         self._process.wait()
 
@@ -200,11 +199,16 @@ class FfmpegRun:
             self._wait(None)
         return self._times.popleft() if self._times else None
 
-    def finish(self) -> None:
-        """Waits until the process has ended by itself, and throws away what it still writes."""
+    def finish(self) -> int:
+        """Waits until the process has ended by itself, and throws away what stdout still gives.
+
+        Returns:
+          Its exit status: 0 where all went well.
+        """
         chunk = memoryview(bytearray(_CHUNK_BYTES))
         while self._open_pipes():
             self._wait(chunk)
+        return self._process.wait()
 
     def _open_pipes(self) -> set[object]:
         return {key.fileobj for key in self._selector.get_map().values()}

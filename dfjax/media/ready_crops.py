@@ -1,0 +1,98 @@
+"""Pictures that somebody else cut out around a face: clips of one frame, not cropped again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dfjax.config import Config
+from dfjax.errors import VideoError
+from dfjax.media.clips import FaceClip, FaceClips
+from dfjax.media.faces import FaceDetector, Faces
+from dfjax.media.video import VideoInfo, probe, read_frames
+
+_GREY = 127
+
+
+def open_crop(path: Path, config: Config) -> tuple[VideoInfo, np.ndarray]:
+    """Reads a picture that is a face crop already.
+
+    Returns:
+      What the file is, and the picture, uint8 [S, S, 3] RGB.
+
+    Raises:
+      VideoError: The file cannot be read, or is not a square picture.
+    """
+    info = probe(path, config.video)
+    if not info.is_still or info.width != info.height:
+        raise VideoError(
+            f"{info.name!r} is {info.width}x{info.height}, {info.codec}; a face crop must be a "
+            "square picture. Prepare it as a picture that holds a face."
+        )
+    ((_, picture),) = read_frames(path, config.video, info=info)
+    return info, picture
+
+
+def detect_in_crops(pictures: Sequence[np.ndarray], face_detector: FaceDetector) -> list[Faces]:
+    """Finds faces in pictures that they may fill to the edge.
+
+    MTCNN wants some room around a face. Where it finds none it looks again, with half a picture of
+    grey on each side. Without that it misses most of all the crude fakes of the DFDC, so that a
+    training set would lack just these.
+
+    Args:
+      pictures: uint8 [S, S, 3] RGB each.
+      face_detector: Sees them all at once.
+
+    Returns:
+      Of each picture its faces, in its pixels.
+    """
+    faces = face_detector.detect(pictures)
+    missed = [n for n, found in enumerate(faces) if not len(found.boxes_xyxy)]
+    margins = [len(pictures[n]) // 2 for n in missed]
+    wider = [
+        np.pad(pictures[n], ((margin, margin), (margin, margin), (0, 0)), constant_values=_GREY)
+        for n, margin in zip(missed, margins, strict=True)
+    ]
+    for n, margin, found in zip(missed, margins, face_detector.detect(wider), strict=True):
+        faces[n] = Faces(
+            boxes_xyxy=found.boxes_xyxy - margin,
+            landmarks=found.landmarks - margin,
+            confidences=found.confidences,
+        )
+    return faces
+
+
+def crop_clips(info: VideoInfo, picture: np.ndarray, faces: Faces, config: Config) -> FaceClips:
+    """Makes a clip of a picture that is a face crop: only its size is changed, where it differs.
+
+    Args:
+      info: What the file is.
+      picture: uint8 [S, S, 3] RGB.
+      faces: What was found in it. The largest gives the landmarks. Without one there is no clip,
+        for what others cut out by a detector of theirs may be a hand or a lamp.
+      config: Its part `crops` is used.
+    """
+    clips: tuple[FaceClip, ...] = ()
+    if len(faces.boxes_xyxy):
+        sides = faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2]
+        largest = int(np.argmax(sides.prod(axis=1)))
+        size = config.crops.image_size
+        crop = Image.fromarray(picture)
+        if crop.size != (size, size):
+            crop = crop.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        to_file, to_crop = info.width / len(picture), size / len(picture)
+        box = np.clip(np.round(faces.boxes_xyxy[largest] * to_file), 0, info.width)
+        clips = (
+            FaceClip(
+                track_id=0,
+                frame_indices=np.array([0]),
+                frames=np.asarray(crop)[None],
+                boxes_xyxy=box.astype(np.int64)[None],
+                landmarks=(faces.landmarks[largest] * to_crop).astype(np.float32)[None],
+            ),
+        )
+    return FaceClips(
+        info=info, timestamps=np.zeros(1), clips=clips, decode_seconds=0.0, face_seconds=0.0
+    )
