@@ -52,6 +52,7 @@ class Detector(nnx.Module):
         *,
         use_running_average: bool = True,
         image_mask: Array | None = None,
+        frozen_stages: int = 0,
     ) -> jax.Array:
         """Returns the features of face crops, float32 [N,C].
 
@@ -59,6 +60,7 @@ class Detector(nnx.Module):
           images: [N,S,S,3], RGB, uint8 or float in [0, 255]; S is `config.crops.image_size`.
           use_running_average: As in `ResNet.__call__`.
           image_mask: As in `ResNet.__call__`.
+          frozen_stages: As in `ResNet.__call__`.
 
         Raises:
           ValueError: `images` has another shape.
@@ -76,6 +78,7 @@ class Detector(nnx.Module):
             normalized,
             use_running_average=use_running_average,
             image_mask=None if image_mask is None else jnp.asarray(image_mask),
+            frozen_stages=frozen_stages,
         )
 
     def score_features(

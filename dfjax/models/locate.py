@@ -18,7 +18,8 @@ from huggingface_hub.errors import (
 from dfjax.errors import HubError, ModelFormatError
 
 # Nothing that could run code is ever downloaded.
-_PATTERNS = ["config.json", "preprocessor_config.json", "model*.safetensors", "model*.index.json"]
+_PATTERNS = ["config.json", "preprocessor_config.json", "training.json"]
+_PATTERNS += ["model*.safetensors", "model*.index.json"]
 _REPO_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 # Those of the HTTP client, whichever it is in this release of huggingface_hub, and OSError.
 _FAILED_REQUESTS = cast(tuple[type[Exception], ...], HfHubHTTPError.__bases__)

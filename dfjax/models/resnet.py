@@ -150,6 +150,7 @@ class ResNet(nnx.Module):
         *,
         use_running_average: bool = True,
         image_mask: jax.Array | None = None,
+        frozen_stages: int = 0,
     ) -> jax.Array:
         """Returns the features of pictures, averaged over the picture.
 
@@ -160,16 +161,20 @@ class ResNet(nnx.Module):
             running variance then follows the batch's own, n in the denominator; torch has n - 1.)
           image_mask: bool [N], pictures that count in the batch's statistics; None: all. At least
             one must count. Of use only where `use_running_average` is False.
+          frozen_stages: So many stages, the stem being the first, use the frozen statistics even
+            where `use_running_average` is False.
 
         Returns:
           float32 [N,widths[-1]].
         """
         mask = None if image_mask is None else image_mask[:, None, None, None]
         x = images.astype(self.config.compute_dtype)
-        x = self.embedder(x, use_running_average=use_running_average, mask=mask)
+        frozen = use_running_average or frozen_stages > 0
+        x = self.embedder(x, use_running_average=frozen, mask=mask)
         padding: Any = ((1, 1), (1, 1))  # of which nnx's annotation, a str, does not know
         x = nnx.max_pool(x, (3, 3), (2, 2), padding)
-        for stage in self.stages:
+        for index, stage in enumerate(self.stages, start=1):
+            frozen = use_running_average or index < frozen_stages
             for block in stage:
-                x = block(x, use_running_average=use_running_average, mask=mask)
+                x = block(x, use_running_average=frozen, mask=mask)
         return jnp.mean(x, axis=(1, 2), dtype=jnp.float32)

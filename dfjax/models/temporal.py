@@ -1,4 +1,4 @@
-"""What follows the encoder: projection, LSTM over frames, a logit per frame and one per clip."""
+"""What follows the encoder: projection, a logit per frame, and an LSTM that corrects their mean."""
 
 import dataclasses
 
@@ -77,7 +77,13 @@ def _four(init: nnx.Initializer, rngs: nnx.Rngs, shape: tuple[int, int]) -> jax.
 
 
 class TemporalModel(nnx.Module):
-    """From the encoder's features of each frame to logits; always in float32."""
+    """From the encoder's features of each frame to logits; always in float32.
+
+    The frame head sees one frame at a time, so the mean of its logits knows nothing of time, and a
+    single picture trains it as well as a video does. The clip's logit is that mean plus a
+    correction from an LSTM over the frames. It begins at zero: what the LSTM has not learnt, it
+    cannot spoil. A clip of one frame has no motion, and gets no correction.
+    """
 
     def __init__(self, in_features: int, config: DetectorConfig, *, rngs: nnx.Rngs):
         self.config = config
@@ -91,10 +97,12 @@ class TemporalModel(nnx.Module):
             else None
         )
         state_size = config.hidden_size * (2 if config.bidirectional else 1)
-        self.frame_head = nnx.Linear(state_size, 1, rngs=rngs)
+        self.frame_head = nnx.Linear(config.projection_size, 1, rngs=rngs)
         # No bias: a softmax does not see what is added to all of its inputs.
         self.attention = nnx.Linear(state_size, 1, use_bias=False, rngs=rngs)
-        self.clip_head = nnx.Linear(state_size, 1, rngs=rngs)
+        self.correction_head = nnx.Linear(
+            state_size, 1, kernel_init=nnx.initializers.zeros, rngs=rngs
+        )
 
     def __call__(
         self, features: jax.Array, frame_mask: jax.Array, *, key: jax.Array | None = None
@@ -114,10 +122,15 @@ class TemporalModel(nnx.Module):
         if self.backward_lstm is not None:
             backward = self.backward_lstm(x, frame_mask, reverse=True)
             states = jnp.concatenate([states, backward], axis=-1)
-        frame_logits = jnp.where(frame_mask, self.frame_head(states)[:, :, 0], 0.0)
+        frame_logits = jnp.where(frame_mask, self.frame_head(x)[:, :, 0], 0.0)
+        num_frames = jnp.sum(frame_mask, axis=1)
+        mean = jnp.sum(frame_logits, axis=1) / jnp.maximum(num_frames, 1)
         weights = masked_softmax(self.attention(states)[:, :, 0], frame_mask)
         pooled = jnp.einsum("bt,bth->bh", weights, states)
-        return DetectorOutput(frame_logits, self.clip_head(pooled)[:, 0])
+        correction = jnp.where(num_frames > 1, self.correction_head(pooled)[:, 0], 0.0)
+        # The mean is not trained by the clip's label, which is wrong for the untouched frames of a
+        # clip that is manipulated in part; frames have labels of their own.
+        return DetectorOutput(frame_logits, jax.lax.stop_gradient(mean) + correction)
 
 
 def masked_softmax(logits: jax.Array, mask: jax.Array) -> jax.Array:

@@ -22,9 +22,6 @@ RNG = np.random.default_rng(3)
 FEATURES = RNG.normal(size=(3, 6, RESNET.widths[-1])).astype(np.float32)
 PRESENT = np.ones((3, 6), bool)
 CLIPS = RNG.integers(0, 256, size=(8, 4, 32, 32, 3), dtype=np.uint8)
-ONE_WAY = dataclasses.replace(
-    CONFIG, detector=dataclasses.replace(CONFIG.detector, bidirectional=False)
-)
 
 
 def detector_for(config: Config) -> Detector:
@@ -64,11 +61,6 @@ def encode(detector):
 @pytest.fixture(scope="module")
 def score(detector):
     return scorer(detector)
-
-
-@pytest.fixture(scope="module")
-def score_one_way():
-    return scorer(detector_for(ONE_WAY))
 
 
 @pytest.fixture(scope="module")
@@ -124,27 +116,42 @@ def test_clips_of_a_batch_do_not_influence_each_other_through_the_encoder(run):
     np.testing.assert_allclose(found.clip_logits[0], expected.clip_logits[0], atol=1e-5)
 
 
-def test_the_first_frame_matters_to_the_last_and_the_last_to_the_first(score):
-    expected = score(FEATURES, PRESENT).frame_logits
-    first, last = FEATURES.copy(), FEATURES.copy()
-    first[:, 0] *= -1
-    last[:, -1] *= -1
-    assert (np.abs(score(first, PRESENT).frame_logits - expected)[:, -1] > 1e-5).all()
-    assert (np.abs(score(last, PRESENT).frame_logits - expected)[:, 0] > 1e-5).all()
-
-
-def test_one_direction_sees_the_past_only(score_one_way):
+def test_a_frames_logit_knows_of_no_other_frame(score):
     changed = FEATURES.copy()
     changed[:, 3] *= -1
-    expected = score_one_way(FEATURES, PRESENT).frame_logits
-    difference = np.abs(score_one_way(changed, PRESENT).frame_logits - expected)
-    np.testing.assert_array_equal(difference[:, :3], 0.0)
-    assert (difference[:, 3:] > 1e-5).all()
+    expected, found = (score(x, PRESENT).frame_logits for x in (FEATURES, changed))
+    np.testing.assert_allclose(found[:, [0, 1, 2, 4, 5]], expected[:, [0, 1, 2, 4, 5]], atol=1e-6)
+    assert (np.abs(found - expected)[:, 3] > 1e-3).all()
+
+
+def test_the_lstm_corrects_the_mean_of_the_frames_and_a_fresh_one_leaves_it(score, fresh):
+    for output, is_fresh in (
+        (score(FEATURES, PRESENT), False),
+        (scorer(fresh)(FEATURES, PRESENT), True),
+    ):
+        difference = np.abs(output.clip_logits - output.frame_logits.mean(axis=1))
+        assert (difference < 1e-5).all() == is_fresh
+
+
+def test_the_clips_label_does_not_train_the_frame_head(detector):
+    graph, params, rest = nnx.split(detector, nnx.Param, ...)
+
+    @jax.jit
+    @jax.grad
+    def gradients(params):
+        output = nnx.merge(graph, params, rest).score_features(FEATURES, PRESENT)
+        return jnp.sum(output.clip_logits)
+
+    found = gradients(params)
+    assert not np.any(found["temporal"]["frame_head"]["kernel"][...])
+    assert np.any(found["temporal"]["projection"]["kernel"][...])
 
 
 def test_a_clip_of_one_frame_gives_finite_logits_that_depend_on_it(score):
     one = score(FEATURES[:, :1], PRESENT[:, :1])
     other = score(-FEATURES[:, :1], PRESENT[:, :1])
+    # Without motion there is nothing for the LSTM to correct.
+    np.testing.assert_array_equal(one.clip_logits, one.frame_logits[:, 0])
     assert one.frame_logits.shape == (3, 1) and np.isfinite(one.clip_logits).all()
     assert (np.abs(one.clip_logits - other.clip_logits) > 1e-3).all()
 
@@ -265,6 +272,18 @@ def test_masked_softmax_sums_to_one_over_what_is_kept_and_survives_large_logits(
     mask = jnp.asarray([[True, True, False], [True, False, True], [False, False, False]])
     expected = [[1, 0, 0], [0.5, 0, 0.5], [0, 0, 0]]
     np.testing.assert_allclose(masked_softmax(logits, mask), expected)
+
+
+def test_an_lstm_sees_the_past_or_read_backwards_the_future_only(detector):
+    x = np.random.default_rng(0).normal(size=(3, 6, CONFIG.detector.projection_size))
+    changed = x.copy()
+    changed[:, 3] *= -1
+    for reverse, untouched in ((False, slice(0, 3)), (True, slice(4, 6))):
+        lstm = detector.temporal.forward_lstm
+        states = [lstm(jnp.asarray(v, jnp.float32), PRESENT, reverse=reverse) for v in (x, changed)]
+        difference = np.abs(states[0] - states[1]).max(axis=(0, 2))
+        np.testing.assert_array_equal(difference[untouched], 0.0)
+        assert difference[3] > 1e-5
 
 
 def test_a_fresh_lstm_remembers(fresh):

@@ -171,8 +171,8 @@ def test_a_value_too_large_for_float16_is_refused(tmp_path):
 
 def test_a_model_with_nan_is_refused_and_the_one_before_is_left(detector, copied):
     broken = make_detector()
-    broken.temporal.clip_head.kernel[...] = jnp.full((12, 1), jnp.nan)
-    with pytest.raises(ValueError, match="temporal.clip_head.kernel.*not finite"):
+    broken.temporal.correction_head.kernel[...] = jnp.full((12, 1), jnp.nan)
+    with pytest.raises(ValueError, match="temporal.correction_head.kernel.*not finite"):
         broken.save_pretrained(copied)
     assert_same_weights(Detector.from_pretrained(copied), detector)
 
