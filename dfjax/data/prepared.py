@@ -1,14 +1,18 @@
-"""A prepared data set: the columns of its rows, and reading them back from its parquet shards."""
+"""A prepared data set: the columns of its rows, and reading them back."""
 
 import dataclasses
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 
+from dfjax.config import Config
 from dfjax.errors import DatasetError
 
 LABELS = ["real", "fake"]
@@ -23,12 +27,19 @@ FEATURES = datasets.Features(
         "split": datasets.Value("string"),
         "source_ids": datasets.List(datasets.Value("string")),  # of the people in the video
         "group": datasets.Value("string"),  # identities that no split may part
+        "original_id": datasets.Value("string"),  # video_id of the real video of a fake, or ""
         "label": datasets.ClassLabel(names=LABELS),
         "track_id": datasets.Value("int32"),
-        "num_frames": datasets.Value("int32"),  # sampled from the video
+        "num_frames": datasets.Value("int32"),  # sampled from the video; 1: a still
+        "width": datasets.Value("int32"),  # pixels of the video, as displayed
+        "height": datasets.Value("int32"),
+        "fps": datasets.Value("float64"),  # frames per second; 0 for a still
+        "duration": datasets.Value("float64"),  # seconds; 0 for a still
+        "attributes": datasets.Value("string"),  # more columns of the source, as a JSON object
         "frame_indices": datasets.List(datasets.Value("int32")),  # [n], of those that show the face
         "timestamps": datasets.List(datasets.Value("float64")),  # [n], seconds
         "boxes_xyxy": datasets.List(datasets.List(datasets.Value("int32"), length=4)),  # [n, 4]
+        "landmarks": datasets.List(datasets.List(datasets.Value("float32"), length=10)),  # [n, 10]
         "frames": datasets.List(datasets.Image()),  # [n], PNG: exactly what the app would score
     }
 )
@@ -41,42 +52,133 @@ REPORT_FILE = "report.json"
 class ClipRow:
     """One face clip with its label."""
 
-    video: str  # unique key of the video: data set, method, compression, id
-    method: str
-    group: str  # identities that no split may part
+    dataset: str
+    method: str  # how it was manipulated, or where a real one is from
+    compression: str
+    video_id: str
+    group: str  # identities that no split may part; unique over data sets
+    original_id: str  # video_id of the real video that a fake was made from, or ""
     is_fake: int  # 0 = real, 1 = fake
+    track_id: int
+    num_frames: int  # sampled from the video; 1: a still
+    width: int  # pixels of the video, as displayed
+    height: int
+    fps: float  # 0.0 for a still
+    duration: float  # seconds; 0.0 for a still
+    attributes: Mapping[str, Any]  # more columns of the source
     frame_indices: np.ndarray  # int64 [n], into the sampled frames
+    timestamps: np.ndarray  # float64 [n], seconds
     boxes_xyxy: np.ndarray  # int64 [n, 4], pixels of the video
+    landmarks: np.ndarray  # float32 [n, 5, 2], xy in pixels of the crop
     frames: np.ndarray  # uint8 [n, S, S, 3] RGB
 
+    @property
+    def video(self) -> str:
+        """A name of the video that is unique over data sets and methods."""
+        return "/".join((self.dataset, self.method, self.compression, self.video_id))
 
-def load_manifest(folder: Path) -> dict:
-    """Returns what a prepared folder says of itself.
+
+def open_rows(source: str, split: str, *, streaming: bool = False) -> Any:
+    """Opens one split of a prepared data set, without decoding its pictures.
+
+    Args:
+      source: A folder that `prepare` wrote, a parquet file with its columns, or "owner/name" on the
+        Hugging Face Hub.
+      split: Such as "train" or "validation".
+      streaming: Read in order, from the Hub without a download in full. Else rows are memory-mapped
+        and can be read in any order.
 
     Returns:
-      `config`: the parts of the config that made the clips; `fingerprint`: of the videos.
+      `datasets.IterableDataset` where streaming, whose `frames` are lists of dicts with the PNG as
+      `bytes`; else `datasets.Dataset` in the format "arrow".
 
     Raises:
-      DatasetError: The folder was not made by `prepare`.
+      DatasetError: It is not there, has no such split, or lacks columns or label names.
     """
-    return _load(folder, MANIFEST_FILE)
+    path = Path(source)
+    if path.is_dir():
+        files = sorted(str(file) for file in (path / "data").glob(f"{split}-*.parquet"))
+        if not files:
+            raise DatasetError(
+                f"{source} has no split {split!r}; it has {split_names(path) or 'none'}. "
+                "Prepare the data set with a split file for it."
+            )
+        rows = datasets.load_dataset(
+            "parquet", data_files=files, split="train", streaming=streaming
+        )
+    elif path.is_file():
+        rows = datasets.load_dataset(
+            "parquet", data_files=[source], split="train", streaming=streaming
+        )
+    else:
+        try:
+            rows = datasets.load_dataset(source, split=split, streaming=streaming)
+        except (OSError, ValueError, HFValidationError, HfHubHTTPError) as error:
+            raise DatasetError(
+                f"{source} is neither a folder nor a parquet file here, and the Hub has no data "
+                f"set of that name with the split {split!r}: {error}"
+            ) from error
+    found = rows.features or {}
+    missing = sorted(set(FEATURES) - set(found))
+    if missing:
+        raise DatasetError(
+            f"{source} lacks the columns {', '.join(missing)}. "
+            "Prepare it again with this version of dfjax."
+        )
+    label = found["label"]
+    if not isinstance(label, datasets.ClassLabel) or sorted(label.names) != sorted(LABELS):
+        raise DatasetError(
+            f"{source} has the label column {label}; a ClassLabel with the names "
+            f"{' and '.join(LABELS)} is needed."
+        )
+    if streaming:  # before the filter, which would decode the pictures
+        rows = rows.cast_column("frames", datasets.List(datasets.Image(decode=False)))
+    if path.is_file():
+        rows = rows.filter(lambda row_split: row_split == split, input_columns="split")
+    return rows if streaming else rows.with_format("arrow")
 
 
-def load_report(folder: Path) -> dict:
+def load_manifest(source: str) -> dict:
+    """Returns what a prepared data set says of itself.
+
+    Returns:
+      `config`: the parts of the config that made the clips; `fingerprint`: of the videos. A parquet
+      file alone says nothing: it is taken to be made with the default config, and its fingerprint
+      is that of its bytes.
+
+    Raises:
+      DatasetError: It was not made by `prepare`.
+    """
+    path = Path(source)
+    if path.is_file():
+        parts = Config().to_dict()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {
+            "config": {name: parts[name] for name in ("video", "faces", "tracks", "crops")},
+            "fingerprint": digest[:16],
+        }
+    return _load(source, MANIFEST_FILE)
+
+
+def load_report(source: str) -> dict:
     """Returns the report that `prepare` wrote when it was done.
 
     Raises:
       DatasetError: The folder was not made by `prepare`, or not finished.
     """
-    return _load(folder, REPORT_FILE)
+    return _load(source, REPORT_FILE)
 
 
-def _load(folder: Path, name: str) -> dict:
+def _load(source: str, name: str) -> dict:
+    file = Path(source) / name
     try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if not Path(source).is_dir():
+            file = Path(hf_hub_download(source, name, repo_type="dataset"))
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, EntryNotFoundError, HfHubHTTPError) as error:
         raise DatasetError(
-            f"{folder} has no readable {name}: `python -m dfjax prepare` did not make it, or did "
+            f"{source} has no readable {name}: `python -m dfjax prepare` did not make it, or did "
             "not come to its end. Run that command with this folder as --out."
         ) from error
 
@@ -86,36 +188,59 @@ def split_names(folder: Path) -> list[str]:
     return sorted({path.name.split("-")[0] for path in (folder / "data").glob("*.parquet")})
 
 
-def read_clips(folder: Path, split: str) -> Iterator[ClipRow]:
+def read_clips(source: str, split: str) -> Iterator[ClipRow]:
     """Yields the clips of one split, one at a time, in the order in which they were prepared.
 
+    Args:
+      source: As for `open_rows`; from the Hub it is streamed.
+      split: Such as "validation".
+
     Raises:
-      DatasetError: The split is absent, or its label names are not "real" and "fake".
+      DatasetError: As for `open_rows`.
     """
-    files = sorted(str(path) for path in (folder / "data").glob(f"{split}-*.parquet"))
-    if not files:
-        raise DatasetError(
-            f"{folder} has no split {split!r}; it has {split_names(folder) or 'none'}. "
-            "Prepare the data set with a split file for it."
-        )
-    rows = datasets.load_dataset("parquet", data_files=files, split="train", streaming=True)
-    label = (rows.features or {}).get("label")
-    if not isinstance(label, datasets.ClassLabel) or sorted(label.names) != sorted(LABELS):
-        raise DatasetError(
-            f"{folder} has the label column {label}; a ClassLabel with the names "
-            f"{' and '.join(LABELS)} is needed."
-        )
+    rows = open_rows(source, split, streaming=True)
+    label = rows.features["label"]
     for row in rows:
-        yield _clip_row(row, label)
+        yield clip_row(row, label)
 
 
-def _clip_row(row: dict[str, Any], label: datasets.ClassLabel) -> ClipRow:
+def clip_row(row: Mapping[str, Any], label: datasets.ClassLabel) -> ClipRow:
+    """Returns a row of `open_rows` with its pictures decoded.
+
+    Args:
+      row: As the data set gives it.
+      label: The data set's label column, whose names say what its numbers mean.
+    """
     return ClipRow(
-        video="/".join(row[name] for name in ("dataset", "method", "compression", "video_id")),
+        dataset=row["dataset"],
         method=row["method"],
+        compression=row["compression"],
+        video_id=row["video_id"],
         group=f"{row['dataset']}/{row['group']}",
+        original_id=row["original_id"],
         is_fake=int(label.int2str(row["label"]) == "fake"),
+        track_id=row["track_id"],
+        num_frames=row["num_frames"],
+        width=row["width"],
+        height=row["height"],
+        fps=row["fps"],
+        duration=row["duration"],
+        attributes=json.loads(row["attributes"] or "{}"),
         frame_indices=np.array(row["frame_indices"], np.int64),
+        timestamps=np.array(row["timestamps"], np.float64),
         boxes_xyxy=np.array(row["boxes_xyxy"], np.int64),
-        frames=np.stack([np.asarray(frame.convert("RGB")) for frame in row["frames"]]),
+        landmarks=np.array(row["landmarks"], np.float32).reshape(-1, 5, 2),
+        frames=decode_frames(row["frames"]),
+    )
+
+
+def decode_frames(frames: list[dict[str, Any]]) -> np.ndarray:
+    """Returns pictures of one row as uint8 [n, S, S, 3] RGB.
+
+    Args:
+      frames: As `open_rows` gives them: dicts with the file's `bytes`.
+    """
+    image = datasets.Image()
+    return np.stack(
+        [np.asarray(image.decode_example(dict(frame)).convert("RGB")) for frame in frames]
     )

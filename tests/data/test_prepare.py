@@ -5,12 +5,15 @@ from typing import Any
 import datasets
 import numpy as np
 import pytest
+from PIL import Image
 
 from dfjax.config import Config, CropConfig, VideoConfig
-from dfjax.data import prepare as prepare_module
-from dfjax.data.prepare import NO_FACE, prepare
-from dfjax.data.prepared import load_report, read_clips, split_names
-from dfjax.data.sources import read_ffpp
+from dfjax.data import rows as rows_module
+from dfjax.data.prepare import prepare
+from dfjax.data.prepared import FEATURES, load_report, read_clips, split_names
+from dfjax.data.rows import NO_FACE
+from dfjax.data.sources import read_source
+from dfjax.data.sources.ffpp import read_ffpp
 from dfjax.errors import DatasetError
 from dfjax.media.clips import read_face_clips
 from dfjax.media.faces import FaceDetector
@@ -44,24 +47,32 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def prepared(root, face_detector, tmp_path_factory) -> Path:
+def prepared(root, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("prepared") / "set"
-    prepare(read_ffpp(root), out, CONFIG, face_detector)
+    prepare(read_ffpp(root), out, CONFIG)
     return out
 
 
+def only(clips, video: str):
+    (clip,) = [clip for clip in clips if clip.video == video]
+    return clip
+
+
 def test_the_crop_of_the_app_and_of_training_is_the_same_bit_for_bit(root, prepared, face_detector):
-    (clip,) = [c for c in read_clips(prepared, "train") if c.video == "ffpp/youtube/c23/000"]
+    clip = only(read_clips(str(prepared), "train"), "ffpp/youtube/c23/000")
     video = root / "original_sequences/youtube/c23/videos/000.mp4"
     (seen_by_app,) = read_face_clips(video, CONFIG, face_detector).clips
     np.testing.assert_array_equal(clip.frames, seen_by_app.frames)
     np.testing.assert_array_equal(clip.frame_indices, seen_by_app.frame_indices)
     np.testing.assert_array_equal(clip.boxes_xyxy, seen_by_app.boxes_xyxy)
+    np.testing.assert_array_equal(clip.landmarks, seen_by_app.landmarks)
 
 
 def test_labels_are_those_of_the_folders_whatever_order_the_names_have(prepared):
     labels = {
-        c.video: c.is_fake for split in split_names(prepared) for c in read_clips(prepared, split)
+        c.video: c.is_fake
+        for split in split_names(prepared)
+        for c in read_clips(str(prepared), split)
     }
     assert labels == {
         "ffpp/youtube/c23/000": 0,
@@ -80,8 +91,8 @@ def test_a_label_column_in_the_other_order_is_read_by_name(prepared, tmp_path):
     )
     (tmp_path / "data").mkdir()
     turned.to_parquet(tmp_path / "data" / "train-00000-of-00001.parquet")
-    expected = {c.video: c.is_fake for c in read_clips(prepared, "train")}
-    assert {c.video: c.is_fake for c in read_clips(tmp_path, "train")} == expected
+    expected = {c.video: c.is_fake for c in read_clips(str(prepared), "train")}
+    assert {c.video: c.is_fake for c in read_clips(str(tmp_path), "train")} == expected
 
 
 def test_load_dataset_reads_the_folder_with_its_splits_and_types(prepared, tmp_path):
@@ -98,68 +109,189 @@ def test_load_dataset_reads_the_folder_with_its_splits_and_types(prepared, tmp_p
         "000_003",
         "train",
     )
+    assert (fake["original_id"], fake["attributes"]) == ("000", "{}")
+    assert (fake["width"], fake["height"], fake["num_frames"]) == (480, 360, 4)
+    assert (fake["fps"], fake["duration"]) == (pytest.approx(25), pytest.approx(8 / 25))
+    assert rows["train"].features == FEATURES
 
 
 def test_the_report_names_what_gave_no_clip_and_why(prepared):
-    report = load_report(prepared)
+    report = load_report(str(prepared))
     assert report["missing"] == ["ffpp/Deepfakes/c23/011_010"]
     validation, train = report["splits"]["validation"], report["splits"]["train"]
-    assert validation["skipped"] == {"ffpp/youtube/c23/011": NO_FACE}
-    assert (validation["videos"], validation["clips"], validation["no_face"]) == (3, 2, 1)
+    assert validation["skipped"] == {
+        "ffpp/youtube/c23/011": {
+            "reason": NO_FACE,
+            "is_fake": False,
+            "method": "youtube",
+            "group": "010_011",
+        }
+    }
+    counts = [validation[name] for name in ("videos", "clips", "faces", "no_face", "unreadable")]
+    assert counts == [3, 2, 8, 1, 0]
     assert list(train["skipped"]) == ["ffpp/Deepfakes/c23/003_000"]
+    assert train["skipped"]["ffpp/Deepfakes/c23/003_000"]["is_fake"]
     assert train["unreadable"] == 1
 
 
-def test_an_interrupted_run_goes_on_where_it_was(
-    root, prepared, face_detector, tmp_path, monkeypatch
-):
+def test_what_a_source_left_out_is_counted_by_reason(tmp_path):
+    """Of Celeb-DF, in small: everybody who is in a test video."""
+    names = ("Celeb-real/id0_0000", "Celeb-real/id0_0001", "Celeb-real/id1_0000")
+    for name in names:
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_video(tmp_path / "set" / f"{name}.mp4", moving_pattern(4))
+    (tmp_path / "set" / "List_of_testing_videos.txt").write_text("1 Celeb-real/id0_0000.mp4\n")
+    report = prepare(read_source("celebdf", tmp_path / "set"), tmp_path / "out", CONFIG)
+    assert report["dropped"] == {
+        "shows a person of the test split": {
+            "count": 1,
+            "videos": ["celebdf/Celeb-real/original/id0_0001"],
+        }
+    }
+    assert "1 videos were left out: shows a person" in (tmp_path / "out/README.md").read_text()
+
+
+def test_a_file_that_brings_a_decoder_down_does_not_end_the_run(root, tmp_path, monkeypatch):
+    def fail(path, *arguments):
+        if Path(path).name == "010.mp4":
+            raise RuntimeError(f"assertion failed in {path}")
+        return read_face_clips(path, *arguments)
+
+    monkeypatch.setattr(rows_module, "read_face_clips", fail)
+    report = prepare(read_ffpp(root, methods=[]), tmp_path / "set", CONFIG)
+    skipped = report["splits"]["validation"]["skipped"]["ffpp/youtube/c23/010"]
+    assert skipped["reason"] == "reading it raised RuntimeError"
+    assert report["splits"]["train"]["clips"] == 2
+
+
+def test_an_interrupted_run_goes_on_where_it_was(root, prepared, tmp_path, monkeypatch):
     """Stopped in its second shard, it makes that one and no other again."""
     source, read = read_ffpp(root), []
 
-    def read_and_stop(path, *arguments, **keywords):
+    def read_and_stop(path, *arguments):
         read.append(Path(path).name)
         if len(read) == stop_after:
             raise KeyboardInterrupt
-        return read_face_clips(path, *arguments, **keywords)
+        return read_face_clips(path, *arguments)
 
-    monkeypatch.setattr(prepare_module, "read_face_clips", read_and_stop)
+    monkeypatch.setattr(rows_module, "read_face_clips", read_and_stop)
     stop_after = 6  # four training videos make the first shard
     with pytest.raises(KeyboardInterrupt):
-        prepare(source, tmp_path / "set", CONFIG, face_detector)
+        prepare(source, tmp_path / "set", CONFIG)
     read.clear()
     stop_after = None
-    report = prepare(source, tmp_path / "set", CONFIG, face_detector)
+    report = prepare(source, tmp_path / "set", CONFIG)
     assert sorted(read) == ["010.mp4", "010_011.mp4", "011.mp4"]
-    assert report == load_report(prepared)
+    assert report == load_report(str(tmp_path / "set")) == load_report(str(prepared))
 
 
-def test_a_finished_folder_is_not_made_again(root, prepared, face_detector, monkeypatch):
-    monkeypatch.setattr(prepare_module, "read_face_clips", None)
-    assert prepare(read_ffpp(root), prepared, CONFIG, face_detector) == load_report(prepared)
+def test_a_finished_folder_is_not_made_again(root, prepared, monkeypatch):
+    monkeypatch.setattr(rows_module, "read_face_clips", None)
+    assert prepare(read_ffpp(root), prepared, CONFIG) == load_report(str(prepared))
 
 
-def test_another_config_is_not_mixed_into_a_folder(root, prepared, face_detector):
+@pytest.mark.parametrize(
+    "options, config",
+    [({}, Config()), ({"methods": ["Deepfakes"]}, CONFIG)],
+    ids=["config", "options of the source"],
+)
+def test_what_was_made_otherwise_is_not_mixed_into_a_folder(root, prepared, options, config):
     with pytest.raises(DatasetError, match="another config"):
-        prepare(read_ffpp(root), prepared, Config(), face_detector)
+        prepare(read_ffpp(root, **options), prepared, config)
 
 
-def test_a_folder_with_other_files_is_left_alone(root, face_detector, tmp_path):
+def test_a_folder_with_other_files_is_left_alone(root, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(DatasetError, match="other files"):
-        prepare(read_ffpp(root), tmp_path, CONFIG, face_detector)
+        prepare(read_ffpp(root), tmp_path, CONFIG)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_split_that_is_absent_is_named_with_those_that_are_there(prepared):
     with pytest.raises(DatasetError, match=r"'test'.*train.*validation"):
-        next(read_clips(prepared, "test"))
+        next(read_clips(str(prepared), "test"))
 
 
 def test_a_folder_that_was_not_prepared_says_what_to_run(tmp_path):
     with pytest.raises(DatasetError, match="dfjax prepare"):
-        load_report(tmp_path)
+        load_report(str(tmp_path))
 
 
 def test_the_manifest_holds_the_config_that_made_the_clips(prepared):
     manifest = json.loads((prepared / "dfjax.json").read_text())
     assert Config.from_dict(manifest["config"]) == CONFIG
+
+
+def test_the_manifest_says_from_what_the_clips_were_made_and_nothing_tells_where_that_was(
+    root, prepared
+):
+    manifest = json.loads((prepared / "dfjax.json").read_text())
+    assert manifest["source"]["name"] == "ffpp"
+    assert manifest["source"]["options"]["compressions"] == ["c23"]
+    written = [path for path in prepared.rglob("*") if path.is_file()]
+    assert {path.suffix for path in written} == {".json", ".md", ".parquet"}
+    assert not any(str(root).encode() in path.read_bytes() for path in written)
+
+
+# Stills
+
+
+@pytest.fixture(scope="module")
+def stills(tmp_path_factory) -> Path:
+    """A real portrait in a folder of one's own, and one that is a face crop already."""
+    folder = tmp_path_factory.mktemp("stills")
+    (folder / "real").mkdir()
+    portrait = portrait_frames(1)[0]
+    Image.fromarray(portrait).save(folder / "real" / "portrait.png")
+    Image.fromarray(moving_pattern(1, 90, 90)[0]).save(folder / "pattern.png")
+    Image.fromarray(portrait[20:260, 100:340]).save(folder / "crop.png")
+    Image.fromarray(portrait).save(folder / "wide.png")
+    return folder
+
+
+def test_a_still_is_a_clip_of_one_frame_without_duration(stills, tmp_path):
+    prepare(read_source("folder", stills, name="mine"), tmp_path / "set", CONFIG)
+    (clip,) = read_clips(str(tmp_path / "set"), "train")
+    assert clip.video == "mine/real/original/portrait.png"
+    assert (clip.num_frames, clip.fps, clip.duration) == (1, 0.0, 0.0)
+    assert clip.frames.shape == (1, 48, 48, 3)
+    assert clip.timestamps.tolist() == [0.0]
+
+
+@pytest.fixture(scope="module")
+def crops(stills, tmp_path_factory) -> Path:
+    """What is prepared of pictures that are taken for face crops."""
+    faces = tmp_path_factory.mktemp("faces")
+    (faces / "faces_224").mkdir()
+    lines = ["videoname,original_width,original_height,label,original"]
+    for name in ("crop", "pattern", "wide"):
+        Image.open(stills / f"{name}.png").save(faces / "faces_224" / f"{name}.jpg", quality=95)
+        lines.append(f"{name}.mp4,240,240,REAL,")
+    (faces / "metadata.csv").write_text("\n".join(lines))
+    (faces / "val_sources.txt").touch()
+    out = tmp_path_factory.mktemp("prepared") / "crops"
+    prepare(read_source("dfdc-faces", faces), out, CONFIG)
+    return out
+
+
+def test_a_face_crop_is_only_made_smaller(stills, crops):
+    (clip,) = read_clips(str(crops), "train")
+    assert clip.attributes == {"original_width": "240", "original_height": "240"}
+    assert (clip.num_frames, clip.width, clip.height) == (1, 240, 240)
+    whole = Image.open(stills / "crop.png").resize((48, 48), Image.Resampling.BOX)
+    assert abs(clip.frames[0].astype(int) - np.asarray(whole)).mean() < 4
+
+
+def test_landmarks_of_a_face_crop_lie_on_the_face_in_the_crop(crops):
+    (clip,) = read_clips(str(crops), "train")
+    left, top, right, bottom = clip.boxes_xyxy[0] * 48 / 240
+    eyes, nose, mouth = np.split(clip.landmarks[0], [2, 3])
+    assert ((clip.landmarks[0] > [left, top]) & (clip.landmarks[0] < [right, bottom])).all()
+    assert eyes[:, 1].max() < nose[0, 1] < mouth[:, 1].min()
+    assert eyes[0, 0] < nose[0, 0] < eyes[1, 0]
+
+
+def test_a_crop_without_a_face_or_that_is_no_square_is_left_out_and_told(crops):
+    skipped = load_report(str(crops))["splits"]["train"]["skipped"]
+    assert skipped["dfdc-faces/real/jpeg/pattern"]["reason"] == NO_FACE
+    assert "480x360" in skipped["dfdc-faces/real/jpeg/wide"]["reason"]

@@ -1,87 +1,102 @@
-import json
-from pathlib import Path
+import typing
 
 import pytest
 
-from dfjax.data.sources import read_ffpp
+from dfjax.commands.prepare import Prepare
+from dfjax.data.sources import READERS, TITLES, LabelledVideo, Source, read_source, title
+from dfjax.data.sources.split import held_out, split_by_identity
 from dfjax.errors import DatasetError
-
-PAIRS = {"train": [["000", "003"], ["001", "870"]], "val": [["010", "011"]]}
-
-
-@pytest.fixture
-def ffpp(tmp_path: Path) -> Path:
-    """FaceForensics++ in its published layout, with empty files."""
-    (tmp_path / "splits").mkdir()
-    for split, pairs in PAIRS.items():
-        (tmp_path / "splits" / f"{split}.json").write_text(json.dumps(pairs))
-    for first, second in sum(PAIRS.values(), []):
-        for folder, ids in {
-            "original_sequences/youtube": [first, second],
-            "manipulated_sequences/Deepfakes": [f"{first}_{second}", f"{second}_{first}"],
-            "manipulated_sequences/NeuralTextures": [f"{first}_{second}", f"{second}_{first}"],
-        }.items():
-            for name in ids:
-                video = tmp_path / folder / "c23" / "videos" / f"{name}.mp4"
-                video.parent.mkdir(parents=True, exist_ok=True)
-                video.touch()
-    return tmp_path
+from tests.data.trees import assert_nobody_is_in_two_splits, touch
 
 
-def test_a_pair_owns_its_two_originals_and_both_fakes_of_each_method(ffpp):
-    owned = [v for v in read_ffpp(ffpp).videos if v.group == "000_003"]
-    assert {(v.method, v.video_id, v.is_fake) for v in owned} == {
-        ("youtube", "000", False),
-        ("youtube", "003", False),
-        ("Deepfakes", "000_003", True),
-        ("Deepfakes", "003_000", True),
-        ("NeuralTextures", "000_003", True),
-        ("NeuralTextures", "003_000", True),
+def video(tmp_path, *people: str, split: str = "", name: str | None = None) -> LabelledVideo:
+    target, *_ = people
+    return LabelledVideo(
+        path=tmp_path / f"{'_'.join(people)}.mp4",
+        dataset="set",
+        method="swap" if len(people) > 1 else "camera",
+        compression="original",
+        video_id=name or "_".join(people),
+        is_fake=len(people) > 1,
+        split=split,
+        source_ids=people,
+        group=target,
+    )
+
+
+def test_the_command_line_offers_every_reader():
+    (choices, _) = typing.get_args(typing.get_type_hints(Prepare, include_extras=True)["source"])
+    assert list(typing.get_args(choices)) == list(READERS)
+
+
+def test_a_reader_is_called_by_name_with_its_options(tmp_path):
+    touch(tmp_path, "real/a.jpg")
+    source = read_source("folder", tmp_path, name="mine")
+    assert (source.name, source.options) == ("folder", {"name": "mine"})
+    assert [v.key for v in source.videos] == ["mine/real/original/a.jpg"]
+
+
+@pytest.mark.parametrize(
+    "name, options, words",
+    [
+        ("imagenet", {}, "imagenet.*ffpp.*folder"),
+        ("celebdf", {"compressions": ["c23"]}, "celebdf.*compressions.*none"),
+        ("ffpp", {"method": "FaceSwap"}, "ffpp.*method.*compressions, methods"),
+    ],
+)
+def test_a_reader_or_option_that_there_is_not_is_named_with_those_that_there_are(
+    tmp_path, name, options, words
+):
+    with pytest.raises(DatasetError, match=words):
+        read_source(name, tmp_path, **options)
+
+
+@pytest.mark.parametrize("name", list(READERS))
+def test_a_folder_that_is_not_there_is_told(tmp_path, name):
+    with pytest.raises(DatasetError, match="no folder .*absent"):
+        read_source(name, tmp_path / "absent")
+
+
+def test_a_data_set_is_called_as_people_know_it_and_a_folder_as_its_owner_does():
+    assert title("ffpp") == "FaceForensics++"
+    assert title("my holidays") == "my holidays"
+    assert set(TITLES) == set(READERS) - {"folder"}
+
+
+def test_two_videos_of_one_key_are_refused(tmp_path):
+    videos = (video(tmp_path, "anna"), video(tmp_path, "bert", name="anna"))
+    with pytest.raises(DatasetError, match=r"anna\.mp4 and .*bert\.mp4 .*set/camera/original/anna"):
+        Source(name="set", options={}, videos=videos)
+
+
+def test_a_tenth_of_many_names_is_held_out():
+    names = [f"person {n}" for n in range(2000)]
+    assert len(held_out(names)) == pytest.approx(200, rel=0.2)
+
+
+def test_a_name_is_held_out_whatever_others_there_are():
+    names = [f"person {n}" for n in range(200)]
+    every_second = held_out(names[::2])
+    assert every_second == held_out(reversed(names)) & set(names[::2])
+
+
+def test_of_few_names_one_is_held_out_but_never_the_only_one():
+    assert [len(held_out(["a", "b", "c"])), len(held_out(["a"])), len(held_out([]))] == [1, 0, 0]
+
+
+def test_people_of_the_test_split_are_nowhere_else_and_nobody_is_in_two_splits(tmp_path):
+    people = [f"p{n}" for n in range(30)]
+    videos = [video(tmp_path, name, split="test" if name in people[:3] else "") for name in people]
+    videos += [video(tmp_path, a, b) for a in people for b in people if a != b]
+    kept, dropped = split_by_identity(videos)
+    assert_nobody_is_in_two_splits(kept)
+    assert {v.split for v in kept} == {"train", "validation", "test"}
+    assert {v.video_id for v in kept if v.split == "test"} == set(people[:3])
+    assert len(kept) + len(dropped) == len(videos)
+    assert dropped["set/swap/original/p0_p7"] == "shows a person of the test split"
+    assert dropped["set/swap/original/p7_p0"] == "shows a person of the test split"
+    others = {reason for key, reason in dropped.items() if "_p0" not in key and "p0_" not in key}
+    assert others == {
+        "shows a person of the test split",
+        "joins a person of training with one of validation",
     }
-    assert {v.split for v in owned} == {"train"}
-
-
-def test_no_identity_is_in_two_splits(ffpp):
-    ids = {"train": set(), "validation": set()}
-    for video in read_ffpp(ffpp).videos:
-        ids[video.split] |= set(video.video_id.split("_"))
-    assert ids["train"] and ids["validation"]
-    assert not ids["train"] & ids["validation"]
-
-
-def test_keys_are_unique_though_ids_repeat_over_methods(ffpp):
-    videos = read_ffpp(ffpp).videos
-    assert len({v.key for v in videos}) == len(videos) > len({v.video_id for v in videos})
-
-
-def test_a_missing_file_is_named_and_not_fatal(ffpp):
-    (ffpp / "manipulated_sequences/Deepfakes/c23/videos/003_000.mp4").unlink()
-    source = read_ffpp(ffpp)
-    assert source.missing == ("ffpp/Deepfakes/c23/003_000",)
-    assert "ffpp/Deepfakes/c23/000_003" in {v.key for v in source.videos}
-
-
-def test_a_compression_that_is_not_there_is_an_error_that_says_what_was_expected(ffpp):
-    with pytest.raises(DatasetError, match="c40.*original_sequences/youtube/c40/videos"):
-        read_ffpp(ffpp, compressions=["c40"])
-
-
-def test_without_split_files_nothing_is_read(ffpp):
-    for file in (ffpp / "splits").iterdir():
-        file.unlink()
-    with pytest.raises(DatasetError, match="train.json"):
-        read_ffpp(ffpp)
-
-
-@pytest.mark.parametrize("text", ["{", "[1, 2]", '[["000"]]', "null"])
-def test_a_damaged_split_file_is_named(ffpp, text):
-    (ffpp / "splits" / "train.json").write_text(text)
-    with pytest.raises(DatasetError, match=r"train\.json"):
-        read_ffpp(ffpp)
-
-
-@pytest.mark.real_clips
-def test_the_real_folder_gives_the_counts_of_its_description(real_clips):
-    source = read_ffpp(real_clips / "data" / "ffpp", compressions=["c23"])
-    assert sum(not v.is_fake for v in source.videos) == 41
-    assert sum(v.is_fake for v in source.videos) == 85

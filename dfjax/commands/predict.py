@@ -1,0 +1,112 @@
+"""`python -m dfjax predict`: label and probability of videos."""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tyro
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from dfjax.commands.progress import progress_bar
+from dfjax.config import dumps
+from dfjax.errors import DfjaxError
+from dfjax.prediction import SCHEMA_VERSION, Prediction
+
+_VERDICTS = {
+    "fake": "[bold red]fake[/]",
+    "real": "[green]real[/]",
+    "uncertain": "[yellow]uncertain[/]",
+    "no_face": "[cyan]no face[/]",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Predict:
+    """Score videos: a label and a probability each, and with --json a score per frame.
+
+    Exits with 0 when every file got an answer, and with 1 when some file could not be read; the
+    others are still answered.
+    """
+
+    videos: tyro.conf.Positional[tuple[str, ...]]
+    """Files: MP4, MOV, AVI, WebM, MKV, GIF, or a still picture."""
+
+    model: str | None = None
+    """Folder or Hub repository. Without it DFJAX_MODEL, and without that `checkpoint/`."""
+
+    json: str | None = None
+    """Write the reports to this file, or with "-" to standard output instead of the table. One
+    video gives its report, several give a list; a file that could not be read has "error" in
+    place of a verdict."""
+
+    def run(self) -> int:
+        """Returns the exit code."""
+        from dfjax.predictor import Predictor, model_source
+
+        if not self.videos:
+            raise DfjaxError("No video was named. Give at least one file.")
+        table = Table("video", "verdict", "P(fake)", "faces", "frames", "seconds", box=None)
+        reports: list[dict[str, Any]] = []
+        failures: list[str] = []
+        notes: dict[str, list[str]] = {}  # a warning, and the files that it is about
+        with progress_bar() as progress:
+            task = progress.add_task("Loading the model", total=len(self.videos))
+            predictor = Predictor.from_pretrained(model_source(self.model))
+            for index, path in enumerate(self.videos):
+                name = Path(path).name
+                try:
+                    prediction = predictor(path, on_progress=_moves(progress, task, index, name))
+                except DfjaxError as error:
+                    failures.append(str(error))
+                    reports.append(_failure(name, error))
+                    table.add_row(_plain(name), "[red]not read[/]", "", "", "", "")
+                else:
+                    reports.append(prediction.to_dict())
+                    table.add_row(_plain(name), *_cells(prediction))
+                    for warning in prediction.warnings:
+                        notes.setdefault(warning, []).append(name)
+        text = dumps(reports[0] if len(reports) == 1 else reports)
+        if self.json == "-":
+            sys.stdout.write(text)
+        else:
+            Console().print(table)
+            if self.json is not None:
+                Path(self.json).write_text(text, encoding="utf-8")
+        for warning, names in notes.items():
+            Console(stderr=True).print(f"{', '.join(names)}: {warning}", markup=False)
+        for failure in failures:
+            Console(stderr=True).print(f"Error: {failure}", style="red", markup=False)
+        return 1 if failures else 0
+
+
+def _moves(progress: Progress, task: Any, index: int, name: str) -> Callable[[float, str], None]:
+    """Returns what moves the bar while file number `index` is scored."""
+
+    def on_progress(fraction: float, stage: str) -> None:
+        progress.update(task, completed=index + fraction, description=f"{stage}: {name}")
+
+    return on_progress
+
+
+def _plain(name: str) -> str:
+    # A file may be named "[bold]x.mp4", which must not be read as markup.
+    return name.replace("[", r"\[")
+
+
+def _cells(prediction: Prediction) -> list[str]:
+    probability = prediction.probability_fake
+    return [
+        _VERDICTS[prediction.label],
+        "—" if probability is None else f"{probability:.2f}",
+        str(len(prediction.tracks)),
+        str(prediction.video.frames_scored),
+        f"{sum(dataclasses.astuple(prediction.seconds)):.1f}",
+    ]
+
+
+def _failure(name: str, error: DfjaxError) -> dict[str, Any]:
+    return {"schema_version": SCHEMA_VERSION, "video": {"name": name}, "error": str(error)}

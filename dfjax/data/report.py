@@ -1,0 +1,111 @@
+"""What `prepare` tells of its run: the report, and the README of the data set."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from huggingface_hub import DatasetCardData
+
+from dfjax.data.rows import NO_FACE, CodecConfig, Outcome
+from dfjax.data.sources import Source, title
+
+
+def make_report(outcomes: Mapping[str, Mapping[str, Outcome]], source: Source) -> dict[str, Any]:
+    """Returns the counts, and what gave no clip, with the reason.
+
+    Args:
+      outcomes: Per split, by the video's key; re-encoded versions count as videos.
+      source: Where they are from.
+
+    Returns:
+      `splits`: per split `videos`, `clips`, `faces` (frames that show one), `no_face`,
+      `unreadable`, and `skipped`: each video that gave no clip with its `reason`, `is_fake`,
+      `method` and `group`. `missing`: keys that a list names and the folder lacks. `dropped`: by
+      reason the `count` and the keys of `videos` that the source left out.
+    """
+    dropped: dict[str, dict[str, Any]] = {}
+    for key, reason in source.dropped.items():
+        group = dropped.setdefault(reason, {"count": 0, "videos": []})
+        group["count"] += 1
+        group["videos"].append(key)
+    return {
+        "splits": {split: _counts(members) for split, members in outcomes.items()},
+        "missing": list(source.missing),
+        "dropped": dropped,
+    }
+
+
+def _counts(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+    skipped = {key: outcome for key, outcome in outcomes.items() if outcome.reason}
+    no_face = sum(outcome.reason == NO_FACE for outcome in skipped.values())
+    return {
+        "videos": len(outcomes),
+        "clips": sum(outcome.clips for outcome in outcomes.values()),
+        "faces": sum(outcome.faces for outcome in outcomes.values()),
+        "no_face": no_face,
+        "unreadable": len(skipped) - no_face,
+        "skipped": {
+            key: {
+                "reason": outcome.reason,
+                "is_fake": outcome.is_fake,
+                "method": outcome.method,
+                "group": outcome.group,
+            }
+            for key, outcome in skipped.items()
+        },
+    }
+
+
+def dataset_card(datasets: Iterable[str], codec: CodecConfig, report: Mapping[str, Any]) -> str:
+    """Returns the README of the data set; its front matter tells `load_dataset` the splits.
+
+    Args:
+      datasets: Names of the data sets that the videos are from.
+      codec: Which re-encoded versions there are.
+      report: What `make_report` returned.
+    """
+    names = ", ".join(sorted({title(dataset) for dataset in datasets}))
+    files = [{"split": s, "path": f"data/{s}-*.parquet"} for s in report["splits"]]
+    front_matter = DatasetCardData(
+        pretty_name=f"Face clips of {names}",
+        license="other",
+        license_name="as-the-original-data-set",
+        task_categories=["video-classification"],
+        tags=["deepfake-detection"],
+        configs=[{"config_name": "default", "data_files": files}],
+    )
+    columns = ("videos", "clips", "faces", "no_face", "unreadable")
+    rows = "\n".join(
+        f"| {split} | {' | '.join(str(counts[column]) for column in columns)} |"
+        for split, counts in report["splits"].items()
+    )
+    dropped = "".join(
+        f"- {group['count']} videos were left out: {reason}\n"
+        for reason, group in report["dropped"].items()
+    )
+    encoded = (
+        f"Each video comes {codec.variants} times more, re-encoded with H.264 at a constant rate "
+        f"factor between {codec.min_crf} and {codec.max_crf} that all videos of a group share; "
+        "`compression` tells it.\n\n"
+        if codec.variants
+        else ""
+    )
+    return f"""---
+{front_matter.to_yaml()}
+---
+# Face clips of {names}
+
+Made by `python -m dfjax prepare`: one row per face that was followed through a video, with the face
+crops as lossless PNG. `label` is `real` or `fake` and holds for the whole video. `group` names the
+identities that a row shares with others: never put one group into two splits.
+
+**These are faces of people.** They are personal data, and the terms of the original data set go on
+to hold for the crops: most forbid to pass them on. Keep this data set private.
+
+{encoded}| split | videos | clips | frames with a face | without a face | unreadable |
+|---|---|---|---|---|---|
+{rows}
+
+- {len(report["missing"])} videos that the lists of the data set name were not there
+{dropped}
+`report.json` names every video that gave no clip, and why.
+"""

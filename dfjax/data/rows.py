@@ -1,0 +1,214 @@
+"""From one labelled video to rows of a prepared data set, re-encoded versions included."""
+
+import dataclasses
+import io
+import itertools
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from dfjax.config import Config
+from dfjax.data.sources.split import hash_fraction
+from dfjax.data.sources.videos import LabelledVideo
+from dfjax.errors import VideoError
+from dfjax.media.clips import FaceClips, read_face_clips
+from dfjax.media.faces import FaceDetector
+from dfjax.media.ready_crops import crop_clips, detect_in_crops, open_crop
+from dfjax.media.transcode import transcode
+
+NO_FACE = "no face found"
+"""The reason of a video that was read, but gave no clip."""
+
+_CROPS_PER_BATCH = 8
+
+_Read = TypeVar("_Read")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CodecConfig:
+    """Which re-encoded versions each video gets beside its own, as further rows."""
+
+    variants: int = 0  # how many, of each video
+    min_crf: int = 23  # H.264's constant rate factor is drawn from here
+    max_crf: int = 40  # to here
+    seed: int = 0  # of the draw
+
+    def __post_init__(self):
+        """Checks ranges."""
+        if not 0 <= self.min_crf <= self.max_crf <= 51:
+            raise ValueError(
+                f"CodecConfig has CRFs from {self.min_crf} to {self.max_crf}; "
+                "needed: 0 <= min_crf <= max_crf <= 51."
+            )
+        most = self.max_crf - self.min_crf + 1
+        if not 0 <= self.variants <= most:
+            raise ValueError(
+                f"CodecConfig.variants is {self.variants}; there are {most} CRFs to draw from."
+            )
+
+    def crfs(self, group: str) -> list[int]:
+        """Returns the CRF of each variant, all different.
+
+        Videos of one group get the same: how much a codec took away must not tell a fake from its
+        original.
+        """
+        crfs = range(self.min_crf, self.max_crf + 1)
+        order = sorted(crfs, key=lambda crf: hash_fraction(f"{self.seed}/{group}/{crf}"))
+        return order[: self.variants]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one video, or of one re-encoded version of it."""
+
+    is_fake: bool
+    method: str
+    group: str
+    clips: int = 0
+    faces: int = 0  # frames that show a face of a clip
+    reason: str = ""  # why there is no clip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VideoRows:
+    """One video, or one re-encoded version of it: its rows, and what became of it."""
+
+    key: str
+    outcome: Outcome
+    rows: list[dict[str, Any]]
+
+
+class RowReader:
+    """Reads labelled videos, a batch after the other."""
+
+    def __init__(self, config: Config, codec: CodecConfig, scratch: Path):
+        """Loads the face detector.
+
+        Args:
+          config: Its parts `video`, `faces`, `tracks` and `crops` say how clips are made.
+          codec: Which re-encoded versions are made.
+          scratch: Folder for re-encoded videos, each of which is removed once it is read.
+        """
+        self._config = config
+        self._codec = codec
+        self._scratch = scratch
+        self._face_detector = FaceDetector(config.faces)
+
+    def __call__(self, batch: Sequence[LabelledVideo]) -> list[list[VideoRows]]:
+        """Returns for each of a batch of videos its rows, and those of its re-encoded versions.
+
+        A file that cannot be read gives the reason instead: one bad file must not end a run.
+
+        Args:
+          batch: As `make_batches` gives it.
+        """
+        if batch[0].is_crop:
+            return self._read_crops(batch)
+        return [list(self._read_versions(video)) for video in batch]
+
+    def _read_versions(self, video: LabelledVideo) -> Iterator[VideoRows]:
+        """Yields a video as it is, then each re-encoded version of it, if it is no still."""
+        found = _or_reason(lambda: self._read(video.path))
+        yield _video_rows(video, found)
+        if isinstance(found, str) or found.info.is_still:
+            return
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        for crf in self._codec.crfs(video.group):
+            variant = dataclasses.replace(video, compression=f"{video.compression}-crf{crf}")
+            yield _video_rows(variant, _or_reason(lambda crf=crf: self._read_encoded(video, crf)))
+
+    def _read(self, path: Path) -> FaceClips:
+        return read_face_clips(path, self._config, self._face_detector)
+
+    def _read_encoded(self, video: LabelledVideo, crf: int) -> FaceClips:
+        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+            encoded = Path(folder) / f"{video.path.stem}.mp4"
+            transcode(video.path, encoded, crf=crf, config=self._config.video)
+            return self._read(encoded)
+
+    def _read_crops(self, batch: Sequence[LabelledVideo]) -> list[list[VideoRows]]:
+        """Returns the rows of pictures that are face crops; MTCNN sees them all at once."""
+        opened = [_or_reason(lambda v=video: open_crop(v.path, self._config)) for video in batch]
+        pictures = [found[1] for found in opened if not isinstance(found, str)]
+        faces = iter(detect_in_crops(pictures, self._face_detector))
+        results = []
+        for video, found in zip(batch, opened, strict=True):
+            if not isinstance(found, str):
+                found = crop_clips(*found, next(faces), self._config)
+            results.append([_video_rows(video, found)])
+        return results
+
+
+def make_batches(videos: Iterable[LabelledVideo]) -> Iterator[list[LabelledVideo]]:
+    """Yields videos in their order, in lists that `RowReader` reads at once.
+
+    Face crops come together, for MTCNN takes as long for one picture as for a few; a video has
+    frames enough, and comes alone.
+    """
+    for is_crop, members in itertools.groupby(videos, key=lambda video: video.is_crop):
+        while batch := list(itertools.islice(members, _CROPS_PER_BATCH if is_crop else 1)):
+            yield batch
+
+
+def _or_reason(read: Callable[[], _Read]) -> _Read | str:
+    """Returns what `read` gives, or why it gives nothing."""
+    try:
+        return read()
+    except VideoError as error:
+        return str(error)
+    except Exception as error:  # a fault of a decoder on this file; its words may hold a path
+        return f"reading it raised {type(error).__name__}"
+
+
+def _video_rows(video: LabelledVideo, found: FaceClips | str) -> VideoRows:
+    clips = () if isinstance(found, str) else found.clips
+    outcome = Outcome(
+        is_fake=video.is_fake,
+        method=video.method,
+        group=video.group,
+        clips=len(clips),
+        faces=sum(len(clip.frames) for clip in clips),
+        reason=found if isinstance(found, str) else "" if clips else NO_FACE,
+    )
+    rows = [] if isinstance(found, str) else list(_rows(video, found))
+    return VideoRows(key=video.key, outcome=outcome, rows=rows)
+
+
+def _rows(video: LabelledVideo, found: FaceClips) -> Iterator[dict[str, Any]]:
+    """Yields a row of `FEATURES` for each clip."""
+    for clip in found.clips:
+        yield {
+            "dataset": video.dataset,
+            "method": video.method,
+            "compression": video.compression,
+            "video_id": video.video_id,
+            "split": video.split,
+            "source_ids": list(video.source_ids),
+            "group": video.group,
+            "original_id": video.original_id,
+            "label": "fake" if video.is_fake else "real",
+            "track_id": clip.track_id,
+            "num_frames": len(found.timestamps),
+            "width": found.info.width,
+            "height": found.info.height,
+            "fps": found.info.fps,
+            "duration": found.info.duration,
+            "attributes": json.dumps(dict(video.attributes), ensure_ascii=False, sort_keys=True),
+            "frame_indices": clip.frame_indices,
+            "timestamps": found.timestamps[clip.frame_indices],
+            "boxes_xyxy": clip.boxes_xyxy,
+            "landmarks": clip.landmarks.reshape(-1, 10),
+            "frames": [{"bytes": _png(frame), "path": None} for frame in clip.frames],
+        }
+
+
+def _png(frame: np.ndarray) -> bytes:
+    """Returns a crop as PNG, lossless: training sees exactly what the app sees."""
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "PNG", compress_level=4)
+    return buffer.getvalue()

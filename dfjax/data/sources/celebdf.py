@@ -1,0 +1,106 @@
+"""Celeb-DF, versions 1 and 2."""
+
+import re
+from pathlib import Path
+
+from dfjax.data.sources.split import split_by_identity
+from dfjax.data.sources.videos import LabelledVideo, Source
+from dfjax.errors import DatasetError
+
+_TEST_LIST = "List_of_testing_videos.txt"
+
+# Folder in lower case, for it is called YouTube-real and Youtube-real; names of its files.
+_NAMES = {
+    "celeb-real": r"(id\d+)_\d+",
+    "youtube-real": r"(\d+)",
+    "celeb-synthesis": r"(id\d+)_(id\d+)_\d+",
+}
+_FAKE = "celeb-synthesis"
+
+
+def read_celebdf(root: Path) -> Source:
+    """Lists the videos of Celeb-DF-v1 or Celeb-DF-v2 in its published layout.
+
+    The test split is the official one. Other videos that show one of its people are left out. The
+    official list of version 2 has nearly everybody, so little more than YouTube-real is left to
+    train on: this is a data set to test on. There is no official validation split; a tenth of the
+    people that are left is held out (`split_by_identity`), by a hash of their names. A video of
+    YouTube-real is taken to show somebody of whom there is no other video.
+
+    The fake idA_idB_NNNN shows B's face in the video idA_NNNN. Its group is that of A, for swaps
+    join nearly all people with one another; `source_ids` names both.
+
+    Args:
+      root: The folder with `Celeb-real`, `YouTube-real`, `Celeb-synthesis` and the list of testing
+        videos.
+
+    Raises:
+      DatasetError: The layout is another one, or a line of the list is.
+
+    Source: Li et al., Celeb-DF, CVPR 2020.
+    """
+    tested = _read_test_list(root / _TEST_LIST)
+    folders = {p.name.lower(): p for p in root.iterdir() if p.is_dir()}
+    videos: list[LabelledVideo] = []
+    dropped: dict[str, str] = {}
+    for kind, pattern in _NAMES.items():
+        folder = folders.get(kind)
+        for path in sorted(folder.glob("*.mp4")) if folder is not None else ():
+            match = re.fullmatch(pattern, path.stem)
+            if match is None:
+                dropped[f"celebdf/{path.parent.name}/original/{path.stem}"] = "is named otherwise"
+                continue
+            people = match.groups() if kind != "youtube-real" else (f"youtube{path.stem}",)
+            videos.append(
+                LabelledVideo(
+                    path=path,
+                    dataset="celebdf",
+                    method=path.parent.name,
+                    compression="original",
+                    video_id=path.stem,
+                    is_fake=kind == _FAKE,
+                    split="test" if (kind, path.stem) in tested else "",
+                    source_ids=people,
+                    group=people[0],
+                    original_id=re.sub(r"_id\d+", "", path.stem) if kind == _FAKE else "",
+                )
+            )
+    if not videos:
+        raise DatasetError(
+            f"{root} holds no video of Celeb-DF. Expected files such as Celeb-real/id0_0000.mp4."
+        )
+    found = {(v.method.lower(), v.video_id) for v in videos}
+    missing = tuple(f"celebdf/{kind}/original/{name}" for kind, name in sorted(tested - found))
+    kept, shared = split_by_identity(videos)
+    return Source(
+        name="celebdf", options={}, videos=kept, missing=missing, dropped=dropped | shared
+    )
+
+
+def _read_test_list(file: Path) -> set[tuple[str, str]]:
+    """Returns (folder in lower case, name without suffix) of each video; 1 means real in the list.
+
+    Raises:
+      DatasetError: It is absent, or a line is none of `1 Celeb-real/id9_0000.mp4`.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise DatasetError(
+            f"{file} cannot be read. It is part of Celeb-DF and says which videos are for testing; "
+            "without it there is no split that others use as well."
+        ) from error
+    tested = set()
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        match = re.fullmatch(r"([01]) +([\w-]+)/(\w+)\.mp4", line.strip())
+        kind = match[2].lower() if match else ""
+        if match is None or kind not in _NAMES or (match[1] == "1") == (kind == _FAKE):
+            raise DatasetError(
+                f"Line {number} of {file} is {line.strip()!r}; needed is such as "
+                "'1 Celeb-real/id9_0000.mp4' or '0 Celeb-synthesis/id9_id1_0000.mp4', "
+                "where 1 means real."
+            )
+        tested.add((kind, match[3]))
+    return tested

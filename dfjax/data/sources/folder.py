@@ -1,0 +1,189 @@
+"""A folder of one's own: `real/` and `fake/`, or a `metadata.csv`."""
+
+import csv
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from dfjax.data.sources.split import held_out
+from dfjax.data.sources.videos import STILL_SUFFIXES, VIDEO_SUFFIXES, LabelledVideo, Source, flat_id
+from dfjax.errors import DatasetError
+
+_LIST = "metadata.csv"
+_FILE_COLUMNS = ("file", "path", "file_name")
+_IS_FAKE = {"real": False, "0": False, "fake": True, "1": True}
+_SPLITS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "": "",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Row:
+    """What is known of a file."""
+
+    file: PurePosixPath  # inside the folder
+    is_fake: bool
+    method: str
+    identity: str = ""
+    split: str = ""
+    original: str = ""  # file of the real video that a fake was made from
+    attributes: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def video_id(self) -> str:
+        """The path inside the folder, without a leading `real/` or `fake/`, for the method says."""
+        return flat_id(_inside(self.file))
+
+
+def read_folder(root: Path, *, name: str = "folder") -> Source:
+    """Lists the videos and stills of a folder, which may hold real ones only.
+
+    Without a `metadata.csv` the files in `real/` are real and those in `fake/` are fake, with all
+    that is in folders below them. With one, only the files that it lists count. Its columns:
+
+    - `file` (or `path`, or `file_name`): inside the folder
+    - `label`: real or fake, or 0 or 1 (fake)
+    - `identity`: who is in it; files of one identity stay in one split
+    - `original`: of a fake, the file of the real video; the two stay in one split
+    - `split`: train, validation or test; without it a tenth of the groups is held out for
+      validation, by a hash of their names
+    - `method`: how a fake was made, or where a real one is from
+    - any other column becomes an attribute
+
+    Only `file` and `label` must be there. Without identities and originals each file is a group of
+    its own: then make sure yourself that nobody is in two splits.
+
+    Args:
+      root: The folder.
+      name: Of the data set, in reports and keys.
+
+    Raises:
+      DatasetError: There are neither such folders nor a list, or the list does not fit together.
+    """
+    if not name or "/" in name:
+        raise DatasetError(f"The data set's name is {name!r}; a word without a slash is needed.")
+    rows = list(_listed(root) if (root / _LIST).is_file() else _found(root))
+    if not rows:
+        raise DatasetError(
+            f"{root} holds neither {_LIST} nor videos or pictures in folders called real and fake."
+        )
+    groups = _groups(rows)
+    splits = _splits(rows, groups)
+    videos = [
+        LabelledVideo(
+            path=root / row.file,
+            dataset=name,
+            method=row.method,
+            compression="original",
+            video_id=row.video_id,
+            is_fake=row.is_fake,
+            split=splits[group],
+            source_ids=(row.identity or group,),
+            group=group,
+            original_id=flat_id(_inside(PurePosixPath(row.original))) if row.original else "",
+            attributes=row.attributes,
+        )
+        for row, group in zip(rows, groups, strict=True)
+    ]
+    return Source(
+        name="folder",
+        options={"name": name},
+        videos=tuple(video for video in videos if video.path.is_file()),
+        missing=tuple(video.key for video in videos if not video.path.is_file()),
+    )
+
+
+def _inside(file: PurePosixPath) -> PurePosixPath:
+    is_sorted = len(file.parts) > 1 and file.parts[0] in ("real", "fake")
+    return PurePosixPath(*file.parts[1:]) if is_sorted else file
+
+
+def _found(root: Path) -> Iterator[_Row]:
+    for label in ("real", "fake"):
+        for path in sorted((root / label).rglob("*")):
+            file = path.relative_to(root)
+            is_hidden = any(part.startswith(".") for part in file.parts)
+            if path.suffix.lower() in STILL_SUFFIXES + VIDEO_SUFFIXES and not is_hidden:
+                yield _Row(
+                    file=PurePosixPath(file.as_posix()), is_fake=_IS_FAKE[label], method=label
+                )
+
+
+def _listed(root: Path) -> Iterator[_Row]:
+    with (root / _LIST).open(encoding="utf-8-sig", newline="") as csv_file:
+        table = csv.DictReader(csv_file)
+        columns = table.fieldnames or []
+        file_column = next((name for name in _FILE_COLUMNS if name in columns), None)
+        if file_column is None or "label" not in columns:
+            raise DatasetError(
+                f"{root / _LIST} has the columns {', '.join(columns) or '(none)'}; needed are "
+                "`file` and `label`."
+            )
+        for number, cells in enumerate(table, start=2):
+            values = {key: (value or "").strip() for key, value in cells.items() if key}
+            yield _row(values, file_column, f"Line {number} of {root / _LIST}")
+
+
+def _row(values: dict[str, str], file_column: str, where: str) -> _Row:
+    """Returns a line of the list; `where` names it in errors."""
+    file = PurePosixPath(values.pop(file_column))
+    label, split = values.pop("label").lower(), values.pop("split", "").lower()
+    if not file.parts or file.is_absolute() or ".." in file.parts:
+        raise DatasetError(
+            f"{where} names the file {str(file)!r}; one inside the folder is needed."
+        )
+    if label not in _IS_FAKE:
+        raise DatasetError(f"{where} has the label {label!r}; real or fake is needed, or 0 or 1.")
+    if split not in _SPLITS:
+        raise DatasetError(f"{where} has the split {split!r}; train, validation or test is needed.")
+    method = values.pop("method", "") or ("fake" if _IS_FAKE[label] else "real")
+    return _Row(
+        file=file,
+        is_fake=_IS_FAKE[label],
+        method=method.replace("/", ":"),  # a slash parts the fields of a key
+        identity=values.pop("identity", ""),
+        split=_SPLITS[split],
+        original=values.pop("original", ""),
+        attributes={name: value for name, value in values.items() if value},
+    )
+
+
+def _groups(rows: list[_Row]) -> list[str]:
+    """Returns the group of each row: rows are joined by an identity, and by an original."""
+    parents: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def find(link: tuple[str, str]) -> tuple[str, str]:
+        while parents.setdefault(link, link) != link:
+            link = parents[link]
+        return link
+
+    for row in rows:
+        links = [("file", str(row.file))]
+        links += [("file", str(PurePosixPath(row.original)))] if row.original else []
+        links += [("a person", row.identity)] if row.identity else []
+        # What sorts first stands for the others, so that the order of rows changes nothing.
+        first, *others = sorted({find(link) for link in links})
+        for other in others:
+            parents[other] = first
+    return [flat_id(PurePosixPath(find(("file", str(row.file)))[1])) for row in rows]
+
+
+def _splits(rows: list[_Row], groups: list[str]) -> dict[str, str]:
+    """Returns the split of each group: what its rows say, else by a hash of its name."""
+    splits: dict[str, str] = {}
+    for row, group in zip(rows, groups, strict=True):
+        if row.split and splits.setdefault(group, row.split) != row.split:
+            raise DatasetError(
+                f"The group {group!r} (one identity, or an original with its fakes) is in the "
+                f"splits {splits[group]} and {row.split}, with {row.file}. Nobody may be in two."
+            )
+    validation = held_out(set(groups) - set(splits))
+    return {
+        group: splits.get(group) or ("validation" if group in validation else "train")
+        for group in groups
+    }

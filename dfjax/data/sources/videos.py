@@ -1,0 +1,67 @@
+"""What a source gives: labelled videos, and what is missing or was left out of it."""
+
+import collections
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from dfjax.errors import DatasetError
+
+STILL_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".webm", ".mkv", ".gif")
+"""How files are usually called; what a file is, its first bytes decide when it is read."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabelledVideo:
+    """One video or still of a data set. (dataset, method, compression, video_id) names it."""
+
+    path: Path
+    dataset: str
+    method: str  # how it was manipulated, or where a real one is from
+    compression: str
+    video_id: str  # without a slash
+    is_fake: bool
+    split: str  # "train" | "validation" | "test"
+    source_ids: tuple[str, ...]  # of the people in it: the target, and in a fake the source too
+    group: str  # videos of one group share identities; bootstrap and splits never part them
+    original_id: str = ""  # video_id of the real video that a fake was made from, if known
+    is_crop: bool = False  # the picture is a face crop already
+    attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # JSON values
+
+    @property
+    def key(self) -> str:
+        """A name that is unique over data sets and methods: `000_003` exists once per method."""
+        return "/".join((self.dataset, self.method, self.compression, self.video_id))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """What a folder holds of a data set.
+
+    Raises:
+      DatasetError: Two videos have the same key.
+    """
+
+    name: str  # of the reader
+    options: Mapping[str, Any]  # of the reader, as JSON values, never a path
+    videos: tuple[LabelledVideo, ...]
+    missing: tuple[str, ...] = ()  # keys of videos that a list names and the folder lacks
+    dropped: Mapping[str, str] = dataclasses.field(default_factory=dict)  # keys, with the reason
+
+    def __post_init__(self):
+        """Checks that keys are unique: they name rows, groups and reports."""
+        counts = collections.Counter(video.key for video in self.videos)
+        repeated = [key for key, count in counts.items() if count > 1]
+        if repeated:
+            first, second = [v.path for v in self.videos if v.key == repeated[0]][:2]
+            raise DatasetError(
+                f"{first} and {second} have the same name {repeated[0]}, as have {len(repeated)} "
+                "in all. Rename one of each."
+            )
+
+
+def flat_id(path: PurePath) -> str:
+    """Returns a path inside a data set as a `video_id`, which has no slash."""
+    return ":".join(path.parts)

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dfjax.config import Config, CropConfig, VideoConfig
+from dfjax.data.prepare import prepare
+from dfjax.data.prepared import load_manifest, read_clips
+from dfjax.data.rows import CodecConfig
+from dfjax.data.sources import read_source
+from tests.videos import portrait_frames, write_video
+
+CONFIG = Config(video=VideoConfig(num_frames=2), crops=CropConfig(image_size=48))
+CODEC = CodecConfig(variants=2, seed=3)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    """A real video and its fake, a still, and a file that is no video."""
+    root = tmp_path_factory.mktemp("root")
+    video = write_video(root / "a.mp4", portrait_frames(3), arguments=["-crf", "12"])
+    (root / "fake_a.mp4").write_bytes(video.read_bytes())
+    Image.fromarray(portrait_frames(1)[0]).save(root / "still.png")
+    (root / "text.mp4").write_text("not a video")
+    (root / "metadata.csv").write_text(
+        "file,label,identity,original,split\n"
+        "a.mp4,real,anna,,train\nfake_a.mp4,fake,,a.mp4,train\n"
+        "still.png,real,bert,,train\ntext.mp4,real,carl,,train\n"
+    )
+    out = tmp_path_factory.mktemp("prepared") / "set"
+    prepare(read_source("folder", root), out, CONFIG, codec=CODEC)
+    return out
+
+
+def test_a_video_and_its_fake_are_encoded_again_alike(prepared):
+    compressions = {}
+    for clip in read_clips(str(prepared), "train"):
+        compressions.setdefault(clip.video_id, []).append(clip.compression)
+    expected = ["original", *(f"original-crf{crf}" for crf in CODEC.crfs("anna"))]
+    assert compressions["a.mp4"] == compressions["fake_a.mp4"] == expected
+    assert len(set(expected)) == 3
+
+
+def test_a_still_and_a_damaged_file_have_no_encoded_version(prepared):
+    videos = {clip.video for clip in read_clips(str(prepared), "train")}
+    assert {video for video in videos if "still" in video} == {"folder/real/original/still.png"}
+    assert not any("text" in video for video in videos)
+
+
+def test_the_more_is_taken_away_the_further_a_crop_is_from_its_own(prepared):
+    clips = {c.compression: c for c in read_clips(str(prepared), "train") if c.video_id == "a.mp4"}
+    own = clips.pop("original").frames.astype(float)
+    errors = {name: np.mean((clip.frames - own) ** 2) for name, clip in clips.items()}
+    assert min(errors.values()) > 0
+    assert sorted(errors, key=errors.__getitem__) == sorted(errors)
+
+
+def test_no_encoded_video_is_left_behind_and_the_draw_is_on_record(prepared):
+    assert {path.suffix for path in prepared.rglob("*.*")} == {".json", ".md", ".parquet"}
+    assert not (prepared / "unfinished").exists()
+    assert load_manifest(str(prepared))["codec"] == {
+        "variants": 2,
+        "min_crf": 23,
+        "max_crf": 40,
+        "seed": 3,
+    }
+
+
+def test_the_draw_depends_on_the_group_and_the_seed_alone():
+    draws = {
+        (seed, group): tuple(CodecConfig(variants=4, seed=seed).crfs(group))
+        for seed in range(5)
+        for group in ("anna", "bert")
+    }
+    assert len(set(draws.values())) == len(draws)
+    assert all(len(set(draw)) == 4 for draw in draws.values())
+    more = CodecConfig(variants=7, seed=1).crfs("anna")
+    assert tuple(more[:4]) == draws[1, "anna"]
+    assert set(CodecConfig(variants=18).crfs("anna")) == set(range(23, 41))
+
+
+@pytest.mark.parametrize("fields", [{"variants": 19}, {"variants": -1}, {"max_crf": 52}])
+def test_a_draw_that_cannot_be_made_is_refused(fields):
+    with pytest.raises(ValueError, match="CodecConfig"):
+        CodecConfig(**fields)

@@ -1,0 +1,128 @@
+from pathlib import Path
+
+import pytest
+
+from dfjax.data.sources.folder import read_folder
+from dfjax.errors import DatasetError
+from tests.data.trees import touch
+
+
+def write_list(root: Path, text: str) -> None:
+    (root / "metadata.csv").write_text(text)
+    names = [line.split(",")[0] for line in text.splitlines()[1:]]
+    touch(root, *(name for name in names if name and not name.startswith(("/", ".."))))
+
+
+def test_what_is_in_real_is_real_and_what_is_in_fake_is_fake(tmp_path):
+    touch(tmp_path, "real/a.mp4", "real/more/b.JPG", "fake/a.mp4", "fake/notes.txt", "other/c.mp4")
+    touch(tmp_path, "real/.cache/d.mp4", "fake/._a.mp4")
+    videos = read_folder(tmp_path).videos
+    assert {v.key: v.is_fake for v in videos} == {
+        "folder/real/original/a.mp4": False,
+        "folder/real/original/more:b.JPG": False,
+        "folder/fake/original/a.mp4": True,
+    }
+
+
+def test_real_stills_alone_are_enough(tmp_path):
+    touch(tmp_path, *(f"real/{n:03d}.png" for n in range(200)))
+    videos = read_folder(tmp_path).videos
+    assert len(videos) == 200 and not any(v.is_fake for v in videos)
+    assert 5 < sum(v.split == "validation" for v in videos) < 40
+
+
+def test_one_identity_is_one_group_in_one_split(tmp_path):
+    lines = [f"{person}_{n}.mp4,real,{person}" for person in range(30) for n in range(3)]
+    write_list(tmp_path, "\n".join(["file,label,identity", *lines]))
+    videos = read_folder(tmp_path).videos
+    splits = {v.group: {w.split for w in videos if w.group == v.group} for v in videos}
+    assert len(splits) == 30
+    assert all(len(found) == 1 for found in splits.values())
+    assert set.union(*splits.values()) == {"train", "validation"}
+    assert videos[0].source_ids == ("0",)
+
+
+def test_a_fake_is_in_the_group_of_its_original_and_of_whoever_that_is_a_group_with(tmp_path):
+    write_list(
+        tmp_path,
+        "file,label,identity,original\n"
+        "f.mp4,fake,,a.mp4\n"
+        "a.mp4,real,anna,\n"
+        "b.mp4,real,anna,\n"
+        "c.mp4,real,,\n"
+        "g.mp4,fake,,./c.mp4\n",
+    )
+    videos = {v.video_id: v for v in read_folder(tmp_path).videos}
+    assert {videos[name].group for name in ("a.mp4", "b.mp4", "f.mp4")} == {"anna"}
+    assert videos["g.mp4"].group == videos["c.mp4"].group != "anna"
+    assert videos["f.mp4"].original_id == "a.mp4"
+
+
+def test_the_order_of_the_list_changes_no_group_and_no_split(tmp_path):
+    lines = [f"{n}.mp4,real,person {n % 7}," for n in range(20)]
+    lines += [f"f{n}.mp4,fake,,{n}.mp4" for n in range(20)]
+    found = []
+    for order in (lines, lines[::-1], lines[1::2] + lines[::2]):
+        write_list(tmp_path, "\n".join(["file,label,identity,original", *order]))
+        found.append({v.key: (v.group, v.split) for v in read_folder(tmp_path).videos})
+    assert found[0] == found[1] == found[2]
+
+
+def test_every_other_column_becomes_an_attribute(tmp_path):
+    write_list(
+        tmp_path,
+        "\ufefffile_name,label,split,method,skin tone,light\n"
+        "a.mp4,0,test,phone,V,\n"
+        'b.mp4,FAKE,val,swap/v2,,"dark, indoors"\n',
+    )
+    first, second = read_folder(tmp_path, name="mine").videos
+    assert (first.key, first.is_fake, first.split) == ("mine/phone/original/a.mp4", False, "test")
+    assert (second.key, second.is_fake) == ("mine/swap:v2/original/b.mp4", True)
+    assert second.split == "validation"
+    assert first.attributes == {"skin tone": "V"}
+    assert second.attributes == {"light": "dark, indoors"}
+
+
+def test_a_listed_file_that_is_absent_is_named_and_not_fatal(tmp_path):
+    write_list(tmp_path, "file,label\na.mp4,real\nb.mp4,fake\n")
+    (tmp_path / "b.mp4").unlink()
+    assert read_folder(tmp_path).missing == ("folder/fake/original/b.mp4",)
+
+
+def test_one_identity_in_two_splits_is_refused(tmp_path):
+    write_list(tmp_path, "file,label,identity,split\na.mp4,real,anna,train\nb.mp4,real,anna,test\n")
+    with pytest.raises(DatasetError, match="'anna'.*train and test"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("name,label\na.mp4,real\n", "columns name, label"),
+        ("file\na.mp4\n", "`file` and `label`"),
+        ("file,label\na.mp4,real\nb.mp4,maybe\n", "Line 3 .*'maybe'"),
+        ("file,label,split\na.mp4,real,dev\n", "Line 2 .*'dev'"),
+        ("file,label\n../a.mp4,real\n", "Line 2 .*inside the folder"),
+        ("file,label\n/etc/a.mp4,real\n", "Line 2 .*inside the folder"),
+        ("file,label\n,real\n", "Line 2 .*inside the folder"),
+        ("file,label\na.mp4,real\n./a.mp4,real\n", "same name"),
+        ("file,label\n", "holds neither"),
+    ],
+)
+def test_a_list_that_does_not_fit_is_told(tmp_path, text, words):
+    write_list(tmp_path, text)
+    with pytest.raises(DatasetError, match=words):
+        read_folder(tmp_path)
+
+
+def test_a_folder_with_neither_says_what_was_expected(tmp_path):
+    touch(tmp_path, "a.mp4")
+    with pytest.raises(DatasetError, match="metadata.csv.*real and fake"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "my/set"])
+def test_a_name_that_would_break_keys_is_refused(tmp_path, name):
+    touch(tmp_path, "real/a.mp4")
+    with pytest.raises(DatasetError, match="name"):
+        read_folder(tmp_path, name=name)
