@@ -1,0 +1,41 @@
+"""Changes of colour that are linear in the three channels."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in luminance, as in ITU-R BT.601."""
+
+
+def mix_channels(images: jax.Array, matrix: jax.Array) -> jax.Array:
+    """Returns pictures [..., 3] whose channels are the rows of `matrix` [3, 3] times the old ones.
+
+    Elementwise: as a matrix product the hardware would round the matrix to fewer digits.
+    """
+    red, green, blue = matrix.T.reshape(3, *[1] * (images.ndim - 1), 3)
+    return images[..., :1] * red + images[..., 1:2] * green + images[..., 2:] * blue
+
+
+def hue_saturation_matrix(hue: jax.Array | float, saturation: jax.Array) -> jax.Array:
+    """Returns the matrix that turns hues and stretches colours away from grey; grey stays grey.
+
+    Args:
+      hue: float [], turn about the axis of greys, radians.
+      saturation: float [], 1 changes nothing and 0 gives grey.
+
+    Returns:
+      float32 [3, 3], for `mix_channels`.
+    """
+    cos, sin = jnp.cos(hue), jnp.sin(hue) / np.sqrt(3)
+    level = (1 - cos) / 3
+    turn = jnp.array(  # Rodrigues' rotation about (1, 1, 1)
+        [
+            [cos + level, level - sin, level + sin],
+            [level + sin, cos + level, level - sin],
+            [level - sin, level + sin, cos + level],
+        ]
+    )
+    to_grey = jnp.broadcast_to(jnp.array([LUMA]), (3, 3))
+    stretch = saturation * jnp.eye(3) + (1 - saturation) * to_grey
+    return jnp.matmul(stretch, turn, precision="highest")
