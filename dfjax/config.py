@@ -19,7 +19,8 @@ ID2LABEL = {0: "real", 1: "fake"}
 """The one label order of dfjax: a positive logit means fake."""
 
 
-def _require(condition: bool, message: str) -> None:
+def require(condition: bool, message: str) -> None:
+    """Raises ValueError with the message where the condition does not hold."""
     if not condition:
         raise ValueError(message)
 
@@ -41,7 +42,7 @@ class VideoConfig:
         """Checks that every limit is positive."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            _require(value > 0, f"VideoConfig.{field.name} is {value}; it must be positive.")
+            require(value > 0, f"VideoConfig.{field.name} is {value}; it must be positive.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,16 +56,16 @@ class FaceConfig:
 
     def __post_init__(self):
         """Checks ranges."""
-        _require(
+        require(
             12 <= self.min_face_size <= self.image_size,
             f"FaceConfig.min_face_size is {self.min_face_size}; "
             f"it must lie between 12 (P-Net's window) and image_size {self.image_size}.",
         )
-        _require(
+        require(
             0 < self.pyramid_factor < 1,
             f"FaceConfig.pyramid_factor is {self.pyramid_factor}; it must lie between 0 and 1.",
         )
-        _require(
+        require(
             len(self.thresholds) == 3 and all(0 < t < 1 for t in self.thresholds),
             f"FaceConfig.thresholds is {self.thresholds}; three numbers in (0, 1) are needed.",
         )
@@ -84,25 +85,25 @@ class TrackConfig:
 
     def __post_init__(self):
         """Checks ranges."""
-        _require(
+        require(
             0 <= self.min_overlap < 1,
             f"TrackConfig.min_overlap is {self.min_overlap}; it must lie in [0, 1).",
         )
-        _require(
+        require(
             self.max_size_ratio >= 1,
             f"TrackConfig.max_size_ratio is {self.max_size_ratio}; it must be at least 1.",
         )
-        _require(
+        require(
             self.max_speed >= 0,
             f"TrackConfig.max_speed is {self.max_speed}; it must be at least 0 sides per second.",
         )
-        _require(
+        require(
             0 <= self.min_confidence <= 1,
             f"TrackConfig.min_confidence is {self.min_confidence}; it must lie in [0, 1].",
         )
         for name, smallest in (("max_gap", 0), ("min_frames", 1), ("max_tracks", 1)):
             value = getattr(self, name)
-            _require(
+            require(
                 value >= smallest, f"TrackConfig.{name} is {value}; it must be at least {smallest}."
             )
 
@@ -117,12 +118,12 @@ class CropConfig:
 
     def __post_init__(self):
         """Checks ranges."""
-        _require(
+        require(
             self.image_size >= 16,
             f"CropConfig.image_size is {self.image_size}; it must be at least 16 pixels.",
         )
-        _require(self.margin > 0, f"CropConfig.margin is {self.margin}; it must be positive.")
-        _require(
+        require(self.margin > 0, f"CropConfig.margin is {self.margin}; it must be positive.")
+        require(
             self.smoothing >= 0,
             f"CropConfig.smoothing is {self.smoothing}; it must be at least 0 seconds.",
         )
@@ -139,17 +140,17 @@ class ResNetConfig:
 
     def __post_init__(self):
         """Checks ranges."""
-        _require(
+        require(
             len(self.depths) == len(self.widths) > 0,
             f"ResNetConfig has {len(self.depths)} depths and {len(self.widths)} widths; "
             "one of each is needed per stage.",
         )
-        _require(
+        require(
             all(width % 4 == 0 and width > 0 for width in self.widths),
             f"ResNetConfig.widths is {self.widths}; each must be a positive multiple of 4, "
             "for the bottleneck is a quarter as wide.",
         )
-        _require(
+        require(
             self.compute_dtype in ("float32", "bfloat16"),
             f"ResNetConfig.compute_dtype is {self.compute_dtype!r}; use 'float32' or 'bfloat16'.",
         )
@@ -168,8 +169,8 @@ class DetectorConfig:
         """Checks ranges."""
         for name in ("projection_size", "hidden_size"):
             value = getattr(self, name)
-            _require(value >= 1, f"DetectorConfig.{name} is {value}; it must be at least 1.")
-        _require(
+            require(value >= 1, f"DetectorConfig.{name} is {value}; it must be at least 1.")
+        require(
             0 <= self.dropout < 1,
             f"DetectorConfig.dropout is {self.dropout}; it must lie in [0, 1).",
         )
@@ -184,10 +185,24 @@ class NormalizationConfig:
 
     def __post_init__(self):
         """Checks that no channel is divided by zero."""
-        _require(
+        require(
             all(s > 0 for s in self.std),
             f"NormalizationConfig.std is {self.std}; each channel needs a positive number.",
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OperatingPoint:
+    """A threshold for those who accept another rate of false alarms than the verdict's."""
+
+    false_positive_rate: float  # of the real validation videos, at most
+    fake_above: float  # probability_fake
+
+    def __post_init__(self):
+        """Checks ranges."""
+        for name in ("false_positive_rate", "fake_above"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"OperatingPoint.{name} is {value}; it must lie in [0, 1].")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -204,21 +219,28 @@ class CalibrationConfig:
     real_below: float = 0.5  # probability_fake under which the verdict is "real"
     fake_above: float = 0.5  # probability_fake over which the verdict is "fake"
     false_positive_rate: float | None = None  # of real videos at fake_above; None: unmeasured
+    operating_points: tuple[OperatingPoint, ...] = ()  # by rising rate; also where no verdict is
     caveat: str | None = None  # what whoever reads an answer of this model must know
 
     def __post_init__(self):
         """Checks ranges."""
         for name in ("scale", "frame_scale"):
             value = getattr(self, name)
-            _require(
+            require(
                 value > 0 and math.isfinite(value),
                 f"CalibrationConfig.{name} is {value}; it must be positive, "
                 "or the order of the scores is turned round.",
             )
-        _require(
+        require(
             0 <= self.real_below <= self.fake_above <= 1,
             f"CalibrationConfig has real_below {self.real_below} and fake_above {self.fake_above}; "
             "needed: 0 <= real_below <= fake_above <= 1.",
+        )
+        rates = [point.false_positive_rate for point in self.operating_points]
+        require(
+            rates == sorted(set(rates)),
+            f"CalibrationConfig.operating_points has the rates {rates}; each must be higher than "
+            "the one before.",
         )
 
 
@@ -251,34 +273,6 @@ class Config:
         return _from_json_value(cls, values, "config")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """How the part of a detector that follows the frozen encoder is trained."""
-
-    steps: int = 400  # updates of the weights
-    batch_size: int = 16  # clips per step, over all devices; half of them real, half fake
-    learning_rate: float = 5e-4  # of Adam at its highest, after the warm-up
-    warmup_steps: int = 20  # steps in which the learning rate grows to its highest
-    weight_decay: float = 1e-2  # decoupled, per step and unit of learning rate
-    frame_loss_weight: float = 0.5  # of the per-frame BCE beside the clip's BCE
-    max_false_positive_rate: float = 0.05  # of real validation videos that may be called fake
-    seed: int = 0  # of the weights, the order of the clips and the dropout
-
-    def __post_init__(self):
-        """Checks ranges."""
-        for name in ("steps", "learning_rate", "max_false_positive_rate"):
-            value = getattr(self, name)
-            _require(value > 0, f"TrainConfig.{name} is {value}; it must be positive.")
-        for name in ("warmup_steps", "weight_decay", "frame_loss_weight"):
-            value = getattr(self, name)
-            _require(value >= 0, f"TrainConfig.{name} is {value}; it must be at least 0.")
-        _require(
-            self.batch_size >= 2 and self.batch_size % 2 == 0,
-            f"TrainConfig.batch_size is {self.batch_size}; it must be even, "
-            "for a batch is half real and half fake.",
-        )
-
-
 def dumps(values: Mapping[str, Any] | Sequence[Any]) -> str:
     """Returns `values` as the JSON text of a file: indented, with a final newline, no NaN."""
     return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -296,10 +290,10 @@ def to_json_value(value: Any) -> Any:
 def _from_json_value(kind: Any, value: Any, where: str) -> Any:
     """Returns `value` as the annotated type `kind`; `where` names it in errors."""
     if dataclasses.is_dataclass(kind):
-        _require(isinstance(value, Mapping), f"{where} is {value!r}; an object was expected.")
+        require(isinstance(value, Mapping), f"{where} is {value!r}; an object was expected.")
         hints = typing.get_type_hints(kind)
         unknown = sorted(set(value) - set(hints))
-        _require(
+        require(
             not unknown,
             f"{where} has unknown fields {', '.join(unknown)}; known are {', '.join(hints)}. "
             "Was it written by a newer dfjax?",
@@ -316,9 +310,9 @@ def _from_json_value(kind: Any, value: Any, where: str) -> Any:
         (kind,) = (a for a in arguments if a is not type(None))
         return _from_json_value(kind, value, where)
     if origin is tuple:
-        _require(isinstance(value, list | tuple), f"{where} is {value!r}; a list was expected.")
+        require(isinstance(value, list | tuple), f"{where} is {value!r}; a list was expected.")
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
-        _require(
+        require(
             len(kinds) == len(value),
             f"{where} has {len(value)} entries; {len(kinds)} were expected.",
         )
@@ -328,7 +322,7 @@ def _from_json_value(kind: Any, value: Any, where: str) -> Any:
         )
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    _require(
+    require(
         isinstance(value, kind) and not (kind is int and isinstance(value, bool)),
         f"{where} is {value!r}; {kind.__name__} was expected.",
     )

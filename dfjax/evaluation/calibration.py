@@ -1,13 +1,26 @@
 """From logits to probabilities and thresholds, fitted on validation videos only."""
 
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from dfjax.config import CalibrationConfig
+from dfjax.config import CalibrationConfig, OperatingPoint
+from dfjax.errors import DatasetError
+from dfjax.evaluation import estimates
+from dfjax.evaluation.bootstrap import Draws
+from dfjax.evaluation.protocol import Scores, frame_scores, video_scores
+from dfjax.evaluation.scoring import ScoredClip, main_faces
+
+OPERATING_RATES = (0.01, 0.05)
+"""False-positive rates for which a threshold is published, beside the verdict's."""
 
 
-def fit_sigmoid(logits: np.ndarray, is_fake: np.ndarray) -> tuple[float, float]:
+def fit_sigmoid(
+    logits: np.ndarray, is_fake: np.ndarray, weights: np.ndarray | None = None
+) -> tuple[float, float]:
     """Returns the scale and bias of `sigmoid(scale * logit + bias)` that fit the labels best.
 
     Real and fake weigh alike, whatever their counts: the probability is that of a clip which may
@@ -17,6 +30,7 @@ def fit_sigmoid(logits: np.ndarray, is_fake: np.ndarray) -> tuple[float, float]:
     Args:
       logits: float [N].
       is_fake: [N], 0 or 1, both present.
+      weights: float [N], positive, of each beside the others of its class; None: all alike.
 
     Returns:
       The scale, positive, and the bias.
@@ -26,7 +40,8 @@ def fit_sigmoid(logits: np.ndarray, is_fake: np.ndarray) -> tuple[float, float]:
     logits, fake = np.asarray(logits, np.float64), np.asarray(is_fake).astype(bool)
     num_fake, num_real = fake.sum(), (~fake).sum()
     targets = np.where(fake, (num_fake + 1) / (num_fake + 2), 1 / (num_real + 2))
-    weights = np.where(fake, 0.5 / num_fake, 0.5 / num_real)
+    weights = np.ones(len(logits)) if weights is None else np.asarray(weights, np.float64)
+    weights = 0.5 * weights / np.where(fake, weights[fake].sum(), weights[~fake].sum())
     spread = logits.std() or 1.0
 
     def loss(parameters: np.ndarray) -> float:
@@ -40,7 +55,10 @@ def fit_sigmoid(logits: np.ndarray, is_fake: np.ndarray) -> tuple[float, float]:
 
 
 def thresholds(
-    probabilities: np.ndarray, is_fake: np.ndarray, max_false_positive_rate: float
+    probabilities: np.ndarray,
+    is_fake: np.ndarray,
+    max_false_positive_rate: float,
+    weights: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Returns `real_below` and `fake_above`: between them lies the verdict "uncertain".
 
@@ -52,18 +70,37 @@ def thresholds(
       probabilities: float [N], calibrated.
       is_fake: [N], 0 or 1, both present.
       max_false_positive_rate: Between 0 and 1.
+      weights: As for `fit_sigmoid`; a share is one of weight.
     """
     probabilities, fake = np.asarray(probabilities, np.float64), np.asarray(is_fake).astype(bool)
+    weights = np.ones(len(probabilities)) if weights is None else np.asarray(weights, np.float64)
     rate = max_false_positive_rate
-    highest_real = np.quantile(probabilities[~fake], 1 - rate, method="higher")
-    lowest_fake = np.quantile(probabilities[fake], rate, method="lower")
-    # Half-way to the next score: on the score itself, rounding would decide that video's verdict.
-    above = probabilities[probabilities > highest_real].min(initial=1.0)
+    fake_above = _fake_above(probabilities, fake, rate, weights)
+    lowest_fake = -_exceeded_by(-probabilities[fake], weights[fake], rate)
     below = probabilities[probabilities < lowest_fake].max(initial=0.0)
-    fake_above, real_below = _between(highest_real, above), _between(below, lowest_fake)
+    real_below = _between(below, lowest_fake)
     if real_below > fake_above:
         real_below = fake_above = _between(fake_above, real_below)
     return real_below, fake_above
+
+
+def _fake_above(
+    probabilities: np.ndarray, fake: np.ndarray, rate: float, weights: np.ndarray
+) -> float:
+    """Returns a threshold that at most `rate` of the weight of the real videos is over."""
+    highest_real = _exceeded_by(probabilities[~fake], weights[~fake], rate)
+    # Half-way to the next score: on the score itself, rounding would decide that video's verdict.
+    above = probabilities[probabilities > highest_real].min(initial=1.0)
+    return _between(highest_real, above)
+
+
+def _exceeded_by(values: np.ndarray, weights: np.ndarray, share: float) -> float:
+    """Returns the smallest of the values that at most a share of the weight is greater than."""
+    order = np.argsort(-values, kind="stable")
+    greater = np.cumsum(weights[order]) - weights[order]  # for the first of equal values
+    # A little more, lest rounding takes away one that is allowed to the point.
+    num_allowed = np.sum(greater <= share * weights.sum() * (1 + 1e-9))
+    return float(values[order][num_allowed - 1])
 
 
 def _between(low: float, high: float) -> float:
@@ -76,29 +113,47 @@ def _between(low: float, high: float) -> float:
     return next((r for r in rounded if low < r < high), middle)
 
 
-def calibrate(
-    *,
-    clip_logits: np.ndarray,
-    is_fake: np.ndarray,
-    frame_logits: np.ndarray,
-    frame_is_fake: np.ndarray,
-    max_false_positive_rate: float,
+def calibrate_on(
+    scored: Sequence[ScoredClip], *, max_false_positive_rate: float
 ) -> CalibrationConfig:
     """Returns what a detector publishes to turn its logits into probabilities and a verdict.
 
+    Data sets weigh alike, whatever their size. A model whose AUC may be that of chance gets
+    thresholds that no probability crosses, and a caveat that says so; its operating points are
+    still those of its scores.
+
     Args:
-      clip_logits: float [N], one per validation video.
-      is_fake: [N], 0 or 1.
-      frame_logits: float [M], one per validation frame.
-      frame_is_fake: [M], 0 or 1.
-      max_false_positive_rate: Of real videos at `fake_above`.
+      scored: All clips of the validation videos, and of no others.
+      max_false_positive_rate: Of real videos at `fake_above`, between 0 and 1.
+
+    Raises:
+      DatasetError: A class is absent.
     """
-    scale, bias = fit_sigmoid(clip_logits, is_fake)
-    frame_scale, frame_bias = fit_sigmoid(frame_logits, frame_is_fake)
+    videos = video_scores(scored, CalibrationConfig())
+    counts = np.bincount(videos.is_fake, minlength=2)
+    if counts.min() == 0:
+        raise DatasetError(
+            f"the validation videos are {counts[0]} real and {counts[1]} fake; a calibration needs "
+            "both."
+        )
+    weights = _alike(videos)
+    scale, bias = fit_sigmoid(videos.logits, videos.is_fake, weights)
+    # A label holds for the frames of the main face only.
+    frames = frame_scores(main_faces(scored), CalibrationConfig())
+    frame_scale, frame_bias = fit_sigmoid(frames.logits, frames.is_fake, _alike(frames))
+    probabilities = expit(scale * videos.logits + bias)
     real_below, fake_above = thresholds(
-        expit(scale * np.asarray(clip_logits) + bias), is_fake, max_false_positive_rate
+        probabilities, videos.is_fake, max_false_positive_rate, weights
     )
-    return CalibrationConfig(
+    rates = sorted({*OPERATING_RATES, max_false_positive_rate})
+    points = tuple(
+        OperatingPoint(
+            false_positive_rate=rate,
+            fake_above=_fake_above(probabilities, videos.is_fake == 1, rate, weights),
+        )
+        for rate in rates
+    )
+    calibration = CalibrationConfig(
         scale=scale,
         bias=bias,
         frame_scale=frame_scale,
@@ -106,4 +161,59 @@ def calibrate(
         real_below=real_below,
         fake_above=fake_above,
         false_positive_rate=max_false_positive_rate,
+        operating_points=points,
+    )
+    caveat = _caveat(videos)
+    if caveat is None:
+        return calibration
+    # A threshold can be fitted to any scores. To call a stranger's video fake by one that means
+    # nothing would be an accusation out of thin air.
+    return dataclasses.replace(
+        calibration, real_below=0.0, fake_above=1.0, false_positive_rate=0.0, caveat=caveat
+    )
+
+
+def frozen_threshold(calibration: CalibrationConfig) -> float:
+    """Returns the probability over which figures count a video as called fake.
+
+    That is the verdict's. Where a model was too weak to be given one, it is the operating point of
+    the highest rate, so that the figures show how weak.
+    """
+    if calibration.fake_above == 1.0 and calibration.operating_points:
+        return calibration.operating_points[-1].fake_above
+    return calibration.fake_above
+
+
+def threshold_at(calibration: CalibrationConfig, false_positive_rate: float) -> float:
+    """Returns the threshold of the operating point with that rate, else the frozen one."""
+    for point in calibration.operating_points:
+        if point.false_positive_rate == false_positive_rate:
+            return point.fake_above
+    return frozen_threshold(calibration)
+
+
+def _alike(scores: Scores) -> np.ndarray:
+    """Returns float64 [N]: in each class, every data set that has some of it weighs the same."""
+    cells = np.char.add(np.char.add(scores.datasets, "/"), scores.is_fake.astype(str))
+    _, cell_of, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    return 1 / counts[cell_of]
+
+
+def _caveat(videos: Scores) -> str | None:
+    """Returns what to say of a model that was not shown to beat chance; None for one that was."""
+    auc = estimates.auc_over_datasets(videos, Draws.of(videos.groups))
+    if auc.interval is not None and auc.interval[0] > 0.5:
+        return None
+    if not auc.is_measured:
+        measured = "no data set has real and fake validation videos"
+    elif auc.interval is None:
+        measured = f"AUC {auc.value:.2f}, without an interval: {auc.reason}"
+    else:
+        measured = "AUC {:.2f} with a 95% interval from {:.2f} to {:.2f}".format(
+            auc.value, *auc.interval
+        )
+        measured += f", over {len(videos)} validation videos"
+    return (
+        f"This model has not been shown to do better than chance ({measured}), "
+        "so it gives no verdict. Read its scores as an experiment."
     )

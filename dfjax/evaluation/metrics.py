@@ -1,12 +1,40 @@
-"""Measures of how well scores tell fake from real, with intervals that respect identities."""
+"""Measures of how well scores tell fake from real.
+
+Every function takes `is_fake`, [N], 0 or 1, and as many scores, higher meaning fake. What needs
+both classes is NaN where one is absent.
+"""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    roc_auc_score,
+    roc_curve,
+)
 
-NUM_BOOTSTRAP = 1000
+RANKING = (
+    "auc",
+    "average_precision",
+    "equal_error_rate",
+    "tpr_at_1_percent_fpr",
+    "tpr_at_5_percent_fpr",
+)
+"""What `ranking` measures."""
+
+DECISIONS = (
+    "balanced_accuracy",
+    "false_positive_rate",
+    "true_positive_rate",
+    "brier",
+    "calibration_error",
+)
+"""What `decisions` measures."""
+
+NUM_BINS = 10
+"""Bins of equal width over the probabilities, for the calibration error."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,21 +47,29 @@ class Confusion:
     true_fake: int
 
     @property
+    def false_positive_rate(self) -> float:
+        """Share of the real that is called fake."""
+        return _ratio(self.false_fake, self.true_real + self.false_fake)
+
+    @property
+    def true_positive_rate(self) -> float:
+        """Share of the fake that is called fake."""
+        return _ratio(self.true_fake, self.true_fake + self.false_real)
+
+    @property
     def balanced_accuracy(self) -> float:
         """Mean of the shares of real and of fake that are told rightly; 0.5 is chance."""
-        real = self.true_real / (self.true_real + self.false_fake)
-        fake = self.true_fake / (self.true_fake + self.false_real)
-        return 0.5 * (real + fake)
+        return 0.5 * (1 - self.false_positive_rate + self.true_positive_rate)
 
 
-def roc_auc(is_fake: np.ndarray, scores: np.ndarray) -> float:
-    """Returns the area under the ROC curve: how often a fake scores above a real.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReliabilityBin:
+    """What is called fake with about one probability, and how much of it is."""
 
-    Args:
-      is_fake: [N], 0 or 1, both present.
-      scores: [N], higher means fake.
-    """
-    return float(roc_auc_score(is_fake, scores))
+    count: int
+    share: float  # of the whole, where real and fake weigh alike
+    mean_probability: float | None  # None: the bin is empty
+    fake_share: float | None  # where real and fake weigh alike
 
 
 def confusion(is_fake: np.ndarray, scores: np.ndarray, threshold: float) -> Confusion:
@@ -47,42 +83,103 @@ def confusion(is_fake: np.ndarray, scores: np.ndarray, threshold: float) -> Conf
     )
 
 
-def bootstrap_interval(
-    measure: Callable[[np.ndarray, np.ndarray], float],
-    is_fake: np.ndarray,
-    scores: np.ndarray,
-    groups: Sequence[str],
-    *,
-    seed: int = 0,
-    num_draws: int = NUM_BOOTSTRAP,
-) -> tuple[float, float]:
-    """Returns the 95% percentile interval of a measure over resampled groups of identities.
+def ranking(is_fake: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    """Returns the measures that depend on the order of the scores alone.
 
-    Videos of one person fail together, so whole groups are drawn: drawing videos would give an
-    interval that is too narrow. Draws with one class only are drawn again.
-
-    Args:
-      measure: Takes `is_fake` and `scores` of a draw.
-      is_fake: [N], 0 or 1.
-      scores: [N].
-      groups: N names; videos with one name share identities.
-      seed: Of the draws.
-      num_draws: How many.
-
-    Raises:
-      ValueError: There is only one class, so no draw can be measured.
+    Returns:
+      `auc`: area under the ROC curve, how often a fake scores above a real. `average_precision`: of
+      fakes; it depends on their share. `equal_error_rate`: where as many real are called fake as
+      fake are called real. `tpr_at_1_percent_fpr`, `tpr_at_5_percent_fpr`: the share of fakes found
+      when at most that share of the real is called fake.
     """
-    is_fake, scores = np.asarray(is_fake), np.asarray(scores)
     if len(np.unique(is_fake)) < 2:
-        raise ValueError("an interval needs real and fake videos; only one kind is there.")
-    _, member_of = np.unique(np.asarray(groups), return_inverse=True)
-    members = [np.flatnonzero(member_of == g) for g in range(member_of.max() + 1)]
-    generator = np.random.default_rng(seed)
-    values = []
-    while len(values) < num_draws:
-        drawn = generator.integers(len(members), size=len(members))
-        rows = np.concatenate([members[g] for g in drawn])
-        if len(np.unique(is_fake[rows])) == 2:
-            values.append(measure(is_fake[rows], scores[rows]))
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
+        return dict.fromkeys(RANKING, math.nan)
+    fpr, tpr, _ = roc_curve(is_fake, scores, drop_intermediate=False)
+    return {
+        "auc": float(roc_auc_score(is_fake, scores)),
+        "average_precision": float(average_precision_score(is_fake, scores)),
+        "equal_error_rate": float(equal_error_rate(fpr, tpr)),
+        "tpr_at_1_percent_fpr": float(tpr_at(fpr, tpr, 0.01)),
+        "tpr_at_5_percent_fpr": float(tpr_at(fpr, tpr, 0.05)),
+    }
+
+
+def decisions(is_fake: np.ndarray, probabilities: np.ndarray, threshold: float) -> dict[str, float]:
+    """Returns the measures of calibrated probabilities and of verdicts at a threshold.
+
+    Returns:
+      `balanced_accuracy`, `false_positive_rate`, `true_positive_rate`: see `Confusion`. `brier`:
+      mean squared error of the probability. `calibration_error`: the expected calibration error
+      over `reliability`'s bins. In the last two real and fake weigh alike, whatever their counts:
+      that is the mixture which the probabilities are calibrated for.
+    """
+    counts = confusion(is_fake, probabilities, threshold)
+    values = {
+        "balanced_accuracy": counts.balanced_accuracy,
+        "false_positive_rate": counts.false_positive_rate,
+        "true_positive_rate": counts.true_positive_rate,
+        "brier": math.nan,
+        "calibration_error": math.nan,
+    }
+    if len(np.unique(is_fake)) == 2:
+        weights = class_weights(is_fake)
+        values["brier"] = float(
+            brier_score_loss(is_fake, probabilities, sample_weight=weights, pos_label=1)
+        )
+        values["calibration_error"] = sum(
+            bin.share * abs(bin.mean_probability - bin.fake_share)
+            for bin in reliability(is_fake, probabilities)
+            if bin.mean_probability is not None and bin.fake_share is not None
+        )
+    return values
+
+
+def reliability(is_fake: np.ndarray, probabilities: np.ndarray) -> tuple[ReliabilityBin, ...]:
+    """Returns `NUM_BINS` bins of equal width over [0, 1]; real and fake weigh alike.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+    """
+    is_fake, probabilities = np.asarray(is_fake), np.asarray(probabilities, np.float64)
+    weights = class_weights(is_fake)
+    bin_of = np.minimum((probabilities * NUM_BINS).astype(int), NUM_BINS - 1)
+    bins = []
+    for number in range(NUM_BINS):
+        inside = bin_of == number
+        share, probability, fake = (
+            float(np.sum(weights[inside] * column[inside]))
+            for column in (np.ones(len(weights)), probabilities, is_fake)
+        )
+        bins.append(
+            ReliabilityBin(
+                count=int(inside.sum()),
+                share=share,
+                mean_probability=probability / share if share else None,
+                fake_share=fake / share if share else None,
+            )
+        )
+    return tuple(bins)
+
+
+def class_weights(is_fake: np.ndarray) -> np.ndarray:
+    """Returns float64 [N]: weights that sum to 1, and to the same for each class that is there."""
+    _, class_of, counts = np.unique(is_fake, return_inverse=True, return_counts=True)
+    return 1 / (len(counts) * counts[class_of])
+
+
+def equal_error_rate(fpr: np.ndarray, tpr: np.ndarray) -> np.ndarray:
+    """Returns where ROC curves, [..., K] from (0, 0) to (1, 1), meet the line tpr = 1 - fpr."""
+    gap = fpr - (1 - tpr)  # rises from -1 to 1
+    after = np.argmax(gap >= 0, axis=-1)[..., None]
+    ends = [np.take_along_axis(a, after - k, -1)[..., 0] for a in (gap, fpr) for k in (1, 0)]
+    gap_before, gap_after, fpr_before, fpr_after = ends
+    share = -gap_before / (gap_after - gap_before)
+    return fpr_before + share * (fpr_after - fpr_before)
+
+
+def tpr_at(fpr: np.ndarray, tpr: np.ndarray, max_fpr: float) -> np.ndarray:
+    """Returns the highest tpr of ROC curves, [..., K], at points with at most `max_fpr`."""
+    return np.max(np.where(fpr <= max_fpr, tpr, 0.0), axis=-1)
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan

@@ -1,103 +1,130 @@
-"""From scored clips to scored videos, and from those to the figures that are reported."""
+"""From scored clips to scored videos and frames, as the app scores them."""
 
 import collections
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Sequence
+from typing import Self
 
 import numpy as np
+from scipy.special import expit
 
-from dfjax.evaluation.metrics import NUM_BOOTSTRAP, bootstrap_interval, confusion, roc_auc
+from dfjax.config import CalibrationConfig
+from dfjax.evaluation.scoring import ScoredClip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class VideoScores:
-    """V videos with one score each."""
+class Scores:
+    """N videos, or frames of videos, with one calibrated logit each."""
 
-    videos: tuple[str, ...]
-    methods: tuple[str, ...]
-    groups: tuple[str, ...]  # videos of one group share identities
-    is_fake: np.ndarray  # int [V]
-    scores: np.ndarray  # float64 [V], higher means fake
+    videos: np.ndarray  # str [N], names that are unique over data sets and methods
+    datasets: np.ndarray  # str [N]
+    methods: np.ndarray  # str [N]
+    compressions: np.ndarray  # str [N]; re-encoded versions have one name, whatever their CRF
+    groups: np.ndarray  # str [N]; videos of one group share identities
+    is_fake: np.ndarray  # int64 [N]
+    logits: np.ndarray  # float64 [N]
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Returns `probability_fake`, float64 [N]."""
+        return expit(self.logits)
+
+    def counts(self) -> dict[str, int]:
+        """Returns how many videos there are, real and fake, of how many groups."""
+        return {
+            "videos": len(set(self.videos.tolist())),
+            "real": len(set(self.videos[self.is_fake == 0].tolist())),
+            "fake": len(set(self.videos[self.is_fake == 1].tolist())),
+            "groups": len(set(self.groups.tolist())),
+        }
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Returns some of the N, by index or by mask."""
+        columns = {f.name: getattr(self, f.name)[rows] for f in dataclasses.fields(self)}
+        return type(self)(**columns)
+
+    @property
+    def settings(self) -> list[tuple[str, str]]:
+        """Returns the pairs of data set and compression that occur, sorted."""
+        return sorted(set(zip(self.datasets.tolist(), self.compressions.tolist(), strict=True)))
 
 
-def highest_per_video(
-    *,
-    videos: Sequence[str],
-    methods: Sequence[str],
-    groups: Sequence[str],
-    is_fake: np.ndarray,
-    scores: np.ndarray,
-) -> VideoScores:
+def video_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> Scores:
     """Returns per video the score of its highest face, as the app decides it.
 
     Args:
-      videos: N keys, one per clip.
-      methods: N.
-      groups: N.
-      is_fake: [N].
-      scores: [N].
+      scored: All clips of the videos.
+      calibration: Its scale and bias are used.
     """
-    rows: dict[str, int] = {}
-    for row, video in enumerate(videos):
-        if video not in rows or scores[row] > scores[rows[video]]:
-            rows[video] = row
-    kept = list(rows.values())
-    return VideoScores(
-        videos=tuple(rows),
-        methods=tuple(methods[row] for row in kept),
-        groups=tuple(groups[row] for row in kept),
-        is_fake=np.asarray(is_fake)[kept],
-        scores=np.asarray(scores, np.float64)[kept],
+    return _highest_per_video(
+        scored, lambda clip: calibration.scale * clip.clip_logit + calibration.bias
     )
 
 
-def report(videos: VideoScores, baseline: VideoScores, *, fake_above: float) -> dict[str, Any]:
-    """Returns the figures of a split, as JSON values.
+def mean_of_frames(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> Scores:
+    """Returns the baseline that knows nothing of time, for the videos of `video_scores`.
 
-    Args:
-      videos: Calibrated probabilities of the detector, higher means fake.
-      baseline: Scores of the same videos by the mean over frames, from the same checkpoint.
-      fake_above: Threshold of the confusion counts, on the probabilities.
+    A face's score is the mean of its frames' logits, a video's that of its highest face.
     """
-    auc, auc_interval = auc_with_interval(videos)
-    mean_auc, mean_interval = auc_with_interval(baseline)
-    counts = confusion(videos.is_fake, videos.scores, fake_above)
-    return {
-        "videos": len(videos.videos),
-        "real": int(np.sum(videos.is_fake == 0)),
-        "fake": int(np.sum(videos.is_fake == 1)),
-        "groups": len(set(videos.groups)),
-        "auc": auc,
-        "auc_interval": auc_interval,
-        "auc_mean_of_frames": mean_auc,
-        "auc_mean_of_frames_interval": mean_interval,
-        "num_bootstrap": NUM_BOOTSTRAP,
-        "interval_over": "groups of source identities",
-        "threshold": fake_above,
-        "confusion": dataclasses.asdict(counts),
-        "balanced_accuracy": counts.balanced_accuracy,
-        "per_method": _per_method(videos),
-    }
+    return _highest_per_video(
+        scored,
+        lambda clip: calibration.frame_scale * clip.frame_logits.mean() + calibration.frame_bias,
+    )
 
 
-def auc_with_interval(videos: VideoScores) -> tuple[float, list[float]]:
-    """Returns the AUC and the two ends of its 95% interval over groups of identities."""
-    interval = bootstrap_interval(roc_auc, videos.is_fake, videos.scores, videos.groups)
-    return roc_auc(videos.is_fake, videos.scores), list(interval)
+def frame_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> Scores:
+    """Returns one score per sampled time at which a face is seen: the highest over the faces."""
+    rows, logits = [], []
+    for clips in by_video(scored).values():
+        highest: dict[int, float] = {}
+        for clip in clips:
+            for index, logit in zip(clip.row.frame_indices, clip.frame_logits, strict=True):
+                highest[int(index)] = max(highest.get(int(index), -np.inf), float(logit))
+        rows += [clips[0]] * len(highest)
+        logits += highest.values()
+    calibrated = calibration.frame_scale * np.array(logits) + calibration.frame_bias
+    return _table(rows, calibrated)
 
 
-def _per_method(videos: VideoScores) -> dict[str, dict[str, Any]]:
-    """Returns for each way of manipulation its AUC against all real videos, and its count."""
-    rows = collections.defaultdict(list)
-    for row, method in enumerate(videos.methods):
-        if videos.is_fake[row]:
-            rows[method].append(row)
-    real = np.flatnonzero(videos.is_fake == 0).tolist()
-    return {
-        method: {
-            "auc": roc_auc(videos.is_fake[real + fake], videos.scores[real + fake]),
-            "videos": len(fake),
-        }
-        for method, fake in sorted(rows.items())
-    }
+def by_video(scored: Sequence[ScoredClip]) -> dict[str, list[ScoredClip]]:
+    """Returns the clips of each video, in the order in which the videos come first."""
+    clips_of = collections.defaultdict(list)
+    for clip in scored:
+        clips_of[clip.row.video].append(clip)
+    return dict(clips_of)
+
+
+def compression_name(compression: str) -> str:
+    """Returns the name under which figures count a compression.
+
+    `prepare` draws the CRF of a re-encoded version per group of identities, as "c23-crf31". Each is
+    too rare for figures of its own, and reals and fakes of a group share it.
+    """
+    return re.sub(r"-crf\d+$", " re-encoded", compression)
+
+
+def _highest_per_video(
+    scored: Sequence[ScoredClip], logit_of: Callable[[ScoredClip], float]
+) -> Scores:
+    clips_of = by_video(scored)
+    logits = [max(map(logit_of, clips)) for clips in clips_of.values()]
+    return _table([clips[0] for clips in clips_of.values()], np.array(logits))
+
+
+def _table(clips: Sequence[ScoredClip], logits: np.ndarray) -> Scores:
+    def column(name: str) -> np.ndarray:
+        return np.array([getattr(clip.row, name) for clip in clips], dtype=str)
+
+    return Scores(
+        videos=column("video"),
+        datasets=column("dataset"),
+        methods=column("method"),
+        compressions=np.array([compression_name(clip.row.compression) for clip in clips], str),
+        groups=column("group"),
+        is_fake=np.array([clip.row.is_fake for clip in clips], np.int64),
+        logits=np.asarray(logits, np.float64),
+    )

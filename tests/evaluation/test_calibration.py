@@ -1,8 +1,20 @@
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 from scipy.special import expit
 
-from dfjax.evaluation.calibration import calibrate, fit_sigmoid, thresholds
+from dfjax.config import CalibrationConfig, Config, OperatingPoint, dumps
+from dfjax.errors import DatasetError
+from dfjax.evaluation.calibration import (
+    calibrate_on,
+    fit_sigmoid,
+    frozen_threshold,
+    threshold_at,
+    thresholds,
+)
+from tests.evaluation.clips import scored_clip, scored_set
 
 
 def _sample(num: int, scale: float, bias: float) -> tuple[np.ndarray, np.ndarray]:
@@ -24,6 +36,17 @@ def test_imbalance_does_not_move_the_probabilities():
     fake_often = np.concatenate([np.arange(len(logits)), np.repeat(np.flatnonzero(is_fake), 3)])
     scale, bias = fit_sigmoid(logits[fake_often], is_fake[fake_often])
     assert (scale, bias) == pytest.approx(fit_sigmoid(logits, is_fake), abs=0.02)
+
+
+def test_a_weight_counts_as_that_many_copies():
+    logits, is_fake = _sample(2_000, scale=1.0, bias=0.0)
+    counts = np.random.default_rng(1).integers(1, 4, len(logits))
+    copies = np.repeat(np.arange(len(logits)), counts)
+    weighted = fit_sigmoid(logits, is_fake, counts)
+    assert weighted == pytest.approx(fit_sigmoid(logits[copies], is_fake[copies]), abs=0.01)
+    assert thresholds(expit(logits), is_fake, 0.05, counts) == thresholds(
+        expit(logits[copies]), is_fake[copies], 0.05
+    )
 
 
 def test_scores_that_say_the_opposite_are_not_turned_round():
@@ -48,6 +71,17 @@ def test_no_more_real_videos_than_named_are_called_fake(rate):
     assert real_below <= fake_above
 
 
+def test_the_threshold_is_no_higher_than_the_rate_asks():
+    scores = np.append(np.arange(100) / 200, [0.1, 0.9])  # 100 real videos
+    is_fake = np.append(np.zeros(100), [1, 1])
+    assert np.sum(scores[:100] > thresholds(scores, is_fake, 0.05)[1]) == 5
+
+
+def test_of_equal_scores_none_is_over_the_threshold_if_not_all_may_be():
+    scores, is_fake = np.array([0.1, 0.1, 0.6, 0.6, 0.6, 0.9]), np.array([0, 0, 0, 0, 0, 1])
+    assert thresholds(scores, is_fake, 0.4)[1] > 0.6
+
+
 def test_well_separated_classes_leave_no_crossed_thresholds():
     real_below, fake_above = thresholds(
         np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1]), 0.05
@@ -67,14 +101,102 @@ def test_thresholds_have_no_more_digits_than_they_need():
     assert (real_below, fake_above) == (0.27, 0.58)
 
 
-def test_the_published_calibration_names_its_false_positive_rate():
-    logits, is_fake = _sample(200, scale=1.0, bias=0.0)
-    calibration = calibrate(
-        clip_logits=logits,
-        is_fake=is_fake,
-        frame_logits=logits,
-        frame_is_fake=is_fake,
-        max_false_positive_rate=0.05,
+def _real_probabilities(clips, calibration: CalibrationConfig) -> np.ndarray:
+    return np.array(
+        [
+            expit(calibration.scale * clip.clip_logit + calibration.bias)
+            for clip in clips
+            if not clip.row.is_fake
+        ]
     )
-    assert calibration.false_positive_rate == 0.05
-    assert calibration.frame_scale == calibration.scale
+
+
+def test_each_operating_point_keeps_its_rate_and_the_verdicts_rate_is_one_of_them():
+    clips = scored_set(200)
+    calibration = calibrate_on(clips, max_false_positive_rate=0.1)
+    points = calibration.operating_points
+    assert [point.false_positive_rate for point in points] == [0.01, 0.05, 0.1]
+    real = _real_probabilities(clips, calibration)
+    assert [np.sum(real > point.fake_above) for point in points] == [2, 10, 20]
+    assert calibration.false_positive_rate == 0.1
+    assert calibration.fake_above == points[-1].fake_above
+    assert calibration.caveat is None
+
+
+def test_data_sets_weigh_alike_however_many_videos_they_have():
+    """Copies of one data set move neither the probabilities nor the thresholds."""
+    large = scored_set(30)
+    small = scored_set(30, apart=1.0, dataset="celebdf", seed=1)
+    copies = []
+    for clip in large * 4:
+        row = dataclasses.replace(clip.row, video_id=f"{len(copies)}")
+        copies.append(dataclasses.replace(clip, row=row))
+    once = calibrate_on(large + small, max_false_positive_rate=0.1)
+    often = calibrate_on(copies + small, max_false_positive_rate=0.1)
+    # Platt's targets depend on the counts a little.
+    assert (often.scale, often.bias) == pytest.approx((once.scale, once.bias), rel=0.1)
+    real = _real_probabilities(large, often), _real_probabilities(small, often)
+    called = [np.mean(probabilities > often.fake_above) for probabilities in real]
+    assert np.mean(called) <= 0.1
+
+
+def test_only_the_main_face_tells_how_frames_are_calibrated():
+    """Whoever else is in a fake is real: their frames carry the wrong label."""
+    clips = scored_set(30)
+    bystanders = []
+    for clip in clips:
+        row = dataclasses.replace(clip.row, track_id=1, boxes_xyxy=clip.row.boxes_xyxy // 2)
+        bystanders.append(
+            dataclasses.replace(clip, row=row, frame_logits=np.full(4, -20.0), clip_logit=-20.0)
+        )
+    alone = calibrate_on(clips, max_false_positive_rate=0.05)
+    assert calibrate_on(clips + bystanders, max_false_positive_rate=0.05) == alone
+
+
+def test_a_model_that_may_be_no_better_than_chance_gives_no_verdict():
+    clips = scored_set(20, apart=0.0)
+    calibration = calibrate_on(clips, max_false_positive_rate=0.05)
+    assert (calibration.real_below, calibration.fake_above) == (0.0, 1.0)
+    assert calibration.caveat is not None
+    assert "not been shown to do better than chance (AUC 0." in calibration.caveat
+    assert "over 60 validation videos" in calibration.caveat
+    # What it would have had is still told, and is what figures are measured at.
+    assert 0 < frozen_threshold(calibration) < 1
+
+
+def test_one_group_of_identities_shows_nothing():
+    clips = [
+        scored_clip(str(i), is_fake=i % 2, logit=5 * (i % 2), group="ffpp/a") for i in range(20)
+    ]
+    caveat = calibrate_on(clips, max_false_positive_rate=0.05).caveat
+    assert caveat is not None and "one group of identities" in caveat
+
+
+def test_two_data_sets_of_one_class_each_show_nothing():
+    """Telling the data sets apart is not telling fakes."""
+    real = [c for c in scored_set(20) if not c.row.is_fake]
+    fake = [c for c in scored_set(20, dataset="celebdf") if c.row.is_fake]
+    caveat = calibrate_on(real + fake, max_false_positive_rate=0.05).caveat
+    assert caveat is not None and "no data set has real and fake" in caveat
+
+
+def test_one_class_alone_cannot_be_calibrated_on():
+    with pytest.raises(DatasetError, match="3 real and 0 fake"):
+        calibrate_on([scored_clip(str(i)) for i in range(3)], max_false_positive_rate=0.05)
+
+
+def test_the_calibration_goes_through_config_json_and_older_files_still_load():
+    calibration = calibrate_on(scored_set(30), max_false_positive_rate=0.05)
+    values = json.loads(dumps(Config(calibration=calibration).to_dict()))
+    assert Config.from_dict(values).calibration == calibration
+    del values["calibration"]["operating_points"]
+    older = Config.from_dict(values).calibration
+    assert frozen_threshold(older) == threshold_at(older, 0.05) == calibration.fake_above
+
+
+def test_the_threshold_for_a_rate_is_that_of_its_operating_point():
+    calibration = CalibrationConfig(
+        operating_points=(OperatingPoint(false_positive_rate=0.05, fake_above=0.8),)
+    )
+    assert threshold_at(calibration, 0.05) == 0.8
+    assert threshold_at(calibration, 0.01) == 0.5

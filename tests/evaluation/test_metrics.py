@@ -1,13 +1,49 @@
+import math
+
 import numpy as np
 import pytest
+from scipy.special import expit
 
-from dfjax.evaluation.metrics import bootstrap_interval, confusion, roc_auc
+from dfjax.evaluation.metrics import (
+    DECISIONS,
+    RANKING,
+    confusion,
+    decisions,
+    equal_error_rate,
+    ranking,
+    reliability,
+    tpr_at,
+)
+
+
+def _sample(num: int, *, share: float = 0.5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    is_fake = (generator.random(num) < share).astype(int)
+    return is_fake, is_fake + generator.normal(size=num)
 
 
 def test_auc_is_the_share_of_pairs_in_the_right_order():
     is_fake, scores = np.array([0, 0, 1, 1, 1]), np.array([0.1, 0.6, 0.5, 0.7, 0.6])
     pairs = [(s > r) + 0.5 * (s == r) for s in scores[2:] for r in scores[:2]]
-    assert roc_auc(is_fake, scores) == pytest.approx(np.mean(pairs))
+    assert ranking(is_fake, scores)["auc"] == pytest.approx(np.mean(pairs))
+
+
+def test_at_the_equal_error_rate_both_errors_are_as_frequent():
+    is_fake, scores = _sample(20_001)
+    rate = ranking(is_fake, scores)["equal_error_rate"]
+    threshold = np.quantile(scores[is_fake == 0], 1 - rate)
+    assert np.mean(scores[is_fake == 1] < threshold) == pytest.approx(rate, abs=0.01)
+
+
+def test_the_equal_error_rate_lies_between_two_points_of_the_curve():
+    fpr, tpr = np.array([0.0, 0.0, 0.5, 1.0]), np.array([0.0, 0.4, 1.0, 1.0])
+    rate = float(equal_error_rate(fpr, tpr))
+    assert np.interp(rate, fpr[1:3], tpr[1:3]) == pytest.approx(1 - rate)
+
+
+def test_no_more_false_positives_than_named_are_spent_on_finding_fakes():
+    fpr, tpr = np.array([0.0, 0.0, 0.04, 0.06, 1.0]), np.array([0.0, 0.2, 0.5, 0.9, 1.0])
+    assert (tpr_at(fpr, tpr, 0.05), tpr_at(fpr, tpr, 0.01)) == (0.5, 0.2)
 
 
 def test_confusion_counts_a_score_at_the_threshold_as_real():
@@ -21,29 +57,41 @@ def test_always_answering_fake_has_balanced_accuracy_one_half():
     assert confusion(is_fake, np.ones(400), 0.5).balanced_accuracy == 0.5
 
 
-def test_the_interval_holds_the_value_and_repeats():
+def test_probabilities_that_come_true_have_no_calibration_error():
     generator = np.random.default_rng(0)
-    is_fake = np.tile([0, 1], 50)
-    scores = is_fake + generator.normal(size=100)
-    groups = [str(i // 2) for i in range(100)]
-    first = bootstrap_interval(roc_auc, is_fake, scores, groups)
-    assert first == bootstrap_interval(roc_auc, is_fake, scores, groups)
-    assert first[0] < roc_auc(is_fake, scores) < first[1]
+    logits = generator.normal(0, 2, 50_000)
+    is_fake = (generator.random(len(logits)) < expit(logits)).astype(int)
+    right = decisions(is_fake, expit(logits), 0.5)
+    wrong = decisions(is_fake, expit(2 * logits), 0.5)
+    assert right["calibration_error"] < 0.01 < wrong["calibration_error"]
+    assert right["brier"] < wrong["brier"]
 
 
-def test_videos_of_one_identity_do_not_narrow_the_interval():
-    """Ten copies of every video are no more evidence than one."""
-    generator = np.random.default_rng(0)
-    is_fake = np.tile([0, 1], 20)
-    scores = is_fake + generator.normal(size=40)
-    groups = [str(i // 2) for i in range(40)]
-    once = bootstrap_interval(roc_auc, is_fake, scores, groups)
-    copied = bootstrap_interval(
-        roc_auc, np.repeat(is_fake, 10), np.repeat(scores, 10), np.repeat(groups, 10).tolist()
-    )
-    assert np.ptp(copied) == pytest.approx(np.ptp(once), rel=0.2)
+def test_a_calibration_error_does_not_depend_on_the_share_of_fakes():
+    is_fake, scores = _sample(40_000)
+    kept = np.flatnonzero((is_fake == 1) | (np.arange(len(is_fake)) % 5 == 0))
+    everything = decisions(is_fake, expit(scores), 0.5)
+    fewer_real = decisions(is_fake[kept], expit(scores[kept]), 0.5)
+    for name in ("brier", "calibration_error"):
+        assert fewer_real[name] == pytest.approx(everything[name], abs=0.01)
 
 
-def test_an_interval_of_one_class_is_refused():
-    with pytest.raises(ValueError, match="one kind"):
-        bootstrap_interval(roc_auc, np.ones(4), np.arange(4.0), list("abcd"))
+def test_the_bins_hold_all_videos_and_all_weight():
+    is_fake, scores = _sample(500, share=0.8)
+    bins = reliability(is_fake, np.append(expit(scores)[:-1], 1.0))
+    assert sum(bin.count for bin in bins) == 500
+    assert sum(bin.share for bin in bins) == pytest.approx(1)
+
+
+def test_what_needs_two_classes_is_not_a_number_with_one():
+    scores = np.array([0.2, 0.7])
+    assert all(math.isnan(value) for value in ranking(np.ones(2), scores).values())
+    measured = decisions(np.zeros(2), scores, 0.5)
+    assert measured["false_positive_rate"] == 0.5
+    assert math.isnan(measured["true_positive_rate"]) and math.isnan(measured["brier"])
+
+
+def test_the_names_are_those_of_what_is_measured():
+    is_fake, scores = _sample(20)
+    assert tuple(ranking(is_fake, scores)) == RANKING
+    assert tuple(decisions(is_fake, expit(scores), 0.5)) == DECISIONS

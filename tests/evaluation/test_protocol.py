@@ -1,46 +1,48 @@
-import json
+import dataclasses
 
 import numpy as np
-import pytest
 
-from dfjax.evaluation.protocol import highest_per_video, report
+from dfjax.config import CalibrationConfig
+from dfjax.evaluation.protocol import frame_scores, mean_of_frames, video_scores
+from tests.evaluation.clips import scored_clip
 
+CALIBRATION = CalibrationConfig(scale=2.0, bias=1.0, frame_scale=0.5, frame_bias=-1.0)
 
-def _videos(scores):
-    count = len(scores)
-    return highest_per_video(
-        videos=[f"v{i}" for i in range(count)],
-        methods=["youtube", "Deepfakes", "youtube", "FaceSwap"][:count],
-        groups=["a", "a", "b", "b"][:count],
-        is_fake=np.array([0, 1, 0, 1][:count]),
-        scores=np.array(scores),
-    )
-
-
-def test_a_video_has_the_score_of_its_highest_face():
-    videos = highest_per_video(
-        videos=["x", "y", "x"],
-        methods=["m", "n", "m"],
-        groups=["a", "b", "a"],
-        is_fake=np.array([1, 0, 1]),
-        scores=np.array([0.2, 0.4, 0.9]),
-    )
-    assert videos.videos == ("x", "y")
-    assert videos.scores.tolist() == [0.9, 0.4]
-    assert videos.is_fake.tolist() == [1, 0]
+# One video with two faces, of which the second is in view for a while, and one with one face.
+_FIRST = scored_clip("a", logit=1.0, frame_logits=[1, 2, 3, 4])
+_SECOND = scored_clip("a", logit=3.0, frame_logits=[9, 0], track_id=1)
+_SECOND = dataclasses.replace(
+    _SECOND, row=dataclasses.replace(_SECOND.row, frame_indices=np.array([1, 3]))
+)
+_OTHER = scored_clip("b", logit=-1.0, frame_logits=[-1, -3], is_fake=1, method="Deepfakes")
 
 
-def test_the_report_is_json_and_its_figures_are_those_of_the_scores():
-    figures = report(_videos([0.2, 0.9, 0.6, 0.4]), _videos([0.1, 0.9, 0.2, 0.8]), fake_above=0.5)
-    assert json.loads(json.dumps(figures)) == figures
-    assert figures["auc"] == pytest.approx(0.75)
-    assert figures["auc_mean_of_frames"] == 1.0
-    assert figures["per_method"]["Deepfakes"] == {"auc": 1.0, "videos": 1}
-    assert figures["per_method"]["FaceSwap"]["auc"] == pytest.approx(0.5)
-    assert figures["confusion"] == {
-        "true_real": 1,
-        "false_fake": 1,
-        "false_real": 1,
-        "true_fake": 1,
-    }
-    assert (figures["videos"], figures["real"], figures["fake"], figures["groups"]) == (4, 2, 2, 2)
+def test_a_video_has_the_calibrated_score_of_its_highest_face():
+    videos = video_scores([_FIRST, _OTHER, _SECOND], CALIBRATION)
+    assert videos.videos.tolist() == ["ffpp/youtube/c23/a", "ffpp/Deepfakes/c23/b"]
+    assert videos.logits.tolist() == [7.0, -1.0]
+    assert videos.is_fake.tolist() == [0, 1]
+
+
+def test_the_same_id_under_two_methods_is_two_videos():
+    clips = [scored_clip("a", method=method, is_fake=1) for method in ("FaceSwap", "Deepfakes")]
+    assert len(video_scores(clips, CALIBRATION)) == 2
+
+
+def test_the_baseline_is_the_mean_over_a_faces_own_frames():
+    baseline = mean_of_frames([_FIRST, _OTHER, _SECOND], CALIBRATION)
+    assert baseline.logits.tolist() == [0.5 * 4.5 - 1, 0.5 * -2 - 1]
+
+
+def test_a_time_has_the_score_of_the_highest_face_seen_then():
+    frames = frame_scores([_FIRST, _OTHER, _SECOND], CALIBRATION)
+    np.testing.assert_allclose(frames.logits[:4], 0.5 * np.array([1, 9, 3, 4]) - 1)
+    assert frames.videos.tolist() == ["ffpp/youtube/c23/a"] * 4 + ["ffpp/Deepfakes/c23/b"] * 2
+
+
+def test_re_encoded_versions_count_as_one_compression():
+    clips = [scored_clip(compression=name) for name in ("c23", "c23-crf31", "c23-crf40")]
+    assert video_scores(clips, CALIBRATION).settings == [
+        ("ffpp", "c23"),
+        ("ffpp", "c23 re-encoded"),
+    ]

@@ -1,0 +1,112 @@
+"""`python -m dfjax evaluate`: how far a model can be trusted, in figures."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from rich.console import Console
+
+from dfjax.commands.progress import progress_bar
+from dfjax.errors import DfjaxError
+
+Kind = Literal[
+    "compression",
+    "resize",
+    "blur",
+    "noise",
+    "contrast",
+    "saturation",
+    "occlusion",
+    "pixelation",
+    "everyday",
+]
+
+KINDS: tuple[Kind, ...] = Kind.__args__
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Measure a model on prepared data sets: report.json, report.md and plots.
+
+    Nothing is fitted to the data: calibration and thresholds are the model's own.
+    """
+
+    datasets: tyro.conf.Positional[tuple[str, ...]]
+    """Folders made by `python -m dfjax prepare`, parquet files, or Hub repositories."""
+
+    out: Path
+    """Folder for the report."""
+
+    model: str | None = None
+    """Folder or Hub repository. Without it DFJAX_MODEL, and without that `checkpoint/`."""
+
+    split: str = "test"
+    """Which split of the data sets."""
+
+    self_blended: bool = False
+    """Also tell real clips from fakes that are blended from them."""
+
+    robustness: tuple[Path, ...] = ()
+    """The folders that the data sets were prepared from, in the same order. Their videos are
+    re-encoded and distorted, then searched for faces and scored anew. Can be stopped and started
+    again: the same command goes on where it was."""
+
+    robustness_kinds: tuple[Kind, ...] = KINDS
+    """Which distortions; all but "everyday" come in five severities."""
+
+    robustness_videos: int = 100
+    """How many videos are distorted, at most; half of them real, half fake."""
+
+    def run(self) -> int:
+        """Returns the exit code."""
+        import datasets
+
+        from dfjax.evaluation.markdown import cell
+        from dfjax.evaluation.run import RobustnessConfig, evaluate
+        from dfjax.predictor import model_source
+
+        datasets.disable_progress_bars()
+        if not self.datasets:
+            raise DfjaxError("No data set was named. Give at least one.")
+        robustness = None
+        if self.robustness:
+            robustness = RobustnessConfig(
+                roots=self.robustness,
+                kinds=self.robustness_kinds,
+                num_videos=self.robustness_videos,
+            )
+        with progress_bar() as progress:
+            task = progress.add_task("Loading the model", total=None)
+            try:
+                report = evaluate(
+                    self.datasets,
+                    model_source(self.model),
+                    self.out,
+                    split=self.split,
+                    self_blended=self.self_blended,
+                    robustness=robustness,
+                    on_progress=lambda stage, done, total: progress.update(
+                        task,
+                        description=stage if total is not None else f"{stage}: {done} clips",
+                        completed=done if total is not None else 0,
+                        total=total,
+                    ),
+                )
+            except KeyboardInterrupt:
+                Console(stderr=True).print(
+                    "Stopped. The same command does not distort again what was distorted."
+                )
+                return 130
+        figures = report["figures"]
+        counts = figures["counts"]
+        console = Console(stderr=True)
+        for note in report["notes"]:
+            console.print(note.replace("**", ""), markup=False)
+        Console().print(
+            f"AUC {cell(figures['video']['auc'])} over {counts['real']} real and "
+            f"{counts['fake']} fake videos. {figures['mean_of_frames']['sentence']} "
+            f"Written to {self.out / 'report.md'}.",
+            markup=False,
+        )
+        return 0

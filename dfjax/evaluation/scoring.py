@@ -1,0 +1,239 @@
+"""From prepared clips to logits, on all devices of this process."""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Self
+
+import jax
+import numpy as np
+from flax import nnx
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from dfjax.data.prepared import ClipRow
+from dfjax.errors import DatasetError
+from dfjax.models.detector import Detector
+
+CROPS_PER_BATCH = 32
+"""Face crops that go through the encoder together, at least: a multiple of the devices."""
+
+CLIPS_PER_BATCH = 16
+"""Clips that go through the temporal part together, likewise."""
+
+OnClip = Callable[[int], None]
+"""Called with the number of clips scored."""
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Look:
+    """What is measured on a clip's pixels, of luma in [0, 255]."""
+
+    sharpness: float  # variance of the crops' Laplacian, mean over frames
+    brightness: float  # mean luma
+
+    @classmethod
+    def of(cls, frames: np.ndarray) -> Self:
+        """Returns the measures of crops, uint8 [n, S, S, 3] RGB."""
+        luma = frames.astype(np.float32) @ _LUMA
+        around = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
+        laplacian = around - 4 * luma[:, 1:-1, 1:-1]
+        return cls(
+            sharpness=float(laplacian.var(axis=(1, 2)).mean()), brightness=float(luma.mean())
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScoredClip:
+    """What is known of a clip once its pixels are gone, and what the detector says of it."""
+
+    row: ClipRow  # its `frames` are empty
+    look: Look
+    frame_logits: np.ndarray  # float64 [n], one for each of `row.frame_indices`
+    clip_logit: float
+
+    @property
+    def face_size(self) -> float:
+        """Median over frames of the longer side of the face box, pixels of the video."""
+        return float(np.median(self._sides().max(axis=1)))
+
+    @property
+    def face_area(self) -> float:
+        """Pixels of the face boxes, summed over frames."""
+        return float(self._sides().prod(axis=1).sum())
+
+    def _sides(self) -> np.ndarray:
+        return self.row.boxes_xyxy[:, 2:] - self.row.boxes_xyxy[:, :2]
+
+
+def main_faces(scored: Iterable[ScoredClip]) -> list[ScoredClip]:
+    """Returns one clip per video, that of the face that fills most of it, in order of the videos.
+
+    A label holds for the video; where a second person is in view, only one was swapped.
+    """
+    largest: dict[str, ScoredClip] = {}
+    for clip in scored:
+        known = largest.get(clip.row.video)
+        if known is None or clip.face_area > known.face_area:
+            largest[clip.row.video] = clip
+    return list(largest.values())
+
+
+@dataclasses.dataclass(frozen=True)
+class _EncodedClip:
+    """A clip between the two halves of the detector."""
+
+    row: ClipRow  # without its frames
+    look: Look
+    features: np.ndarray  # float32 [n, C]
+
+
+class Scorer:
+    """Scores clips with any weights of one detector's shape. Holds its compiled functions.
+
+    Two shapes are compiled, at the first clip: a batch of crops through the encoder, and a batch of
+    clips through the temporal part. A training run makes one scorer and calls it with the weights
+    of each validation.
+    """
+
+    def __init__(self, detector: Detector):
+        """Takes the shape of a detector, not its weights."""
+        self._image_size = detector.config.crops.image_size
+        self._num_frames = detector.config.video.num_frames
+        devices = jax.local_devices()
+        mesh = jax.make_mesh(
+            (len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices
+        )
+        self._crops_per_batch = _multiple(CROPS_PER_BATCH, len(devices))
+        self._clips_per_batch = _multiple(CLIPS_PER_BATCH, len(devices))
+        self._replicated = NamedSharding(mesh, PartitionSpec())
+        split = NamedSharding(mesh, PartitionSpec("data"))
+        graph, _ = nnx.split(detector)
+        self._encode = jax.jit(
+            lambda state, images: nnx.merge(graph, state).encode(images),
+            in_shardings=(self._replicated, split),
+        )
+        self._score = jax.jit(
+            lambda state, features, mask: nnx.merge(graph, state).score_features(features, mask),
+            in_shardings=(self._replicated, split, split),
+        )
+
+    def __call__(
+        self, state: Any, rows: Iterable[ClipRow], *, on_clip: OnClip | None = None
+    ) -> list[ScoredClip]:
+        """Returns the clips of `iterate` as a list."""
+        return list(self.iterate(state, rows, on_clip=on_clip))
+
+    def iterate(
+        self, state: Any, rows: Iterable[ClipRow], *, on_clip: OnClip | None = None
+    ) -> Iterator[ScoredClip]:
+        """Yields the rows' clips with their logits, in order.
+
+        Rows are read one at a time, and their pixels are dropped as soon as they are encoded. Crops
+        of different clips share the encoder's batches; a clip's logits do not depend on which, but
+        for rounding.
+
+        Args:
+          state: All variables of the detector, as `nnx.state` gives them.
+          rows: Prepared clips.
+          on_clip: Told how far the run is.
+
+        Raises:
+          DatasetError: A clip has crops of another size, or more frames, than the detector's config
+            says.
+        """
+        state = jax.device_put(state, self._replicated)
+        waiting: list[_EncodedClip] = []
+        num_scored = 0
+        for clip in self._encoded(state, rows):
+            waiting.append(clip)
+            if len(waiting) == self._clips_per_batch:
+                yield from self._with_logits(state, waiting)
+                num_scored += len(waiting)
+                waiting = []
+                if on_clip is not None:
+                    on_clip(num_scored)
+        if waiting:
+            yield from self._with_logits(state, waiting)
+            if on_clip is not None:
+                on_clip(num_scored + len(waiting))
+
+    def _encoded(self, state: Any, rows: Iterable[ClipRow]) -> Iterator[_EncodedClip]:
+        """Yields the rows with the features of their crops, in order."""
+        crops: list[np.ndarray] = []  # that wait for a full batch
+        features: list[np.ndarray] = []  # of clips that are not encoded to their end
+        waiting: collections.deque[tuple[ClipRow, Look]] = collections.deque()
+
+        def finished() -> Iterator[_EncodedClip]:
+            while waiting and len(waiting[0][0].frame_indices) <= len(features):
+                row, look = waiting.popleft()
+                count = len(row.frame_indices)
+                yield _EncodedClip(row, look, np.stack(features[:count]))
+                del features[:count]
+
+        for row in rows:
+            self._check(row)
+            crops.extend(row.frames)
+            # A copy of no pixels: a slice would keep all of them alive.
+            bare = dataclasses.replace(row, frames=row.frames[:0].copy())
+            waiting.append((bare, Look.of(row.frames)))
+            while len(crops) >= self._crops_per_batch:
+                features.extend(self._encode_batch(state, crops[: self._crops_per_batch]))
+                del crops[: self._crops_per_batch]
+            yield from finished()
+        if crops:
+            features.extend(self._encode_batch(state, crops))
+        yield from finished()
+
+    def _check(self, row: ClipRow) -> None:
+        size, num_frames = self._image_size, self._num_frames
+        if row.frames.shape[1:] != (size, size, 3):
+            height, width = row.frames.shape[1:3]
+            raise DatasetError(
+                f"the clip of {row.video} has crops of {width}x{height} pixels; the model takes "
+                f"{size}x{size}. Prepare the data set with --image-size {size}, or take a model "
+                f"of {width} pixels."
+            )
+        if row.frame_indices.max() >= num_frames:
+            raise DatasetError(
+                f"the clip of {row.video} is of {row.num_frames} sampled frames; the model takes "
+                f"at most {num_frames}. Prepare the data set with --num-frames {num_frames}."
+            )
+
+    def _encode_batch(self, state: Any, crops: Sequence[np.ndarray]) -> np.ndarray:
+        """Returns the features of at most a batch of crops, float32 [n, C]."""
+        size = self._image_size
+        batch = np.zeros((self._crops_per_batch, size, size, 3), np.uint8)
+        batch[: len(crops)] = crops
+        return np.asarray(self._encode(state, batch))[: len(crops)]
+
+    def _with_logits(self, state: Any, clips: Sequence[_EncodedClip]) -> Iterator[ScoredClip]:
+        """Yields at most a batch of clips with their logits."""
+        shape = (self._clips_per_batch, self._num_frames)
+        features = np.zeros((*shape, clips[0].features.shape[1]), np.float32)
+        frame_mask = np.zeros(shape, bool)
+        for place, clip in enumerate(clips):
+            features[place, clip.row.frame_indices] = clip.features
+            frame_mask[place, clip.row.frame_indices] = True
+        output = self._score(state, features, frame_mask)
+        frame_logits = np.asarray(output.frame_logits, np.float64)
+        clip_logits = np.asarray(output.clip_logits, np.float64)
+        for place, clip in enumerate(clips):
+            yield ScoredClip(
+                row=clip.row,
+                look=clip.look,
+                frame_logits=frame_logits[place, clip.row.frame_indices],
+                clip_logit=float(clip_logits[place]),
+            )
+
+
+def score_clips(
+    detector: Detector, rows: Iterable[ClipRow], *, on_clip: OnClip | None = None
+) -> list[ScoredClip]:
+    """Returns the rows' clips with the detector's logits, in order; see `Scorer.iterate`."""
+    return Scorer(detector)(nnx.state(detector), rows, on_clip=on_clip)
+
+
+def _multiple(least: int, of: int) -> int:
+    return -(-least // of) * of

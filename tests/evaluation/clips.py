@@ -1,0 +1,104 @@
+"""Clips with known labels and scores, without pixels."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from dfjax.data.prepared import ClipRow
+from dfjax.evaluation.scoring import Look, ScoredClip, Scorer
+
+
+def clip_row(
+    video_id: str = "000", *, num_frames: int = 4, size: int = 32, **fields: Any
+) -> ClipRow:
+    """Returns a clip that shows its face in every frame; pixels are drawn from `video_id`."""
+    generator = np.random.default_rng([*video_id.encode()])
+    row = ClipRow(
+        dataset="ffpp",
+        method="youtube",
+        compression="c23",
+        video_id=video_id,
+        group=f"ffpp/{video_id}",
+        original_id="",
+        is_fake=0,
+        track_id=0,
+        num_frames=num_frames,
+        width=640,
+        height=480,
+        fps=25.0,
+        duration=4.0,
+        attributes={},
+        frame_indices=np.arange(num_frames),
+        timestamps=np.arange(num_frames) / 2,
+        boxes_xyxy=np.tile(np.array([100, 100, 200, 220]), (num_frames, 1)),
+        landmarks=np.full((num_frames, 5, 2), size / 2, np.float32),
+        frames=generator.integers(0, 256, (num_frames, size, size, 3)).astype(np.uint8),
+    )
+    return dataclasses.replace(row, **fields)
+
+
+def scored_clip(
+    video_id: str = "000", *, logit: float = 0.0, frame_logits: Any = None, **fields: Any
+) -> ScoredClip:
+    """Returns a clip with the given logits; those of its frames are the clip's, if not given."""
+    frames = np.full(4, logit) if frame_logits is None else np.asarray(frame_logits, np.float64)
+    row = clip_row(video_id, num_frames=len(frames), size=8, **fields)
+    return ScoredClip(
+        row=dataclasses.replace(row, frames=row.frames[:0]),
+        look=Look(sharpness=100.0, brightness=128.0),
+        frame_logits=frames,
+        clip_logit=logit,
+    )
+
+
+def scored_set(
+    num_groups: int = 20,
+    *,
+    apart: float = 2.0,
+    methods: tuple[str, ...] = ("Deepfakes", "FaceSwap"),
+    dataset: str = "ffpp",
+    seed: int = 0,
+) -> list[ScoredClip]:
+    """Returns per group of identities one real video and a fake of each method.
+
+    Logits are normal with deviation 1 and means 0 and `apart`; those of frames have more noise.
+    """
+    generator = np.random.default_rng(seed)
+    clips = []
+    for group in range(num_groups):
+        for is_fake, method in [(0, "youtube"), *((1, method) for method in methods)]:
+            logit = float(apart * is_fake + generator.normal())
+            clips.append(
+                scored_clip(
+                    f"{group:03}",
+                    logit=logit,
+                    frame_logits=logit + generator.normal(size=4),
+                    dataset=dataset,
+                    method=method,
+                    group=f"{dataset}/{group:03}",
+                    original_id=f"{group:03}" if is_fake else "",
+                    is_fake=is_fake,
+                )
+            )
+    return clips
+
+
+class StripeScorer(Scorer):
+    """Stands for a detector that sees the stripe of `write_prepared`, or for one that is blind."""
+
+    def __init__(self, by_stripe: bool):
+        self.by_stripe = by_stripe
+
+    def __call__(self, state, rows, *, on_clip=None):
+        return [
+            ScoredClip(
+                row=dataclasses.replace(row, frames=row.frames[:0]),
+                look=Look(sharpness=0.0, brightness=0.0),
+                frame_logits=row.frames[:, 15, :, 0].mean(axis=1)
+                if self.by_stripe
+                else np.zeros(len(row.frames)),
+                clip_logit=0.0,
+            )
+            for row in rows
+        ]

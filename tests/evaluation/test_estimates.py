@@ -1,0 +1,117 @@
+import math
+
+import numpy as np
+import pytest
+
+from dfjax.config import CalibrationConfig
+from dfjax.evaluation import estimates
+from dfjax.evaluation.bootstrap import Draws
+from dfjax.evaluation.estimates import Estimate
+from dfjax.evaluation.protocol import Scores, video_scores
+from tests.evaluation.clips import scored_clip, scored_set
+
+
+def _scores(clips) -> Scores:
+    return video_scores(clips, CalibrationConfig())
+
+
+def _auc(scores: Scores) -> Estimate:
+    return estimates.ranking(scores, Draws.of(scores.groups))["auc"]
+
+
+def _width(estimate: Estimate) -> float:
+    assert estimate.interval is not None
+    return estimate.interval[1] - estimate.interval[0]
+
+
+def test_the_interval_holds_the_value_and_repeats():
+    auc = _auc(_scores(scored_set(30)))
+    assert auc.interval == _auc(_scores(scored_set(30))).interval
+    assert auc.interval is not None
+    assert auc.interval[0] < auc.value < auc.interval[1]
+
+
+def test_more_people_narrow_the_interval_and_copies_of_them_do_not():
+    few = _scores(scored_set(20))
+    copied = few.take(np.repeat(np.arange(len(few)), 10))
+    many = _scores(scored_set(200))
+    assert _width(_auc(copied)) == pytest.approx(_width(_auc(few)), rel=0.01)
+    assert _width(_auc(many)) < 0.5 * _width(_auc(few))
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+    truth = 0.921  # of two normals that are 2 deviations apart
+    inside = 0
+    for seed in range(60):
+        scores = _scores(scored_set(40, methods=("Deepfakes",), seed=seed))
+        draws = Draws.of(scores.groups, num_draws=200)
+        interval = estimates.ranking(scores, draws)["auc"].interval
+        assert interval is not None
+        inside += interval[0] <= truth <= interval[1]
+    assert 0.85 <= inside / 60 <= 1
+
+
+@pytest.mark.parametrize(
+    ("clips", "reason"),
+    [
+        ([], "there is no real and no fake video"),
+        ([scored_clip(is_fake=1)], "there is no real video"),
+        ([scored_clip(is_fake=0)], "there is no fake video"),
+    ],
+)
+def test_a_figure_that_cannot_be_had_is_null_with_the_reason(clips, reason):
+    assert _auc(_scores(clips)).to_json() == {"value": None, "interval": None, "reason": reason}
+
+
+def test_one_group_of_identities_gives_a_value_without_an_interval():
+    clips = [scored_clip(str(i), is_fake=i % 2, logit=i, group="ffpp/a") for i in range(6)]
+    assert _auc(_scores(clips)).to_json() == {
+        "value": pytest.approx(0.666667),
+        "interval": None,
+        "reason": "all real videos are of one group of identities",
+    }
+
+
+def test_false_positives_need_real_videos_only():
+    clips = [scored_clip(str(i), logit=i - 2.5) for i in range(6)]
+    scores = _scores(clips)
+    decided = estimates.decisions(scores, 0.5, Draws.of(scores.groups))
+    assert decided["false_positive_rate"].value == 0.5
+    assert decided["false_positive_rate"].interval is not None
+    assert decided["balanced_accuracy"].reason == "there is no fake video"
+
+
+def test_a_difference_is_taken_draw_by_draw():
+    """Two scores that fail together differ by less than their intervals suggest."""
+    scores = _scores(scored_set(30))
+    other = _scores(scored_set(30, apart=1.9))  # the same noise
+    draws = Draws.of(scores.groups)
+    first, second = (estimates.ranking(s, draws)["auc"] for s in (scores, other))
+    assert (first - second).value == pytest.approx(first.value - second.value)
+    assert _width(first - second) < 0.3 * _width(first)
+
+
+def test_a_mean_leaves_out_what_could_not_be_measured():
+    figures = [
+        Estimate(0.6, np.array([0.5, 0.7])),
+        Estimate.absent("there is no real video"),
+        Estimate(0.8, np.array([0.7, 0.9])),
+    ]
+    mean = estimates.mean(figures)
+    assert mean.value == pytest.approx(0.7)
+    assert mean.draws == pytest.approx(np.array([0.6, 0.8]))
+    assert math.isnan(estimates.mean(figures[1:2]).value)
+
+
+def test_a_mean_has_no_interval_where_one_of_its_figures_has_none():
+    one_group = Estimate(0.8, None, "all real videos are of one group of identities")
+    mean = estimates.mean([Estimate(0.6, np.array([0.5, 0.7])), one_group])
+    assert (mean.value, mean.interval, mean.reason) == (0.7, None, one_group.reason)
+
+
+def test_data_sets_weigh_alike_in_the_auc_over_data_sets():
+    easy, hard = scored_set(5, apart=50), scored_set(50, apart=0, dataset="celebdf")
+    hard_auc = _auc(_scores(hard)).value
+    scores = _scores(easy + hard)
+    auc = estimates.auc_over_datasets(scores, Draws.of(scores.groups))
+    assert auc.value == pytest.approx((1 + hard_auc) / 2)

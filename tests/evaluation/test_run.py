@@ -1,0 +1,196 @@
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from flax import nnx
+from PIL import Image
+
+from dfjax.commands.evaluate import KINDS
+from dfjax.errors import DatasetError
+from dfjax.evaluation import run as run_module
+from dfjax.evaluation.distortions import DISTORTIONS
+from dfjax.evaluation.robustness import EVERYDAY_KIND
+from dfjax.evaluation.run import RobustnessConfig, evaluate, fingerprint
+from tests.evaluation.clips import StripeScorer
+from tests.tiny import tiny_detector
+from tests.training.prepared_set import write_prepared
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluate")
+    write_prepared(folder / "set", groups=8, stills=0, seed=1)
+    write_prepared(folder / "copy", groups=8, stills=0, seed=1)
+    write_prepared(folder / "other", groups=8, stills=0, seed=2)
+    parquet = folder / "other" / "data" / "validation-00000-of-00001.parquet"
+    table = pq.read_table(parquet)
+    place = table.schema.get_field_index("dataset")
+    names = pa.array(["celebdf"] * len(table))
+    pq.write_table(table.set_column(place, "dataset", names), parquet)
+    tiny_detector(fake_above=0.6).save_pretrained(folder / "model")
+    training = {"data": {"fingerprint": f"{1:016}+{3:016}"}}
+    (folder / "model" / "training.json").write_text(json.dumps(training))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(folder) -> dict:
+    return evaluate(
+        [str(folder / "set"), str(folder / "other")],
+        str(folder / "model"),
+        folder / "report",
+        split="validation",
+        self_blended=True,
+    )
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Scores without a network, where the scores are of no matter."""
+    monkeypatch.setattr(run_module, "Scorer", lambda detector: StripeScorer(by_stripe=True))
+
+
+def test_the_report_on_the_disk_is_the_one_returned_and_names_no_path(result, folder):
+    text = (folder / "report" / "report.json").read_text()
+    assert json.loads(text) == result
+    assert str(folder) not in text
+    assert str(folder) not in (folder / "report" / "report.md").read_text()
+
+
+def test_every_measure_is_there(result):
+    assert result["figures"]["counts"]["videos"] == 12
+    assert result["figures"]["threshold"]["value"] == 0.6
+    assert result["partial_fakes"]["clips"] == 8
+    assert result["self_blended"]["fake"] == 4
+    assert {entry["by"] for entry in result["slices"]} >= {"face size", "brightness", "duration"}
+    assert result["robustness"] is None
+
+
+def test_a_split_that_the_model_was_calibrated_on_is_told(result, folder):
+    assert [data["calibrated_on"] for data in result["data"]] == [True, False]
+    notes = " ".join(result["notes"])
+    assert "fitted on this very split of set" in notes and "of other" not in notes
+    assert "only" in notes and "groups of identities" in notes
+
+
+def test_the_pictures_that_the_text_shows_are_there_and_are_not_empty(result, folder):
+    text = (folder / "report" / "report.md").read_text()
+    named = re.findall(r"!\[.*?\]\((.*?)\)", text)
+    assert {"roc.png", "reliability.png", "methods.png"} <= set(named)
+    for name in named:
+        assert np.asarray(Image.open(folder / "report" / name).convert("L")).std() > 5
+    assert sorted(named) == sorted(path.name for path in (folder / "report").glob("*.png"))
+
+
+def test_the_text_holds_the_figures_with_their_intervals(result, folder):
+    text = (folder / "report" / "report.md").read_text()
+    for figure in (*result["figures"]["video"].values(), result["partial_fakes"]["auc"]):
+        if figure["interval"] is not None:
+            low, high = figure["interval"]
+            assert f"{figure['value']:.3f} ({low:.3f} to {high:.3f})" in text
+    assert result["figures"]["mean_of_frames"]["sentence"] in text
+    assert "None" not in text and "nan" not in text
+    for line in text.splitlines():
+        assert not line.startswith("|") or line.endswith("|")
+
+
+def test_the_same_weights_have_the_same_fingerprint_and_others_another():
+    detector, other = tiny_detector(), tiny_detector(seed=1)
+    known = fingerprint(nnx.state(detector), detector.config)
+    assert known == fingerprint(nnx.state(tiny_detector()), detector.config)
+    assert known != fingerprint(nnx.state(other), detector.config)
+    assert known != fingerprint(nnx.state(detector), tiny_detector(fake_above=0.7).config)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_data_set_that_is_given_twice_is_refused(folder):
+    with pytest.raises(DatasetError, match="would count twice"):
+        evaluate(
+            [str(folder / "set")] * 1 + [str(folder / "copy")],
+            str(folder / "model"),
+            folder / "x",
+            split="validation",
+        )
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_parquet_file_alone_has_no_known_failures(folder):
+    file = folder / "set" / "data" / "validation-00000-of-00001.parquet"
+    result = evaluate([str(file)], str(folder / "model"), folder / "parquet", split="validation")
+    assert result["figures"]["counts"]["videos"] == 6
+    assert result["figures"]["failures"]["known"] is False
+    assert result["data"][0]["calibrated_on"] is False
+
+
+def test_videos_to_distort_are_found_by_the_name_of_their_source(folder, tmp_path):
+    with pytest.raises(DatasetError, match="2 data sets came with 1 folders"):
+        evaluate(
+            [str(folder / "set"), str(folder / "other")],
+            str(folder / "model"),
+            tmp_path / "out",
+            split="validation",
+            robustness=RobustnessConfig(roots=(tmp_path,)),
+        )
+    with pytest.raises(DatasetError, match="does not say how its videos were listed"):
+        evaluate(
+            [str(folder / "set")],
+            str(folder / "model"),
+            tmp_path / "out",
+            split="validation",
+            robustness=RobustnessConfig(roots=(tmp_path,)),
+        )
+
+
+class _Captured(Exception):
+    pass
+
+
+@pytest.mark.usefixtures("no_network")
+def test_the_videos_of_the_split_are_distorted_and_each_models_results_kept_apart(
+    folder, tmp_path, monkeypatch
+):
+    """The source is listed again as it was prepared; stills and other splits are left out."""
+    videos = tmp_path / "ffpp" / "original_sequences/youtube/c23/videos"
+    videos.mkdir(parents=True)
+    (tmp_path / "ffpp" / "splits").mkdir()
+    for split, pair in (("train", ("000", "003")), ("val", ("010", "011"))):
+        (tmp_path / "ffpp" / "splits" / f"{split}.json").write_text(json.dumps([pair]))
+        for name in pair:
+            (videos / f"{name}.mp4").touch()
+    source = tmp_path / "set"
+    shutil.copytree(folder / "set", source)
+    manifest = json.loads((source / "dfjax.json").read_text())
+    manifest["source"] = {"name": "ffpp", "options": {"compressions": ["c23"]}}
+    (source / "dfjax.json").write_text(json.dumps(manifest))
+    asked = []
+
+    def capture(scorer, videos, calibration, *, kinds, on_video):
+        asked.append(([video.key for video in videos], kinds, scorer.folder))
+        raise _Captured
+
+    monkeypatch.setattr(run_module, "measure_robustness", capture)
+    tiny_detector(seed=1).save_pretrained(tmp_path / "other")
+    for model in (folder / "model", tmp_path / "other"):
+        with pytest.raises(_Captured):
+            evaluate(
+                [str(source)],
+                str(model),
+                tmp_path / "out",
+                split="validation",
+                robustness=RobustnessConfig(
+                    roots=(tmp_path / "ffpp",), kinds=("blur",), num_videos=4
+                ),
+            )
+    (keys, kinds, first), (_, _, second) = asked
+    assert sorted(keys) == ["ffpp/youtube/c23/010", "ffpp/youtube/c23/011"]
+    assert kinds == ("blur",)
+    assert first != second and first.parent == second.parent == tmp_path / "out" / "distorted"
+
+
+def test_the_command_line_offers_the_kinds_that_there_are():
+    assert KINDS == (*DISTORTIONS, EVERYDAY_KIND)
