@@ -1,6 +1,6 @@
-"""Publish a model, or the app as a Space, on the Hugging Face Hub.
+"""Publish a model, a prepared data set, or the app as a Space, on the Hugging Face Hub.
 
-The whole folder is built and loaded back first, then sent in one commit. The token is
+Everything is put together and loaded back first, then sent in one commit. The token is
 huggingface_hub's own: `hf auth login`, or HF_TOKEN.
 """
 
@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import tyro
 
 from dfjax.errors import DfjaxError
+from dfjax.hub.dataset import DATASET_FILES, check_dataset_folder
 from dfjax.hub.model import MODEL_FILES, build_model_folder
 from dfjax.hub.push import check_destination, push_folder
 from dfjax.hub.space import SPACE_OWNED, build_space_folder
@@ -24,40 +25,77 @@ _PROJECT = Path(__file__).resolve().parent
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Push:
     repo_id: str  # where to publish, as OWNER/NAME; made if it does not exist
-    model: Path = _PROJECT / "checkpoint"  # folder of the model
     create_pr: bool = False  # open a pull request, and leave what is published as it is
     dry_run: bool = False  # build and check the folder, list it, and send nothing
-    private: bool = False  # if the repository has to be made, make it private
     revision: str | None = None  # branch to commit to; main if none is given
     message: str | None = None  # of the commit
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Model(_Push):
     """Publish a trained model: weights, configs and card."""
 
+    model: Path = _PROJECT / "checkpoint"  # folder of the model
+    private: bool = False  # if the repository has to be made, make it private
+
+    never_public: ClassVar[bool] = False
     repo_type: ClassVar[Literal["model"]] = "model"
     owned: ClassVar[tuple[str, ...]] = MODEL_FILES
 
-    def build(self, folder: Path) -> list[str]:
-        """Builds and checks the folder, and returns its files."""
-        return build_model_folder(self.model, folder, self.repo_id)
+    def build(self, folder: Path) -> tuple[Path, list[str]]:
+        """Builds and checks the folder, and returns it with its files."""
+        return folder, build_model_folder(self.model, folder, self.repo_id)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset(_Push):
+    """Publish a prepared data set, in a private repository.
+
+    Crops of faces are personal data, and the terms of most data sets forbid to pass them on. A
+    public repository is refused unless you say that you may publish: --public.
+    """
+
+    data: Path  # folder that `python -m dfjax prepare` wrote
+    public: bool = False  # allow a public repository, and make a new one public
+
+    repo_type: ClassVar[Literal["dataset"]] = "dataset"
+    owned: ClassVar[tuple[str, ...]] = DATASET_FILES
+
+    @property
+    def private(self) -> bool:
+        """Whether a repository that has to be made is made private."""
+        return not self.public
+
+    @property
+    def never_public(self) -> bool:
+        """Whether a repository that exists must be private."""
+        return not self.public
+
+    def build(self, folder: Path) -> tuple[Path, list[str]]:
+        """Checks the data set where it lies, and returns its folder with the files."""
+        return self.data, check_dataset_folder(self.data)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Space(_Push):
     """Publish the app as a Space that holds a model."""
 
+    model: Path = _PROJECT / "checkpoint"  # folder of the model
+    private: bool = False  # if the repository has to be made, make it private
+
+    never_public: ClassVar[bool] = False
     repo_type: ClassVar[Literal["space"]] = "space"
     owned: ClassVar[tuple[str, ...]] = SPACE_OWNED
 
-    def build(self, folder: Path) -> list[str]:
-        """Builds and checks the folder, and returns its files."""
-        return build_space_folder(_PROJECT, self.model, folder)
+    def build(self, folder: Path) -> tuple[Path, list[str]]:
+        """Builds and checks the folder, and returns it with its files."""
+        return folder, build_space_folder(_PROJECT, self.model, folder)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Publishes what the command line asks for, and returns the exit status."""
     options = tyro.cli(
-        Model | Space,
+        Model | Dataset | Space,
         args=arguments,
         description=__doc__,
         config=(tyro.conf.FlagCreatePairsOff,),
@@ -71,9 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _publish(options: Model | Space, folder: Path) -> None:
+def _publish(options: Model | Dataset | Space, temporary: Path) -> None:
     check_destination(options.repo_id, options.revision, options.create_pr)
-    files = options.build(folder)
+    folder, files = options.build(temporary)
     sizes = {name: (folder / name).stat().st_size for name in files}
     for name, num_bytes in sizes.items():
         print(f"{num_bytes:>14,}  {name}")
@@ -89,6 +127,7 @@ def _publish(options: Model | Space, folder: Path) -> None:
         options.repo_type,
         owned=options.owned,
         private=options.private,
+        never_public=options.never_public,
         revision=options.revision,
         create_pr=options.create_pr,
         message=options.message,

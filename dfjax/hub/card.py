@@ -1,13 +1,15 @@
 """The model card: what a checkpoint is and how far to trust it, in its own figures."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
 from dfjax.config import Config
-from dfjax.errors import ModelFormatError
+from dfjax.data.sources import TITLES, title
+from dfjax.evaluation.markdown import table
+from dfjax.hub import card_tables
+from dfjax.hub.record import Record
 
 MODEL_ID_PLACEHOLDER = "OWNER/NAME"
 """Stands in a card for the repository's name, until a push puts the name there."""
@@ -17,16 +19,15 @@ _TEMPLATE = """\
 {front_matter}
 ---
 
-# dfjax: a deepfake-video detector, frozen-encoder baseline
+# dfjax: a deepfake-video detector
 
 Given a video, this model says how probable it is that a face in it was manipulated, for the whole
 video and frame by frame. It finds and follows faces (MTCNN), crops them to {image_size} x
-{image_size} pixels, encodes each crop with a ResNet, and runs {lstm} over up to {num_frames}
-frames.
+{image_size} pixels, encodes each crop with a ResNet and scores each frame. A video's score is the
+mean over up to {num_frames} frames, corrected by {lstm} that reads them in order; where several
+faces are seen, the highest counts.
 
-It is a **baseline**: the encoder keeps the ImageNet weights that it came with, and only the
-projection, the LSTM and the heads were trained, on {train_clips} face clips of {data_name}. It is
-for research, and small.
+{trained} It was trained on {train_clips} face clips of {data_name}, and is for research.
 
 ## Use
 
@@ -41,43 +42,45 @@ The answer is "real", "fake", "uncertain" or "no_face". {rule}
 
 ## How well it works
 
-Area under the ROC curve (AUC) over {scored} videos of the validation split; 0.5 is chance, 1 is
-perfect. Intervals hold 95% of {num_bootstrap} bootstrap samples over {interval_over}.
+On the {split} split: {scored}. In brackets are 95% intervals from {draws} bootstrap draws over
+{over}. An area under the ROC curve (AUC) of 0.5 is chance, 1 is perfect.
 
-| video score | AUC | 95% interval |
-|---|---|---|
-| LSTM over the frames | {auc} | {auc_interval} |
-| mean of the frame scores, same checkpoint | {mean_auc} | {mean_auc_interval} |
+{measures}
 
-{comparison} The frame scores come from the states of the LSTM too, so their mean is not blind to
-time.
+{comparison} The threshold is {threshold}; under and over it are
 
-At the threshold {threshold}, balanced accuracy is {balanced_accuracy}:
+{confusion}
 
-| | called real | called fake |
-|---|---|---|
-| **real** | {true_real} | {false_fake} |
-| **fake** | {false_real} | {true_fake} |
+{operating_points}Per method of manipulation, each against the real videos of its data set and
+compression:
 
-| method | AUC | videos |
-|---|---|---|
 {per_method}
 
+Per data set and compression:
+
+{per_setting}
+
+{failures}
+
 **These figures are not a measure of unseen data.** Calibration and thresholds were fitted on the
-same validation videos, and no separate test split was scored. On other sources, codecs or
-manipulations expect less.
+same {split} videos{chosen}. On other sources, codecs or manipulations expect less.
+`python -m dfjax evaluate` measures the model on other data.
 
 ## Training
 
-{data_name}, split by identity: no person is in both splits.
+{data_name}. Training and validation share no group of identities; how far a group tells people
+apart is the data set's to say.
 
-| split | videos | clips | real | fake | identity groups |
-|---|---|---|---|---|---|
-| train | {train_row} |
-| validation | {validation_row} |
+{splits}
 
-Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. Training took {seconds} s
-with {train_config}; {versions}.
+Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. Training took {seconds} s;
+{versions}. Published are the weights of step {step}, the {published}.
+
+<details><summary>All settings of the training</summary>
+
+{train_config}
+
+</details>
 
 ## What it is for, and what it is not for
 
@@ -93,8 +96,8 @@ until they pass.
   of its sight.
 - Heavy compression, screen recording, filters, small, dark or turned faces lead to errors both
   ways.
-- Its training data holds few identities. Error rates between groups of people were not measured and
-  may differ.
+- Its training data holds {train_groups} groups of identities. Error rates between groups of people
+  were not measured and may differ.
 - "Real" means that no trace was found. It does not prove that a video is authentic.
 
 ## Privacy
@@ -105,19 +108,38 @@ videos that you may process. It compares no identities and stores no faces.
 ## Licence
 
 Weights: CC BY-NC 4.0, research use, because the ImageNet weights and the training clips are
-non-commercial. The terms of FaceForensics++ also bind whoever uses its data. The code of dfjax is
+non-commercial. The terms of {datasets} also bind whoever uses that data. The code of dfjax is
 Apache-2.0.
 
 ## Sources
 
-- A. Rössler et al., FaceForensics++: Learning to Detect Manipulated Facial Images, ICCV 2019: the
-  clips.
-- K. He et al., Deep Residual Learning for Image Recognition, CVPR 2016: the encoder.
-- P. Stock et al., And the Bit Goes Down: Revisiting the Quantization of Neural Networks, ICLR 2020:
-  its weights.
-- K. Zhang et al., Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
-  Networks, IEEE Signal Processing Letters, 2016: the faces.
+{sources}
 """
+
+_CITATIONS = {
+    "ffpp": "A. Rössler et al., FaceForensics++: Learning to Detect Manipulated Facial Images, "
+    "ICCV 2019: clips.",
+    "celebdf": "Y. Li et al., Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics, "
+    "CVPR 2020: clips.",
+    "dfdc": "B. Dolhansky et al., The DeepFake Detection Challenge (DFDC) Dataset, 2020: clips.",
+    "dfdcp": "B. Dolhansky et al., The Deepfake Detection Challenge (DFDC) Preview Dataset, 2019: "
+    "clips.",
+    "dfdc-faces": "B. Dolhansky et al., The DeepFake Detection Challenge (DFDC) Dataset, 2020: "
+    "pictures.",
+}
+
+_SELF_BLENDED = (
+    "K. Shiohara, T. Yamasaki, Detecting Deepfakes with Self-Blended Images, CVPR 2022: fakes that "
+    "are made while training."
+)
+
+_ALWAYS_CITED = (
+    "K. He et al., Deep Residual Learning for Image Recognition, CVPR 2016: the encoder.",
+    "P. Stock et al., And the Bit Goes Down: Revisiting the Quantization of Neural Networks, ICLR "
+    "2020: its weights before training.",
+    "K. Zhang et al., Joint Face Detection and Alignment Using Multitask Cascaded Convolutional "
+    "Networks, IEEE Signal Processing Letters, 2016: the faces.",
+)
 
 
 def model_card(
@@ -136,61 +158,72 @@ def model_card(
     Raises:
       ModelFormatError: `training` lacks a value that the card states, or it is not finite.
     """
-    auc = _number(training, "validation", "auc")
-    interval = _interval(training, "validation", "auc_interval")
-    mean_auc = _number(training, "validation", "auc_mean_of_frames")
-    mean_interval = _interval(training, "validation", "auc_mean_of_frames_interval")
-    data_name = str(_value(training, "data", "name"))
-    confusion = {
-        key: _count(training, "validation", "confusion", key)
-        for key in ("true_real", "false_fake", "false_real", "true_fake")
-    }
+    record = Record(training)
+    report = record.at("validation")
     calibration = config.calibration
+    datasets = [str(name) for name in report.values("counts", "datasets")]
+    data_name = record.text("data", "name")
+    used = _used_datasets(datasets, data_name)
+    settings = record.at("train_config").flat()
     return _TEMPLATE.format(
-        front_matter=_front_matter(data_name, auc, model_id).to_yaml(),
+        front_matter=_front_matter(report, model_id).to_yaml(),
         image_size=config.crops.image_size,
         lstm="a bidirectional LSTM" if config.detector.bidirectional else "an LSTM",
         num_frames=config.video.num_frames,
-        train_clips=_count(training, "data", "train", "clips"),
+        trained=_trained(settings),
+        train_clips=record.count("data", "train", "clips"),
+        train_groups=record.count("data", "train", "groups"),
         data_name=data_name,
         model_id=model_id,
         rule=calibration.caveat
         or f"`probability_fake` under {calibration.real_below:.3f} is called real, over "
         f"{calibration.fake_above:.3f} fake, and uncertain between them.",
-        scored=_count(training, "validation", "videos"),
-        num_bootstrap=_count(training, "validation", "num_bootstrap"),
-        interval_over=_value(training, "validation", "interval_over"),
-        auc=f"{auc:.3f}",
-        auc_interval="{:.3f} to {:.3f}".format(*interval),
-        mean_auc=f"{mean_auc:.3f}",
-        mean_auc_interval="{:.3f} to {:.3f}".format(*mean_interval),
-        comparison=_comparison(auc, interval, mean_auc, mean_interval),
-        threshold=f"{_number(training, 'validation', 'threshold'):.3f}",
-        balanced_accuracy=f"{_number(training, 'validation', 'balanced_accuracy'):.3f}",
-        per_method="\n".join(_method_rows(training)),
-        train_row=_split_row(training, "train"),
-        validation_row=_split_row(training, "validation"),
-        skipped=_listed(training, "data", "skipped"),
-        fingerprint=_value(training, "data", "fingerprint"),
-        seconds=f"{_number(training, 'seconds'):.0f}",
-        train_config=_listed(training, "train_config"),
-        versions=_listed(training, "versions"),
-        **confusion,
+        split=report.text("split"),
+        scored=_counted(report),
+        draws=report.count("bootstrap", "draws"),
+        over=report.text("bootstrap", "over"),
+        measures=card_tables.measures(report),
+        comparison=report.text("mean_of_frames", "sentence"),
+        threshold=f"{report.number('threshold', 'value'):.3f}",
+        confusion=card_tables.confusion(report),
+        operating_points=card_tables.operating_points(report),
+        per_method=card_tables.per_method(report),
+        per_setting=card_tables.per_setting(report),
+        failures=card_tables.failures(report),
+        chosen=", and the published weights were chosen by them"
+        if record.text("published") == "best"
+        else "",
+        splits=card_tables.splits(record),
+        skipped=_listed(record.at("data", "skipped").flat()),
+        fingerprint=record.text("data", "fingerprint"),
+        seconds=f"{record.number('seconds'):.0f}",
+        versions=_listed(record.at("versions").flat()),
+        step=record.count("step"),
+        published="best on validation" if record.text("published") == "best" else "last",
+        train_config=table(["setting", "value"], settings.items()),
+        datasets=", ".join(TITLES[key] for key in used) or "the data sets",
+        sources=_sources(used, settings),
     )
 
 
-def _front_matter(data_name: str, auc: float, model_id: str) -> ModelCardData:
+def _front_matter(report: Record, model_id: str) -> ModelCardData:
     """Returns the metadata that the Hub reads."""
-    result = EvalResult(
-        task_type="video-classification",
-        task_name="Deepfake detection",
-        dataset_type="faceforensics",
-        dataset_name=data_name,
-        dataset_split="validation",
-        metric_type="roc_auc",
-        metric_name="Video-level ROC AUC",
-        metric_value=round(auc, 4),
-    )
+    results = []
+    for row in report.rows("per_dataset"):
+        auc = row.figure("auc")["value"]
+        if auc is not None:
+            results.append(
+                EvalResult(
+                    task_type="video-classification",
+                    task_name="Deepfake detection",
+                    dataset_type=row.text("dataset"),
+                    dataset_name=title(row.text("dataset")),
+                    dataset_split=report.text("split"),
+                    metric_type="roc_auc",
+                    metric_name="Video-level ROC AUC",
+                    metric_value=round(auc, 4),
+                )
+            )
     return ModelCardData(
         license="cc-by-nc-4.0",
         library_name="dfjax",
@@ -198,101 +231,71 @@ def _front_matter(data_name: str, auc: float, model_id: str) -> ModelCardData:
         tags=["deepfake-detection", "face-forensics", "jax", "flax"],
         metrics=["roc_auc"],
         model_name=model_id,
-        eval_results=[result],
+        eval_results=results or None,
     )
 
 
-def _comparison(
-    auc: float,
-    interval: tuple[float, float],
-    mean_auc: float,
-    mean_interval: tuple[float, float],
-) -> str:
-    """Returns in words what the two AUCs and their intervals do and do not show."""
-    if auc > mean_auc:
-        sentences = ["The LSTM's AUC is higher than that of the mean of the frames."]
-    else:
-        sentences = ["The LSTM does not beat the mean of the frames."]
-    if interval[0] <= mean_interval[1] and mean_interval[0] <= interval[1]:
-        sentences.append("The intervals overlap, so take neither as the better one.")
-    if interval[0] <= 0.5:
-        sentences.append("The LSTM's interval reaches down to chance.")
+def _trained(settings: Mapping[str, Any]) -> str:
+    """Returns in words what was trained, and on which fakes."""
+    stages = settings.get("trained_stages")
+    sentences = []
+    if stages == 0:
+        sentences.append(
+            "It is a **baseline**: the encoder keeps the ImageNet weights that it came with, and "
+            "only what follows it was trained."
+        )
+    elif stages is not None:
+        sentences.append(
+            f"Of the encoder's stem and stages the last {stages} were trained, with all that "
+            "follows; the rest keeps its ImageNet weights."
+        )
+    if settings.get("self_blended"):
+        sentences.append(
+            f"Of the fakes that it saw, {settings['self_blended']:.0%} were real clips that were "
+            "blended with themselves."
+        )
+    if settings.get("partial_fakes"):
+        sentences.append(
+            f"With a chance of {settings['partial_fakes']:.0%} a fake was manipulated in a part of "
+            "its frames only."
+        )
     return " ".join(sentences)
 
 
-def _method_rows(training: Mapping[str, Any]) -> list[str]:
-    """Returns a table row per manipulation method."""
-    where = ("validation", "per_method")
-    return [
-        f"| {method} | {_number(training, *where, method, 'auc'):.3f} "
-        f"| {_count(training, *where, method, 'videos')} |"
-        for method in _mapping(training, *where)
-    ]
-
-
-def _split_row(training: Mapping[str, Any], split: str) -> str:
-    """Returns the cells of one split: videos, clips, real, fake, identity groups."""
-    keys = ("videos", "clips", "real", "fake", "groups")
-    return " | ".join(str(_count(training, "data", split, key)) for key in keys)
-
-
-def _listed(training: Mapping[str, Any], *keys: str) -> str:
-    """Returns the entries of the mapping under `keys` in one line."""
-    entries = _mapping(training, *keys).items()
-    return ", ".join(f"{key} {value}" for key, value in entries) or "nothing"
-
-
-def _value(training: Mapping[str, Any], *keys: str) -> Any:
-    """Returns the value under `keys`, one inside the other."""
-    value: Any = training
-    for key in keys:
-        if not isinstance(value, Mapping) or value.get(key) is None:
-            raise ModelFormatError(
-                f"training.json has no `{'.'.join(keys)}`, which the model card states. "
-                "Train again with this version of dfjax."
-            )
-        value = value[key]
-    return value
-
-
-def _mapping(training: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    """Returns the object under `keys`."""
-    value = _value(training, *keys)
-    if not isinstance(value, Mapping):
-        raise _unusable(keys, value, "an object")
-    return value
-
-
-def _number(training: Mapping[str, Any], *keys: str) -> float:
-    """Returns the finite number under `keys`."""
-    value = _value(training, *keys)
-    if not _is_finite(value):
-        raise _unusable(keys, value, "a finite number")
-    return value
-
-
-def _count(training: Mapping[str, Any], *keys: str) -> int:
-    """Returns the whole number under `keys`."""
-    value = _value(training, *keys)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _unusable(keys, value, "a whole number")
-    return value
-
-
-def _interval(training: Mapping[str, Any], *keys: str) -> tuple[float, float]:
-    """Returns the two ends of the interval under `keys`."""
-    value = _value(training, *keys)
-    if not isinstance(value, list | tuple) or len(value) != 2 or not all(map(_is_finite, value)):
-        raise _unusable(keys, value, "two finite numbers, [low, high]")
-    return value[0], value[1]
-
-
-def _is_finite(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
-
-
-def _unusable(keys: tuple[str, ...], value: Any, needed: str) -> ModelFormatError:
-    return ModelFormatError(
-        f"`{'.'.join(keys)}` in training.json is {value!r}; the model card needs {needed}."
+def _counted(report: Record) -> str:
+    counts = report.at("counts")
+    videos, real, fake = (counts.count(key) for key in ("videos", "real", "fake"))
+    clips, frames, groups = (counts.count(key) for key in ("clips", "frames", "groups"))
+    return (
+        f"{videos} videos and pictures ({real} real, {fake} fake) of {groups} groups of "
+        f"identities, {clips} face clips, {frames} frames with a face"
     )
+
+
+def _used_datasets(validated: Iterable[str], data_name: str) -> list[str]:
+    """Returns the data sets of a model, those that have a name that people know.
+
+    Args:
+      validated: Those of the validation split.
+      data_name: Titles of those of the training split, each with a compression, with commas.
+    """
+    used = set(validated)
+    for part in data_name.split(", "):
+        used.update(
+            sorted(
+                (k for k in TITLES if part.startswith(TITLES[k])), key=lambda key: len(TITLES[key])
+            )[-1:]
+        )
+    return [key for key in TITLES if key in used]
+
+
+def _listed(entries: Mapping[str, Any]) -> str:
+    """Returns the entries in one line."""
+    return ", ".join(f"{key} {value}" for key, value in entries.items()) or "nothing"
+
+
+def _sources(datasets: Iterable[str], settings: Mapping[str, Any]) -> str:
+    cited = [_CITATIONS[key] for key in datasets]
+    if settings.get("self_blended"):
+        cited.append(_SELF_BLENDED)
+    return "\n".join(f"- {citation}" for citation in (*cited, *_ALWAYS_CITED))

@@ -20,10 +20,30 @@ def copy_known_files(source: Path, folder: Path, patterns: Sequence[str]) -> lis
     Args:
       source: Folder to copy from.
       folder: Folder to copy to; made if it does not exist.
-      patterns: Which files, as for `pathlib.Path.glob`.
+      patterns: As for `known_files`.
 
     Returns:
       The copied files' paths inside the folder, sorted.
+
+    Raises:
+      HubError: As for `known_files`.
+    """
+    names = known_files(source, patterns)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, folder / name)
+    return names
+
+
+def known_files(source: Path, patterns: Sequence[str]) -> list[str]:
+    """Returns the files of `source` that `patterns` name; hidden ones and caches never.
+
+    Args:
+      source: The folder.
+      patterns: Which files, as for `pathlib.Path.glob`.
+
+    Returns:
+      The files' paths inside the folder, sorted.
 
     Raises:
       HubError: `source` is not a folder, a named file is a symbolic link (it would publish whatever
@@ -31,7 +51,7 @@ def copy_known_files(source: Path, folder: Path, patterns: Sequence[str]) -> lis
     """
     if not source.is_dir():
         raise HubError(f"There is no folder {source}. Give one that exists.")
-    copied = []
+    names = []
     for path in sorted({path for pattern in patterns for path in source.glob(pattern)}):
         relative = path.relative_to(source)
         if any(part.startswith(".") or part == "__pycache__" for part in relative.parts):
@@ -48,22 +68,19 @@ def copy_known_files(source: Path, folder: Path, patterns: Sequence[str]) -> lis
         if num_bytes > MAX_FILE_BYTES:
             raise HubError(
                 f"{name} in {source} has {num_bytes:,} bytes; at most {MAX_FILE_BYTES:,} are "
-                "published per file. Save the model in smaller shards."
+                "published per file. Write it in smaller shards."
             )
-        target = folder / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-        copied.append(name)
-    return copied
+        names.append(name)
+    return names
 
 
-def require(copied: Sequence[str], needed: Sequence[str], source: Path) -> None:
-    """Checks that every needed file was copied.
+def require(found: Sequence[str], needed: Sequence[str], source: Path) -> None:
+    """Checks that every needed file was found.
 
     Raises:
       HubError: Some were not; the message names them all.
     """
-    missing = [name for name in needed if name not in copied]
+    missing = [name for name in needed if name not in found]
     if missing:
         raise HubError(f"{source} lacks {', '.join(missing)}, without which it is not published.")
 

@@ -48,10 +48,11 @@ def push_folder(
     folder: Path,
     files: Sequence[str],
     repo_id: str,
-    repo_type: Literal["model", "space"],
+    repo_type: Literal["model", "dataset", "space"],
     *,
     owned: Sequence[str],
     private: bool = False,
+    never_public: bool = False,
     revision: str | None = None,
     create_pr: bool = False,
     message: str | None = None,
@@ -72,6 +73,7 @@ def push_folder(
       owned: Shell patterns of the files that pushes write; `*` also matches slashes. Published
         files that match none are left alone.
       private: Make a new repository private; one that exists keeps what it is.
+      never_public: Send nothing to a repository that is public.
       revision: Branch to commit to; None: main.
       create_pr: Open a pull request with the commit, and leave the branch as it is.
       message: Of the commit.
@@ -95,6 +97,11 @@ def push_folder(
             space_sdk="gradio" if repo_type == "space" else None,
             exist_ok=True,
         )
+        if never_public and not api.repo_info(repo_id, repo_type=repo_type).private:
+            raise HubError(
+                f"{repo_id} is public, and nothing was sent. Make it private in its settings, or "
+                "give --public if you may publish this."
+            )
         published = api.list_repo_files(repo_id, repo_type=repo_type, revision=revision)
         stale = set(filter_repo_objects(published, allow_patterns=list(owned))) - set(files)
         # Not upload_folder: with Xet it may split a folder into several commits.

@@ -1,6 +1,7 @@
 """A tiny checkpoint to publish, and a Hub on loopback to publish it on."""
 
 import copy
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,39 +10,100 @@ import huggingface_hub
 import pytest
 
 from dfjax.config import dumps
+from dfjax.evaluation.metrics import DECISIONS, RANKING
 from dfjax.hub.card import model_card
 from tests.hub.loopback_hub import WRITE_TOKEN, LoopbackHub
 from tests.tiny import TINY_CONFIG, tiny_detector
 
-_TRAINING = {
-    "data": {
-        "name": "FaceForensics++ c23",
-        "train": {"videos": 190, "clips": 192, "real": 129, "fake": 161, "groups": 132},
-        "validation": {"videos": 236, "clips": 237, "real": 212, "fake": 224, "groups": 221},
-        "skipped": {"no_face": 17, "unreadable": 19},
-        "fingerprint": "0123456789abcdef",
-    },
-    "train_config": {"steps": 431, "learning_rate": 0.0007, "seed": 5},
-    "versions": {"dfjax": "0.1.0", "jax": "0.10.2"},
-    "seconds": 123.4,
-    "command": "python train.py",
-    "validation": {
-        "auc": 0.7123,
-        "auc_interval": [0.5512, 0.8432],
-        "num_bootstrap": 1009,
-        "interval_over": "source identity pairs",
-        "auc_mean_of_frames": 0.7034,
-        "auc_mean_of_frames_interval": [0.5411, 0.8333],
-        "threshold": 0.8321,
-        "confusion": {"true_real": 71, "false_fake": 72, "false_real": 73, "true_fake": 74},
-        "balanced_accuracy": 0.6543,
-        "per_method": {
-            "Deepfakes": {"auc": 0.8456, "videos": 81},
-            "FaceSwap": {"auc": 0.6789, "videos": 82},
+
+def _record() -> dict[str, Any]:
+    """Returns what the card states of a training, with figures that are all different."""
+    numbers = itertools.count(501, 2)
+    counts = itertools.count(1001)
+
+    def figure() -> dict[str, Any]:
+        low, value, high = (next(numbers) / 1000 for _ in range(3))
+        return {"value": value, "interval": [low, high], "reason": None}
+
+    def counted(*names: str) -> dict[str, int]:
+        return {name: next(counts) for name in names}
+
+    videos = ("videos", "real", "fake", "groups")
+    return {
+        "data": {
+            "name": "FaceForensics++ c23",
+            "train": counted(*videos, "clips"),
+            "validation": counted(*videos, "clips"),
+            "skipped": counted("no_face", "unreadable", "missing"),
+            "fingerprint": "0123456789abcdef",
         },
-        "videos": 235,
-    },
-}
+        "train_config": {
+            "steps": 431,
+            "trained_stages": 2,
+            "self_blended": 0.4,
+            "partial_fakes": 0.3,
+            "blend": {"ratios": [0.125, 0.875]},
+            "seed": 5,
+        },
+        "versions": {"dfjax": "0.1.0", "jax": "0.10.2"},
+        "seconds": 123.4,
+        "step": 432,
+        "published": "last",
+        "command": "python train.py",
+        "validation": {
+            "split": "validation",
+            "counts": {**counted(*videos, "clips", "frames"), "datasets": ["ffpp"]},
+            "bootstrap": {"draws": 1009, "over": "source identity pairs"},
+            "threshold": {"value": 0.3332},
+            "video": {name: figure() for name in (*RANKING, *DECISIONS)},
+            "frame": {name: figure() for name in (*RANKING, *DECISIONS)},
+            "mean_of_frames": {
+                **{name: figure() for name in RANKING},
+                "sentence": "The LSTM was not shown to beat the mean of frames.",
+            },
+            "mean_over_methods": {"auc": figure()},
+            "mean_over_datasets": {"auc": figure()},
+            "confusion": counted("true_real", "false_fake", "false_real", "true_fake"),
+            "operating_points": [
+                {
+                    "wanted_false_positive_rate": 0.05,
+                    "fake_above": 0.4442,
+                    "false_positive_rate": figure(),
+                    "true_positive_rate": figure(),
+                }
+            ],
+            "per_method": [
+                {
+                    "dataset": "ffpp",
+                    "compression": "c23",
+                    "method": method,
+                    **counted("fake"),
+                    "auc": figure(),
+                    "tpr_at_5_percent_fpr": figure(),
+                }
+                for method in ("Deepfakes", "FaceSwap")
+            ],
+            "per_dataset": [
+                {"dataset": "ffpp", **counted("real", "fake", "groups"), "auc": figure()}
+            ],
+            "per_compression": [
+                {
+                    "dataset": "ffpp",
+                    "compression": "c23",
+                    **counted("real", "fake", "groups"),
+                    "auc": figure(),
+                }
+            ],
+            "failures": {
+                "known": True,
+                **counted("no_face", "unreadable"),
+                "counted_as_wrong": {"auc": figure()},
+            },
+        },
+    }
+
+
+_TRAINING = _record()
 
 
 @pytest.fixture

@@ -54,7 +54,12 @@ class LoopbackHub:
             ("hub", "POST", r"/api/repos/create", self._create),
             ("hub", "POST", r"/api/validate-yaml", self._validate_yaml),
             ("hub", "GET", rf"/api/{_REPO}(?:/revision/(?P<revision>[^/]+))?", self._info),
-            ("hub", "GET", rf"/api/{_REPO}/tree/(?P<revision>[^/]+)", self._tree),
+            (
+                "hub",
+                "GET",
+                rf"/api/{_REPO}/tree/(?P<revision>[^/]+)(?:/(?P<folder>.+))?",
+                self._tree,
+            ),
             ("hub", "POST", rf"/api/{_REPO}/preupload/(?P<revision>[^/]+)", self._preupload),
             ("hub", "POST", rf"/api/{_REPO}/commit/(?P<revision>[^/]+)", self._commit),
             ("hub", "POST", rf"/{_GIT}\.git/info/lfs/objects/batch", self._lfs_batch),
@@ -159,19 +164,30 @@ class LoopbackHub:
             {"id": repo_id, "sha": commit.oid, "private": repo.private, "siblings": siblings}
         )
 
-    def _tree(self, call: Call, kind: str, repo_id: str, revision: str) -> Answer:
+    def _tree(self, call: Call, kind: str, repo_id: str, revision: str, folder: str) -> Answer:
         commit = self._find_commit(self._find(call, kind, repo_id), revision)
-        start = int(call.query.get("cursor", 0))
-        rows = []
-        for name, file in sorted(commit.files.items())[start : start + self.page_size]:
+        prefix = f"{folder}/" if folder else ""
+        rows: dict[str, dict[str, Any]] = {}
+        for name, file in sorted(commit.files.items()):
+            if not name.startswith(prefix):
+                continue
+            inner, *more = name.removeprefix(prefix).split("/")
+            if more and call.query.get("recursive", "false").lower() != "true":
+                path = prefix + inner
+                rows[path] = {"type": "directory", "path": path, "size": 0, "oid": "0" * 40}
+                continue
             row = {"type": "file", "path": name, "size": len(file.content), "oid": file.git_oid}
             if file.is_lfs:
                 row["lfs"] = {"oid": file.sha256, "size": len(file.content), "pointerSize": 130}
-            rows.append(row)
-        answer = json_answer(rows)
+            rows[name] = row
+        if not rows:
+            raise Refusal(404, f"{folder} does not exist", "EntryNotFound")
+        start = int(call.query.get("cursor", 0))
         end = start + self.page_size
-        if end < len(commit.files):
+        answer = json_answer(list(rows.values())[start:end])
+        if end < len(rows):
             page = f"/api/{kind}s/{repo_id}/tree/{urllib.parse.quote(revision, safe='')}"
+            page += f"/{folder}" if folder else ""
             query = urllib.parse.urlencode({**call.query, "cursor": end})
             answer.headers["Link"] = f'<{self.url}{page}?{query}>; rel="next"'
         return answer
