@@ -1,33 +1,56 @@
 """Trains a detector on prepared face clips: `python train.py --data DIR... --out RUN`."""
 
 import dataclasses
+import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dfjax.config import DetectorConfig, TrainConfig
+from dfjax.config import DetectorConfig
 from dfjax.errors import DfjaxError
+from dfjax.train_config import TrainConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Trains projection, LSTM and heads over a frozen ImageNet encoder.
+    """Trains a detector: encoder as far as --trained-stages says, LSTM and heads.
 
-    Writes RUN/metrics.jsonl while it runs, and RUN/checkpoint at its end.
+    Writes into RUN its description, metrics, curves and states while it runs, and RUN/checkpoint at
+    its end. A run that was cut off goes on with the same command and --resume.
     """
 
-    data: tuple[Path, ...]
-    """Folders made by `python -m dfjax prepare`."""
+    data: tuple[str, ...]
+    """Data sets made by `python -m dfjax prepare`: folders, parquet files or Hub repositories."""
 
     out: Path
     """A new folder for the run."""
 
     weights: str = "microsoft/resnet-50"
     """Folder or Hub repository with the published ResNet-50 files."""
+
+    resume: bool = False
+    """Go on with the run that RUN holds."""
+
+    save_every: int = 200
+    """Steps between two saves of the state."""
+
+    workers: int = 0
+    """Threads that decode pictures. 0: one per core."""
+
+    coordinator: str | None = None
+    """HOST:PORT of the first process, where several train together. On a TPU pod or under Slurm
+    give "auto"."""
+
+    num_processes: int | None = None
+    """How many processes train together."""
+
+    process_id: int | None = None
+    """Which of them this is, from 0."""
 
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig()
 
@@ -36,24 +59,46 @@ class Arguments:
 
 def main() -> int:
     """Runs the command line; returns the exit code."""
-    arguments = tyro.cli(Arguments, config=(tyro.conf.OmitArgPrefixes,))
+    arguments = tyro.cli(Arguments, config=(tyro.conf.FlagCreatePairsOff,))
     console = Console(stderr=True)
+    # A run that is taken up again must end with the same bits, on a GPU too. Before jax is loaded.
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_gpu_deterministic_ops" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
     # Late, so that --help and a mistyped option answer at once.
+    import datasets
+    import jax
+
     from dfjax.hub.card import model_card
     from dfjax.models.pretrained import read_config
-    from dfjax.training.run import run
+    from dfjax.training.run import RunOptions, run
 
+    datasets.disable_progress_bars()  # they would break through ours
     checkpoint = arguments.out / "checkpoint"
-
     try:
-        with console.status("Loading the encoder…") as status:
+        if arguments.coordinator is not None:
+            address = None if arguments.coordinator == "auto" else arguments.coordinator
+            jax.distributed.initialize(address, arguments.num_processes, arguments.process_id)
+        is_first = jax.process_index() == 0
+        with _progress(console, disable=not is_first) as progress:
+            task = progress.add_task("Loading", total=arguments.train.steps)
 
-            def on_epoch(metrics):
-                status.update("Training…")
-                console.print(
-                    f"step {metrics.step:>5}  epoch {metrics.epoch:>4}  loss {metrics.loss:.4f}  "
-                    f"validation AUC {metrics.validation_auc:.3f}  {metrics.seconds:.0f} s"
-                )
+            def on_step(step: int, values: dict[str, Any]) -> None:
+                if "loss" in values:
+                    progress.update(
+                        task,
+                        completed=step,
+                        description=f"loss {values['loss']:.3f}, waits {values['wait_share']:.0%}",
+                    )
+                elif is_first:
+                    figures = ", ".join(
+                        f"{name.removeprefix('validation_auc_')} {value:.3f}"
+                        for name, value in values.items()
+                        if name.startswith("validation_auc_")
+                    )
+                    console.print(
+                        f"step {step:>6}  validation AUC {values['validation_auc']:.3f} ({figures})"
+                    )
 
             record = run(
                 arguments.data,
@@ -61,23 +106,35 @@ def main() -> int:
                 arguments.out,
                 train_config=arguments.train,
                 detector_config=arguments.detector,
-                command=shlex.join(["python", "train.py", *sys.argv[1:]]),
-                on_clip=lambda count: status.update(f"Encoding clip {count}…"),
-                on_epoch=on_epoch,
+                options=RunOptions(
+                    command=shlex.join(["python", "train.py", *sys.argv[1:]]),
+                    workers=arguments.workers,
+                    save_every=arguments.save_every,
+                    resume=arguments.resume,
+                ),
+                on_step=on_step,
             )
+        if not is_first:
+            return 0
         card = model_card(read_config(checkpoint), training=record)
         (checkpoint / "README.md").write_text(card, encoding="utf-8")
     except DfjaxError as error:
         console.print(f"Error: {error}", style="red", markup=False)
         return 1
-    figures = record["validation"]
-    low, high = figures["auc_interval"]
-    console.print(
-        f"Validation AUC {figures['auc']:.3f} (95% interval {low:.3f} to {high:.3f}, "
-        f"{figures['videos']} videos); mean of frames {figures['auc_mean_of_frames']:.3f}. "
-        f"Written to {checkpoint}."
-    )
+    console.print(f"Written to {checkpoint}.")
     return 0
+
+
+def _progress(console: Console, *, disable: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=disable,
+    )
 
 
 if __name__ == "__main__":

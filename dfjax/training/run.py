@@ -1,129 +1,235 @@
 """A training run, from prepared data to a checkpoint folder."""
 
+import collections
+import contextlib
 import dataclasses
 import importlib.metadata
 import json
+import os
+import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import jax
+import jax.numpy as jnp
 from flax import nnx
+from jax.sharding import NamedSharding, PartitionSpec
 
-from dfjax.config import Config, DetectorConfig, TrainConfig, dumps
-from dfjax.data.prepared import load_manifest, load_report, read_clips
-from dfjax.data.sources import TITLES
+from dfjax.config import Config, DetectorConfig, dumps, to_json_value
+from dfjax.data.prepared import ClipRow, load_manifest, load_report
+from dfjax.data.sources import title
+from dfjax.data.store import ClipStore, StoredClip
 from dfjax.errors import DatasetError, TrainingError
+from dfjax.evaluation.calibration import calibrate_on
+from dfjax.evaluation.report import report
+from dfjax.evaluation.scoring import Scorer
 from dfjax.models.detector import Detector
 from dfjax.models.weights import load_resnet
-from dfjax.training.features import FeatureClips, OnClip, encode_clips
-from dfjax.training.loop import EpochMetrics, calibrated, train, validation_report
+from dfjax.train_config import TrainConfig
+from dfjax.training.loader import Loader
+from dfjax.training.loop import OnStep, Trainer
+from dfjax.training.record import Record
+from dfjax.training.saves import Saves
+from dfjax.training.state import ModelParts, make_optimizer
+from dfjax.training.step import data_mesh, make_train_step
+from dfjax.training.validation import SPLIT, Validation
 from dfjax.version import __version__
+
+RUN_FILE = "run.json"
+"""In the run's folder: all that is needed to run it again."""
 
 RECORD_FILE = "training.json"
 """In the checkpoint: what it was trained on and how, and what it reaches on validation."""
 
-OnEpoch = Callable[[EpochMetrics], None]
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What a run is given beside its configs. None of it changes what is learnt."""
+
+    command: str  # the command line, for the record
+    workers: int = 0  # threads that decode; 0: one per core
+    save_every: int = 200  # steps between two saves
+    resume: bool = False  # go on with the run that the folder holds, or begin it
 
 
 def run(
-    folders: Sequence[Path],
+    sources: Sequence[str],
     weights: str,
     out: Path,
     *,
     train_config: TrainConfig,
     detector_config: DetectorConfig,
-    command: str,
-    on_clip: OnClip | None = None,
-    on_epoch: OnEpoch | None = None,
+    options: RunOptions,
+    on_step: OnStep,
 ) -> dict[str, Any]:
-    """Trains a detector over a frozen encoder, calibrates it, and writes `out/checkpoint`.
+    """Trains a detector, calibrates it, and writes `out/checkpoint`.
 
-    Also writes `out/metrics.jsonl`, one line per epoch, as they come.
+    `out` also gets `run.json`, `metrics.jsonl`, `tensorboard/`, `loss.png`, `roc.png`, and the
+    states in `saves/`, from which a run that was cut off is taken up again: it ends with the very
+    bits with which it would have ended. With several processes each calls this with the same
+    arguments, the folder is shared, and the first one writes.
 
     Args:
-      folders: Prepared data sets, each with the splits "train" and "validation".
+      sources: Prepared data sets, as for `open_rows`; each has the splits "train" and "validation".
       weights: Folder or Hub repository with the published ResNet files.
-      out: A new folder.
+      out: A new folder, or with `options.resume` that of a run with the same configs and data.
       train_config: How to train.
       detector_config: Shape of what follows the encoder.
-      command: The command line, for the record.
-      on_clip: Told the number of clips whose features are computed.
-      on_epoch: Told the metrics of each epoch.
+      options: What does not change the result.
+      on_step: Told the metrics after each step and each validation.
 
     Returns:
       The record, also written to `training.json` in the checkpoint.
 
     Raises:
-      DatasetError: A folder was not prepared, or two were prepared differently.
-      TrainingError: `out` is not new, or training cannot go on.
+      DatasetError: A data set was not prepared, two were prepared differently, or splits share
+        identities.
+      TrainingError: `out` is not what was said, or training cannot go on.
     """
     started = time.perf_counter()
-    if out.exists() and any(out.iterdir()):
-        raise TrainingError(
-            f"{out} is not empty. Name a new folder, so that no run is overwritten."
-        )
-    encoder = load_resnet(weights)
-    config = dataclasses.replace(
-        _config_of(folders), encoder=encoder.config, detector=detector_config
-    )
-    detector = Detector(config, rngs=nnx.Rngs(train_config.seed), encoder=encoder)
+    manifests = [load_manifest(source) for source in sources]
+    config = _config_of(sources, manifests, detector_config)
+    description = {
+        "train_config": to_json_value(train_config),
+        "detector_config": to_json_value(detector_config),
+        "weights": weights,
+        "fingerprints": [manifest["fingerprint"] for manifest in manifests],
+        "command": options.command,
+        "versions": _versions(),
+        "git_commit": _git_commit(),
+        "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+    }
+    is_first = jax.process_index() == 0
+    if is_first:
+        _claim_folder(out, description, resume=options.resume)
+    store, validation_clips = ClipStore(sources, "train"), ClipStore(sources, SPLIT).clips
+    _refuse_shared_groups(store.clips, validation_clips)
+    _require_both_labels(validation_clips)
 
-    train_clips = _encode(detector, folders, "train", on_clip).main_faces()
-    validation = _encode(detector, folders, "validation", on_clip)
-    _refuse_shared_groups(train_clips, validation)
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "metrics.jsonl").open("w", encoding="utf-8") as file:
-        for metrics in train(detector, train_clips, validation, train_config):
-            file.write(json.dumps(dataclasses.asdict(metrics)) + "\n")
-            file.flush()
-            if on_epoch is not None:
-                on_epoch(metrics)
-    detector.config = calibrated(detector, validation, train_config)
-    record = {
+    encoder = load_resnet(weights)
+    config = dataclasses.replace(config, encoder=encoder.config)
+    detector = Detector(config, rngs=nnx.Rngs(train_config.seed), encoder=encoder)
+    mesh = data_mesh()
+    replicated = NamedSharding(mesh, PartitionSpec())
+    parts = ModelParts.of(detector, train_config)
+    parts = dataclasses.replace(parts, frozen=jax.device_put(parts.frozen, replicated))
+    optimizer = make_optimizer(train_config, parts.num_stages)
+    state = jax.device_put(parts.initial_state(optimizer), replicated)
+    loader = Loader(
+        store,
+        train_config,
+        mesh,
+        image_size=config.crops.image_size,
+        workers=options.workers or os.cpu_count() or 1,
+    )
+    validation = Validation(sources, Scorer(detector))
+    with contextlib.ExitStack() as stack:
+        saves = stack.enter_context(Saves(out / "saves"))
+        if saves.last_step is not None:
+            state = saves.restore(saves.last_step, state)
+        record = None
+        if is_first:
+            record = stack.enter_context(Record(out, start=int(state.step)))
+        trainer = Trainer(
+            parts=parts,
+            step=make_train_step(parts, optimizer, train_config, mesh),
+            loader=loader,
+            validation=validation,
+            saves=saves,
+            config=train_config,
+            save_every=options.save_every,
+            record=record,
+            on_step=on_step,
+        )
+        state = trainer.run(state)
+        if train_config.publish == "best" and saves.best_step is not None:
+            state = saves.restore(saves.best_step, state)
+    nnx.update(detector, _rounded(trainer.variables(state)))
+    scored = validation.score(nnx.state(detector))
+    calibration = calibrate_on(scored, max_false_positive_rate=train_config.max_false_positive_rate)
+    detector.config = dataclasses.replace(config, calibration=calibration)
+    training = {
         "data": {
-            "name": _data_name(train_clips),
-            "train": _counts(train_clips),
-            "validation": _counts(validation),
-            "skipped": _skipped(folders),
-            "fingerprint": "+".join(load_manifest(folder)["fingerprint"] for folder in folders),
+            "name": _data_name(store.clips),
+            "train": _counts(store.clips),
+            "validation": _counts([clip.row for clip in scored]),
+            "skipped": _skipped(sources),
+            "fingerprint": "+".join(description["fingerprints"]),
         },
-        "train_config": dataclasses.asdict(train_config),
-        "versions": {
-            "dfjax": __version__,
-            **{name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax")},
-        },
-        "command": command,
-        "validation": validation_report(detector, validation, train_config),
+        "train_config": description["train_config"],
+        "versions": description["versions"],
+        "command": options.command,
+        "published": train_config.publish,
+        "step": int(state.step),
+        "validation": report(scored, _skipped_validation(sources), calibration, split=SPLIT),
         "seconds": round(time.perf_counter() - started, 1),
     }
-    detector.save_pretrained(out / "checkpoint")
-    (out / "checkpoint" / RECORD_FILE).write_text(dumps(record), encoding="utf-8")
-    return record
+    if is_first:
+        detector.save_pretrained(out / "checkpoint")
+        (out / "checkpoint" / RECORD_FILE).write_text(dumps(training), encoding="utf-8")
+    return training
 
 
-def _config_of(folders: Sequence[Path]) -> Config:
+def _rounded(variables: nnx.State) -> nnx.State:
+    """Returns the variables as they are published: kernels with the digits of float16.
+
+    Before they are measured, so that the figures are those of what people get.
+    """
+    return jax.tree.map(
+        lambda x: x.astype(jnp.float16).astype(x.dtype) if x.ndim > 1 else x, variables
+    )
+
+
+def _config_of(
+    sources: Sequence[str], manifests: Sequence[dict], detector_config: DetectorConfig
+) -> Config:
     """Returns the config with the parts that the data sets were prepared with."""
-    parts = [load_manifest(folder)["config"] for folder in folders]
-    for folder, other in zip(folders[1:], parts[1:], strict=True):
+    parts = [manifest["config"] for manifest in manifests]
+    for source, other in zip(sources[1:], parts[1:], strict=True):
         if other != parts[0]:
             raise DatasetError(
-                f"{folders[0]} and {folder} were prepared with different configs, so their crops "
+                f"{sources[0]} and {source} were prepared with different configs, so their crops "
                 "differ. Prepare both with the same."
             )
-    return Config.from_dict(parts[0])
+    return dataclasses.replace(Config.from_dict(parts[0]), detector=detector_config)
 
 
-def _encode(
-    detector: Detector, folders: Sequence[Path], split: str, on_clip: OnClip | None
-) -> FeatureClips:
-    rows = (row for folder in folders for row in read_clips(folder, split))
-    return encode_clips(detector, rows, on_clip=on_clip)
+def _claim_folder(out: Path, description: dict[str, Any], *, resume: bool) -> None:
+    """Writes `run.json` into a new folder, or checks that of the run that is to go on."""
+    path = out / RUN_FILE
+    if resume and path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        for name in ("train_config", "detector_config", "weights", "fingerprints"):
+            if before[name] != description[name]:
+                difference = _difference(before[name], description[name])
+                raise TrainingError(
+                    f"{out} holds a run with other {name}: {difference}. Resume with the "
+                    "arguments of its `command` in run.json, or name a new folder."
+                )
+        return
+    if out.exists() and any(out.iterdir()):
+        raise TrainingError(
+            f"{out} is not empty. Name a new folder, so that no run is overwritten, or go on with "
+            "the run that it holds by --resume."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    path.write_text(dumps(description), encoding="utf-8")
 
 
-def _refuse_shared_groups(train_clips: FeatureClips, validation: FeatureClips) -> None:
-    shared = sorted(set(train_clips.groups) & set(validation.groups))
+def _difference(before: Any, now: Any) -> str:
+    """Returns in words what is not the same, by the names of fields where there are any."""
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return f"{before} there, {now} here"
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return "; ".join(f"{n}: {_difference(before.get(n), now.get(n))}" for n in names)
+
+
+def _refuse_shared_groups(
+    train_clips: Sequence[StoredClip], validation: Sequence[StoredClip]
+) -> None:
+    shared = sorted({clip.group for clip in train_clips} & {clip.group for clip in validation})
     if shared:
         raise DatasetError(
             f"{len(shared)} groups of identities are in training and validation, such as "
@@ -131,32 +237,70 @@ def _refuse_shared_groups(train_clips: FeatureClips, validation: FeatureClips) -
         )
 
 
-def _data_name(clips: FeatureClips) -> str:
+def _require_both_labels(validation: Sequence[StoredClip]) -> None:
+    labels = collections.defaultdict(set)
+    for clip in validation:
+        labels[clip.dataset].add(clip.is_fake)
+    if not any(len(found) == 2 for found in labels.values()):
+        raise DatasetError(
+            f"no data set has both real and fake validation videos; there are {dict(labels)}. "
+            "Without them nothing can be measured or calibrated: add a data set that has both."
+        )
+
+
+def _data_name(clips: Sequence[StoredClip]) -> str:
     """Returns such as "FaceForensics++ c23": data sets with their compressions."""
-    keys = [video.split("/") for video in clips.videos]
-    names = {f"{TITLES[dataset]} {compression}" for dataset, _, compression, _ in keys}
-    return ", ".join(sorted(names))
+    names = {f"{title(clip.dataset)} {clip.compression}" for clip in clips}
+    return ", ".join(sorted(name.strip() for name in names))
 
 
-def _counts(clips: FeatureClips) -> dict[str, int]:
+def _counts(clips: Sequence[StoredClip] | Sequence[ClipRow]) -> dict[str, int]:
     """Returns how many videos, clips and groups of identities there are, and their labels."""
-    labels = dict(zip(clips.videos, clips.is_fake.tolist(), strict=True))
+    labels = {clip.video: clip.is_fake for clip in clips}
     return {
         "videos": len(labels),
         "clips": len(clips),
-        "real": sum(label == 0 for label in labels.values()),
-        "fake": sum(label == 1 for label in labels.values()),
-        "groups": len(np.unique(clips.groups)),
+        "real": sum(not is_fake for is_fake in labels.values()),
+        "fake": sum(map(bool, labels.values())),
+        "groups": len({clip.group for clip in clips}),
     }
 
 
-def _skipped(folders: Sequence[Path]) -> dict[str, int]:
-    """Returns how many videos gave no clip, by reason, over all splits and folders."""
+def _skipped_validation(sources: Sequence[str]) -> dict[str, Any] | None:
+    """Returns the validation videos that gave no clip, with their labels; None: not known."""
+    if any(Path(source).is_file() for source in sources):
+        return None
+    splits = [load_report(source)["splits"].get(SPLIT, {}) for source in sources]
+    return {key: of for split in splits for key, of in split.get("skipped", {}).items()}
+
+
+def _skipped(sources: Sequence[str]) -> dict[str, int]:
+    """Returns how many videos gave no clip, by reason, over all splits and data sets."""
     counts = {"no_face": 0, "unreadable": 0, "missing": 0}
-    for folder in folders:
-        report = load_report(folder)
-        counts["missing"] += len(report["missing"])
-        for split in report["splits"].values():
+    for source in sources:
+        if Path(source).is_file():
+            continue  # a parquet file alone does not tell
+        prepared = load_report(source)
+        counts["missing"] += len(prepared["missing"])
+        for split in prepared["splits"].values():
             counts["no_face"] += split["no_face"]
             counts["unreadable"] += split["unreadable"]
     return counts
+
+
+def _versions() -> dict[str, str]:
+    names = ("jax", "jaxlib", "flax", "optax")
+    return {"dfjax": __version__, **{name: importlib.metadata.version(name) for name in names}}
+
+
+def _git_commit() -> str | None:
+    """Returns the commit of this code, "+" behind it where files were changed; None if unknown."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit, changed = (
+            subprocess.run([*git, *words], capture_output=True, text=True, check=True).stdout
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "-uno"])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit.strip() + ("+" if changed.strip() else "")

@@ -1,100 +1,180 @@
-"""The train step: jit over a device mesh, state replicated, batch split over the axis `data`."""
+"""One training step, compiled for a device mesh with the axis `data`."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from dfjax.config import TrainConfig
+from dfjax.train_config import TrainConfig
+from dfjax.training.examples import Examples, make_examples
+from dfjax.training.loader import Batch, PairBatch
+from dfjax.training.state import ModelParts, TrainState, learning_rate
 
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class TrainState:
-    """All that a step changes."""
-
-    step: jax.Array  # int32 []
-    params: Any  # of the temporal part
-    opt_state: optax.OptState
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Batch:
-    """B clips of T frames, as features of the frozen encoder."""
-
-    features: jax.Array | np.ndarray  # float32 [B, T, C]
-    frame_mask: jax.Array | np.ndarray  # bool [B, T]
-    is_fake: jax.Array | np.ndarray  # float32 [B], 0 = real, 1 = fake
-
-
-TrainStep = Callable[[TrainState, Batch, jax.Array], tuple[TrainState, dict[str, jax.Array]]]
+TrainStep = Callable[[TrainState, Any, Batch, jax.Array], tuple[TrainState, dict[str, jax.Array]]]
+"""(state, frozen variables, batch, base key) to (state, metrics)."""
 
 
 def data_mesh() -> Mesh:
-    """Returns the mesh of all devices along the axis `data`."""
+    """Returns the mesh of all devices, of all processes, along the axis `data`."""
     return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
 
 
-def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
-    """Returns AdamW with clipped gradients, a linear warm-up and a cosine decay to zero."""
-    schedule = optax.warmup_cosine_decay_schedule(
-        init_value=0.0,
-        peak_value=config.learning_rate,
-        warmup_steps=min(config.warmup_steps, config.steps - 1),
-        decay_steps=config.steps,
-    )
-    return optax.chain(
-        optax.clip_by_global_norm(1.0),
-        optax.adamw(schedule, weight_decay=config.weight_decay),
-    )
-
-
 def make_train_step(
-    graph: Any, optimizer: optax.GradientTransformation, config: TrainConfig, mesh: Mesh
+    parts: ModelParts,
+    optimizer: optax.GradientTransformation,
+    config: TrainConfig,
+    mesh: Mesh,
 ) -> TrainStep:
     """Returns the compiled step. It donates the state that it is given.
 
     The step computes on the batch as a whole, wherever its rows lie, so eight devices give what
     one gives. `key` is the run's base key: the step number is folded in, and a resumed run draws
-    the same dropout.
+    the same fakes, distortions and dropout.
+
+    A loss or gradient that is not finite changes nothing, not even the step number. Nor does a
+    batch that is for another step than the state's, so that the batches which were on their way
+    when it happened change nothing either: the state stays the last that was sound.
 
     Args:
-      graph: Of the temporal part, from `nnx.split`.
+      parts: Of the detector.
       optimizer: From `make_optimizer`.
-      config: For the weight of the frame loss.
+      config: How to train.
       mesh: From `data_mesh`.
     """
+    schedule = learning_rate(config)
 
-    def loss_fn(params: Any, batch: Batch, key: jax.Array) -> jax.Array:
-        temporal = nnx.merge(graph, params, copy=True)
-        output = temporal(batch.features, batch.frame_mask, key=key)
-        clip_loss = optax.sigmoid_binary_cross_entropy(output.clip_logits, batch.is_fake).mean()
-        frame_losses = optax.sigmoid_binary_cross_entropy(
-            output.frame_logits, jnp.broadcast_to(batch.is_fake[:, None], batch.frame_mask.shape)
-        )
-        frame_loss = jnp.mean(frame_losses, where=batch.frame_mask)
-        return clip_loss + config.frame_loss_weight * frame_loss
-
-    def train_step(state: TrainState, batch: Batch, key: jax.Array):
+    def train_step(state: TrainState, frozen: Any, batch: Batch, key: jax.Array):
         key = jax.random.fold_in(key, state.step)
-        loss, grads = jax.value_and_grad(loss_fn)(state.params, batch, key)
+        grads, batch_stats, metrics = _gradients(parts, config, state, frozen, batch, key)
+        grad_norm = optax.tree.norm(grads)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        metrics = {"loss": loss, "grad_norm": optax.tree.norm(grads)}
-        return TrainState(state.step + 1, params, opt_state), metrics
+        # At first the average follows fast: it should not remember the random heads of the start.
+        decay = jnp.minimum(config.ema_decay, (1 + state.step) / (10 + state.step))
+        new_state = TrainState(
+            step=state.step + 1,
+            params=params,
+            batch_stats=batch_stats,
+            opt_state=opt_state,
+            ema_params=jax.tree.map(
+                lambda old, new: decay * old + (1 - decay) * new, state.ema_params, params
+            ),
+        )
+        is_sound = jnp.isfinite(metrics["loss"]) & jnp.isfinite(grad_norm)
+        is_sound &= batch.step == state.step
+        new_state = jax.tree.map(lambda new, old: jnp.where(is_sound, new, old), new_state, state)
+        rate = schedule(state.step)
+        return new_state, metrics | {"grad_norm": grad_norm, "learning_rate": jnp.asarray(rate)}
 
     replicated = NamedSharding(mesh, PartitionSpec())
-    split = NamedSharding(mesh, PartitionSpec("data"))
     return jax.jit(
         train_step,
-        in_shardings=(replicated, split, replicated),
         out_shardings=(replicated, replicated),
         donate_argnums=0,
     )
+
+
+def _gradients(
+    parts: ModelParts,
+    config: TrainConfig,
+    state: TrainState,
+    frozen: Any,
+    batch: Batch,
+    key: jax.Array,
+) -> tuple[Any, Any, dict[str, jax.Array]]:
+    """Returns the gradients of the mean loss over the batch's parts, the statistics, the losses.
+
+    Every clip weighs alike, however many of its frames are present, so the mean over parts is the
+    loss of the whole batch.
+    """
+    frozen_stages = max(0, parts.num_stages - config.trained_stages)
+
+    def loss_fn(params: Any, batch_stats: Any, clips: Any, stills: Any, key: jax.Array):
+        detector = nnx.merge(parts.graph, params, batch_stats, frozen, copy=True)
+        losses = _losses(detector, clips, stills, config, key, frozen_stages)
+        loss = losses["clip_loss"] + config.frame_loss_weight * losses["frame_loss"]
+        return loss, (nnx.state(detector, nnx.BatchStat), losses | {"loss": loss})
+
+    def add_part(carry: tuple[Any, Any, Any], part: tuple[Any, Any, Any, Any, jax.Array]):
+        grads, batch_stats, metrics = carry
+        clips, stills, clip_keys, still_keys, key = part
+        clips, stills = (
+            None if pairs is None else make_examples(keys, pairs, config)
+            for pairs, keys in ((clips, clip_keys), (stills, still_keys))
+        )
+        gradient_fn = jax.value_and_grad(loss_fn, has_aux=True)
+        (_, (batch_stats, more)), more_grads = gradient_fn(
+            state.params, batch_stats, clips, stills, key
+        )
+        share = 1 / config.accumulation
+        grads = jax.tree.map(lambda sum_, new: sum_ + share * new, grads, more_grads)
+        metrics = {name: metrics[name] + share * value for name, value in more.items()}
+        return (grads, batch_stats, metrics), None
+
+    keys = jax.random.split(key, 3)
+    scanned = (
+        batch.clips,
+        batch.stills,
+        _pair_keys(keys[0], batch.clips),
+        _pair_keys(keys[1], batch.stills),
+        jax.random.split(keys[2], config.accumulation),
+    )
+    zeros = jax.tree.map(jnp.zeros_like, state.params)
+    metrics = {name: jnp.zeros(()) for name in ("clip_loss", "frame_loss", "loss")}
+    carry = (zeros, state.batch_stats, metrics)
+    if config.accumulation == 1:
+        # On a CPU, XLA runs convolutions that stand in a loop many times slower.
+        carry, _ = add_part(carry, jax.tree.map(lambda x: x[0], scanned))
+    else:
+        carry, _ = jax.lax.scan(add_part, carry, scanned)
+    return carry
+
+
+def _pair_keys(key: jax.Array, pairs: PairBatch | None) -> jax.Array | None:
+    """Returns a key for each pair, [A,P]: of the pair's place in the batch, not in its part."""
+    return None if pairs is None else jax.random.split(key, pairs.is_blended.shape)
+
+
+def _losses(
+    detector: Any,
+    clips: Examples | None,
+    stills: Examples | None,
+    config: TrainConfig,
+    key: jax.Array,
+    frozen_stages: int,
+) -> dict[str, jax.Array]:
+    """Returns the BCE of the clip logits and of the frame logits, each a mean over clips.
+
+    A still has no motion: it trains the encoder and the frame head, never the temporal part.
+    """
+    kinds = [kind for kind in (clips, stills) if kind is not None]
+    size = kinds[0].clips.shape[2:]
+    # Pictures of both kinds go through the encoder together.
+    features = detector.encode(
+        jnp.concatenate([kind.clips.reshape(-1, *size) for kind in kinds]),
+        use_running_average=not config.batch_statistics,
+        image_mask=jnp.concatenate([kind.frame_mask.reshape(-1) for kind in kinds]),
+        frozen_stages=frozen_stages,
+    )
+    frame_losses, clip_loss, start = [], jnp.zeros(()), 0
+    for kind in kinds:
+        stop = start + kind.frame_mask.size
+        of_kind = features[start:stop].reshape(*kind.frame_mask.shape, -1)
+        start = stop
+        key, dropout_key = jax.random.split(key)
+        output = detector.score_features(of_kind, kind.frame_mask, key=dropout_key)
+        per_frame = _cross_entropy(output.frame_logits, kind.frame_is_fake, config)
+        present = jnp.maximum(jnp.sum(kind.frame_mask, axis=1), 1)
+        frame_losses.append(jnp.sum(per_frame * kind.frame_mask, axis=1) / present)
+        if kind is clips:
+            clip_loss = jnp.mean(_cross_entropy(output.clip_logits, kind.clip_is_fake, config))
+    return {"clip_loss": clip_loss, "frame_loss": jnp.mean(jnp.concatenate(frame_losses))}
+
+
+def _cross_entropy(logits: jax.Array, is_fake: jax.Array, config: TrainConfig) -> jax.Array:
+    smoothed = is_fake * (1 - config.label_smoothing) + 0.5 * config.label_smoothing
+    return optax.sigmoid_binary_cross_entropy(logits, smoothed)

@@ -1,0 +1,69 @@
+"""From pairs to what the model sees: self-blended and partial fakes, distorted; on the devices."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dfjax.data.augment import augment
+from dfjax.data.blending import self_blend
+from dfjax.data.partial import partial_frames
+from dfjax.train_config import TrainConfig
+from dfjax.training.loader import PairBatch
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Two clips a pair, the real one first: B is twice the number of pairs."""
+
+    clips: Any  # float32 [B,T,S,S,3], in [0, 255]
+    frame_mask: Any  # bool [B,T], True = present
+    clip_is_fake: Any  # float32 [B], 0 = real, 1 = manipulated in some frame
+    frame_is_fake: Any  # float32 [B,T]
+
+
+def make_examples(keys: jax.Array, batch: PairBatch, config: TrainConfig) -> Examples:
+    """Returns the clips of one part of a batch, with labels.
+
+    All that is drawn hangs on the pair's own key, so it does not matter how the pairs are spread
+    over devices or parts.
+
+    Args:
+      keys: [P], one per pair.
+      batch: Its arrays are [P,…], without the axis of parts.
+      config: Shares and ranges.
+    """
+    pair_keys = jax.vmap(lambda key: jax.random.split(key, 5))(keys)
+    drawn = jax.vmap(jax.random.bernoulli, in_axes=(0, None))
+    real, fake = (x.astype(jnp.float32) for x in (batch.real, batch.fake))
+    is_manipulated = batch.frame_mask
+    if config.partial_fakes > 0 and batch.frame_mask.shape[1] > 1:
+        in_part = drawn(pair_keys[:, 1], config.partial_fakes) & batch.is_aligned
+        some = partial_frames(pair_keys[:, 2], batch.frame_mask, config.blend)
+        is_manipulated = jnp.where(in_part[:, None], some, is_manipulated)
+        fake = jnp.where(is_manipulated[:, :, None, None, None], fake, real)
+    if config.self_blended > 0:
+        # Outside of its segments a partial self-blend shows the blend's target and not the clip
+        # itself, or a jump in the colours of the background would give it away.
+        blended = self_blend(
+            pair_keys[:, 0],
+            real,
+            batch.landmarks,
+            batch.frame_mask,
+            config.blend,
+            segments=is_manipulated,
+        )
+        fake = jnp.where(batch.is_blended[:, None, None, None, None], blended, fake)
+    # Two clips of a pair are neighbours, so that the axis of pairs stays split over the devices.
+    clips = jnp.stack([real, fake], axis=1).reshape(-1, *real.shape[1:])
+    frame_mask = jnp.repeat(batch.frame_mask, 2, axis=0)
+    if config.augmented > 0:
+        is_changed = drawn(pair_keys[:, 3], config.augmented)
+        augment_keys = jnp.repeat(pair_keys[:, 4], 2, axis=0)  # the same for both clips of a pair
+        augmented = augment(augment_keys, clips, frame_mask, config.augment)
+        clips = jnp.where(jnp.repeat(is_changed, 2)[:, None, None, None, None], augmented, clips)
+    labels = jnp.stack([jnp.zeros_like(is_manipulated), is_manipulated], axis=1)
+    frame_is_fake = labels.reshape(frame_mask.shape).astype(jnp.float32)
+    return Examples(clips, frame_mask, jnp.max(frame_is_fake, axis=1), frame_is_fake)

@@ -1,0 +1,173 @@
+"""Which clips make which batch: a pure function of the seed and the step.
+
+Every fake stands beside a real clip: the one that it was made from where that is known, or, in a
+self-blend, the very clip that is blended. So a batch is 1:1 whatever the imbalance of the data, and
+what is common to a pair (camera, codec, person, background) cannot tell the label.
+"""
+
+import collections
+import dataclasses
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from dfjax.data.store import StoredClip
+from dfjax.errors import TrainingError
+from dfjax.train_config import TrainConfig
+
+# Which draw a generator is for; methods of manipulation count on from the last.
+_FRAMES, _REALS, _FAKES = 0, 1, 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A real clip with a fake, and which of their frames are shown; -1 = absent."""
+
+    real: int  # row of the store
+    fake: int | None  # row of the store; None: the real clip is blended with itself
+    real_positions: np.ndarray  # int64 [T], into the frames of the real clip
+    fake_positions: np.ndarray  # int64 [T], into those of the fake, absent where the other is
+
+
+@dataclasses.dataclass(frozen=True)
+class PairIndex:
+    """Clips of one kind, videos or stills, sorted into what pairs are made of."""
+
+    clips: Sequence[StoredClip]
+    stills: bool  # the kind
+    reals: np.ndarray  # int64 [R], rows
+    fakes: dict[str, list[tuple[int, np.ndarray]]]  # per method: row, and the reals beside it
+
+    @classmethod
+    def of(cls, clips: Sequence[StoredClip], *, stills: bool) -> Self:
+        """Returns the index of the videos, or of the stills, among `clips`.
+
+        A fake whose original is there is shown beside it, in the same compression. Another fake is
+        shown beside any real clip of its data set and compression, or is left out if there is none.
+        """
+        rows = [row for row, clip in enumerate(clips) if (clip.num_frames == 1) == stills]
+        reals = [row for row in rows if not clips[row].is_fake]
+        originals = collections.defaultdict(list)
+        others = collections.defaultdict(list)
+        for row in reals:
+            clip = clips[row]
+            originals[clip.dataset, clip.compression, clip.video_id].append(row)
+            others[clip.dataset, clip.compression].append(row)
+        fakes = collections.defaultdict(list)
+        for row in rows:
+            clip = clips[row]
+            if clip.is_fake:
+                beside = originals.get((clip.dataset, clip.compression, clip.original_id))
+                beside = beside or others.get((clip.dataset, clip.compression), [])
+                if beside:
+                    fakes[f"{clip.dataset}/{clip.method}"].append((row, np.array(beside)))
+        return cls(clips, stills, np.array(reals, np.int64), dict(sorted(fakes.items())))
+
+    def is_aligned(self, pair: Pair) -> bool:
+        """Whether the pair shows the same moments of the same scene."""
+        if pair.fake is None:
+            return True
+        real, fake = self.clips[pair.real], self.clips[pair.fake]
+        return fake.original_id == real.video_id
+
+    def pairs(self, count: int, config: TrainConfig, *, step: int) -> list[Pair]:
+        """Returns the pairs of one step.
+
+        A fixed share of them are self-blends, which go round through the real clips. The rest takes
+        the methods in turn, and each method goes round through its fakes. Every round has an order
+        of its own. Nothing is remembered between steps: a resumed run asks for the step at which it
+        stopped, and gets the pairs it would have got.
+
+        Args:
+          count: How many.
+          config: Shares, frames and seed.
+          step: From 0.
+
+        Raises:
+          TrainingError: There is no real clip, or no fake while not all pairs are self-blends.
+        """
+        if count == 0:
+            return []
+        num_blended = round(config.self_blended * count)
+        if not len(self.reals) or (num_blended < count and not self.fakes):
+            what = "single pictures" if self.stills else "videos"
+            raise TrainingError(
+                f"of {what}, the training data has {len(self.reals)} real ones and "
+                f"{sum(map(len, self.fakes.values()))} fakes with a real one beside them. Real "
+                "ones are needed, and fakes unless --self-blended is 1. Or set "
+                f"--{'still-' if self.stills else ''}pairs to 0."
+            )
+        pairs = []
+        methods = list(self.fakes.values())
+        for slot in range(count):
+            rng = np.random.default_rng((config.seed, _FRAMES, self.stills, step, slot))
+            if slot < num_blended:
+                turn = step * num_blended + slot
+                real = self.reals[
+                    _in_rounds(len(self.reals), turn, (config.seed, _REALS, self.stills))
+                ]
+                pairs.append(self._pair(int(real), None, config, rng))
+                continue
+            turn, method = divmod(step * (count - num_blended) + slot - num_blended, len(methods))
+            rounds = (config.seed, _FAKES + method, self.stills)
+            fake, beside = methods[method][_in_rounds(len(methods[method]), turn, rounds)]
+            pairs.append(self._pair(int(rng.choice(beside)), fake, config, rng))
+        return pairs
+
+    def _pair(
+        self, real: int, fake: int | None, config: TrainConfig, rng: np.random.Generator
+    ) -> Pair:
+        """Returns the pair with frames chosen for both."""
+        of_real = self.clips[real].frame_indices
+        of_fake = of_real if fake is None else self.clips[fake].frame_indices
+        common, real_places, fake_places = np.intersect1d(
+            of_real, of_fake, assume_unique=True, return_indices=True
+        )
+        if not len(common):  # two strangers that are never seen at the same time
+            shorter = min(len(of_real), len(of_fake))
+            real_places = fake_places = np.arange(shorter)
+        num_frames = 1 if self.stills else config.clip_frames
+        chosen = choose_frames(len(real_places), num_frames, config, rng)
+        present = chosen >= 0
+        return Pair(
+            real,
+            fake,
+            np.where(present, real_places[chosen], -1),
+            np.where(present, fake_places[chosen], -1),
+        )
+
+
+def choose_frames(
+    available: int, num_frames: int, config: TrainConfig, rng: np.random.Generator
+) -> np.ndarray:
+    """Returns which frames of a clip are shown: int64 [num_frames], -1 where none is.
+
+    They are taken at an even stride, from a random start; then some are dropped, and some replaced
+    by the one before, as cameras and encoders do. The first is always there.
+
+    Args:
+      available: Frames that there are, at least 1.
+      num_frames: Frames that are shown; those beyond `available` are absent.
+      config: Stride and the chances to drop and repeat.
+      rng: Draws all of this.
+    """
+    longest = max(1, (available - 1) // max(1, num_frames - 1))
+    stride = int(rng.integers(1, min(config.max_stride, longest) + 1))
+    shown = min(num_frames, (available - 1) // stride + 1)
+    start = int(rng.integers(0, available - (shown - 1) * stride))
+    chosen = np.full(num_frames, -1, np.int64)
+    chosen[:shown] = start + stride * np.arange(shown)
+    repeated = rng.random(num_frames) < config.repeat_frames
+    dropped = rng.random(num_frames) < config.drop_frames
+    for place in range(1, shown):
+        if repeated[place]:
+            chosen[place] = chosen[place - 1]
+    chosen[1:][dropped[1:]] = -1
+    return chosen
+
+
+def _in_rounds(size: int, turn: int, seed: tuple[int, ...]) -> int:
+    """Returns the place that comes at `turn`, when each round visits all places in a new order."""
+    number, place = divmod(turn, size)
+    return int(np.random.default_rng((*seed, number)).permutation(size)[place])

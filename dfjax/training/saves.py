@@ -1,0 +1,83 @@
+"""States of a run on disk, from which it is taken up again: the last one and the best one."""
+
+import logging
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import jax
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers
+
+from dfjax.training.state import TrainState
+
+AUC = "validation_auc"
+
+
+class Saves:
+    """Saves states without making the step wait, and keeps the last and the best.
+
+    A save counts once it is whole: one that a kill cut off is never read, and the one before is
+    there until then. Every process takes part, each for its own devices.
+    """
+
+    def __init__(self, folder: Path):
+        """Opens the folder, which is made where it is missing."""
+        # It tells every save in several lines, and warns of each that has no metric.
+        logging.getLogger("absl").setLevel(logging.ERROR)
+        policies = [
+            checkpoint_managers.LatestN(n=1),
+            checkpoint_managers.BestN(
+                n=1, get_metric_fn=lambda m: m[AUC], keep_checkpoints_without_metrics=False
+            ),
+        ]
+        self._manager = ocp.CheckpointManager(
+            folder.absolute(),
+            options=ocp.CheckpointManagerOptions(
+                best_fn=lambda metrics: metrics[AUC],
+                preservation_policy=checkpoint_managers.AnyPreservationPolicy(policies),
+                enable_async_checkpointing=True,
+            ),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._manager.wait_until_finished()
+        self._manager.close()
+
+    @property
+    def last_step(self) -> int | None:
+        """The step of the last save, or None."""
+        return self._manager.latest_step()
+
+    @property
+    def best_step(self) -> int | None:
+        """The step of the save with the highest validation AUC, or None."""
+        return self._manager.best_step()
+
+    def save(self, state: TrainState, *, validation_auc: float | None = None) -> None:
+        """Begins to save a state; the arrays may be donated as soon as this returns."""
+        step = int(state.step)
+        if step in self._manager.all_steps():
+            return
+        self._manager.save(
+            step,
+            args=ocp.args.StandardSave(state),
+            metrics=None if validation_auc is None else {AUC: validation_auc},
+            force=True,
+        )
+
+    def restore(self, step: int, like: TrainState) -> TrainState:
+        """Returns a saved state, on the devices and in the shapes of `like`."""
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        self._manager.wait_until_finished()
+        return cast(
+            TrainState, self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
+        )

@@ -1,0 +1,123 @@
+"""What a training run changes, what it leaves alone, and the optimizer between the two."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from dfjax.models.detector import Detector
+from dfjax.train_config import TrainConfig
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TrainState:
+    """All that a step changes."""
+
+    step: jax.Array  # int32 [], of the next update
+    params: Any  # those that are trained
+    batch_stats: Any  # of the encoder's norms
+    opt_state: optax.OptState
+    ema_params: Any  # moving average of `params`
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelParts:
+    """A detector taken apart by what training does to it."""
+
+    graph: Any  # which computes in `TrainConfig.compute_dtype`
+    params: Any  # those that are trained
+    batch_stats: Any
+    frozen: Any  # the rest
+    num_stages: int  # of the encoder, the stem counted
+
+    @classmethod
+    def of(cls, detector: Detector, config: TrainConfig) -> "ModelParts":
+        """Returns the parts, as `config.trained_stages` draws the line."""
+        num_stages = 1 + len(detector.config.encoder.depths)  # the stem is one too
+
+        def is_trained(path: tuple[Any, ...], value: Any) -> bool:
+            stages = stages_from_heads(path, num_stages)
+            return isinstance(value, nnx.Param) and stages <= config.trained_stages
+
+        _, params, batch_stats, frozen = nnx.split(detector, is_trained, nnx.BatchStat, ...)
+        encoder = dataclasses.replace(detector.config.encoder, compute_dtype=config.compute_dtype)
+        twin = dataclasses.replace(detector.config, encoder=encoder)
+        # Traced for its structure alone: what is trained in bfloat16 is published in float32.
+        abstract = nnx.eval_shape(lambda: Detector(twin, rngs=nnx.Rngs(0)))
+        graph, *_ = nnx.split(abstract, is_trained, nnx.BatchStat, ...)
+        return cls(graph, params, batch_stats, frozen, num_stages)
+
+    def initial_state(self, optimizer: optax.GradientTransformation) -> TrainState:
+        """Returns the state before the first step, in arrays of its own: a step donates them."""
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            params=jax.tree.map(jnp.copy, self.params),
+            batch_stats=jax.tree.map(jnp.copy, self.batch_stats),
+            opt_state=optimizer.init(self.params),
+            ema_params=jax.tree.map(jnp.copy, self.params),
+        )
+
+
+def stages_from_heads(path: tuple[Any, ...], num_stages: int) -> int:
+    """Returns how deep below the heads a variable is: 1 for the encoder's last stage, and so on.
+
+    Args:
+      path: Of the variable in the detector.
+      num_stages: Of the encoder, the stem counted: that is the depth of the stem.
+
+    Returns:
+      0 for all that follows the encoder.
+    """
+    match path:
+        case ("encoder", "embedder", *_):
+            return num_stages
+        case ("encoder", "stages", stage, *_):
+            return num_stages - 1 - int(stage)
+        case _:
+            return 0
+
+
+def learning_rate(config: TrainConfig) -> optax.Schedule:
+    """Returns the learning rate by step: a linear warm-up, then a cosine decay to zero."""
+    return optax.warmup_cosine_decay_schedule(
+        init_value=0.0,
+        peak_value=config.learning_rate,
+        warmup_steps=min(config.warmup_steps, config.steps - 1),
+        decay_steps=config.steps,
+    )
+
+
+def make_optimizer(config: TrainConfig, num_stages: int) -> optax.GradientTransformation:
+    """Returns AdamW with clipped gradients and a learning rate of its own for every stage.
+
+    What follows the encoder learns at the full rate, the last stage at `layer_decay` of it, the one
+    before at the square of that, and so on. Only kernels decay: norms and biases do not overfit.
+
+    Args:
+      config: Rates and their course.
+      num_stages: Of the encoder, as in `ModelParts`.
+    """
+
+    def scale_by_stage(updates: Any, params: Any = None) -> Any:
+        del params
+        return nnx.from_flat_state(
+            [
+                (path, variable.replace(variable[...] * config.layer_decay**stages))
+                for path, variable in nnx.to_flat_state(updates)
+                for stages in [stages_from_heads(path, num_stages)]
+            ]
+        )
+
+    return optax.chain(
+        optax.clip_by_global_norm(config.clip_norm),
+        optax.scale_by_adam(),
+        optax.add_decayed_weights(
+            config.weight_decay, mask=lambda params: jax.tree.map(lambda p: p.ndim > 1, params)
+        ),
+        optax.stateless(scale_by_stage),
+        optax.scale_by_learning_rate(learning_rate(config)),
+    )

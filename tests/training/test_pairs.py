@@ -1,0 +1,154 @@
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from dfjax.data.store import StoredClip
+from dfjax.errors import TrainingError
+from dfjax.train_config import TrainConfig
+from dfjax.training.pairs import PairIndex, choose_frames
+
+CONFIG = TrainConfig(self_blended=0.25, clip_frames=4)
+
+
+def _clip(video_id: str, method: str = "youtube", *, original: str = "", **fields) -> StoredClip:
+    clip = StoredClip(
+        dataset="ffpp",
+        method=method,
+        compression="c23",
+        video_id=video_id,
+        original_id=original,
+        group=video_id,
+        is_fake=method != "youtube",
+        num_frames=32,
+        frame_indices=np.arange(32),
+        face_area=1.0,
+    )
+    return dataclasses.replace(clip, **fields)
+
+
+def _clips(num_real: int = 77, num_fake: int = 323) -> list[StoredClip]:
+    """The classic imbalance; nine of ten fakes are of one method."""
+    reals = [_clip(f"{i:03}") for i in range(num_real)]
+    methods = ["Deepfakes" if i % 10 else "FaceSwap" for i in range(num_fake)]
+    return reals + [
+        _clip(f"f{i:03}", method, original=f"{i % num_real:03}") for i, method in enumerate(methods)
+    ]
+
+
+INDEX = PairIndex.of(_clips(), stills=False)
+
+
+def _over(steps: int, count: int = 8, config: TrainConfig = CONFIG):
+    return [pair for step in range(steps) for pair in INDEX.pairs(count, config, step=step)]
+
+
+def test_every_fake_stands_beside_the_real_clip_that_it_was_made_from():
+    for pair in _over(20):
+        assert not INDEX.clips[pair.real].is_fake
+        if pair.fake is not None:
+            assert INDEX.clips[pair.fake].original_id == INDEX.clips[pair.real].video_id
+            assert INDEX.is_aligned(pair)
+
+
+def test_self_blends_are_a_fixed_share_and_methods_are_even_whatever_the_imbalance():
+    kinds = Counter(
+        "blend" if pair.fake is None else INDEX.clips[pair.fake].method for pair in _over(40)
+    )
+    assert kinds == {"blend": 80, "Deepfakes": 120, "FaceSwap": 120}
+
+
+def test_within_a_round_no_clip_is_shown_twice_and_all_are():
+    pairs = _over(5000 // 8)
+    blended = [pair.real for pair in pairs if pair.fake is None]
+    assert sorted(blended[:77]) == sorted(INDEX.reals)
+    fakes = [p.fake for p in pairs if p.fake is not None]
+    deepfakes = [fake for fake in fakes if INDEX.clips[fake].method == "Deepfakes"]
+    assert len(set(deepfakes[:290])) == 290
+    assert deepfakes[:290] != deepfakes[290:580]
+
+
+def test_a_batch_depends_on_the_seed_and_the_step_alone():
+    def rows(config, step):
+        pairs = INDEX.pairs(8, config, step=step)
+        return [(p.real, p.fake, *p.real_positions, *p.fake_positions) for p in pairs]
+
+    other = dataclasses.replace(CONFIG, seed=1)
+    assert rows(CONFIG, 41) == rows(CONFIG, 41)
+    assert rows(CONFIG, 41) != rows(CONFIG, 42)
+    assert rows(CONFIG, 41) != rows(other, 41)
+
+
+def test_both_clips_of_a_pair_show_the_same_moments():
+    seen = np.delete(np.arange(32), [3, 4, 9])
+    clips = [_clip("000"), _clip("f", "Deepfakes", original="000", frame_indices=seen)]
+    index = PairIndex.of(clips, stills=False)
+    config = dataclasses.replace(CONFIG, self_blended=0.0, drop_frames=0.0, repeat_frames=0.0)
+    for step in range(20):
+        (pair,) = index.pairs(1, config, step=step)
+        real, fake = (
+            clips[row].frame_indices[at]
+            for row, at in ((0, pair.real_positions), (1, pair.fake_positions))
+        )
+        np.testing.assert_array_equal(real, fake)
+
+
+def test_a_fake_without_its_original_stands_beside_another_real_and_is_not_aligned():
+    clips = [_clip("000"), _clip("f", "Deepfakes", original="999")]
+    index = PairIndex.of(clips, stills=False)
+    (pair,) = index.pairs(1, dataclasses.replace(CONFIG, self_blended=0.0), step=0)
+    assert (pair.real, pair.fake) == (0, 1)
+    assert not index.is_aligned(pair)
+
+
+def test_a_fake_never_stands_beside_a_real_of_another_compression_or_data_set():
+    clips = [_clip("000", compression="c40"), _clip("f", "Deepfakes", original="000")]
+    clips += [_clip("000", dataset="dfdc")]
+    assert PairIndex.of(clips, stills=False).fakes == {}
+
+
+def test_stills_and_videos_are_not_mixed():
+    still = {"num_frames": 1, "frame_indices": np.zeros(1, np.int64)}
+    clips = [_clip("000"), _clip("001", **still)]
+    assert PairIndex.of(clips, stills=False).reals.tolist() == [0]
+    index = PairIndex.of(clips, stills=True)
+    (pair,) = index.pairs(1, dataclasses.replace(CONFIG, self_blended=1.0), step=0)
+    assert (pair.real, pair.real_positions.tolist()) == (1, [0])
+
+
+def test_without_reals_or_fakes_the_error_says_what_is_missing():
+    only_real = PairIndex.of([_clip("000")], stills=False)
+    with pytest.raises(TrainingError, match="1 real ones and 0 fakes.*--self-blended"):
+        only_real.pairs(8, CONFIG, step=0)
+    with pytest.raises(TrainingError, match="single pictures.*--still-pairs to 0"):
+        PairIndex.of([_clip("000")], stills=True).pairs(8, CONFIG, step=0)
+
+
+@pytest.mark.parametrize("available", [1, 2, 5, 32])
+def test_frames_are_in_order_inside_the_clip_and_the_first_is_present(available):
+    for seed in range(50):
+        chosen = choose_frames(available, 4, CONFIG, np.random.default_rng(seed))
+        present = chosen[chosen >= 0]
+        assert chosen[0] >= 0
+        assert present.max() < available
+        assert (np.diff(present) >= 0).all()
+
+
+def test_without_drops_and_repeats_the_stride_is_even_and_bounded():
+    config = dataclasses.replace(CONFIG, drop_frames=0.0, repeat_frames=0.0, max_stride=3)
+    strides = set()
+    for seed in range(100):
+        steps = np.diff(choose_frames(32, 4, config, np.random.default_rng(seed)))
+        assert len(set(steps)) == 1
+        strides.add(int(steps[0]))
+    assert strides == {1, 2, 3}
+
+
+def test_drops_and_repeats_come_about_as_often_as_asked():
+    config = dataclasses.replace(CONFIG, drop_frames=0.3, repeat_frames=0.2, max_stride=1)
+    draws = [choose_frames(32, 9, config, np.random.default_rng(seed)) for seed in range(400)]
+    dropped = np.mean([np.mean(chosen[1:] < 0) for chosen in draws])
+    assert dropped == pytest.approx(0.3, abs=0.04)
+    kept = [chosen[chosen >= 0] for chosen in draws]
+    assert np.mean([np.any(np.diff(chosen) == 0) for chosen in kept]) > 0.4

@@ -1,0 +1,146 @@
+"""Whole runs from the command line: what they leave, and what a kill or a second host changes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from dfjax.models.pretrained import read_tensors
+from dfjax.predictor import Predictor
+from dfjax.training.record import read_metrics
+from tests.training.prepared_set import write_prepared, write_weights
+
+PROJECT = Path(__file__).resolve().parents[2]
+ARGUMENTS = (
+    "--steps=8 --pairs=2 --clip-frames=3 --validate-every=4 --save-every=1 "
+    "--warmup-steps=1 --workers=1 --detector.projection-size=16 --detector.hidden-size=8"
+).split()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("data")
+    return {
+        "data": write_prepared(folder / "prepared"),
+        "weights": write_weights(folder / "weights"),
+        "cache": str(folder / "cache"),  # what one run compiled, the next one need not
+    }
+
+
+def _start(data, out: Path, *more: str, devices: int = 1) -> subprocess.Popen:
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": data["cache"],
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    command = [sys.executable, "train.py", "--data", data["data"], "--weights", data["weights"]]
+    return subprocess.Popen(
+        [*command, "--out", str(out), *ARGUMENTS, *more],
+        cwd=PROJECT,
+        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"} | cache,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _finish(process: subprocess.Popen) -> str:
+    output, _ = process.communicate(timeout=280)
+    assert process.returncode == 0, output
+    return output
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory) -> Path:
+    """A run that nothing interrupted."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    _finish(_start(data, out))
+    return out
+
+
+def _tensors(run: Path) -> dict[str, np.ndarray]:
+    return read_tensors(run / "checkpoint")
+
+
+def test_a_run_leaves_all_that_is_needed_to_read_it_and_to_run_it_again(whole):
+    description = json.loads((whole / "run.json").read_text())
+    assert description["train_config"]["steps"] == 8
+    assert description["train_config"]["blend"]["drifting"] == 0.5
+    assert description["fingerprints"] == ["0" * 16]
+    assert description["versions"]["jax"] == jax.__version__
+    assert "train.py --data" in description["command"]
+    rows = read_metrics(whole)
+    assert [row["step"] for row in rows if "loss" in row] == list(range(1, 9))
+    assert [row["step"] for row in rows if "validation_auc" in row] == [4, 8]
+    assert all(0 <= row["wait_share"] <= 1 for row in rows if "loss" in row)
+    assert any((whole / "tensorboard").iterdir())
+    for name in ("loss.png", "roc.png"):
+        assert (whole / name).read_bytes().startswith(b"\x89PNG")
+    record = json.loads((whole / "checkpoint" / "training.json").read_text())
+    assert record["data"]["train"]["videos"] == 6 * 3 + 3 * 2
+    assert (whole / "checkpoint" / "README.md").read_text().startswith("---")
+    assert Predictor.from_pretrained(whole / "checkpoint").config.video.num_frames == 8
+
+
+def test_a_run_that_is_killed_and_resumed_ends_with_the_same_bits(data, whole, tmp_path):
+    out = tmp_path / "killed"
+    process = _start(data, out)
+    deadline = time.monotonic() + 250
+    while not any(row["step"] >= 3 for row in read_metrics(out)):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    _finish(_start(data, out, "--resume"))
+    found, expected = _tensors(out), _tensors(whole)
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(found[name], tensor, err_msg=name)
+    losses = [[row["loss"] for row in read_metrics(run) if "loss" in row] for run in (out, whole)]
+    assert losses[0] == losses[1]
+
+
+def test_two_processes_on_loopback_equal_one_with_two_devices(data, tmp_path):
+    plain = ("--augmented=0", "--self-blended=0")  # that is proven elsewhere, and slow to compile
+    _finish(_start(data, tmp_path / "one", *plain, devices=2))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    together = ["--coordinator", address, "--num-processes", "2", "--process-id"]
+    processes = [_start(data, tmp_path / "two", *plain, *together, str(i)) for i in range(2)]
+    try:
+        for process in processes:
+            _finish(process)
+    finally:
+        for process in processes:
+            process.kill()
+    losses = [
+        [row["loss"] for row in read_metrics(tmp_path / name) if "loss" in row]
+        for name in ("one", "two")
+    ]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+    found, one = _tensors(tmp_path / "two"), _tensors(tmp_path / "one")
+    for name, tensor in one.items():
+        np.testing.assert_allclose(found[name], tensor, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(data, whole):
+    process = _start(data, whole)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "--resume" in output and "Traceback" not in output
+
+
+def test_a_run_is_not_resumed_with_other_arguments_and_they_are_named(data, whole):
+    process = _start(data, whole, "--resume", "--learning-rate", "1e-5")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "learning_rate" in output and "Traceback" not in output
