@@ -1,148 +1,23 @@
-"""The command line: `python -m dfjax {predict,prepare}`."""
+"""The command line: `python -m dfjax {predict,prepare,evaluate}`."""
 
-import dataclasses
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from dfjax.config import Config, VideoConfig, dumps
-from dfjax.data.sources import read_ffpp
+from dfjax.commands.evaluate import Evaluate
+from dfjax.commands.predict import Predict
+from dfjax.commands.prepare import Prepare
 from dfjax.errors import DfjaxError
-from dfjax.prediction import SCHEMA_VERSION, Prediction
-
-_VERDICTS = {
-    "fake": "[bold red]fake[/]",
-    "real": "[green]real[/]",
-    "uncertain": "[yellow]uncertain[/]",
-    "no_face": "[cyan]no face[/]",
-}
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Predict:
-    """Score videos: a label and a probability each, and with --json a score per frame.
-
-    Exits with 0 when every file got an answer, and with 1 when some file could not be read; the
-    others are still answered.
-    """
-
-    videos: tyro.conf.Positional[tuple[str, ...]]
-    """Files: MP4, MOV, AVI, WebM, MKV, GIF, or a still picture."""
-
-    model: str | None = None
-    """Folder or Hub repository. Without it DFJAX_MODEL, and without that `checkpoint/`."""
-
-    json: str | None = None
-    """Write the reports to this file, or with "-" to standard output instead of the table. One
-    video gives its report, several give a list; a file that could not be read has "error" in
-    place of a verdict."""
-
-    def run(self) -> int:
-        """Returns the exit code."""
-        from dfjax.predictor import Predictor, model_source
-
-        if not self.videos:
-            raise DfjaxError("No video was named. Give at least one file.")
-        table = Table("video", "verdict", "P(fake)", "faces", "frames", "seconds", box=None)
-        reports: list[dict[str, Any]] = []
-        failures: list[str] = []
-        notes: dict[str, list[str]] = {}  # a warning, and the files that it is about
-        with _progress() as progress:
-            task = progress.add_task("Loading the model", total=len(self.videos))
-            predictor = Predictor.from_pretrained(model_source(self.model))
-            for index, path in enumerate(self.videos):
-                name = Path(path).name
-                try:
-                    prediction = predictor(path, on_progress=_moves(progress, task, index, name))
-                except DfjaxError as error:
-                    failures.append(str(error))
-                    reports.append(_failure(name, error))
-                    table.add_row(_plain(name), "[red]not read[/]", "", "", "", "")
-                else:
-                    reports.append(prediction.to_dict())
-                    table.add_row(_plain(name), *_cells(prediction))
-                    for warning in prediction.warnings:
-                        notes.setdefault(warning, []).append(name)
-        text = dumps(reports[0] if len(reports) == 1 else reports)
-        if self.json == "-":
-            sys.stdout.write(text)
-        else:
-            Console().print(table)
-            if self.json is not None:
-                Path(self.json).write_text(text, encoding="utf-8")
-        for warning, names in notes.items():
-            Console(stderr=True).print(f"{', '.join(names)}: {warning}", markup=False)
-        for failure in failures:
-            Console(stderr=True).print(f"Error: {failure}", style="red", markup=False)
-        return 1 if failures else 0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Prepare:
-    """Turn a data set's videos into face clips to train on.
-
-    Can be stopped and started again: the same command goes on where it was.
-    """
-
-    source: tyro.conf.Positional[Literal["ffpp"]]
-    """ffpp: FaceForensics++ in its published layout."""
-
-    root: tyro.conf.Positional[Path]
-    """The data set's folder."""
-
-    out: Path
-    """Folder for the prepared data set: a new one, or one that an earlier run began."""
-
-    compression: tuple[Literal["raw", "c23", "c40"], ...] = ("c23",)
-    """Which of the data set's compressions."""
-
-    num_frames: int = VideoConfig().num_frames
-    """Frames sampled per video."""
-
-    def run(self) -> int:
-        """Returns the exit code."""
-        import datasets
-
-        from dfjax.data.prepare import prepare
-        from dfjax.media.faces import FaceDetector
-
-        datasets.disable_progress_bars()  # one for each shard, through ours
-        source = read_ffpp(self.root, compressions=self.compression)
-        config = Config(video=VideoConfig(num_frames=self.num_frames))
-        with _progress() as progress:
-            task = progress.add_task("Preparing", total=len(source.videos))
-            report = prepare(
-                source,
-                self.out,
-                config,
-                FaceDetector(config.faces),
-                on_video=lambda done, total: progress.update(task, completed=done, total=total),
-            )
-        table = Table("split", "videos", "clips", "without a face", "unreadable", box=None)
-        for split, counts in report["splits"].items():
-            figures = ("videos", "clips", "no_face", "unreadable")
-            table.add_row(split, *(str(counts[name]) for name in figures))
-        Console().print(table)
-        if report["missing"]:
-            names = ", ".join(report["missing"][:3])
-            Console(stderr=True).print(
-                f"{len(report['missing'])} videos that the split files name are not there, such as "
-                f"{names}. {self.out / 'report.json'} names them all."
-            )
-        return 0
 
 
 def main() -> int:
     """Runs the command line; returns the exit code."""
     command = tyro.cli(
         Annotated[Predict, tyro.conf.subcommand("predict")]
-        | Annotated[Prepare, tyro.conf.subcommand("prepare")],
+        | Annotated[Prepare, tyro.conf.subcommand("prepare")]
+        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")],
         prog="python -m dfjax",
         description="Judge whether the faces in a video are manipulated.",
     )
@@ -151,47 +26,6 @@ def main() -> int:
     except DfjaxError as error:
         Console(stderr=True).print(f"Error: {error}", style="red", markup=False)
         return 1
-
-
-def _progress() -> Progress:
-    """Returns a bar on standard error, so that standard output holds the answer alone."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-
-
-def _moves(progress: Progress, task: Any, index: int, name: str) -> Callable[[float, str], None]:
-    """Returns what moves the bar while file number `index` is scored."""
-
-    def on_progress(fraction: float, stage: str) -> None:
-        progress.update(task, completed=index + fraction, description=f"{stage}: {name}")
-
-    return on_progress
-
-
-def _plain(name: str) -> str:
-    # A file may be named "[bold]x.mp4", which must not be read as markup.
-    return name.replace("[", r"\[")
-
-
-def _cells(prediction: Prediction) -> list[str]:
-    probability = prediction.probability_fake
-    return [
-        _VERDICTS[prediction.label],
-        "—" if probability is None else f"{probability:.2f}",
-        str(len(prediction.tracks)),
-        str(prediction.video.frames_scored),
-        f"{sum(dataclasses.astuple(prediction.seconds)):.1f}",
-    ]
-
-
-def _failure(name: str, error: DfjaxError) -> dict[str, Any]:
-    return {"schema_version": SCHEMA_VERSION, "video": {"name": name}, "error": str(error)}
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from dfjax.__main__ import main
+from dfjax.data.prepared import load_manifest
 from tests.tiny import tiny_detector
+from tests.training.prepared_set import write_prepared
 from tests.videos import moving_pattern, portrait_frames, write_video
 
 
@@ -24,8 +27,8 @@ def run(files, monkeypatch, capsys):
     monkeypatch.chdir(files)
     monkeypatch.setenv("COLUMNS", "100")
 
-    def run_arguments(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["dfjax", *arguments])
+    def run_arguments(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["dfjax", *map(str, arguments)])
         code = main()
         return code, *capsys.readouterr()
 
@@ -81,4 +84,75 @@ def test_preparing_a_folder_that_is_not_the_data_set_says_what_was_expected(run,
     code, _, err = run("prepare", "ffpp", str(tmp_path), "--out", str(tmp_path / "out"))
     assert code == 1
     assert "train.json" in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def stills(tmp_path) -> Path:
+    (tmp_path / "stills" / "real").mkdir(parents=True)
+    Image.fromarray(portrait_frames(1)[0]).save(tmp_path / "stills" / "real" / "face.png")
+    return tmp_path / "stills"
+
+
+def test_a_folder_is_prepared_with_the_crops_and_the_name_that_were_asked_for(
+    run, stills, tmp_path
+):
+    arguments = ("--image-size", "48", "--margin", "1.5", "--name", "mine", "--workers", "1")
+    code, out, err = run("prepare", "folder", stills, "--out", tmp_path / "out", *arguments)
+    assert (code, err.strip()) == (0, "")
+    assert out.split() == [
+        *("split", "videos", "clips", "faces", "no", "face", "unreadable"),
+        *("train", "1", "1", "1", "0", "0"),
+    ]
+    manifest = load_manifest(str(tmp_path / "out"))
+    assert manifest["source"] == {"name": "folder", "options": {"name": "mine"}}
+    crops = manifest["config"]["crops"]
+    assert (crops["image_size"], crops["margin"]) == (48, 1.5)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("--compressions", "c23"), "'folder' has no option compressions"),
+        (("--image-size", "3"), "image_size is 3"),
+        (("--codec-variants", "99"), "variants is 99"),
+        (("--workers", "0"), "--workers is 0"),
+    ],
+)
+def test_what_cannot_be_prepared_is_one_sentence_and_makes_no_folder(
+    run, stills, tmp_path, arguments, words
+):
+    code, out, err = run("prepare", "folder", stills, "--out", tmp_path / "out", *arguments)
+    assert (code, out) == (1, "")
+    assert words in " ".join(err.split()) and err.startswith("Error: ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_is_stopped_says_how_it_goes_on(run, stills, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dfjax.data.prepare.prepare", stop)
+    code, _, err = run("prepare", "folder", stills, "--out", tmp_path / "out")
+    assert code == 130
+    assert "goes on" in err
+
+
+def test_an_evaluation_says_the_auc_with_its_counts_and_where_the_report_is(run, tmp_path):
+    prepared = write_prepared(tmp_path / "set", groups=8, stills=0)
+    arguments = ("--model", "model", "--out", tmp_path / "out", "--split", "validation")
+    code, out, err = run("evaluate", prepared, *arguments)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    auc = report["figures"]["video"]["auc"]["value"]
+    assert code == 0
+    assert f"AUC {auc:.3f} (" in out and "over 2 real and 4 fake videos" in " ".join(out.split())
+    assert "groups of identities" in err  # what a reader of the figure must know
+    assert (tmp_path / "out" / "report.md").is_file()
+
+
+def test_a_split_that_is_not_there_is_told_with_those_that_are(run, tmp_path):
+    prepared = write_prepared(tmp_path / "set", groups=4, stills=0)
+    code, out, err = run("evaluate", prepared, "--model", "model", "--out", tmp_path / "out")
+    assert (code, out) == (1, "")
+    assert "no split 'test'; it has ['train', 'validation']" in " ".join(err.split())
     assert not (tmp_path / "out").exists()
