@@ -30,6 +30,10 @@ class Arguments:
     out: Path
     """A new folder for the run."""
 
+    validation_data: tuple[str, ...] = ()
+    """More data sets, of which only the validation split is used: real videos of other sources, so
+    that the thresholds hold for them too."""
+
     weights: str = "microsoft/resnet-50"
     """Folder or Hub repository with the published ResNet-50 files."""
 
@@ -111,6 +115,7 @@ def main() -> int:
                     workers=arguments.workers,
                     save_every=arguments.save_every,
                     resume=arguments.resume,
+                    validation_data=arguments.validation_data,
                 ),
                 on_step=on_step,
             )

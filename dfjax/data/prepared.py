@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,21 @@ def load_report(source: str) -> dict:
       DatasetError: The folder was not made by `prepare`, or not finished.
     """
     return _load(source, REPORT_FILE)
+
+
+def load_skipped(sources: Sequence[str], split: str) -> dict[str, Any] | None:
+    """Returns the videos of a split that gave no clip, by key, as `make_report` describes them.
+
+    Returns:
+      None where a source is a parquet file, which has no report beside it.
+
+    Raises:
+      DatasetError: As for `load_report`.
+    """
+    if any(Path(source).is_file() for source in sources):
+        return None
+    splits = [load_report(source)["splits"].get(split, {}) for source in sources]
+    return {key: entry for of in splits for key, entry in of.get("skipped", {}).items()}
 
 
 def _load(source: str, name: str) -> dict:

@@ -58,25 +58,26 @@ def thresholds(
     probabilities: np.ndarray,
     is_fake: np.ndarray,
     max_false_positive_rate: float,
-    weights: np.ndarray | None = None,
+    datasets: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Returns `real_below` and `fake_above`: between them lies the verdict "uncertain".
 
     At most `max_false_positive_rate` of the real videos score over `fake_above`, and at most the
-    same share of the fake ones under `real_below`. Where the two cross, because the classes are
-    told apart better than asked, both become their middle.
+    same share of the fake ones under `real_below`: in each data set by itself. A model that is
+    right on one source is often wrong on the next, and an average over sources would hide that.
+    Where the two cross, because the classes are told apart better than asked, both become their
+    middle.
 
     Args:
       probabilities: float [N], calibrated.
       is_fake: [N], 0 or 1, both present.
       max_false_positive_rate: Between 0 and 1.
-      weights: As for `fit_sigmoid`; a share is one of weight.
+      datasets: str [N], of which data set each is; None: all of one.
     """
     probabilities, fake = np.asarray(probabilities, np.float64), np.asarray(is_fake).astype(bool)
-    weights = np.ones(len(probabilities)) if weights is None else np.asarray(weights, np.float64)
-    rate = max_false_positive_rate
-    fake_above = _fake_above(probabilities, fake, rate, weights)
-    lowest_fake = -_exceeded_by(-probabilities[fake], weights[fake], rate)
+    datasets = np.zeros(len(fake), str) if datasets is None else np.asarray(datasets)
+    fake_above = _fake_above(probabilities, fake, max_false_positive_rate, datasets)
+    lowest_fake = -_exceeded_by(-probabilities[fake], datasets[fake], max_false_positive_rate)
     below = probabilities[probabilities < lowest_fake].max(initial=0.0)
     real_below = _between(below, lowest_fake)
     if real_below > fake_above:
@@ -85,22 +86,24 @@ def thresholds(
 
 
 def _fake_above(
-    probabilities: np.ndarray, fake: np.ndarray, rate: float, weights: np.ndarray
+    probabilities: np.ndarray, fake: np.ndarray, rate: float, datasets: np.ndarray
 ) -> float:
-    """Returns a threshold that at most `rate` of the weight of the real videos is over."""
-    highest_real = _exceeded_by(probabilities[~fake], weights[~fake], rate)
+    """Returns a threshold that at most `rate` of the real videos of each data set are over."""
+    highest_real = _exceeded_by(probabilities[~fake], datasets[~fake], rate)
     # Half-way to the next score: on the score itself, rounding would decide that video's verdict.
     above = probabilities[probabilities > highest_real].min(initial=1.0)
     return _between(highest_real, above)
 
 
-def _exceeded_by(values: np.ndarray, weights: np.ndarray, share: float) -> float:
-    """Returns the smallest of the values that at most a share of the weight is greater than."""
-    order = np.argsort(-values, kind="stable")
-    greater = np.cumsum(weights[order]) - weights[order]  # for the first of equal values
-    # A little more, lest rounding takes away one that is allowed to the point.
-    num_allowed = np.sum(greater <= share * weights.sum() * (1 + 1e-9))
-    return float(values[order][num_allowed - 1])
+def _exceeded_by(values: np.ndarray, datasets: np.ndarray, share: float) -> float:
+    """Returns the smallest of the values that at most a share of each data set is greater than."""
+    smallest = []
+    for name in np.unique(datasets):
+        ordered = np.sort(values[datasets == name])[::-1]
+        # A little more, lest rounding takes away one that is allowed to the point.
+        num_allowed = int(share * len(ordered) * (1 + 1e-9))
+        smallest.append(float(ordered[min(num_allowed, len(ordered) - 1)]))
+    return max(smallest)
 
 
 def _between(low: float, high: float) -> float:
@@ -118,7 +121,8 @@ def calibrate_on(
 ) -> CalibrationConfig:
     """Returns what a detector publishes to turn its logits into probabilities and a verdict.
 
-    Data sets weigh alike, whatever their size. A model whose AUC may be that of chance gets
+    Data sets weigh alike, whatever their size, and the rates hold in each of them; one of real
+    videos alone counts too. A model whose AUC may be that of chance gets
     thresholds that no probability crosses, and a caveat that says so; its operating points are
     still those of its scores.
 
@@ -143,13 +147,13 @@ def calibrate_on(
     frame_scale, frame_bias = fit_sigmoid(frames.logits, frames.is_fake, _alike(frames))
     probabilities = expit(scale * videos.logits + bias)
     real_below, fake_above = thresholds(
-        probabilities, videos.is_fake, max_false_positive_rate, weights
+        probabilities, videos.is_fake, max_false_positive_rate, videos.datasets
     )
     rates = sorted({*OPERATING_RATES, max_false_positive_rate})
     points = tuple(
         OperatingPoint(
             false_positive_rate=rate,
-            fake_above=_fake_above(probabilities, videos.is_fake == 1, rate, weights),
+            fake_above=_fake_above(probabilities, videos.is_fake == 1, rate, videos.datasets),
         )
         for rate in rates
     )

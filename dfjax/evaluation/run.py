@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from dfjax.config import Config, dumps
-from dfjax.data.prepared import ClipRow, load_manifest, load_report, read_clips
+from dfjax.data.prepared import ClipRow, load_manifest, load_skipped, read_clips
 from dfjax.data.sources import LabelledVideo, read_source, title
 from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.errors import DatasetError
@@ -101,7 +101,7 @@ def evaluate(
         return lambda done: on_progress(stage, done, None)
 
     scored = scorer(state, _rows(sources, split), on_clip=on_clip("Scoring"))
-    figures = report(scored, _skipped(sources, split), calibration, split=split)
+    figures = report(scored, load_skipped(sources, split), calibration, split=split)
     data = _data(sources, manifests, split, _training_record(folder))
     result: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -203,16 +203,6 @@ def _videos(
             if video.split == split and video.path.suffix.lower() not in STILL_SUFFIXES
         ]
     return choose_videos(videos, robustness.num_videos)
-
-
-def _skipped(sources: Sequence[str], split: str) -> dict[str, Any] | None:
-    """Returns the videos that gave no clip; None where a data set does not tell."""
-    skipped: dict[str, Any] = {}
-    for source in sources:
-        if Path(source).is_file():
-            return None  # a parquet file alone has no report beside it
-        skipped |= load_report(source)["splits"].get(split, {}).get("skipped", {})
-    return skipped
 
 
 def _training_record(folder: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 
 from dfjax.config import Config, DetectorConfig, dumps, to_json_value
-from dfjax.data.prepared import ClipRow, load_manifest, load_report
+from dfjax.data.prepared import ClipRow, load_manifest, load_report, load_skipped
 from dfjax.data.sources import title
 from dfjax.data.store import ClipStore, StoredClip
 from dfjax.errors import DatasetError, TrainingError
@@ -46,11 +46,16 @@ RECORD_FILE = "training.json"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What a run is given beside its configs. None of it changes what is learnt."""
+    """What a run is given beside its configs. None of it changes what is learnt.
+
+    `validation_data` has a part in the calibration: real videos of other sources tell how often
+    those are called fake.
+    """
 
     command: str  # the command line, for the record
     workers: int = 0  # threads that decode; 0: one per core
     save_every: int = 200  # steps between two saves
+    validation_data: tuple[str, ...] = ()  # more data sets, of which only "validation" is used
     resume: bool = False  # go on with the run that the folder holds, or begin it
 
 
@@ -89,8 +94,9 @@ def run(
       TrainingError: `out` is not what was said, or training cannot go on.
     """
     started = time.perf_counter()
-    manifests = [load_manifest(source) for source in sources]
-    config = _config_of(sources, manifests, detector_config)
+    measured = [*sources, *options.validation_data]
+    manifests = [load_manifest(source) for source in measured]
+    config = _config_of(measured, manifests, detector_config)
     description = {
         "train_config": to_json_value(train_config),
         "detector_config": to_json_value(detector_config),
@@ -104,7 +110,7 @@ def run(
     is_first = jax.process_index() == 0
     if is_first:
         _claim_folder(out, description, resume=options.resume)
-    store, validation_clips = ClipStore(sources, "train"), ClipStore(sources, SPLIT).clips
+    store, validation_clips = ClipStore(sources, "train"), ClipStore(measured, SPLIT).clips
     _refuse_shared_groups(store.clips, validation_clips)
     _require_both_labels(validation_clips)
 
@@ -124,7 +130,7 @@ def run(
         image_size=config.crops.image_size,
         workers=options.workers or os.cpu_count() or 1,
     )
-    validation = Validation(sources, Scorer(detector))
+    validation = Validation(measured, Scorer(detector))
     with contextlib.ExitStack() as stack:
         saves = stack.enter_context(Saves(out / "saves"))
         if saves.last_step is not None:
@@ -163,7 +169,7 @@ def run(
         "command": options.command,
         "published": train_config.publish,
         "step": int(state.step),
-        "validation": report(scored, _skipped_validation(sources), calibration, split=SPLIT),
+        "validation": report(scored, load_skipped(measured, SPLIT), calibration, split=SPLIT),
         "seconds": round(time.perf_counter() - started, 1),
     }
     if is_first:
@@ -264,14 +270,6 @@ def _counts(clips: Sequence[StoredClip] | Sequence[ClipRow]) -> dict[str, int]:
         "fake": sum(map(bool, labels.values())),
         "groups": len({clip.group for clip in clips}),
     }
-
-
-def _skipped_validation(sources: Sequence[str]) -> dict[str, Any] | None:
-    """Returns the validation videos that gave no clip, with their labels; None: not known."""
-    if any(Path(source).is_file() for source in sources):
-        return None
-    splits = [load_report(source)["splits"].get(SPLIT, {}) for source in sources]
-    return {key: of for split in splits for key, of in split.get("skipped", {}).items()}
 
 
 def _skipped(sources: Sequence[str]) -> dict[str, int]:

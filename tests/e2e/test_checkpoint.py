@@ -42,9 +42,10 @@ def test_it_gives_verdicts_only_if_it_was_shown_to_beat_chance(record, predictor
     calibration = read_config(CHECKPOINT).calibration
     figures = record["validation"]
     allowed = record["train_config"]["max_false_positive_rate"]
-    assert figures["confusion"]["false_fake"] <= allowed * figures["real"]
-    if figures["auc_interval"][0] > 0.5:
-        assert figures["threshold"] == calibration.fake_above
+    assert figures["operating_points"][-1]["wanted_false_positive_rate"] == allowed
+    if figures["mean_over_datasets"]["auc"]["interval"][0] > 0.5:
+        assert not figures["threshold"]["withheld"]
+        assert figures["threshold"]["value"] == calibration.fake_above
         assert calibration.false_positive_rate == allowed
     else:
         prediction = predictor(write_video(tmp_path / "portrait.mp4", portrait_frames(5)))
