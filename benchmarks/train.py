@@ -11,7 +11,7 @@ precision, right before: the share is a ratio measured in one run, whatever a da
 import dataclasses
 import os
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -71,7 +71,7 @@ def main() -> None:
     state = jax.device_put(parts.initial_state(optimizer), replicated)
     frozen = jax.device_put(parts.frozen, replicated)
     key = jax.random.key(config.seed)
-    step = make_train_step(parts, optimizer, config, mesh)
+    step: Any = make_train_step(parts, optimizer, config, mesh)
 
     peak = matmul_rate(config.compute_dtype) * mesh.size
     flops, started, waited = 0.0, 0.0, 0.0
