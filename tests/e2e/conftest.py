@@ -43,7 +43,7 @@ def app_environment(temporary: Path) -> dict[str, str]:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a model of a few thousand weights, which is sure of nothing."""
     folder = tmp_path_factory.mktemp("model") / "tiny-model"
-    tiny_detector(real_below=0.3, fake_above=0.7).save_pretrained(folder)
+    tiny_detector(real_below=0.1, fake_above=0.9).save_pretrained(folder)
     return folder
 
 
