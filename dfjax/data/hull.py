@@ -75,6 +75,11 @@ def draw_outline(key: jax.Array) -> jax.Array:
     return middle + (outline - middle) * stretch * bulge
 
 
+def whole_face() -> jax.Array:
+    """Returns the outline of the whole face, undistorted: float32 [K, 2], as `draw_outline`."""
+    return jnp.asarray(_outlines()[list(_SHAPES).index("whole_face")])
+
+
 def place_outline(outline: jax.Array, landmarks: jax.Array) -> jax.Array:
     """Returns where the corners of an outline lie in pictures of a face.
 

@@ -16,6 +16,7 @@ from dfjax.data.prepared import ClipRow
 from dfjax.data.sources import LabelledVideo
 from dfjax.errors import VideoError
 from dfjax.evaluation.distortions import Distortion
+from dfjax.evaluation.protocol import by_video
 from dfjax.evaluation.scoring import Scorer
 from dfjax.media.clips import FaceClips, read_face_clips
 from dfjax.media.faces import FaceDetector
@@ -30,6 +31,7 @@ class Outcome:
 
     key: str
     clip_logit: float | None = None  # of its highest face; None: there is none
+    frame_logit: float | None = None  # mean over frames, of the face for which it is highest
     unreadable: bool = False
 
 
@@ -94,17 +96,16 @@ class DistortedScorer:
                 rows += self._rows(video, distortion)
             except VideoError:
                 unreadable.add(video.key)
-        highest: dict[str, float] = {}
-        for clip in self._scorer(self._state, rows):
-            key = clip.row.video
-            highest[key] = max(clip.clip_logit, highest.get(key, clip.clip_logit))
+        faces = by_video(self._scorer(self._state, rows))
         return [
             Outcome(
                 key=video.key,
-                clip_logit=highest.get(video.key),
+                clip_logit=max((clip.clip_logit for clip in clips), default=None),
+                frame_logit=max((float(clip.frame_logits.mean()) for clip in clips), default=None),
                 unreadable=video.key in unreadable,
             )
             for video in videos
+            for clips in [faces.get(video.key, [])]
         ]
 
     def _rows(self, video: LabelledVideo, distortion: Distortion) -> list[ClipRow]:
@@ -142,11 +143,17 @@ def clip_rows(video: LabelledVideo, read: FaceClips) -> Iterator[ClipRow]:
 
 
 def _read(path: Path) -> Iterator[Outcome]:
-    """Yields what an earlier run wrote; a line that it could not finish is done again."""
+    """Yields what an earlier run wrote; a line that it could not finish is done again.
+
+    So is one of an earlier version, which lacks a field.
+    """
     if not path.exists():
         return
+    names = {field.name for field in dataclasses.fields(Outcome)}
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            yield Outcome(**json.loads(line))
-        except (ValueError, TypeError):
+            values = json.loads(line)
+        except ValueError:
             continue
+        if isinstance(values, dict) and set(values) == names:
+            yield Outcome(**values)

@@ -193,6 +193,19 @@ EVERYDAY = (
         setting="bilateral filter, as a beauty mode",
         filters=lambda width, height: [f"bilateral=sigmaS={height / 120:.2f}:sigmaR=0.1"],
     ),
+    Distortion(
+        kind="out of focus",
+        severity=0,
+        setting="Gaussian, deviation 0.4% of the height",
+        filters=lambda width, height: [f"gblur=sigma={0.004 * height:.3f}:steps=3"],
+    ),
+    Distortion(
+        kind="small",
+        severity=0,
+        setting="shorter side at most 240 pixels, H.264 at CRF 28",
+        filters=_limited_to(240),
+        crf=28,
+    ),
 )
 """What happens to real videos of ordinary people, and must not make them fakes."""
 

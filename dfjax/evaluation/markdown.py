@@ -42,13 +42,22 @@ def markdown(report: Json) -> str:
         _decisions(figures),
         _calibration(figures),
         _failures(figures["failures"]),
-        _partial(report["partial_fakes"]),
-        _self_blended(report["self_blended"]),
-        _slices(report["slices"], figures["split"]),
-        _robustness(report["robustness"]),
+        *further_sections(report),
         _how(report),
     ]
     return "\n\n".join(section.strip() for section in sections if section.strip()) + "\n"
+
+
+def further_sections(report: Json) -> list[str]:
+    """Returns what `evaluate` measures beside the figures of the split; empty where it did not."""
+    return [
+        _partial(report["partial_fakes"]),
+        _self_blended(report["self_blended"]),
+        _slices(report["slices"], report["figures"]["split"]),
+        _mistakes(report["mistakes"]),
+        _shortcuts(report["shortcuts"]),
+        _robustness(report["robustness"]),
+    ]
 
 
 def _header(report: Json) -> str:
@@ -269,11 +278,55 @@ says of them.
 {"![Parts](slices.png)" if rows else ""}"""
 
 
+def _mistakes(mistakes: Json) -> str:
+    header = ["video", "label", "probability_fake", "told wrongly", "its face beside the others"]
+    rows = [
+        [
+            example["video"],
+            label,
+            f"{example['probability_fake']:.3f}",
+            "yes" if example["is_wrong"] else "no",
+            ", ".join(example["traits"]),
+        ]
+        for label, examples in mistakes.items()
+        for example in examples
+    ]
+    return f"""## Furthest from the truth
+
+The real videos with the highest scores and the fakes with the lowest. A word for the face is given
+where at most one in ten videos of the split is so or more so.
+
+{table(header, rows)}"""
+
+
+def _shortcuts(shortcuts: Json | None) -> str:
+    if shortcuts is None:
+        return ""
+    intro = """## Controls: labels told without the face
+
+Both should be near an AUC of 0.5, or figures above measure something else than faces. "Face masked
+out" is the model on crops with grey in place of the face; "metadata alone" a random forest over
+what ffmpeg or the JPEG header says of a file, its size and its rates, fitted on the training
+split."""
+    parts = {"face masked out": shortcuts["faceless"], "metadata alone": shortcuts["metadata"]}
+    rows = []
+    for name, part in parts.items():
+        if part is None:
+            rows.append([name, "not measured without the files", "", "", ""])
+            continue
+        for row in part["per_setting"]:
+            setting = f"{title(row['dataset'])} {row['compression']}".strip()
+            rows.append([name, setting, row["real"], row["fake"], cell(row["auc"])])
+        rows.append([name, "mean", "", "", cell(part["auc"])])
+    header = ["control", "data", "real", "fake", "AUC"]
+    return f"{intro}\n\n{table(header, rows)}"
+
+
 def _robustness(robustness: Json | None) -> str:
     if robustness is None:
         return ""
-    header = ["distortion", "setting", "scored", "AUC", "balanced accuracy", "real called fake"]
-    header += ["no face", "unreadable"]
+    header = ["distortion", "setting", "scored", "AUC", "AUC, mean of frames", "balanced accuracy"]
+    header += ["real called fake", "no face", "unreadable"]
 
     def rows(entries: Iterable[Json], *keys: str) -> list[list[Any]]:
         return [
@@ -289,7 +342,7 @@ def _robustness(robustness: Json | None) -> str:
         ]
 
     counts = f"{robustness['real']} real and {robustness['fake']} fake videos of"
-    keys = ("auc", "balanced_accuracy", "false_positive_rate")
+    keys = ("auc", "mean_of_frames_auc", "balanced_accuracy", "false_positive_rate")
     text = f"""## Distorted videos
 
 {counts} {robustness["groups"]} groups of identities, each changed, then searched for faces and

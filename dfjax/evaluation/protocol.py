@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import expit
 
 from dfjax.config import CalibrationConfig
+from dfjax.data.sources import LabelledVideo
 from dfjax.evaluation.scoring import ScoredClip
 
 
@@ -88,6 +89,24 @@ def frame_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -
         logits += highest.values()
     calibrated = calibration.frame_scale * np.array(logits) + calibration.frame_bias
     return _table(rows, calibrated)
+
+
+def scores_of_files(videos: Sequence[LabelledVideo], logits: np.ndarray) -> Scores:
+    """Returns the scores of videos that were not prepared, from their files.
+
+    Args:
+      videos: N of them.
+      logits: float64 [N].
+    """
+    return Scores(
+        videos=np.array([v.key for v in videos], str),
+        datasets=np.array([v.dataset for v in videos], str),
+        methods=np.array([v.method for v in videos], str),
+        compressions=np.array([compression_name(v.compression) for v in videos], str),
+        groups=np.array([f"{v.dataset}/{v.group}" for v in videos], str),
+        is_fake=np.array([v.is_fake for v in videos], np.int64),
+        logits=logits,
+    )
 
 
 def by_video(scored: Sequence[ScoredClip]) -> dict[str, list[ScoredClip]]:

@@ -15,7 +15,7 @@ from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.calibration import frozen_threshold, threshold_at
 from dfjax.evaluation.distorted import DistortedScorer, Outcome
 from dfjax.evaluation.distortions import DISTORTIONS, EVERYDAY, UNCHANGED, Distortion
-from dfjax.evaluation.protocol import Scores, compression_name
+from dfjax.evaluation.protocol import scores_of_files
 
 EVERYDAY_KIND = "everyday"
 """Stands for all of `EVERYDAY` where kinds are named."""
@@ -46,8 +46,9 @@ def measure_robustness(
 
     Returns:
       Counts of the videos; `distortions`: a row for the unchanged videos and for every kind and
-      severity, with `setting`, `auc`, `balanced_accuracy` and `false_positive_rate` at the frozen
-      threshold, over videos with a face, `no_face_share` and `unreadable`; `everyday`: likewise a
+      severity, with `setting`, `auc`, `mean_of_frames_auc` and their `auc_difference`,
+      `balanced_accuracy` and `false_positive_rate` at the frozen threshold, over videos with a
+      face, `no_face_share` and `unreadable`; `everyday`: likewise a
       row per treatment, over the real videos alone, with the `false_positive_rate` at
       `everyday_threshold`, that of the operating point for 5%.
 
@@ -134,13 +135,16 @@ def _row(
     threshold: float,
 ) -> dict[str, Any]:
     """Returns the figures of one distortion."""
-    scored = [
-        (v, o.clip_logit) for v, o in zip(videos, outcomes, strict=True) if o.clip_logit is not None
-    ]
+    pairs = zip(videos, outcomes, strict=True)
+    scored = [(video, outcome) for video, outcome in pairs if outcome.clip_logit is not None]
     unreadable = sum(outcome.unreadable for outcome in outcomes)
     no_face = len(videos) - len(scored) - unreadable
-    scores = _scores(scored, calibration)
+    found = [video for video, _ in scored]
+    logits = np.array([outcome.clip_logit for _, outcome in scored], np.float64)
+    scores = scores_of_files(found, calibration.scale * logits + calibration.bias)
+    baseline = scores_of_files(found, np.array([o.frame_logit for _, o in scored], np.float64))
     draws = Draws.of(scores.groups)
+    auc, baseline_auc = (estimates.auc_over_datasets(each, draws) for each in (scores, baseline))
     decided = estimates.decisions(scores, threshold, draws)
     return {
         "kind": distortion.kind,
@@ -149,23 +153,9 @@ def _row(
         "scored": len(scored),
         "no_face_share": round(no_face / len(videos), 6) if videos else None,
         "unreadable": unreadable,
-        "auc": estimates.auc_over_datasets(scores, draws).to_json(),
+        "auc": auc.to_json(),
+        "mean_of_frames_auc": baseline_auc.to_json(),
+        "auc_difference": (auc - baseline_auc).to_json(),
         "balanced_accuracy": decided["balanced_accuracy"].to_json(),
         "false_positive_rate": decided["false_positive_rate"].to_json(),
     }
-
-
-def _scores(
-    scored: Sequence[tuple[LabelledVideo, float]], calibration: CalibrationConfig
-) -> Scores:
-    videos = [video for video, _ in scored]
-    logits = np.array([logit for _, logit in scored], np.float64)
-    return Scores(
-        videos=np.array([v.key for v in videos], str),
-        datasets=np.array([v.dataset for v in videos], str),
-        methods=np.array([v.method for v in videos], str),
-        compressions=np.array([compression_name(v.compression) for v in videos], str),
-        groups=np.array([f"{v.dataset}/{v.group}" for v in videos], str),
-        is_fake=np.array([v.is_fake for v in videos], np.int64),
-        logits=calibration.scale * logits + calibration.bias,
-    )

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import importlib.metadata
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,12 +23,14 @@ from dfjax.evaluation.calibration import frozen_threshold
 from dfjax.evaluation.distorted import DistortedScorer
 from dfjax.evaluation.distortions import DISTORTIONS
 from dfjax.evaluation.markdown import markdown
+from dfjax.evaluation.mistakes import mistakes
 from dfjax.evaluation.partial import measure_partial_fakes
 from dfjax.evaluation.protocol import video_scores
 from dfjax.evaluation.report import report
 from dfjax.evaluation.robustness import EVERYDAY_KIND, choose_videos, measure_robustness
 from dfjax.evaluation.scoring import ScoredClip, Scorer
 from dfjax.evaluation.self_blended import measure_self_blended
+from dfjax.evaluation.shortcuts import measure_faceless, measure_metadata
 from dfjax.evaluation.slices import slices
 from dfjax.media.faces import FaceDetector
 from dfjax.models.detector import Detector
@@ -48,7 +51,6 @@ OnProgress = Callable[[str, int, int | None], None]
 class RobustnessConfig:
     """Which videos are distorted, and how."""
 
-    roots: tuple[Path, ...]  # the folder that each data set was prepared from, in their order
     kinds: tuple[str, ...] = (*DISTORTIONS, EVERYDAY_KIND)
     num_videos: int = 100  # at most, over all data sets; balanced over classes and groups
 
@@ -60,6 +62,8 @@ def evaluate(
     *,
     split: str,
     self_blended: bool = False,
+    shortcuts: bool = False,
+    roots: Sequence[Path] = (),
     robustness: RobustnessConfig | None = None,
     on_progress: OnProgress = lambda stage, done, total: None,
 ) -> dict[str, Any]:
@@ -73,7 +77,10 @@ def evaluate(
       out: Folder to write to. Distorted videos are not done again if it holds what they gave.
       split: Such as "test".
       self_blended: Measure also real clips against fakes blended from them.
-      robustness: Distort videos, and score them anew; None: do not.
+      shortcuts: Measure also whether labels are told without the face: by what is around it, and,
+        if there are `roots`, by the files' metadata.
+      roots: The folder that each data set was prepared from, in their order.
+      robustness: Distort the videos in `roots`, and score them anew; None: do not.
       on_progress: Told how far the run is.
 
     Returns:
@@ -81,8 +88,10 @@ def evaluate(
       and config; data: per source `name`, `split`, `fingerprint`, `prepared_with`, and whether it
       is known that the model was calibrated or trained on it; versions; notes: sentences that a
       reader of the figures must know; figures: see `report`; slices: see `slices`; partial_fakes:
-      see `measure_partial_fakes`; self_blended: see `measure_self_blended`, or null; robustness:
-      see `measure_robustness`, or null. It names no path of this machine.
+      see `measure_partial_fakes`; self_blended: see `measure_self_blended`, or null; mistakes: see
+      `mistakes`; shortcuts: null, or `faceless`, see `measure_faceless`, and `metadata`, see
+      `measure_metadata`, null without `roots`; robustness: see `measure_robustness`, or null. It
+      names no path of this machine.
 
     Raises:
       DatasetError: A data set is not there, or lacks the split or what a measure needs.
@@ -95,7 +104,12 @@ def evaluate(
     state = nnx.state(detector)
     scorer = Scorer(detector)
     manifests = [load_manifest(source) for source in sources]
-    distorted_videos = [] if robustness is None else _videos(sources, manifests, split, robustness)
+    files = _files(sources, manifests, roots) if roots else []
+    if robustness is not None and not files:
+        raise DatasetError(
+            "Videos are distorted from their files on. Give the folders that the data sets were "
+            "prepared from, in the same order."
+        )
 
     def on_clip(stage: str) -> Callable[[int], None]:
         return lambda done: on_progress(stage, done, None)
@@ -122,6 +136,8 @@ def evaluate(
             scorer, state, sources, split, on_clip=on_clip("Scoring partial fakes")
         ),
         "self_blended": None,
+        "mistakes": mistakes(scored, calibration),
+        "shortcuts": None,
         "robustness": None,
     }
     if self_blended:
@@ -134,6 +150,23 @@ def evaluate(
             detector.config.video.num_frames,
             on_clip=on_clip("Scoring self-blended fakes"),
         )
+    if shortcuts:
+        result["shortcuts"] = {
+            "faceless": measure_faceless(
+                scorer,
+                state,
+                _rows(sources, split),
+                detector.config.video.num_frames,
+                on_clip=on_clip("Scoring without faces"),
+            ),
+            "metadata": measure_metadata(
+                files,
+                split,
+                on_file=lambda done, total: on_progress("Reading files", done, total),
+            )
+            if files
+            else None,
+        }
     if robustness is not None:
         name = "-".join((result["model"]["fingerprint"], *(m["fingerprint"] for m in manifests)))
         distorted = DistortedScorer(
@@ -145,7 +178,7 @@ def evaluate(
         )
         result["robustness"] = measure_robustness(
             distorted,
-            distorted_videos,
+            choose_videos(_to_distort(files, split), robustness.num_videos),
             calibration,
             kinds=robustness.kinds,
             on_video=lambda done, total: on_progress("Distorting videos", done, total),
@@ -177,32 +210,34 @@ def _rows(sources: Sequence[str], split: str) -> Iterator[ClipRow]:
             yield row
 
 
-def _videos(
-    sources: Sequence[str],
-    manifests: Sequence[Mapping[str, Any]],
-    split: str,
-    robustness: RobustnessConfig,
-) -> list[LabelledVideo]:
-    """Returns the videos that are to be distorted."""
-    if len(robustness.roots) != len(sources):
+def _files(
+    sources: Sequence[str], manifests: Sequence[Mapping[str, Any]], roots: Sequence[Path]
+) -> list[Sequence[LabelledVideo]]:
+    """Returns the files of each data set, of all splits."""
+    if len(roots) != len(sources):
         raise DatasetError(
-            f"{len(sources)} data sets came with {len(robustness.roots)} folders of their videos; "
+            f"{len(sources)} data sets came with {len(roots)} folders of their videos; "
             "give one for each, in the same order."
         )
-    videos = []
-    for source, manifest, root in zip(sources, manifests, robustness.roots, strict=True):
+    files = []
+    for source, manifest, root in zip(sources, manifests, roots, strict=True):
         if "source" not in manifest:
             raise DatasetError(
                 f"{source} does not say how its videos were listed. Prepare it again with this "
                 "version of dfjax."
             )
         listed = read_source(manifest["source"]["name"], root, **manifest["source"]["options"])
-        videos += [
-            video
-            for video in listed.videos
-            if video.split == split and video.path.suffix.lower() not in STILL_SUFFIXES
-        ]
-    return choose_videos(videos, robustness.num_videos)
+        files.append(listed.videos)
+    return files
+
+
+def _to_distort(files: Sequence[Sequence[LabelledVideo]], split: str) -> list[LabelledVideo]:
+    """Returns the videos of a split; stills have no codec to go through."""
+    return [
+        video
+        for video in itertools.chain.from_iterable(files)
+        if video.split == split and video.path.suffix.lower() not in STILL_SUFFIXES
+    ]
 
 
 def _training_record(folder: Path) -> dict[str, Any]:

@@ -64,7 +64,11 @@ class _KnownScorer(DistortedScorer):
             if video.video_id == "019"
             else Outcome(key=video.key)
             if distortion.severity == 5 and video.video_id == "018"
-            else Outcome(key=video.key, clip_logit=8.0 * video.is_fake - 2.0 * distortion.severity)
+            else Outcome(
+                key=video.key,
+                clip_logit=8.0 * video.is_fake - 2.0 * distortion.severity,
+                frame_logit=-8.0 * video.is_fake,
+            )
             for video in videos
         ]
 
@@ -93,6 +97,8 @@ def test_every_severity_has_a_row_with_what_became_of_the_videos():
     assert (figures["videos"], figures["real"], figures["fake"]) == (60, 20, 40)
     rows = {row["severity"]: row for row in figures["distortions"]}
     assert all(row["auc"]["value"] == 1 and row["unreadable"] == 3 for row in rows.values())
+    assert all(row["mean_of_frames_auc"]["value"] == 0 for row in rows.values())
+    assert all(row["auc_difference"]["interval"] == [1, 1] for row in rows.values())
     assert rows[0]["balanced_accuracy"]["value"] == 1
     assert rows[5]["balanced_accuracy"]["value"] == 0.5  # all fakes under the threshold
     assert (rows[4]["no_face_share"], rows[5]["no_face_share"]) == (0, 3 / 60)
@@ -123,6 +129,8 @@ def test_the_text_and_the_picture_show_every_kind():
         "slices": [],
         "partial_fakes": {"clips": 0, "auc": {"value": None, "reason": "of no matter"}},
         "self_blended": None,
+        "mistakes": {},
+        "shortcuts": None,
         "robustness": figures,
     }
     text = markdown(document)
@@ -170,6 +178,7 @@ def test_a_video_is_scored_as_the_file_on_the_disk_is(distorted_scorer, face_det
     np.testing.assert_array_equal(row.frames, found.clips[0].frames)
     (scored,) = score_clips(tiny_detector(), [row])
     assert face.clip_logit == pytest.approx(scored.clip_logit, abs=1e-5)
+    assert face.frame_logit == pytest.approx(scored.frame_logits.mean(), abs=1e-5)
     assert (pattern.clip_logit, pattern.unreadable) == (None, False)
     assert (damaged.clip_logit, damaged.unreadable) == (None, True)
 

@@ -46,6 +46,7 @@ def result(folder) -> dict:
         folder / "report",
         split="validation",
         self_blended=True,
+        shortcuts=True,
     )
 
 
@@ -69,6 +70,9 @@ def test_every_measure_is_there(result):
     assert result["self_blended"]["fake"] == 4
     assert {entry["by"] for entry in result["slices"]} >= {"face size", "brightness", "duration"}
     assert result["robustness"] is None
+    assert result["shortcuts"]["metadata"] is None  # without the files
+    assert len(result["shortcuts"]["faceless"]["per_setting"]) == 2
+    assert [len(result["mistakes"][label]) for label in ("real", "fake")] == [4, 5]
 
 
 def test_a_split_that_the_model_was_calibrated_on_is_told(result, folder):
@@ -134,7 +138,7 @@ def test_videos_to_distort_are_found_by_the_name_of_their_source(folder, tmp_pat
             str(folder / "model"),
             tmp_path / "out",
             split="validation",
-            robustness=RobustnessConfig(roots=(tmp_path,)),
+            roots=(tmp_path,),
         )
     with pytest.raises(DatasetError, match="does not say how its videos were listed"):
         evaluate(
@@ -142,7 +146,18 @@ def test_videos_to_distort_are_found_by_the_name_of_their_source(folder, tmp_pat
             str(folder / "model"),
             tmp_path / "out",
             split="validation",
-            robustness=RobustnessConfig(roots=(tmp_path,)),
+            roots=(tmp_path,),
+        )
+
+
+def test_videos_are_not_distorted_without_their_files(folder, tmp_path):
+    with pytest.raises(DatasetError, match="Give the folders"):
+        evaluate(
+            [str(folder / "set")],
+            str(folder / "model"),
+            tmp_path / "out",
+            split="validation",
+            robustness=RobustnessConfig(),
         )
 
 
@@ -182,9 +197,8 @@ def test_the_videos_of_the_split_are_distorted_and_each_models_results_kept_apar
                 str(model),
                 tmp_path / "out",
                 split="validation",
-                robustness=RobustnessConfig(
-                    roots=(tmp_path / "ffpp",), kinds=("blur",), num_videos=4
-                ),
+                roots=(tmp_path / "ffpp",),
+                robustness=RobustnessConfig(kinds=("blur",), num_videos=4),
             )
     (keys, kinds, first), (_, _, second) = asked
     assert sorted(keys) == ["ffpp/youtube/c23/010", "ffpp/youtube/c23/011"]
