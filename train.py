@@ -34,6 +34,9 @@ class Arguments:
     """More data sets, of which only the validation split is used: real videos of other sources, so
     that the thresholds hold for them too."""
 
+    about_data: str = ""
+    """Where the data are from and under which terms, in whole sentences for the model's card."""
+
     weights: str = "microsoft/resnet-50"
     """Folder or Hub repository with the published ResNet-50 files."""
 
@@ -116,6 +119,7 @@ def main() -> int:
                     save_every=arguments.save_every,
                     resume=arguments.resume,
                     validation_data=arguments.validation_data,
+                    about_data=arguments.about_data,
                 ),
                 on_step=on_step,
             )

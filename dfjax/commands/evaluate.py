@@ -47,10 +47,16 @@ class Evaluate:
     self_blended: bool = False
     """Also tell real clips from fakes that are blended from them."""
 
-    robustness: tuple[Path, ...] = ()
-    """The folders that the data sets were prepared from, in the same order. Their videos are
-    re-encoded and distorted, then searched for faces and scored anew. Can be stopped and started
-    again: the same command goes on where it was."""
+    shortcuts: bool = False
+    """Also measure whether labels can be told without the face: by what is around it and, with
+    --roots, by the files' metadata alone. Both should be near an AUC of 0.5."""
+
+    roots: tuple[Path, ...] = ()
+    """The folders that the data sets were prepared from, in the same order."""
+
+    robustness: bool = False
+    """Also re-encode and distort the videos of --roots, search them for faces and score them anew.
+    Can be stopped and started again: the same command goes on where it was."""
 
     robustness_kinds: tuple[Kind, ...] = KINDS
     """Which distortions; all but "everyday" come in five severities."""
@@ -58,21 +64,29 @@ class Evaluate:
     robustness_videos: int = 100
     """How many videos are distorted, at most; half of them real, half fake."""
 
+    card: bool = False
+    """Also put the report and its pictures into the model's own folder, and write its card anew."""
+
     def run(self) -> int:
         """Returns the exit code."""
         import datasets
 
         from dfjax.evaluation.markdown import cell
         from dfjax.evaluation.run import RobustnessConfig, evaluate
+        from dfjax.hub.model import add_evaluation
         from dfjax.predictor import model_source
 
         datasets.disable_progress_bars()
+        if self.card and not Path(model_source(self.model)).is_dir():
+            raise DfjaxError(
+                f"--card writes into the model's folder, and {model_source(self.model)} is none. "
+                "Download the model first, and name its folder."
+            )
         if not self.datasets:
             raise DfjaxError("No data set was named. Give at least one.")
         robustness = None
         if self.robustness:
             robustness = RobustnessConfig(
-                roots=self.robustness,
                 kinds=self.robustness_kinds,
                 num_videos=self.robustness_videos,
             )
@@ -85,6 +99,8 @@ class Evaluate:
                     self.out,
                     split=self.split,
                     self_blended=self.self_blended,
+                    shortcuts=self.shortcuts,
+                    roots=self.roots,
                     robustness=robustness,
                     on_progress=lambda stage, done, total: progress.update(
                         task,
@@ -98,6 +114,8 @@ class Evaluate:
                     "Stopped. The same command does not distort again what was distorted."
                 )
                 return 130
+        if self.card:
+            add_evaluation(Path(model_source(self.model)), self.out)
         figures = report["figures"]
         counts = figures["counts"]
         console = Console(stderr=True)

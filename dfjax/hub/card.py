@@ -1,5 +1,6 @@
 """The model card: what a checkpoint is and how far to trust it, in its own figures."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -7,12 +8,19 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from dfjax.config import Config
 from dfjax.data.sources import TITLES, title
-from dfjax.evaluation.markdown import table
+from dfjax.evaluation.markdown import further_sections, table
 from dfjax.hub import card_tables
 from dfjax.hub.record import Record
+from dfjax.hub.results import results_table
 
 MODEL_ID_PLACEHOLDER = "OWNER/NAME"
 """Stands in a card for the repository's name, until a push puts the name there."""
+
+EVALUATION_FILE = "report.json"
+"""In a checkpoint: the evaluation that its card shows."""
+
+PICTURES = "figures"
+"""In a checkpoint: the folder with the evaluation's pictures."""
 
 _TEMPLATE = """\
 ---
@@ -62,25 +70,42 @@ Per data set and compression:
 
 {failures}
 
-**These figures are not a measure of unseen data.** Calibration and thresholds were fitted on the
-same {split} videos{chosen}. On other sources, codecs or manipulations expect less.
+{further}**These figures are not a measure of unseen data.** Calibration and thresholds were fitted
+on the same {split} videos{chosen}. On other sources, codecs or manipulations expect less.
 `python -m dfjax evaluate` measures the model on other data.
 
 ## Training
 
-{data_name}. Training and validation share no group of identities; how far a group tells people
-apart is the data set's to say.
+{data_name}.{about} Training and validation share no group of identities; how far a group tells
+people apart is the data set's to say.
 
 {splits}
 
 Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. Training took {seconds} s;
-{versions}. Published are the weights of step {step}, the {published}.
+{versions}. Published are the weights of step {step}, the {published}. {rounding}
 
 <details><summary>All settings of the training</summary>
 
 {train_config}
 
 </details>
+
+## Train a better one
+
+With your own copies of FaceForensics++ (published layout, with its split files) and of DFDC, the
+files of `microsoft/resnet-50`, a GPU, and the code of dfjax, the whole encoder can be trained on
+crops of 224 pixels; this model has {image_size} pixels and {step} steps.
+
+```
+python -m dfjax prepare ffpp FFPP --out prepared/ffpp --compressions c23 c40 --codec-variants 1
+python -m dfjax prepare dfdc DFDC --out prepared/dfdc
+python train.py --data prepared/ffpp prepared/dfdc --out runs/own --compute-dtype bfloat16 \
+    --trained-stages 5 --steps 20000 --pairs 16 --clip-frames 16 --validate-every 1000
+python -m dfjax evaluate prepared/ffpp prepared/dfdc --split validation --self-blended --shortcuts \
+    --roots FFPP DFDC --robustness --model runs/own/checkpoint --out report --card
+```
+
+`docs/training.md` of the project says what each part does and what was tried.
 
 ## What it is for, and what it is not for
 
@@ -146,13 +171,16 @@ def model_card(
     config: Config,
     *,
     training: Mapping[str, Any],
+    evaluation: Mapping[str, Any] | None = None,
     model_id: str = MODEL_ID_PLACEHOLDER,
 ) -> str:
     """Returns the README.md of a checkpoint: YAML front matter and Markdown.
 
     Args:
       config: The checkpoint's config; its thresholds and shapes are stated.
-      training: What training recorded in `training.json`; every figure is taken from there.
+      training: What training recorded in `training.json`.
+      evaluation: What `evaluate` wrote to `report.json`: its figures take the place of those that
+        training recorded, and its pictures lie in `PICTURES`. None: there is no evaluation.
       model_id: Repository or folder named in the example. The default is replaced by a push.
 
     Raises:
@@ -160,6 +188,8 @@ def model_card(
     """
     record = Record(training)
     report = record.at("validation")
+    if evaluation is not None:
+        report = Record(evaluation, file=EVALUATION_FILE).at("figures")
     calibration = config.calibration
     datasets = [str(name) for name in report.values("counts", "datasets")]
     data_name = record.text("data", "name")
@@ -190,6 +220,7 @@ def model_card(
         per_method=card_tables.per_method(report),
         per_setting=card_tables.per_setting(report),
         failures=card_tables.failures(report),
+        further=_further(evaluation),
         chosen=", and the published weights were chosen by them"
         if record.text("published") == "best"
         else "",
@@ -199,11 +230,37 @@ def model_card(
         seconds=f"{record.number('seconds'):.0f}",
         versions=_listed(record.at("versions").flat()),
         step=record.count("step"),
+        about=_about(training),
+        rounding=_rounding(training),
         published="best on validation" if record.text("published") == "best" else "last",
         train_config=table(["setting", "value"], settings.items()),
         datasets=", ".join(TITLES[key] for key in used) or "the data sets",
         sources=_sources(used, settings),
     )
+
+
+def _further(evaluation: Mapping[str, Any] | None) -> str:
+    """Returns what was measured beside the figures of the split, with the pictures."""
+    if evaluation is None:
+        return ""
+    pictures = "\n".join(
+        f"![{words}]({name}.png)"
+        for name, words in (
+            ("roc", "ROC curves"),
+            ("probabilities", "Scores of real and fake videos"),
+            ("reliability", "Reliability"),
+            ("methods", "Methods of manipulation"),
+        )
+    )
+    beside = f"""## Beside published figures
+
+Each row was measured on other videos, so no two can be compared as they stand; those of others are
+what they report.
+
+{results_table(evaluation, name="this model")}"""
+    sections = [pictures, *map(str.strip, further_sections(evaluation)), beside]
+    text = "".join(f"{section}\n\n" for section in sections if section)
+    return re.sub(r"\]\((\w+\.png)\)", rf"]({PICTURES}/\1)", text)
 
 
 def _front_matter(report: Record, model_id: str) -> ModelCardData:
@@ -260,6 +317,23 @@ def _trained(settings: Mapping[str, Any]) -> str:
             "its frames only."
         )
     return " ".join(sentences)
+
+
+def _about(training: Mapping[str, Any]) -> str:
+    """Returns what whoever trained the model says of the data's origins, as sentences."""
+    about = str(training["data"].get("about") or "").strip()
+    return f" {about}" if about else ""
+
+
+def _rounding(training: Mapping[str, Any]) -> str:
+    """Returns what the digits that were left off changed; nothing where it was not measured."""
+    if "rounding" not in training:
+        return ""
+    change = Record(training).number("rounding", "largest_logit_change")
+    return (
+        "Kernels are published with the digits of float16; that changed no logit of the validation "
+        f"clips, nor of their frames, by more than {change:.5f}."
+    )
 
 
 def _counted(report: Record) -> str:

@@ -1,5 +1,8 @@
 """The folder of a model repository: weights, configs and card, loaded back before they leave."""
 
+import json
+import re
+import shutil
 from pathlib import Path
 
 import jax
@@ -9,7 +12,8 @@ from flax import nnx
 from huggingface_hub import ModelCard
 
 from dfjax.errors import HubError
-from dfjax.hub.card import MODEL_ID_PLACEHOLDER
+from dfjax.evaluation.run import fingerprint
+from dfjax.hub.card import EVALUATION_FILE, MODEL_ID_PLACEHOLDER, PICTURES, model_card
 from dfjax.hub.folder import copy_known_files, read_front_matter, require
 from dfjax.models.detector import Detector
 
@@ -19,6 +23,8 @@ MODEL_FILES = (
     "config.json",
     "preprocessor_config.json",
     "training.json",
+    EVALUATION_FILE,
+    f"{PICTURES}/*.png",
     "model.safetensors",
     "model-*-of-*.safetensors",
     "model.safetensors.index.json",
@@ -26,6 +32,42 @@ MODEL_FILES = (
 """The files of a checkpoint that are published, as patterns; nothing else is."""
 
 _PIPELINE_TAG = "video-classification"
+
+
+def add_evaluation(checkpoint: Path, report: Path) -> None:
+    """Puts an evaluation into a checkpoint: its figures, its pictures, and the card anew.
+
+    Args:
+      checkpoint: Folder of the model, as `train.py` writes it.
+      report: Folder that `evaluate` wrote, of this very model.
+
+    Raises:
+      HubError: The report is of other weights or another config, or a file is missing.
+      ModelFormatError: The model cannot be loaded, or a figure that the card states is absent.
+    """
+    try:
+        evaluation = json.loads((report / EVALUATION_FILE).read_text(encoding="utf-8"))
+        training = json.loads((checkpoint / "training.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise HubError(
+            f"A card needs {EVALUATION_FILE} of an evaluation and training.json of the model: "
+            f"{error}."
+        ) from error
+    detector = Detector.from_pretrained(checkpoint)
+    known = fingerprint(nnx.state(detector), detector.config)
+    measured = evaluation["model"]["fingerprint"]
+    if measured != known:
+        raise HubError(
+            f"{report} measured a model with fingerprint {measured}; that in {checkpoint} has "
+            f"{known}. Evaluate this one."
+        )
+    card = model_card(detector.config, training=training, evaluation=evaluation)
+    shutil.rmtree(checkpoint / PICTURES, ignore_errors=True)
+    (checkpoint / PICTURES).mkdir()
+    for name in re.findall(rf"\]\({PICTURES}/([^)]+)\)", card):
+        shutil.copyfile(report / name, checkpoint / PICTURES / name)
+    shutil.copyfile(report / EVALUATION_FILE, checkpoint / EVALUATION_FILE)
+    (checkpoint / "README.md").write_text(card, encoding="utf-8")
 
 
 def build_model_folder(source: Path, folder: Path, repo_id: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`training.json`: what a training recorded, read with the checks that a model card needs."""
+"""What a training or an evaluation recorded, read with the checks that a model card needs."""
 
 import math
 from collections.abc import Mapping
@@ -8,22 +8,25 @@ from dfjax.errors import ModelFormatError
 
 
 class Record:
-    """A part of `training.json` whose values are checked when they are read."""
+    """A part of a recorded file whose values are checked when they are read."""
 
-    def __init__(self, values: Any, where: tuple[str, ...] = ()):
-        self._values, self._where = values, where
+    def __init__(self, values: Any, where: tuple[str, ...] = (), *, file: str = "training.json"):
+        self._values, self._where, self._file = values, where, file
 
     def at(self, *keys: str) -> "Record":
         """Returns the object under `keys`."""
         value = self._get(keys)
         if not isinstance(value, Mapping):
             raise self._unusable(keys, value, "an object")
-        return Record(value, (*self._where, *keys))
+        return Record(value, (*self._where, *keys), file=self._file)
 
     def rows(self, *keys: str) -> "list[Record]":
         """Returns the objects of the list under `keys`."""
         rows = self.values(*keys)
-        return [Record(row, (*self._where, *keys, str(n))) for n, row in enumerate(rows)]
+        return [
+            Record(row, (*self._where, *keys, str(n)), file=self._file)
+            for n, row in enumerate(rows)
+        ]
 
     def values(self, *keys: str) -> list[Any]:
         """Returns the list under `keys`."""
@@ -71,7 +74,7 @@ class Record:
         flat = {}
         for key, value in self._values.items():
             if isinstance(value, Mapping):
-                inner = Record(value, (*self._where, key)).flat()
+                inner = Record(value, (*self._where, key), file=self._file).flat()
                 flat |= {f"{key}.{name}": item for name, item in inner.items()}
             else:
                 flat[key] = value
@@ -83,15 +86,15 @@ class Record:
             where = (*where, key)
             if not isinstance(value, Mapping) or value.get(key) is None:
                 raise ModelFormatError(
-                    f"training.json has no `{'.'.join(where)}`, which the model card states. "
-                    "Train again with this version of dfjax."
+                    f"{self._file} has no `{'.'.join(where)}`, which the model card states. "
+                    "Make it again with this version of dfjax."
                 )
             value = value[key]
         return value
 
     def _unusable(self, keys: tuple[str, ...], value: Any, needed: str) -> ModelFormatError:
         return ModelFormatError(
-            f"`{'.'.join((*self._where, *keys))}` in training.json is {value!r}; the model card "
+            f"`{'.'.join((*self._where, *keys))}` in {self._file} is {value!r}; the model card "
             f"needs {needed}."
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 
@@ -24,7 +25,7 @@ from dfjax.data.store import ClipStore, StoredClip
 from dfjax.errors import DatasetError, TrainingError
 from dfjax.evaluation.calibration import calibrate_on
 from dfjax.evaluation.report import report
-from dfjax.evaluation.scoring import Scorer
+from dfjax.evaluation.scoring import ScoredClip, Scorer
 from dfjax.models.detector import Detector
 from dfjax.models.weights import load_resnet
 from dfjax.train_config import TrainConfig
@@ -56,6 +57,7 @@ class RunOptions:
     workers: int = 0  # threads that decode; 0: one per core
     save_every: int = 200  # steps between two saves
     validation_data: tuple[str, ...] = ()  # more data sets, of which only "validation" is used
+    about_data: str = ""  # origins and terms of the data, sentences for the card
     resume: bool = False  # go on with the run that the folder holds, or begin it
 
 
@@ -152,13 +154,15 @@ def run(
         state = trainer.run(state)
         if train_config.publish == "best" and saves.best_step is not None:
             state = saves.restore(saves.best_step, state)
-    nnx.update(detector, _rounded(trainer.variables(state)))
+    exact = trainer.variables(state)
+    nnx.update(detector, _rounded(exact))
     scored = validation.score(nnx.state(detector))
     calibration = calibrate_on(scored, max_false_positive_rate=train_config.max_false_positive_rate)
     detector.config = dataclasses.replace(config, calibration=calibration)
     training = {
         "data": {
             "name": _data_name(store.clips),
+            "about": options.about_data,
             "train": _counts(store.clips),
             "validation": _counts([clip.row for clip in scored]),
             "skipped": _skipped(sources),
@@ -169,6 +173,7 @@ def run(
         "command": options.command,
         "published": train_config.publish,
         "step": int(state.step),
+        "rounding": {"largest_logit_change": _largest_change(validation.score(exact), scored)},
         "validation": report(scored, load_skipped(measured, SPLIT), calibration, split=SPLIT),
         "seconds": round(time.perf_counter() - started, 1),
     }
@@ -185,6 +190,17 @@ def _rounded(variables: nnx.State) -> nnx.State:
     """
     return jax.tree.map(
         lambda x: x.astype(jnp.float16).astype(x.dtype) if x.ndim > 1 else x, variables
+    )
+
+
+def _largest_change(exact: Sequence[ScoredClip], rounded: Sequence[ScoredClip]) -> float:
+    """Returns by how much rounding changed a logit at most, of a clip or of one of its frames."""
+    return max(
+        max(
+            abs(before.clip_logit - after.clip_logit),
+            float(np.abs(before.frame_logits - after.frame_logits).max()),
+        )
+        for before, after in zip(exact, rounded, strict=True)
     )
 
 

@@ -32,6 +32,7 @@ def _record() -> dict[str, Any]:
     return {
         "data": {
             "name": "FaceForensics++ c23",
+            "about": "The stills are of a private album.",
             "train": counted(*videos, "clips"),
             "validation": counted(*videos, "clips"),
             "skipped": counted("no_face", "unreadable", "missing"),
@@ -50,6 +51,7 @@ def _record() -> dict[str, Any]:
         "step": 432,
         "published": "last",
         "command": "python train.py",
+        "rounding": {"largest_logit_change": 0.00123},
         "validation": {
             "split": "validation",
             "counts": {**counted(*videos, "clips", "frames"), "datasets": ["ffpp"]},

@@ -45,6 +45,8 @@ def shown(path: tuple[Any, ...], figure: Any) -> str:
     match path:
         case ("seconds",):
             return f"{figure:.0f}"
+        case ("rounding", *_):
+            return f"{figure:.5f}"
         case ("validation", *_, "wanted_false_positive_rate"):
             return f"{figure:.0%}"
         case ("validation", *_) if isinstance(figure, float):
@@ -99,8 +101,8 @@ def test_a_missing_figure_is_named(training: dict[str, Any]):
     for path, value in list(leaves(training)):
         if path[:2] == ("data", "skipped") or path[0] in ("train_config", "versions"):
             continue  # these hold whatever was recorded
-        if path[-1] == "known":
-            continue
+        if path[-1] in ("known", "about") or path[0] == "rounding":
+            continue  # of a model that has none, nothing is said
         parent = parent_of(training, path)
         del parent[path[-1]]
         with pytest.raises(ModelFormatError, match=f"no `{'.'.join(map(str, path))}`"):
@@ -134,10 +136,10 @@ def test_a_figure_that_could_not_be_measured_is_told_with_the_reason(training: d
 @pytest.mark.parametrize(
     ("settings", "words", "absent"),
     [
-        ({"trained_stages": 0}, "the encoder keeps the ImageNet weights", "blended"),
+        ({"trained_stages": 0}, "the encoder keeps the ImageNet weights", "blended with"),
         ({"trained_stages": 3}, "stem and stages the last 3 were trained", "**baseline**"),
         ({"trained_stages": 2, "self_blended": 0.4}, "40% were real clips", "frames only"),
-        ({"trained_stages": 2, "partial_fakes": 0.25}, "chance of 25% a fake", "blended"),
+        ({"trained_stages": 2, "partial_fakes": 0.25}, "chance of 25% a fake", "blended with"),
     ],
 )
 def test_the_card_says_what_was_trained_on_what(training, settings, words, absent):
