@@ -192,6 +192,7 @@ class TrainConfig:
     partial_fakes: float = 0.25  # chance of a fake to be manipulated in a part of its frames only
     blend: BlendConfig = BlendConfig()
     augmented: float = 0.9  # share of pairs that codec and camera change, as `augment` says
+    augment_ramp: int = 0  # steps in which that share grows from nothing, evenly
     augment: AugmentConfig = AugmentConfig()
 
     trained_stages: int = 2  # of the encoder, from the last; 0: frozen; 5: all and the stem
@@ -217,7 +218,8 @@ class TrainConfig:
         for name in ("steps", "clip_frames", "max_stride", "accumulation", "validate_every"):
             value = getattr(self, name)
             require(value >= 1, f"TrainConfig.{name} is {value}; it must be at least 1.")
-        for name in ("pairs", "still_pairs", "warmup_steps", "weight_decay", "frame_loss_weight"):
+        at_least_0 = ("pairs", "still_pairs", "warmup_steps", "augment_ramp")
+        for name in (*at_least_0, "weight_decay", "frame_loss_weight"):
             value = getattr(self, name)
             require(value >= 0, f"TrainConfig.{name} is {value}; it must be at least 0.")
         for name in ("learning_rate", "clip_norm", "layer_decay", "max_false_positive_rate"):

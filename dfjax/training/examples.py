@@ -24,7 +24,9 @@ class Examples:
     frame_is_fake: Any  # float32 [B,T]
 
 
-def make_examples(keys: jax.Array, batch: PairBatch, config: TrainConfig) -> Examples:
+def make_examples(
+    keys: jax.Array, batch: PairBatch, config: TrainConfig, augmented: jax.Array | float
+) -> Examples:
     """Returns the clips of one part of a batch, with labels.
 
     All that is drawn hangs on the pair's own key, so it does not matter how the pairs are spread
@@ -34,6 +36,7 @@ def make_examples(keys: jax.Array, batch: PairBatch, config: TrainConfig) -> Exa
       keys: [P], one per pair.
       batch: Its arrays are [P,…], without the axis of parts.
       config: Shares and ranges.
+      augmented: Share of the pairs that codec and camera change, at most `config.augmented`.
     """
     pair_keys = jax.vmap(lambda key: jax.random.split(key, 5))(keys)
     drawn = jax.vmap(jax.random.bernoulli, in_axes=(0, None))
@@ -60,10 +63,10 @@ def make_examples(keys: jax.Array, batch: PairBatch, config: TrainConfig) -> Exa
     clips = jnp.stack([real, fake], axis=1).reshape(-1, *real.shape[1:])
     frame_mask = jnp.repeat(batch.frame_mask, 2, axis=0)
     if config.augmented > 0:
-        is_changed = drawn(pair_keys[:, 3], config.augmented)
+        is_changed = drawn(pair_keys[:, 3], augmented)
         augment_keys = jnp.repeat(pair_keys[:, 4], 2, axis=0)  # the same for both clips of a pair
-        augmented = augment(augment_keys, clips, frame_mask, config.augment)
-        clips = jnp.where(jnp.repeat(is_changed, 2)[:, None, None, None, None], augmented, clips)
+        changed = augment(augment_keys, clips, frame_mask, config.augment)
+        clips = jnp.where(jnp.repeat(is_changed, 2)[:, None, None, None, None], changed, clips)
     labels = jnp.stack([jnp.zeros_like(is_manipulated), is_manipulated], axis=1)
     frame_is_fake = labels.reshape(frame_mask.shape).astype(jnp.float32)
     return Examples(clips, frame_mask, jnp.max(frame_is_fake, axis=1), frame_is_fake)

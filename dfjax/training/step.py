@@ -92,6 +92,7 @@ def _gradients(
     loss of the whole batch.
     """
     frozen_stages = max(0, parts.num_stages - config.trained_stages)
+    augmented = config.augmented * jnp.minimum(1, (1 + state.step) / max(1, config.augment_ramp))
 
     def loss_fn(params: Any, batch_stats: Any, clips: Any, stills: Any, key: jax.Array):
         detector = nnx.merge(parts.graph, params, batch_stats, frozen, copy=True)
@@ -103,7 +104,7 @@ def _gradients(
         grads, batch_stats, metrics = carry
         clips, stills, clip_keys, still_keys, key = part
         clips, stills = (
-            None if pairs is None else make_examples(keys, pairs, config)
+            None if pairs is None else make_examples(keys, pairs, config, augmented)
             for pairs, keys in ((clips, clip_keys), (stills, still_keys))
         )
         gradient_fn = jax.value_and_grad(loss_fn, has_aux=True)

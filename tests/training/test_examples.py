@@ -36,7 +36,7 @@ def _pairs(**changes) -> PairBatch:
 
 @functools.cache
 def _compiled(config: TrainConfig):
-    return jax.jit(lambda keys, pairs: make_examples(keys, pairs, config))
+    return jax.jit(lambda keys, pairs: make_examples(keys, pairs, config, config.augmented))
 
 
 def _examples(config: TrainConfig, pairs: PairBatch, seed: int = 0) -> Examples:
