@@ -38,7 +38,8 @@ class Arguments:
     """Where the data are from and under which terms, in whole sentences for the model's card."""
 
     weights: str = "microsoft/resnet-50"
-    """Folder or Hub repository with the published ResNet-50 files."""
+    """Folder or Hub repository with the published ResNet-50 files; or with a model of dfjax, to go
+    on from all that it has learnt."""
 
     resume: bool = False
     """Go on with the run that RUN holds."""

@@ -31,7 +31,7 @@ INDEX_NAME = "model.safetensors.index.json"
 SaveDtype = Literal["auto", "float32", "float16", "bfloat16"]
 """How kernels are stored; see `write_model`."""
 
-_MODEL_TYPE = "dfjax"
+MODEL_TYPE = "dfjax"
 _WEIGHTS_PATTERN = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
 
 
@@ -67,9 +67,9 @@ def read_config(folder: Path) -> Config:
     values = read_json(folder, CONFIG_NAME)
     where = folder / CONFIG_NAME
     model_type = values.pop("model_type", None)
-    if model_type != _MODEL_TYPE:
+    if model_type != MODEL_TYPE:
         raise ModelFormatError(
-            f"{where} has model_type {model_type!r}; {_MODEL_TYPE!r} is needed, "
+            f"{where} has model_type {model_type!r}; {MODEL_TYPE!r} is needed, "
             "as Detector.save_pretrained writes it."
         )
     schema_version = values.pop("schema_version", None)
@@ -228,7 +228,7 @@ def _published(config: Config) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "dfjax_version": __version__,
         "architectures": ["dfjax.Detector"],
-        "model_type": _MODEL_TYPE,
+        "model_type": MODEL_TYPE,
         **_labels(),
         **config.to_dict(),
     }

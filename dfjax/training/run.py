@@ -27,6 +27,8 @@ from dfjax.evaluation.calibration import calibrate_on
 from dfjax.evaluation.report import report
 from dfjax.evaluation.scoring import ScoredClip, Scorer
 from dfjax.models.detector import Detector
+from dfjax.models.locate import find_folder
+from dfjax.models.pretrained import MODEL_TYPE, read_json
 from dfjax.models.weights import load_resnet
 from dfjax.train_config import TrainConfig
 from dfjax.training.loader import Loader
@@ -80,7 +82,8 @@ def run(
 
     Args:
       sources: Prepared data sets, as for `open_rows`; each has the splits "train" and "validation".
-      weights: Folder or Hub repository with the published ResNet files.
+      weights: Folder or Hub repository with the published ResNet files, for an encoder from
+        ImageNet, or with a detector of the same shape, to go on from all of its weights.
       out: A new folder, or with `options.resume` that of a run with the same configs and data.
       train_config: How to train.
       detector_config: Shape of what follows the encoder.
@@ -116,9 +119,8 @@ def run(
     _refuse_shared_groups(store.clips, validation_clips)
     _require_both_labels(validation_clips)
 
-    encoder = load_resnet(weights)
-    config = dataclasses.replace(config, encoder=encoder.config)
-    detector = Detector(config, rngs=nnx.Rngs(train_config.seed), encoder=encoder)
+    detector, before = _start(weights, config, train_config.seed)
+    config = detector.config
     mesh = data_mesh()
     replicated = NamedSharding(mesh, PartitionSpec())
     parts = ModelParts.of(detector, train_config)
@@ -168,6 +170,7 @@ def run(
             "skipped": _skipped(sources),
             "fingerprint": "+".join(description["fingerprints"]),
         },
+        "started_from": before,
         "train_config": description["train_config"],
         "versions": description["versions"],
         "command": options.command,
@@ -181,6 +184,39 @@ def run(
         detector.save_pretrained(out / "checkpoint")
         (out / "checkpoint" / RECORD_FILE).write_text(dumps(training), encoding="utf-8")
     return training
+
+
+def _start(weights: str, config: Config, seed: int) -> tuple[Detector, dict[str, Any] | None]:
+    """Returns the detector before the first step, and how it was trained if it is one already.
+
+    Args:
+      weights: As for `run`.
+      config: What the data and the command line ask for; the encoder's part is that of `weights`.
+      seed: Of the weights that are new.
+
+    Raises:
+      TrainingError: The detector sees other crops or has another shape than `config`.
+    """
+    folder = find_folder(weights)
+    if read_json(folder, "config.json").get("model_type") != MODEL_TYPE:
+        encoder = load_resnet(weights)
+        config = dataclasses.replace(config, encoder=encoder.config)
+        return Detector(config, rngs=nnx.Rngs(seed), encoder=encoder), None
+    detector = Detector.from_pretrained(folder)
+    for part in ("video", "crops", "detector"):
+        theirs, ours = (to_json_value(getattr(c, part)) for c in (detector.config, config))
+        if theirs != ours:
+            raise TrainingError(
+                f"The detector in {weights} differs from this run in {part}, here and there: "
+                f"{_difference(ours, theirs)}. Prepare the data as it was for that detector, or "
+                "start from an encoder."
+            )
+    detector.config = dataclasses.replace(config, encoder=detector.config.encoder)
+    try:
+        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        record = {}
+    return detector, {key: record.get(key) for key in ("command", "step", "started_from")}
 
 
 def _rounded(variables: nnx.State) -> nnx.State:

@@ -91,6 +91,12 @@ def learning_rate(config: TrainConfig) -> optax.Schedule:
     )
 
 
+def augmented_share(config: TrainConfig) -> optax.Schedule:
+    """Returns by step the share of pairs that are distorted: a ramp, then `config.augmented`."""
+    first = config.augmented / max(1, config.augment_ramp)
+    return optax.linear_schedule(first, config.augmented, max(0, config.augment_ramp - 1))
+
+
 def make_optimizer(config: TrainConfig, num_stages: int) -> optax.GradientTransformation:
     """Returns AdamW with clipped gradients and a learning rate of its own for every stage.
 

@@ -12,7 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from dfjax.train_config import TrainConfig
 from dfjax.training.examples import Examples, make_examples
 from dfjax.training.loader import Batch, PairBatch
-from dfjax.training.state import ModelParts, TrainState, learning_rate
+from dfjax.training.state import ModelParts, TrainState, augmented_share, learning_rate
 
 TrainStep = Callable[[TrainState, Any, Batch, jax.Array], tuple[TrainState, dict[str, jax.Array]]]
 """(state, frozen variables, batch, base key) to (state, metrics)."""
@@ -92,7 +92,7 @@ def _gradients(
     loss of the whole batch.
     """
     frozen_stages = max(0, parts.num_stages - config.trained_stages)
-    augmented = config.augmented * jnp.minimum(1, (1 + state.step) / max(1, config.augment_ramp))
+    augmented = jnp.asarray(augmented_share(config)(state.step))
 
     def loss_fn(params: Any, batch_stats: Any, clips: Any, stills: Any, key: jax.Array):
         detector = nnx.merge(parts.graph, params, batch_stats, frozen, copy=True)

@@ -5,9 +5,14 @@ import math
 from pathlib import Path
 
 import pytest
+import safetensors
+from flax import nnx
 
-from dfjax.hub.card import model_card
+from dfjax.evaluation.run import fingerprint
+from dfjax.hub.card import EVALUATION_FILE, model_card
 from dfjax.hub.model import check_model_folder
+from dfjax.hub.results import results_table
+from dfjax.models.detector import Detector
 from dfjax.models.pretrained import read_config
 from dfjax.predictor import Predictor
 from tests.videos import moving_pattern, portrait_frames, write_video
@@ -25,15 +30,45 @@ def record() -> dict:
     return json.loads((CHECKPOINT / "training.json").read_text())
 
 
-def test_the_model_card_says_what_training_recorded(record):
+@pytest.fixture(scope="module")
+def evaluation() -> dict:
+    return json.loads((CHECKPOINT / EVALUATION_FILE).read_text())
+
+
+def test_the_model_card_says_what_training_recorded_and_evaluation_found(record, evaluation):
     assert (CHECKPOINT / "README.md").read_text() == model_card(
-        read_config(CHECKPOINT), training=record
+        read_config(CHECKPOINT), training=record, evaluation=evaluation
     )
+
+
+def test_the_table_of_the_project_is_that_of_the_evaluation(evaluation):
+    readme = (CHECKPOINT.parent / "README.md").read_text()
+    assert results_table(evaluation, name="dfjax") in readme
+
+
+def test_the_evaluation_is_of_these_weights_and_of_the_data_it_was_calibrated_on(evaluation):
+    detector = Detector.from_pretrained(CHECKPOINT)
+    measured = evaluation["model"]["fingerprint"]
+    assert measured == fingerprint(nnx.state(detector), detector.config)
+    assert all(data["calibrated_on"] for data in evaluation["data"])
+
+
+def test_rounding_to_float16_changed_no_logit_by_a_hundredth(record):
+    with safetensors.safe_open(CHECKPOINT / "model-00001-of-00004.safetensors", "np") as shard:
+        kernels = [name for name in shard.keys() if shard.get_slice(name).get_shape()[1:]]
+        assert {shard.get_slice(name).get_dtype() for name in kernels} == {"F16"}
+    assert 0 < record["rounding"]["largest_logit_change"] <= 1e-2
+
+
+def test_labels_are_not_told_without_the_face(evaluation):
+    """An AUC of 0.5 is chance; whoever reads the figures must know that faces are measured."""
+    for control in evaluation["shortcuts"].values():
+        assert abs(control["auc"]["value"] - 0.5) < 0.1
 
 
 def test_it_is_what_a_push_would_accept():
     check_model_folder(CHECKPOINT)
-    sizes = [path.stat().st_size for path in CHECKPOINT.iterdir()]
+    sizes = [path.stat().st_size for path in CHECKPOINT.rglob("*") if path.is_file()]
     assert max(sizes) <= 16 * 1024**2
     assert sum(sizes) < 64e6
 

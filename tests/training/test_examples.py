@@ -108,6 +108,13 @@ def test_a_pair_that_is_the_same_twice_is_so_behind_camera_and_codec():
     assert np.mean(difference > 0) < 0.01  # noise is drawn from the same key; rounding is free
 
 
+def test_no_pair_is_changed_where_the_share_has_not_begun_to_grow():
+    config = dataclasses.replace(CONFIG, self_blended=0.0, partial_fakes=0.0, augmented=1.0)
+    keys = jax.random.split(jax.random.key(0), NUM_PAIRS)
+    share = jax.jit(lambda augmented: make_examples(keys, _pairs(), config, augmented).clips)
+    np.testing.assert_array_equal(_of_pairs(np.asarray(share(0.0)))[0], _pairs().real)
+
+
 def test_what_is_drawn_for_a_pair_does_not_hang_on_the_other_pairs(examples):
     others = _pairs()
     real = others.real.copy()

@@ -14,7 +14,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from dfjax.train_config import TrainConfig
 from dfjax.training.loader import Batch, PairBatch
-from dfjax.training.state import ModelParts, make_optimizer
+from dfjax.training.state import ModelParts, augmented_share, make_optimizer
 from dfjax.training.step import data_mesh, make_train_step
 from tests.tiny import tiny_detector
 from tests.training.prepared_set import CONFIG, SIZE, plain
@@ -161,6 +161,12 @@ def test_deeper_stages_learn_more_slowly():
     assert sizes["encoder", "stages", 1] == pytest.approx(heads * 0.5, rel=1e-3)
     assert sizes["encoder", "stages", 0] == pytest.approx(heads * 0.25, rel=1e-3)
     assert sizes["encoder", "embedder", "kernel"] == pytest.approx(heads * 0.125, rel=1e-3)
+
+
+def test_distortions_come_slowly_where_that_is_asked_for_and_at_once_where_not():
+    ramp = augmented_share(plain(augmented=0.8, augment_ramp=4))
+    np.testing.assert_allclose([ramp(step) for step in range(6)], [0.2, 0.4, 0.6, 0.8, 0.8, 0.8])
+    assert float(augmented_share(plain(augmented=0.8))(0)) == pytest.approx(0.8)
 
 
 def test_norms_of_frozen_stages_keep_their_statistics():
