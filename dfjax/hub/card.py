@@ -82,7 +82,7 @@ people apart is the data set's to say.
 {splits}
 
 Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. Training took {seconds} s;
-{versions}. Published are the weights of step {step}, the {published}. {rounding}
+{versions}. Published are the weights of step {step}, the {published}. {rounding}{before}
 
 <details><summary>All settings of the training</summary>
 
@@ -232,6 +232,7 @@ def model_card(
         step=record.count("step"),
         about=_about(training),
         rounding=_rounding(training),
+        before=_before(training.get("started_from")),
         published="best on validation" if record.text("published") == "best" else "last",
         train_config=table(["setting", "value"], settings.items()),
         datasets=", ".join(TITLES[key] for key in used) or "the data sets",
@@ -334,6 +335,15 @@ def _rounding(training: Mapping[str, Any]) -> str:
         "Kernels are published with the digits of float16; that changed no logit of the validation "
         f"clips, nor of their frames, by more than {change:.5f}."
     )
+
+
+def _before(started_from: Mapping[str, Any] | None) -> str:
+    """Returns the runs that this one went on from, the last first, as a paragraph."""
+    runs = []
+    while started_from:
+        runs.append(f"step {started_from['step']} of `{started_from['command']}`")
+        started_from = started_from.get("started_from")
+    return f"\n\nIt went on from {', which went on from '.join(runs)}." if runs else ""
 
 
 def _counted(report: Record) -> str:

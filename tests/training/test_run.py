@@ -86,6 +86,7 @@ def test_a_run_leaves_all_that_is_needed_to_read_it_and_to_run_it_again(whole):
         assert (whole / name).read_bytes().startswith(b"\x89PNG")
     record = json.loads((whole / "checkpoint" / "training.json").read_text())
     assert record["data"]["train"]["videos"] == 6 * 3 + 3 * 2
+    assert 0 < record["rounding"]["largest_logit_change"] < 1e-2
     assert (whole / "checkpoint" / "README.md").read_text().startswith("---")
     assert Predictor.from_pretrained(whole / "checkpoint").config.video.num_frames == 8
 
@@ -130,6 +131,25 @@ def test_two_processes_on_loopback_equal_one_with_two_devices(data, tmp_path):
     found, one = _tensors(tmp_path / "two"), _tensors(tmp_path / "one")
     for name, tensor in one.items():
         np.testing.assert_allclose(found[name], tensor, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_a_run_goes_on_from_what_another_model_has_learnt(data, whole, tmp_path):
+    still = ("--weights", str(whole / "checkpoint"), "--learning-rate=1e-12")
+    _finish(_start(data, tmp_path / "on", *still))
+    found, expected = _tensors(tmp_path / "on"), _tensors(whole)
+    for name, tensor in expected.items():
+        np.testing.assert_allclose(found[name], tensor, rtol=1e-3, atol=1e-5, err_msg=name)
+    before, after = (
+        json.loads((run / "checkpoint" / "training.json").read_text())
+        for run in (whole, tmp_path / "on")
+    )
+    assert before["started_from"] is None
+    assert after["started_from"]["command"] == before["command"]
+    assert after["started_from"]["step"] == 8
+    other_shape = _start(data, tmp_path / "x", *still, "--detector.hidden-size=4")
+    output, _ = other_shape.communicate(timeout=120)
+    assert other_shape.returncode == 1
+    assert "differs from this run in detector" in output and "hidden_size" in output
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(data, whole):
