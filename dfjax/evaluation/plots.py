@@ -1,5 +1,6 @@
 """Pictures of a report. Each is a figure of its own: no window, nothing kept between them."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from dfjax.evaluation.protocol import Scores
 
 _REAL, _FAKE, _GREY = "tab:blue", "tab:red", "0.6"
 
+_CHARACTERS_PER_INCH = 12  # of a caption; the widest of such a line still fits
+
 Json = Mapping[str, Any]
 
 
@@ -29,7 +32,8 @@ def draw_roc(videos: Scores, caption: str) -> Figure:
             fpr, tpr, _ = roc_curve(of_set.is_fake, of_set.logits, drop_intermediate=False)
             axes.plot(fpr, tpr, label=f"{name}: {counts['real']} real, {counts['fake']} fake")
     axes.set(xlabel="share of real videos called fake", ylabel="share of fakes called fake")
-    axes.set(xlim=(0, 1), ylim=(0, 1.01), title=f"ROC\n{caption}")
+    axes.set(xlim=(0, 1), ylim=(0, 1.01))
+    _entitle(figure, "ROC", caption)
     axes.legend(loc="lower right", fontsize="small")
     return figure
 
@@ -47,7 +51,7 @@ def draw_probabilities(videos: Scores, threshold: float, caption: str) -> Figure
             )
     axes.axvline(threshold, color="black", linewidth=0.8, label=f"threshold {threshold:.2f}")
     axes.set(xlabel="probability_fake", ylabel="share of the class", xlim=(0, 1))
-    axes.set(title=f"Scores of videos\n{caption}")
+    _entitle(figure, "Scores of videos", caption)
     axes.legend(fontsize="small")
     return figure
 
@@ -72,7 +76,7 @@ def draw_reliability(report: Json, caption: str) -> Figure:
     axes.set(ylabel="share of fakes (real and fake weigh alike)", ylim=(-0.02, 1.02))
     error = report["video"]["calibration_error"]["value"]
     told = "" if error is None else f", calibration error {error:.3f}"
-    axes.set_title(f"Reliability{told}\n{caption}", fontsize="medium")
+    _entitle(figure, f"Reliability{told}", caption)
     axes.legend(loc="upper left", fontsize="small")
     middles = (np.arange(NUM_BINS) + 0.5) / NUM_BINS
     below.bar(middles, [bin["count"] for bin in report["reliability"]], width=0.9 / NUM_BINS)
@@ -97,7 +101,8 @@ def draw_methods(report: Json, caption: str) -> Figure:
     figures.append(report["mean_over_methods"]["auc"])
     figure, axes = _one_panel(7, 1.2 + 0.32 * len(labels))
     _draw_intervals(axes, labels, figures)
-    axes.set(xlabel="AUC, 95% interval", title=f"Methods\n{caption}")
+    axes.set(xlabel="AUC, 95% interval")
+    _entitle(figure, "Methods", caption)
     return figure
 
 
@@ -116,7 +121,8 @@ def draw_slices(slices: Sequence[Json], caption: str) -> Figure:
             figures.append(part["auc"])
     figure, axes = _one_panel(7.5, 1.2 + 0.3 * len(labels))
     _draw_intervals(axes, labels, figures)
-    axes.set(xlabel="AUC, 95% interval", title=f"Parts of the data\n{caption}")
+    axes.set(xlabel="AUC, 95% interval")
+    _entitle(figure, "Parts of the data", caption)
     return figure
 
 
@@ -131,7 +137,8 @@ def draw_robustness(robustness: Json, caption: str) -> Figure:
     kinds = list(dict.fromkeys(row["kind"] for row in distorted))
     columns = min(4, len(kinds))
     lines = -(-len(kinds) // columns)
-    figure = Figure(figsize=(3.1 * columns, 2.6 * lines + 0.7), layout="constrained")
+    size = max(6.2, 3.1 * columns), 2.6 * lines + 1.2  # room for caption and legend
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     curves = (
         ("AUC", "C0-", lambda row: row["auc"]["value"]),
@@ -150,10 +157,18 @@ def draw_robustness(robustness: Json, caption: str) -> Figure:
         axes.grid(color="0.9")
     for axes in panels[len(kinds) :]:
         axes.remove()
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    ncols = 4 if columns > 2 else 2
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=ncols)
     counts = f"{robustness['real']} real and {robustness['fake']} fake distorted"
-    figure.suptitle(f"{caption}\n{counts}, threshold {robustness['threshold']:.2f}")
+    _entitle(figure, f"{counts}, threshold {robustness['threshold']:.2f}", caption)
     return figure
+
+
+def _entitle(figure: Figure, title: str, caption: str) -> None:
+    """Writes a title and a caption over the figure, in lines as wide as it is."""
+    width = int(_CHARACTERS_PER_INCH * figure.get_figwidth())
+    lines = [line for text in (title, caption) for line in textwrap.wrap(text, width)]
+    figure.suptitle("\n".join(lines), fontsize="medium")
 
 
 def _one_panel(width: float, height: float) -> tuple[Figure, Axes]:

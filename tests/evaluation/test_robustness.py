@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flax import nnx
+from matplotlib.text import Text
 
 from dfjax.config import CalibrationConfig, OperatingPoint, dumps
 from dfjax.data.sources import LabelledVideo
@@ -141,6 +142,20 @@ def test_the_text_and_the_picture_show_every_kind():
     for axes in panels:
         auc, *_ = axes.get_lines()
         assert np.asarray(auc.get_ydata()).tolist() == [1.0] * 6
+
+
+@pytest.mark.parametrize("kinds", [("blur",), ("blur", "noise", "resize", "contrast")])
+def test_a_long_caption_stays_inside_of_the_picture(kinds):
+    figures = measure_robustness(_KnownScorer(), VIDEOS, CALIBRATION, kinds=kinds)
+    caption = "one, two, three, four and five data sets, validation split: 623 real, 469 fake"
+    picture = plots.draw_robustness(figures, caption)
+    picture.canvas.draw()
+    captions = [text for text in picture.findobj(Text) if "validation" in text.get_text()]
+    assert len(captions) == len(picture.legends) == 1
+    for artist in (*captions, *picture.legends):
+        box = artist.get_window_extent()
+        assert 0 <= box.x0 and box.x1 <= picture.bbox.x1
+        assert 0 <= box.y0 and box.y1 <= picture.bbox.y1
 
 
 def test_an_unknown_kind_is_refused_with_those_that_there_are():
