@@ -77,10 +77,12 @@ class Evaluate:
         from dfjax.predictor import model_source
 
         datasets.disable_progress_bars()
-        if self.card and not Path(model_source(self.model)).is_dir():
+        model = model_source(self.model)
+        # Now, and not when all is measured.
+        if self.card and not (Path(model) / "training.json").is_file():
             raise DfjaxError(
-                f"--card writes into the model's folder, and {model_source(self.model)} is none. "
-                "Download the model first, and name its folder."
+                f"--card writes into the model's own folder, beside its training.json; {model} is "
+                "no folder that holds one. Name one that train.py wrote, or download the model."
             )
         if not self.datasets:
             raise DfjaxError("No data set was named. Give at least one.")
@@ -95,7 +97,7 @@ class Evaluate:
             try:
                 report = evaluate(
                     self.datasets,
-                    model_source(self.model),
+                    model,
                     self.out,
                     split=self.split,
                     self_blended=self.self_blended,
@@ -115,7 +117,7 @@ class Evaluate:
                 )
                 return 130
         if self.card:
-            add_evaluation(Path(model_source(self.model)), self.out)
+            add_evaluation(Path(model), self.out)
         figures = report["figures"]
         counts = figures["counts"]
         console = Console(stderr=True)

@@ -170,6 +170,21 @@ def load_report(source: str) -> dict:
     return _load(source, REPORT_FILE)
 
 
+def padded_landmarks(row: ClipRow, num_frames: int) -> np.ndarray:
+    """Returns the landmarks of a clip in the shape of the longest, so that one is compiled.
+
+    Args:
+      row: The clip.
+      num_frames: That a clip has at most.
+
+    Returns:
+      float32 [num_frames, 5, 2], xy in crop pixels; the middle of the crop behind its last frame.
+    """
+    landmarks = np.full((num_frames, 5, 2), row.frames.shape[1] / 2, np.float32)
+    landmarks[: len(row.landmarks)] = row.landmarks
+    return landmarks
+
+
 def load_skipped(sources: Sequence[str], split: str) -> dict[str, Any] | None:
     """Returns the videos of a split that gave no clip, by key, as `make_report` describes them.
 

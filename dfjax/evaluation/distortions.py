@@ -67,6 +67,11 @@ def _scaled(share: float) -> Filters:
     ]
 
 
+def _blurred(share: float) -> Filters:
+    """Returns a Gaussian blur; its standard deviation is a share of the height."""
+    return lambda width, height: [f"gblur=sigma={share * height:.3f}:steps=3"]
+
+
 def _pixelated(blocks: int) -> Filters:
     """Returns blocks of one colour, so many from top to bottom."""
     return lambda width, height: [
@@ -130,7 +135,7 @@ DISTORTIONS: dict[str, tuple[Distortion, ...]] = {
         "blur",
         (0.001, 0.002, 0.004, 0.007, 0.012),
         "Gaussian, deviation {:.1%} of the height",
-        lambda share: lambda width, height: [f"gblur=sigma={share * height:.3f}:steps=3"],
+        _blurred,
     ),
     "noise": _levels(
         "noise",
@@ -197,7 +202,7 @@ EVERYDAY = (
         kind="out of focus",
         severity=0,
         setting="Gaussian, deviation 0.4% of the height",
-        filters=lambda width, height: [f"gblur=sigma={0.004 * height:.3f}:steps=3"],
+        filters=_blurred(0.004),
     ),
     Distortion(
         kind="small",

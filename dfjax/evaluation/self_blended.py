@@ -14,7 +14,7 @@ import numpy as np
 
 from dfjax.config import CalibrationConfig
 from dfjax.data.blending import self_blend
-from dfjax.data.prepared import ClipRow
+from dfjax.data.prepared import ClipRow, padded_landmarks
 from dfjax.evaluation import estimates
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.protocol import mean_of_frames, video_scores
@@ -40,12 +40,13 @@ def self_blended(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
         # Padded, so that one shape is compiled.
         count, size = row.frames.shape[:2]
         clips = np.zeros((1, num_frames, size, size, 3), np.float32)
-        landmarks = np.full((1, num_frames, 5, 2), size / 2, np.float32)
-        clips[0, :count], landmarks[0, :count] = row.frames, row.landmarks
+        clips[0, :count] = row.frames
         frame_mask = np.arange(num_frames)[None] < count
         number = zlib.crc32(f"{row.video}/{row.track_id}".encode())
         keys = jax.random.fold_in(base_key, number)[None]
-        blended = np.asarray(_blend(keys, clips, landmarks, frame_mask))[0, :count]
+        blended = np.asarray(
+            _blend(keys, clips, padded_landmarks(row, num_frames)[None], frame_mask)
+        )[0, :count]
         yield dataclasses.replace(
             row,
             method=METHOD,

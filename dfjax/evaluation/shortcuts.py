@@ -21,7 +21,7 @@ from sklearn.feature_extraction import DictVectorizer
 
 from dfjax.config import CalibrationConfig
 from dfjax.data.hull import inside_distance, place_outline, whole_face
-from dfjax.data.prepared import ClipRow
+from dfjax.data.prepared import ClipRow, padded_landmarks
 from dfjax.data.sources import LabelledVideo
 from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.evaluation import estimates
@@ -49,7 +49,6 @@ def faceless(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
       rows: Prepared clips.
       num_frames: That a clip has at most.
     """
-    # Padded, so that one shape is compiled.
     outline = whole_face()
 
     def distances(landmarks: jax.Array, size: int) -> jax.Array:
@@ -58,9 +57,8 @@ def faceless(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
     compiled = jax.jit(distances, static_argnums=1)
     for row in rows:
         count, size = row.frames.shape[:2]
-        landmarks = np.full((num_frames, 5, 2), size / 2, np.float32)
-        landmarks[:count] = row.landmarks
-        is_face = np.asarray(compiled(landmarks, size))[:count] > -MASK_MARGIN * size
+        depths = compiled(padded_landmarks(row, num_frames), size)
+        is_face = np.asarray(depths)[:count] > -MASK_MARGIN * size
         frames = np.where(is_face[..., None], np.uint8(_GREY), row.frames)
         yield dataclasses.replace(row, frames=frames)
 
@@ -158,16 +156,14 @@ def describe_file(path: Path) -> dict[str, float]:
         errors="replace",
         check=False,  # there is no output file, which it complains of
     ).stderr
-    # The first line of the description holds the path, which may hold the label.
-    words = told.replace(str(path), "").replace(path.stem, "")
-    features: dict[str, float] = {
-        f"word {word}": 1.0 for word in re.findall(r"[A-Za-z][\w:/.\-]*", words)
-    }
+    told = told.replace(str(path), "")  # which may hold the label, as a title in the file may
+    words = set(re.findall(r"[A-Za-z][\w:/.\-]*", told)) - {path.stem, path.name}
+    features = {f"word {word}": 1.0 for word in words}
     features["bytes"] = num_bytes
     for name, pattern in _NUMBERS.items():
-        if (found := re.search(pattern, words)) is not None:
+        if (found := re.search(pattern, told)) is not None:
             features[name] = float(found[1])
-    if (found := re.search(r"Duration: (\d+):(\d+):([\d.]+)", words)) is not None:
+    if (found := re.search(r"Duration: (\d+):(\d+):([\d.]+)", told)) is not None:
         hours, minutes, seconds = map(float, found.groups())
         features["duration"] = 3600 * hours + 60 * minutes + seconds
         features["bytes a second"] = num_bytes / max(features["duration"], 0.04)

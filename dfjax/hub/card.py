@@ -70,8 +70,7 @@ Per data set and compression:
 
 {failures}
 
-{further}**These figures are not a measure of unseen data.** Calibration and thresholds were fitted
-on the same {split} videos{chosen}. On other sources, codecs or manipulations expect less.
+{further}{unseen} On other sources, codecs or manipulations expect less.
 `python -m dfjax evaluate` measures the model on other data.
 
 ## Training
@@ -221,9 +220,7 @@ def model_card(
         per_setting=card_tables.per_setting(report),
         failures=card_tables.failures(report),
         further=_further(evaluation),
-        chosen=", and the published weights were chosen by them"
-        if record.text("published") == "best"
-        else "",
+        unseen=_unseen(record, evaluation),
         splits=card_tables.splits(record),
         skipped=_listed(record.at("data", "skipped").flat()),
         fingerprint=record.text("data", "fingerprint"),
@@ -258,10 +255,22 @@ def _further(evaluation: Mapping[str, Any] | None) -> str:
 Each row was measured on other videos, so no two can be compared as they stand; those of others are
 what they report.
 
-{results_table(evaluation, name="this model")}"""
+{results_table(evaluation)}"""
     sections = [pictures, *map(str.strip, further_sections(evaluation)), beside]
     text = "".join(f"{section}\n\n" for section in sections if section)
     return re.sub(r"\]\((\w+\.png)\)", rf"]({PICTURES}/\1)", text)
+
+
+def _unseen(record: Record, evaluation: Mapping[str, Any] | None) -> str:
+    """Returns whether the figures are of the videos that the model was fitted to."""
+    if evaluation is not None and not any(data["calibrated_on"] for data in evaluation["data"]):
+        return "Calibration and thresholds were fitted on other videos, of the validation split."
+    split = record.text("validation", "split")
+    chosen = ", and the published weights were chosen by them"
+    return (
+        "**These figures are not a measure of unseen data.** Calibration and thresholds were "
+        f"fitted on the same {split} videos{chosen if record.text('published') == 'best' else ''}."
+    )
 
 
 def _front_matter(report: Record, model_id: str) -> ModelCardData:

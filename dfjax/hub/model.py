@@ -62,9 +62,11 @@ def add_evaluation(checkpoint: Path, report: Path) -> None:
             f"{known}. Evaluate this one."
         )
     card = model_card(detector.config, training=training, evaluation=evaluation)
+    pictures = re.findall(rf"\]\({PICTURES}/([^)]+)\)", card)
+    require([path.name for path in report.iterdir()], pictures, report)
     shutil.rmtree(checkpoint / PICTURES, ignore_errors=True)
     (checkpoint / PICTURES).mkdir()
-    for name in re.findall(rf"\]\({PICTURES}/([^)]+)\)", card):
+    for name in pictures:
         shutil.copyfile(report / name, checkpoint / PICTURES / name)
     shutil.copyfile(report / EVALUATION_FILE, checkpoint / EVALUATION_FILE)
     (checkpoint / "README.md").write_text(card, encoding="utf-8")

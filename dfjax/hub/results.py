@@ -1,12 +1,6 @@
-"""The results of a model beside published ones, each with what it was measured on.
+"""The results of a model beside published ones, each with what it was measured on."""
 
-`python -m dfjax.hub.results CHECKPOINT` prints the table for the README.
-"""
-
-import json
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from dfjax.data.sources import title
@@ -53,12 +47,13 @@ PUBLISHED = (
 """What others report of theirs. None was measured here, and no two share their videos."""
 
 
-def results_table(evaluation: Mapping[str, Any], *, name: str) -> str:
+def results_table(evaluation: Mapping[str, Any]) -> str:
     """Returns the figures of a model and the published ones as a table.
+
+    The card has it, and the project's README shows the same for `checkpoint/`.
 
     Args:
       evaluation: As `evaluate` gives it.
-      name: Of the model.
 
     Raises:
       ModelFormatError: A figure is absent.
@@ -71,7 +66,7 @@ def results_table(evaluation: Mapping[str, Any], *, name: str) -> str:
             setting = f"{title(row.text('dataset'))} {row.text('compression')}".strip()
             rows.append(
                 (
-                    f"**{name}**",
+                    "**dfjax**",
                     "as its card says",
                     f"{setting}, {figures.text('split')}: {real} real, {fake} fake, "
                     f"{groups} groups of identities",
@@ -80,8 +75,3 @@ def results_table(evaluation: Mapping[str, Any], *, name: str) -> str:
                 )
             )
     return table(_HEADER, [*rows, *PUBLISHED])
-
-
-if __name__ == "__main__":
-    report = json.loads((Path(sys.argv[1]) / "report.json").read_text(encoding="utf-8"))
-    print(results_table(report, name="dfjax"))

@@ -71,6 +71,26 @@ def test_a_report_of_other_weights_is_refused_and_nothing_is_written(report: Pat
     assert sorted((tmp_path / "other").iterdir()) == before
 
 
+def test_a_report_without_a_picture_is_refused_and_the_model_keeps_its_own(
+    evaluated: Path, report: Path, tmp_path: Path
+):
+    damaged = shutil.copytree(report, tmp_path / "damaged")
+    (damaged / "roc.png").unlink()
+    with pytest.raises(HubError, match=r"lacks roc\.png"):
+        add_evaluation(evaluated, damaged)
+    assert (evaluated / PICTURES / "roc.png").exists()
+
+
+def test_a_split_that_nothing_was_fitted_on_is_not_called_so(evaluated: Path):
+    evaluation = json.loads((evaluated / EVALUATION_FILE).read_text())
+    training = json.loads((evaluated / "training.json").read_text())
+    for fitted in (False, True):
+        evaluation["data"][0]["calibrated_on"] = fitted
+        card = model_card(read_config(evaluated), training=training, evaluation=evaluation)
+        assert ("not a measure of unseen data" in card) == fitted
+        assert ("fitted on other videos" in card) != fitted
+
+
 def test_a_folder_without_a_report_is_refused(checkpoint: Path, tmp_path: Path):
     with pytest.raises(HubError, match=r"report\.json"):
         add_evaluation(checkpoint, tmp_path)
@@ -78,9 +98,9 @@ def test_a_folder_without_a_report_is_refused(checkpoint: Path, tmp_path: Path):
 
 def test_each_row_of_the_results_names_its_data(evaluated: Path):
     evaluation = json.loads((evaluated / EVALUATION_FILE).read_text())
-    header, _, *rows = results_table(evaluation, name="ours").splitlines()
+    header, _, *rows = results_table(evaluation).splitlines()
     assert "measured on" in header
-    ours = [row for row in rows if "**ours**" in row]
+    ours = [row for row in rows if "**dfjax**" in row]
     assert len(ours) == 1 and "validation: 2 real, 4 fake, 2 groups" in ours[0]
     assert len(rows) == len(ours) + len(PUBLISHED)
     assert all(cell.strip() for row in rows for cell in row.strip("|").split("|"))
