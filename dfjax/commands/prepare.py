@@ -58,8 +58,12 @@ class Prepare:
     """How many re-encoded versions of each video are added, with H.264 at a constant rate factor
     from 23 to 40 that a real video and its fakes share."""
 
+    filmed: int = 0
+    """How many short videos are made of each picture to train on, as a camera in a hand would take
+    it, with H.264 likewise: far more faces are at hand in pictures than in videos."""
+
     codec_seed: int = 0
-    """Draws those factors."""
+    """Draws those factors, and the ways of the camera."""
 
     workers: int = os.cpu_count() or 1
     """Processes that read videos at once; all cores if not given. The result is the same."""
@@ -82,7 +86,9 @@ class Prepare:
                 video=VideoConfig(num_frames=self.num_frames),
                 crops=CropConfig(image_size=self.image_size, margin=self.margin),
             )
-            codec = CodecConfig(variants=self.codec_variants, seed=self.codec_seed)
+            codec = CodecConfig(
+                variants=self.codec_variants, filmed=self.filmed, seed=self.codec_seed
+            )
         except ValueError as error:
             raise DatasetError(str(error)) from error
         source = read_source(self.source, self.root, **given)

@@ -25,6 +25,7 @@ from dfjax.data.sources import LabelledVideo, Source
 from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.data.workers import read_in_order
 from dfjax.errors import DatasetError
+from dfjax.media.film import NUM_FRAMES as FILM_FRAMES
 
 _FRAMES_PER_SHARD = 1024
 """What an interrupted run does again at most; some 80 MB of crops of 224 pixels."""
@@ -61,7 +62,9 @@ def prepare(
     _claim_folder(out, source, config, codec)
     scratch = out / "unfinished"
     shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
-    shards = _shards(source.videos, out, config.video.num_frames * (1 + codec.variants))
+    per_video = config.video.num_frames * (1 + codec.variants)
+    per_still = 1 + FILM_FRAMES * codec.filmed
+    shards = _shards(source.videos, out, per_video, per_still)
     waiting = [
         video for shard in shards if not shard.outcome_file.exists() for video in shard.videos
     ]
@@ -128,7 +131,9 @@ class _Shard:
     outcome_file: Path  # written after it
 
 
-def _shards(videos: Sequence[LabelledVideo], out: Path, frames_per_video: int) -> list[_Shard]:
+def _shards(
+    videos: Sequence[LabelledVideo], out: Path, frames_per_video: int, frames_per_still: int
+) -> list[_Shard]:
     """Returns the shards of all splits, of about as many frames each."""
     parts: dict[str, list[list[LabelledVideo]]] = {}
     num_frames: dict[str, int] = collections.Counter()
@@ -139,7 +144,7 @@ def _shards(videos: Sequence[LabelledVideo], out: Path, frames_per_video: int) -
             num_frames[video.split] = 0
         members[-1].append(video)
         is_still = video.path.suffix.lower() in STILL_SUFFIXES
-        num_frames[video.split] += 1 if is_still else frames_per_video
+        num_frames[video.split] += frames_per_still if is_still else frames_per_video
     shards = []
     for split, members in parts.items():
         for index, chosen in enumerate(members):

@@ -7,6 +7,7 @@ from huggingface_hub import DatasetCardData
 
 from dfjax.data.rows import NO_FACE, CodecConfig, Outcome
 from dfjax.data.sources import Source, title
+from dfjax.media.film import NUM_FRAMES
 
 
 def make_report(outcomes: Mapping[str, Mapping[str, Outcome]], source: Source) -> dict[str, Any]:
@@ -82,13 +83,15 @@ def dataset_card(datasets: Iterable[str], codec: CodecConfig, report: Mapping[st
         f"- {group['count']} videos were left out: {reason}\n"
         for reason, group in report["dropped"].items()
     )
-    encoded = (
-        f"Each video comes {codec.variants} times more, re-encoded with H.264 at a constant rate "
-        f"factor between {codec.min_crf} and {codec.max_crf} that all videos of a group share; "
-        "`compression` tells it.\n\n"
-        if codec.variants
-        else ""
-    )
+    factor = f"a constant rate factor between {codec.min_crf} and {codec.max_crf}"
+    shared = "that all of a group share; `compression` tells it.\n\n"
+    versions = ""
+    if codec.variants:
+        versions += f"Each video comes {codec.variants} times more, re-encoded with H.264 at "
+        versions += f"{factor} {shared}"
+    if codec.filmed:
+        versions += f"Each picture of the training split comes {codec.filmed} times more, as a "
+        versions += f"film of {NUM_FRAMES} frames by a moving camera, in H.264 at {factor} {shared}"
     return f"""---
 {front_matter.to_yaml()}
 ---
@@ -101,7 +104,7 @@ identities that a row shares with others: never put one group into two splits.
 **These are faces of people.** They are personal data, and the terms of the original data set go on
 to hold for the crops: most forbid to pass them on. Keep this data set private.
 
-{encoded}| split | videos | clips | frames with a face | without a face | unreadable |
+{versions}| split | videos | clips | frames with a face | without a face | unreadable |
 |---|---|---|---|---|---|
 {rows}
 

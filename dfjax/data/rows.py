@@ -1,6 +1,8 @@
 """From one labelled video to rows of a prepared data set, re-encoded versions included."""
 
+import contextlib
 import dataclasses
+import functools
 import io
 import itertools
 import json
@@ -18,8 +20,10 @@ from dfjax.data.sources.videos import LabelledVideo
 from dfjax.errors import VideoError
 from dfjax.media.clips import FaceClips, read_face_clips
 from dfjax.media.faces import FaceDetector
-from dfjax.media.ready_crops import crop_clips, detect_in_crops, open_crop
+from dfjax.media.film import film
+from dfjax.media.ready_crops import crop_clips, detect_in_crops, filmed_clips, open_crop
 from dfjax.media.transcode import transcode
+from dfjax.media.video import read_frames
 
 NO_FACE = "no face found"
 """The reason of a video that was read, but gave no clip."""
@@ -31,9 +35,10 @@ _Read = TypeVar("_Read")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CodecConfig:
-    """Which re-encoded versions each video gets beside its own, as further rows."""
+    """Which re-encoded versions each video or picture gets beside its own, as further rows."""
 
     variants: int = 0  # how many, of each video
+    filmed: int = 0  # how many short videos of it, of each picture in the training split
     min_crf: int = 23  # H.264's constant rate factor is drawn from here
     max_crf: int = 40  # to here
     seed: int = 0  # of the draw
@@ -46,20 +51,22 @@ class CodecConfig:
                 "needed: 0 <= min_crf <= max_crf <= 51."
             )
         most = self.max_crf - self.min_crf + 1
-        if not 0 <= self.variants <= most:
-            raise ValueError(
-                f"CodecConfig.variants is {self.variants}; there are {most} CRFs to draw from."
-            )
+        for name in ("variants", "filmed"):
+            count = getattr(self, name)
+            if not 0 <= count <= most:
+                raise ValueError(
+                    f"CodecConfig.{name} is {count}; there are {most} CRFs to draw from."
+                )
 
-    def crfs(self, group: str) -> list[int]:
-        """Returns the CRF of each variant, all different.
+    def crfs(self, group: str, count: int) -> list[int]:
+        """Returns the CRF of each of `count` versions, all different.
 
         Videos of one group get the same: how much a codec took away must not tell a fake from its
         original.
         """
         crfs = range(self.min_crf, self.max_crf + 1)
         order = sorted(crfs, key=lambda crf: hash_fraction(f"{self.seed}/{group}/{crf}"))
-        return order[: self.variants]
+        return order[:count]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,24 +119,58 @@ class RowReader:
         return [list(self._read_versions(video)) for video in batch]
 
     def _read_versions(self, video: LabelledVideo) -> Iterator[VideoRows]:
-        """Yields a video as it is, then each re-encoded version of it, if it is no still."""
+        """Yields a video as it is, then each re-encoded version of it; of a still, each film."""
         found = _or_reason(lambda: self._read(video.path))
         yield _video_rows(video, found)
-        if isinstance(found, str) or found.info.is_still:
+        if isinstance(found, str):
             return
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        for crf in self._codec.crfs(video.group):
+        if found.info.is_still:
+            if found.clips:
+                yield from self._films(video, lambda *film: self._read_film(video.path, *film))
+            return
+        for crf in self._codec.crfs(video.group, self._codec.variants):
             variant = dataclasses.replace(video, compression=f"{video.compression}-crf{crf}")
             yield _video_rows(variant, _or_reason(lambda crf=crf: self._read_encoded(video, crf)))
+
+    def _films(
+        self, video: LabelledVideo, read: Callable[[int, int], FaceClips]
+    ) -> Iterator[VideoRows]:
+        """Yields what `read` gives for the CRF and the seed of each film of a picture."""
+        if video.split != "train":
+            return  # what is measured has been filmed by others
+        for crf in self._codec.crfs(video.group, self._codec.filmed):
+            seed = int(2**32 * hash_fraction(f"{self._codec.seed}/{video.group}/{crf}/film"))
+            filmed = dataclasses.replace(video, compression=f"{video.compression}-film-crf{crf}")
+            found = _or_reason(lambda crf=crf, seed=seed: read(crf, seed))
+            yield _video_rows(filmed, found)
 
     def _read(self, path: Path) -> FaceClips:
         return read_face_clips(path, self._config, self._face_detector)
 
     def _read_encoded(self, video: LabelledVideo, crf: int) -> FaceClips:
-        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
-            encoded = Path(folder) / f"{video.path.stem}.mp4"
+        with self._scratch_file(video.path) as encoded:
             transcode(video.path, encoded, crf=crf, config=self._config.video)
             return self._read(encoded)
+
+    def _read_film(self, path: Path, crf: int, seed: int) -> FaceClips:
+        ((_, picture),) = read_frames(path, self._config.video)
+        with self._scratch_file(path) as filmed:
+            film(picture, filmed, crf=crf, seed=seed)
+            return self._read(filmed)
+
+    def _read_film_of_crop(
+        self, path: Path, picture: np.ndarray, clips: FaceClips, crf: int, seed: int
+    ) -> FaceClips:
+        with self._scratch_file(path) as filmed:
+            transforms = film(picture, filmed, crf=crf, seed=seed)
+            return filmed_clips(filmed, transforms, picture, clips, self._config)
+
+    @contextlib.contextmanager
+    def _scratch_file(self, path: Path) -> Iterator[Path]:
+        """Gives the name of a video that is removed once it is read."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+            yield Path(folder) / f"{path.stem}.mp4"
 
     def _read_crops(self, batch: Sequence[LabelledVideo]) -> list[list[VideoRows]]:
         """Returns the rows of pictures that are face crops; MTCNN sees them all at once."""
@@ -138,9 +179,16 @@ class RowReader:
         faces = iter(detect_in_crops(pictures, self._face_detector))
         results = []
         for video, found in zip(batch, opened, strict=True):
-            if not isinstance(found, str):
-                found = crop_clips(*found, next(faces), self._config)
-            results.append([_video_rows(video, found)])
+            if isinstance(found, str):
+                results.append([_video_rows(video, found)])
+                continue
+            info, picture = found
+            clips = crop_clips(info, picture, next(faces), self._config)
+            versions = [_video_rows(video, clips)]
+            if clips.clips:
+                read = functools.partial(self._read_film_of_crop, video.path, picture, clips)
+                versions += self._films(video, read)
+            results.append(versions)
         return results
 
 

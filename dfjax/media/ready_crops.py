@@ -79,16 +79,13 @@ def crop_clips(info: VideoInfo, picture: np.ndarray, faces: Faces, config: Confi
         sides = faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2]
         largest = int(np.argmax(sides.prod(axis=1)))
         size = config.crops.image_size
-        crop = Image.fromarray(picture)
-        if crop.size != (size, size):
-            crop = crop.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
         to_file, to_crop = info.width / len(picture), size / len(picture)
         box = np.clip(np.round(faces.boxes_xyxy[largest] * to_file), 0, info.width)
         clips = (
             FaceClip(
                 track_id=0,
                 frame_indices=np.array([0]),
-                frames=np.asarray(crop)[None],
+                frames=_resized(picture, size)[None],
                 boxes_xyxy=box.astype(np.int64)[None],
                 landmarks=(faces.landmarks[largest] * to_crop).astype(np.float32)[None],
             ),
@@ -96,3 +93,55 @@ def crop_clips(info: VideoInfo, picture: np.ndarray, faces: Faces, config: Confi
     return FaceClips(
         info=info, timestamps=np.zeros(1), clips=clips, decode_seconds=0.0, face_seconds=0.0
     )
+
+
+def filmed_clips(
+    path: Path, transforms: np.ndarray, picture: np.ndarray, clips: FaceClips, config: Config
+) -> FaceClips:
+    """Reads a film of a face crop: every frame of it is a crop of the face.
+
+    Args:
+      path: What `film` wrote of the picture.
+      transforms: What `film` returned.
+      picture: uint8 [S, S, 3] RGB.
+      clips: What `crop_clips` made of the picture: one clip.
+      config: Its parts `video` and `crops` are used.
+
+    Raises:
+      VideoError: The film cannot be read.
+    """
+    (of_picture,) = clips.clips
+    size = config.crops.image_size
+    info = probe(path, config.video)
+    times, frames = zip(*read_frames(path, config.video, info=info), strict=True)
+    timestamps = np.array(times)
+    transforms = transforms[np.round(timestamps * info.fps).astype(np.int64)]
+    side = len(frames[0])
+
+    def moved(points: np.ndarray) -> np.ndarray:
+        turned = np.einsum("tij,kj->tki", transforms[:, :, :2], points)
+        return turned + transforms[:, None, :, 2]
+
+    landmarks = moved(of_picture.landmarks[0] * (len(picture) / size))
+    corners = of_picture.boxes_xyxy[0].reshape(2, 2) * (len(picture) / clips.info.width)
+    boxes = np.clip(np.round(moved(corners)), 0, side).astype(np.int64)
+    clip = FaceClip(
+        track_id=0,
+        frame_indices=np.arange(len(frames)),
+        frames=np.stack([_resized(frame, size) for frame in frames]),
+        boxes_xyxy=boxes.reshape(-1, 4),
+        landmarks=(landmarks * (size / side)).astype(np.float32),
+    )
+    return FaceClips(
+        info=info, timestamps=timestamps, clips=(clip,), decode_seconds=0.0, face_seconds=0.0
+    )
+
+
+def _resized(picture: np.ndarray, size: int) -> np.ndarray:
+    """Returns a square picture with a side of `size` pixels."""
+    if len(picture) == size:
+        return picture
+    square = Image.fromarray(picture).resize(
+        (size, size), Image.Resampling.BICUBIC, reducing_gap=3.0
+    )
+    return np.asarray(square)

@@ -19,7 +19,8 @@ _ENCODE_SECONDS = 30.0
 # Nothing is resampled and no pixel is invented: an odd row or column is left out.
 _EVEN_SIZE = "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"
 
-_YUV420P = "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv420p"
+YUV420P = "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv420p"
+"""The filter to H.264's usual pixels, with the same result on every machine."""
 
 
 def transcode(
@@ -74,7 +75,7 @@ def transcode(
         if _is_full_range(source, stopwatch):  # else ffmpeg would squeeze it into 16 to 235
             encoder += ["-color_range", "pc"]
     else:
-        chain += [_EVEN_SIZE, _YUV420P]
+        chain += [_EVEN_SIZE, YUV420P]
         encoder = ["-c:v", "libx264", "-crf", str(crf), "-preset", "medium"]
     options = ["-vf", ",".join(chain), "-filter_threads", "1", "-fps_mode", "passthrough"]
     options += [*encoder, "-threads", "1", "-map_metadata", "-1", "-map_chapters", "-1"]

@@ -16,7 +16,7 @@ from dfjax.data.store import StoredClip
 from dfjax.errors import TrainingError
 from dfjax.train_config import TrainConfig
 
-# Which draw a generator is for; methods of manipulation count on from the last.
+# Which draw a generator is for.
 _FRAMES, _REALS, _FAKES = 0, 1, 2
 
 
@@ -36,7 +36,7 @@ class PairIndex:
 
     clips: Sequence[StoredClip]
     stills: bool  # the kind
-    reals: np.ndarray  # int64 [R], rows
+    reals: dict[str, np.ndarray]  # per data set: int64 [R], rows
     fakes: dict[str, list[tuple[int, np.ndarray]]]  # per method: row, and the reals beside it
 
     @classmethod
@@ -47,11 +47,14 @@ class PairIndex:
         shown beside any real clip of its data set and compression, or is left out if there is none.
         """
         rows = [row for row, clip in enumerate(clips) if (clip.num_frames == 1) == stills]
-        reals = [row for row in rows if not clips[row].is_fake]
+        reals = collections.defaultdict(list)
         originals = collections.defaultdict(list)
         others = collections.defaultdict(list)
-        for row in reals:
+        for row in rows:
             clip = clips[row]
+            if clip.is_fake:
+                continue
+            reals[clip.dataset].append(row)
             originals[clip.dataset, clip.compression, clip.video_id].append(row)
             others[clip.dataset, clip.compression].append(row)
         fakes = collections.defaultdict(list)
@@ -62,7 +65,8 @@ class PairIndex:
                 beside = beside or others.get((clip.dataset, clip.compression), [])
                 if beside:
                     fakes[f"{clip.dataset}/{clip.method}"].append((row, np.array(beside)))
-        return cls(clips, stills, np.array(reals, np.int64), dict(sorted(fakes.items())))
+        arrays = {name: np.array(rows, np.int64) for name, rows in sorted(reals.items())}
+        return cls(clips, stills, arrays, dict(sorted(fakes.items())))
 
     def is_aligned(self, pair: Pair) -> bool:
         """Whether the pair shows the same moments of the same scene."""
@@ -74,10 +78,12 @@ class PairIndex:
     def pairs(self, count: int, config: TrainConfig, *, step: int) -> list[Pair]:
         """Returns the pairs of one step.
 
-        A fixed share of them are self-blends, which go round through the real clips. The rest takes
-        the methods in turn, and each method goes round through its fakes. Every round has an order
-        of its own. Nothing is remembered between steps: a resumed run asks for the step at which it
-        stopped, and gets the pairs it would have got.
+        A fixed share of them are self-blends, the rest are fakes of the data sets. Self-blends take
+        the data sets in turn, and each goes round through its real clips: of two hundred videos and
+        four thousand pictures that were filmed, both kinds are seen. Fakes take the methods in
+        turn, and each goes round through its clips. Every round has an order of its own. Nothing is
+        remembered between steps: a resumed run asks for the step at which it stopped, and gets the
+        pairs it would have got.
 
         Args:
           count: How many.
@@ -90,27 +96,27 @@ class PairIndex:
         if count == 0:
             return []
         num_blended = round(config.self_blended * count)
-        if not len(self.reals) or (num_blended < count and not self.fakes):
+        if not self.reals or (num_blended < count and not self.fakes):
             what = "single pictures" if self.stills else "videos"
+            num_reals = sum(map(len, self.reals.values()))
             raise TrainingError(
-                f"of {what}, the training data has {len(self.reals)} real ones and "
+                f"of {what}, the training data has {num_reals} real ones and "
                 f"{sum(map(len, self.fakes.values()))} fakes with a real one beside them. Real "
                 "ones are needed, and fakes unless --self-blended is 1. Or set "
                 f"--{'still-' if self.stills else ''}pairs to 0."
             )
         pairs = []
-        methods = list(self.fakes.values())
+        reals, methods = list(self.reals.values()), list(self.fakes.values())
         for slot in range(count):
             rng = np.random.default_rng((config.seed, _FRAMES, self.stills, step, slot))
             if slot < num_blended:
-                turn = step * num_blended + slot
-                real = self.reals[
-                    _in_rounds(len(self.reals), turn, (config.seed, _REALS, self.stills))
-                ]
+                turn, dataset = divmod(step * num_blended + slot, len(reals))
+                rounds = (config.seed, _REALS, self.stills, dataset)
+                real = reals[dataset][_in_rounds(len(reals[dataset]), turn, rounds)]
                 pairs.append(self._pair(int(real), None, config, rng))
                 continue
             turn, method = divmod(step * (count - num_blended) + slot - num_blended, len(methods))
-            rounds = (config.seed, _FAKES + method, self.stills)
+            rounds = (config.seed, _FAKES, self.stills, method)
             fake, beside = methods[method][_in_rounds(len(methods[method]), turn, rounds)]
             pairs.append(self._pair(int(rng.choice(beside)), fake, config, rng))
         return pairs

@@ -37,7 +37,7 @@ def test_a_video_and_its_fake_are_encoded_again_alike(prepared):
     compressions = {}
     for clip in read_clips(str(prepared), "train"):
         compressions.setdefault(clip.video_id, []).append(clip.compression)
-    expected = ["original", *(f"original-crf{crf}" for crf in CODEC.crfs("anna"))]
+    expected = ["original", *(f"original-crf{crf}" for crf in CODEC.crfs("anna", 2))]
     assert compressions["a.mp4"] == compressions["fake_a.mp4"] == expected
     assert len(set(expected)) == 3
 
@@ -61,6 +61,7 @@ def test_no_encoded_video_is_left_behind_and_the_draw_is_on_record(prepared):
     assert not (prepared / "unfinished").exists()
     assert load_manifest(str(prepared))["codec"] == {
         "variants": 2,
+        "filmed": 0,
         "min_crf": 23,
         "max_crf": 40,
         "seed": 3,
@@ -69,18 +70,20 @@ def test_no_encoded_video_is_left_behind_and_the_draw_is_on_record(prepared):
 
 def test_the_draw_depends_on_the_group_and_the_seed_alone():
     draws = {
-        (seed, group): tuple(CodecConfig(variants=4, seed=seed).crfs(group))
+        (seed, group): tuple(CodecConfig(seed=seed).crfs(group, 4))
         for seed in range(5)
         for group in ("anna", "bert")
     }
     assert len(set(draws.values())) == len(draws)
     assert all(len(set(draw)) == 4 for draw in draws.values())
-    more = CodecConfig(variants=7, seed=1).crfs("anna")
+    more = CodecConfig(seed=1).crfs("anna", 7)
     assert tuple(more[:4]) == draws[1, "anna"]
-    assert set(CodecConfig(variants=18).crfs("anna")) == set(range(23, 41))
+    assert set(CodecConfig().crfs("anna", 18)) == set(range(23, 41))
 
 
-@pytest.mark.parametrize("fields", [{"variants": 19}, {"variants": -1}, {"max_crf": 52}])
+@pytest.mark.parametrize(
+    "fields", [{"variants": 19}, {"filmed": 19}, {"variants": -1}, {"max_crf": 52}]
+)
 def test_a_draw_that_cannot_be_made_is_refused(fields):
     with pytest.raises(ValueError, match="CodecConfig"):
         CodecConfig(**fields)

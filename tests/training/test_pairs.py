@@ -59,10 +59,21 @@ def test_self_blends_are_a_fixed_share_and_methods_are_even_whatever_the_imbalan
     assert kinds == {"blend": 80, "Deepfakes": 120, "FaceSwap": 120}
 
 
+def test_self_blends_take_the_data_sets_in_turn_whatever_their_size():
+    clips = [_clip(f"{i:03}") for i in range(3)]
+    clips += [_clip(f"{i:03}", dataset="dfdc-faces") for i in range(90)]
+    index = PairIndex.of(clips, stills=False)
+    config = dataclasses.replace(CONFIG, self_blended=1.0)
+    pairs = [pair for step in range(60) for pair in index.pairs(3, config, step=step)]
+    assert Counter(clips[p.real].dataset for p in pairs) == {"ffpp": 90, "dfdc-faces": 90}
+    assert set(Counter(p.real for p in pairs if p.real < 3).values()) == {30}
+    assert len({p.real for p in pairs if p.real >= 3}) == 90
+
+
 def test_within_a_round_no_clip_is_shown_twice_and_all_are():
     pairs = _over(5000 // 8)
     blended = [pair.real for pair in pairs if pair.fake is None]
-    assert sorted(blended[:77]) == sorted(INDEX.reals)
+    assert sorted(blended[:77]) == sorted(INDEX.reals["ffpp"])
     fakes = [p.fake for p in pairs if p.fake is not None]
     deepfakes = [fake for fake in fakes if INDEX.clips[fake].method == "Deepfakes"]
     assert len(set(deepfakes[:290])) == 290
@@ -111,7 +122,7 @@ def test_a_fake_never_stands_beside_a_real_of_another_compression_or_data_set():
 def test_stills_and_videos_are_not_mixed():
     still = {"num_frames": 1, "frame_indices": np.zeros(1, np.int64)}
     clips = [_clip("000"), _clip("001", **still)]
-    assert PairIndex.of(clips, stills=False).reals.tolist() == [0]
+    assert PairIndex.of(clips, stills=False).reals["ffpp"].tolist() == [0]
     index = PairIndex.of(clips, stills=True)
     (pair,) = index.pairs(1, dataclasses.replace(CONFIG, self_blended=1.0), step=0)
     assert (pair.real, pair.real_positions.tolist()) == (1, [0])
