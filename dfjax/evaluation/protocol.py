@@ -120,10 +120,11 @@ def by_video(scored: Sequence[ScoredClip]) -> dict[str, list[ScoredClip]]:
 def compression_name(compression: str) -> str:
     """Returns the name under which figures count a compression.
 
-    `prepare` draws the CRF of a re-encoded version per group of identities, as "c23-crf31". Each is
-    too rare for figures of its own, and reals and fakes of a group share it.
+    `prepare` draws the CRF of a re-encoded version per group of identities, as "c23-crf31", or as
+    "jpeg-film-crf31" of a film of a picture. Each is too rare for figures of its own, and reals and
+    fakes of a group share it.
     """
-    return re.sub(r"-crf\d+$", " re-encoded", compression)
+    return re.sub(r"-crf\d+$", " re-encoded", re.sub(r"-film-crf\d+$", " filmed", compression))
 
 
 def _highest_per_video(

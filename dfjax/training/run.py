@@ -24,6 +24,7 @@ from dfjax.data.sources import title
 from dfjax.data.store import ClipStore, StoredClip
 from dfjax.errors import DatasetError, TrainingError
 from dfjax.evaluation.calibration import calibrate_on
+from dfjax.evaluation.protocol import compression_name
 from dfjax.evaluation.report import report
 from dfjax.evaluation.scoring import ScoredClip, Scorer
 from dfjax.models.detector import Detector
@@ -308,7 +309,7 @@ def _require_both_labels(validation: Sequence[StoredClip]) -> None:
 
 def _data_name(clips: Sequence[StoredClip]) -> str:
     """Returns such as "FaceForensics++ c23": data sets with their compressions."""
-    names = {f"{title(clip.dataset)} {clip.compression}" for clip in clips}
+    names = {f"{title(clip.dataset)} {compression_name(clip.compression)}" for clip in clips}
     return ", ".join(sorted(name.strip() for name in names))
 
 

@@ -41,8 +41,10 @@ def test_a_time_has_the_score_of_the_highest_face_seen_then():
 
 
 def test_re_encoded_versions_count_as_one_compression():
-    clips = [scored_clip(compression=name) for name in ("c23", "c23-crf31", "c23-crf40")]
+    names = ("c23", "c23-crf31", "c23-crf40", "jpeg-film-crf25")
+    clips = [scored_clip(compression=name) for name in names]
     assert video_scores(clips, CALIBRATION).settings == [
         ("ffpp", "c23"),
         ("ffpp", "c23 re-encoded"),
+        ("ffpp", "jpeg filmed"),
     ]
