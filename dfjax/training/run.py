@@ -27,15 +27,12 @@ from dfjax.evaluation.calibration import calibrate_on
 from dfjax.evaluation.protocol import compression_name
 from dfjax.evaluation.report import report
 from dfjax.evaluation.scoring import ScoredClip, Scorer
-from dfjax.models.detector import Detector
-from dfjax.models.locate import find_folder
-from dfjax.models.pretrained import MODEL_TYPE, read_json
-from dfjax.models.weights import load_resnet
 from dfjax.train_config import TrainConfig
 from dfjax.training.loader import Loader
 from dfjax.training.loop import OnStep, Trainer
 from dfjax.training.record import Record
 from dfjax.training.saves import Saves
+from dfjax.training.start import RECORD_FILE, describe_difference, start
 from dfjax.training.state import ModelParts, make_optimizer
 from dfjax.training.step import data_mesh, make_train_step
 from dfjax.training.validation import SPLIT, Validation
@@ -43,9 +40,6 @@ from dfjax.version import __version__
 
 RUN_FILE = "run.json"
 """In the run's folder: all that is needed to run it again."""
-
-RECORD_FILE = "training.json"
-"""In the checkpoint: what it was trained on and how, and what it reaches on validation."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,7 +114,7 @@ def run(
     _refuse_shared_groups(store.clips, validation_clips)
     _require_both_labels(validation_clips)
 
-    detector, before = _start(weights, config, train_config.seed)
+    detector, before = start(weights, config, train_config.seed)
     config = detector.config
     mesh = data_mesh()
     replicated = NamedSharding(mesh, PartitionSpec())
@@ -187,39 +181,6 @@ def run(
     return training
 
 
-def _start(weights: str, config: Config, seed: int) -> tuple[Detector, dict[str, Any] | None]:
-    """Returns the detector before the first step, and how it was trained if it is one already.
-
-    Args:
-      weights: As for `run`.
-      config: What the data and the command line ask for; the encoder's part is that of `weights`.
-      seed: Of the weights that are new.
-
-    Raises:
-      TrainingError: The detector sees other crops or has another shape than `config`.
-    """
-    folder = find_folder(weights)
-    if read_json(folder, "config.json").get("model_type") != MODEL_TYPE:
-        encoder = load_resnet(weights)
-        config = dataclasses.replace(config, encoder=encoder.config)
-        return Detector(config, rngs=nnx.Rngs(seed), encoder=encoder), None
-    detector = Detector.from_pretrained(folder)
-    for part in ("video", "crops", "detector"):
-        theirs, ours = (to_json_value(getattr(c, part)) for c in (detector.config, config))
-        if theirs != ours:
-            raise TrainingError(
-                f"The detector in {weights} differs from this run in {part}, here and there: "
-                f"{_difference(ours, theirs)}. Prepare the data as it was for that detector, or "
-                "start from an encoder."
-            )
-    detector.config = dataclasses.replace(config, encoder=detector.config.encoder)
-    try:
-        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        record = {}
-    return detector, {key: record.get(key) for key in ("command", "step", "started_from")}
-
-
 def _rounded(variables: nnx.State) -> nnx.State:
     """Returns the variables as they are published: kernels with the digits of float16.
 
@@ -262,7 +223,7 @@ def _claim_folder(out: Path, description: dict[str, Any], *, resume: bool) -> No
         before = json.loads(path.read_text(encoding="utf-8"))
         for name in ("train_config", "detector_config", "weights", "fingerprints"):
             if before[name] != description[name]:
-                difference = _difference(before[name], description[name])
+                difference = describe_difference(before[name], description[name])
                 raise TrainingError(
                     f"{out} holds a run with other {name}: {difference}. Resume with the "
                     "arguments of its `command` in run.json, or name a new folder."
@@ -275,14 +236,6 @@ def _claim_folder(out: Path, description: dict[str, Any], *, resume: bool) -> No
         )
     out.mkdir(parents=True, exist_ok=True)
     path.write_text(dumps(description), encoding="utf-8")
-
-
-def _difference(before: Any, now: Any) -> str:
-    """Returns in words what is not the same, by the names of fields where there are any."""
-    if not isinstance(before, dict) or not isinstance(now, dict):
-        return f"{before} there, {now} here"
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    return "; ".join(f"{n}: {_difference(before.get(n), now.get(n))}" for n in names)
 
 
 def _refuse_shared_groups(
