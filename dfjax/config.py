@@ -115,6 +115,7 @@ class CropConfig:
     image_size: int = 224  # side of the face crop, pixels
     margin: float = 1.3  # crop side over face-box side
     smoothing: float = 0.1  # standard deviation of the smoothing of a track's transform, seconds
+    min_detail: float = 0.125  # of a face beside others, as `detail` measures; 0: all are kept
 
     def __post_init__(self):
         """Checks ranges."""
@@ -126,6 +127,10 @@ class CropConfig:
         require(
             self.smoothing >= 0,
             f"CropConfig.smoothing is {self.smoothing}; it must be at least 0 seconds.",
+        )
+        require(
+            self.min_detail >= 0,
+            f"CropConfig.min_detail is {self.min_detail}; it must be at least 0.",
         )
 
 

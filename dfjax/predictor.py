@@ -276,7 +276,12 @@ def _warnings(read: FaceClips, frames_scored: int, config: Config) -> tuple[str,
             f"The faces are small (half of them under {_SMALL_FACE} pixels high): "
             "little detail is left to judge."
         )
-    if len(read.clips) >= config.tracks.max_tracks:
+    if read.num_blurred:
+        warnings.append(
+            f"Faces that are too blurred to judge were left out: {read.num_blurred}. "
+            "The verdict rests on the others."
+        )
+    if len(read.clips) + read.num_blurred >= config.tracks.max_tracks:
         warnings.append(
             f"There are many faces; the {config.tracks.max_tracks} most prominent were judged."
         )

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from dfjax.config import CalibrationConfig
+from dfjax.config import CalibrationConfig, CropConfig
 from dfjax.errors import ModelFormatError, VideoError
 from dfjax.media.faces import FaceDetector
 from dfjax.predictor import Predictor, model_source
@@ -137,6 +137,19 @@ def test_no_face_is_a_label_of_its_own_and_has_no_probability(predictor, videos)
     (warning,) = prediction.warnings
     assert "nothing was judged" in warning
     assert "under 5 pixels" in warning  # 24 of 640 pixels, in a picture of 128
+
+
+def test_a_face_out_of_focus_beside_a_clear_one_is_left_out_and_told(face_detector, tmp_path):
+    portrait = portrait_frames(1)[0]
+    blurred = Image.fromarray(portrait).filter(ImageFilter.GaussianBlur(5))
+    both = np.concatenate([np.asarray(blurred), portrait], axis=1)
+    Image.fromarray(both).save(tmp_path / "both.png")
+    detector = tiny_detector()  # in whose crops of 32 pixels everything is sharp
+    detector.config = dataclasses.replace(detector.config, crops=CropConfig(image_size=112))
+    prediction = Predictor(detector, face_detector=face_detector)(tmp_path / "both.png")
+    (track,) = prediction.tracks
+    assert track.frames[0].box_xyxy[0] > portrait.shape[1]
+    assert any("too blurred to judge were left out: 1." in w for w in prediction.warnings)
 
 
 def test_a_still_picture_is_a_clip_of_one_frame_and_says_so(predictor, videos):

@@ -12,7 +12,7 @@ from os import PathLike
 import numpy as np
 
 from dfjax.config import Config
-from dfjax.media.crops import crop_landmarks, crop_track
+from dfjax.media.crops import crop_landmarks, crop_track, detail
 from dfjax.media.faces import FaceDetector
 from dfjax.media.tracks import link_faces
 from dfjax.media.video import VideoInfo, probe, read_frames
@@ -44,6 +44,7 @@ class FaceClips:
     clips: tuple[FaceClip, ...]
     decode_seconds: float
     face_seconds: float
+    num_blurred: int = 0  # faces that were left out, for they are too blurred beside the others
 
 
 def read_face_clips(
@@ -54,6 +55,10 @@ def read_face_clips(
     on_progress: OnProgress | None = None,
 ) -> FaceClips:
     """Samples a video, finds and follows its faces, and crops them.
+
+    A face with less than `config.crops.min_detail` is left out where another one has more: nobody
+    can say of a blurred figure in the background whether it was manipulated, and it must not decide
+    what is said of the video. Where all are blurred, all are kept.
 
     Args:
       path: A video or a still picture; a still gives clips of one frame.
@@ -95,11 +100,13 @@ def read_face_clips(
                 landmarks=crop_landmarks(track, times, config.crops),
             )
         )
+    clear = [clip for clip in clips if detail(clip.frames) >= config.crops.min_detail] or clips
     report(1.0, "Looking for faces")
     return FaceClips(
         info=info,
         timestamps=times,
-        clips=tuple(clips),
+        clips=tuple(clear),
         decode_seconds=decoded - started,
         face_seconds=time.perf_counter() - decoded,
+        num_blurred=len(clips) - len(clear),
     )

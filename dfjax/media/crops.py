@@ -15,6 +15,8 @@ from PIL import Image
 from dfjax.config import CropConfig
 from dfjax.media.tracks import FaceTrack
 
+_DETAIL_SIZE = 112  # pixels a side; what is smaller is measured as it is
+_DETAIL_EDGE = 0.18  # of the crop's side, on each side, that is not the face
 _MAX_ROLL = math.radians(45)  # a face lies over no further than a detector of upright faces finds
 
 
@@ -109,6 +111,30 @@ def crop_landmarks(
     transforms = crop_transforms(track, timestamps, config)
     points = np.einsum("nij,nkj->nki", transforms[:, :, :2], track.landmarks)
     return (points + transforms[:, None, :, 2]).astype(np.float32)
+
+
+def detail(crops: np.ndarray) -> float:
+    """Returns how much fine detail the crops of a face show, whatever their light and contrast.
+
+    It is the standard deviation of the Laplacian over that of the luma, in the middle of a crop at
+    112 pixels; the median over crops. Of faces in focus it is .2 to .7, whatever a codec took away;
+    of one that a lens left out of focus, or that is a few pixels in size, under .12.
+
+    Args:
+      crops: uint8 [n, S, S, 3] RGB, n at least 1.
+    """
+    values = []
+    for crop in crops:
+        grey = Image.fromarray(crop).convert("L")
+        if len(crop) > _DETAIL_SIZE:
+            grey = grey.resize((_DETAIL_SIZE, _DETAIL_SIZE), Image.Resampling.BOX)
+        luma = np.asarray(grey, np.float64)
+        edge = round(_DETAIL_EDGE * len(luma))
+        luma = luma[edge:-edge, edge:-edge]
+        around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
+        laplacian = around - 4 * luma[1:-1, 1:-1]
+        values.append(laplacian.std() / max(float(luma.std()), 1.0))
+    return float(np.median(values))
 
 
 def _roll(landmarks: np.ndarray) -> np.ndarray:
