@@ -81,7 +81,8 @@ people apart is the data set's to say.
 {splits}
 
 Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. Training took {seconds} s;
-{versions}. Published are the weights of step {step}, the {published}. {rounding}{before}
+{versions}. Published are the weights of step {step}, the {published}.
+{correction}{rounding}{before}
 
 <details><summary>All settings of the training</summary>
 
@@ -228,6 +229,7 @@ def model_card(
         versions=_listed(record.at("versions").flat()),
         step=record.count("step"),
         about=_about(training),
+        correction=_correction(training),
         rounding=_rounding(training),
         before=_before(training.get("started_from")),
         published="best on validation" if record.text("published") == "best" else "last",
@@ -333,6 +335,17 @@ def _about(training: Mapping[str, Any]) -> str:
     """Returns what whoever trained the model says of the data's origins, as sentences."""
     about = str(training["data"].get("about") or "").strip()
     return f" {about}" if about else ""
+
+
+def _correction(training: Mapping[str, Any]) -> str:
+    """Returns how much of the LSTM's correction counts; nothing where that was not fitted."""
+    if "correction_share" not in training:
+        return ""
+    share = Record(training).number("correction_share")
+    return (
+        f"Of what the LSTM adds to the mean of the frames' logits, {share:.2f} counts: that share "
+        "was fitted on the validation videos, together with the probabilities. "
+    )
 
 
 def _rounding(training: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from dfjax.data.prepared import ClipRow, load_manifest, load_report, load_skippe
 from dfjax.data.sources import title
 from dfjax.data.store import ClipStore, StoredClip
 from dfjax.errors import DatasetError, TrainingError
-from dfjax.evaluation.calibration import calibrate_on
+from dfjax.evaluation.calibration import calibrate_on, correction_share, with_correction
 from dfjax.evaluation.protocol import compression_name
 from dfjax.evaluation.report import report
 from dfjax.evaluation.scoring import ScoredClip, Scorer
@@ -152,7 +152,10 @@ def run(
         if train_config.publish == "best" and saves.best_step is not None:
             state = saves.restore(saves.best_step, state)
     exact = trainer.variables(state)
-    nnx.update(detector, _rounded(exact))
+    unrounded = validation.score(exact)
+    share = correction_share(unrounded)
+    unrounded = with_correction(unrounded, share)
+    nnx.update(detector, _rounded(_corrected_by(exact, share)))
     scored = validation.score(nnx.state(detector))
     calibration = calibrate_on(scored, max_false_positive_rate=train_config.max_false_positive_rate)
     detector.config = dataclasses.replace(config, calibration=calibration)
@@ -171,7 +174,8 @@ def run(
         "command": options.command,
         "published": train_config.publish,
         "step": int(state.step),
-        "rounding": {"largest_logit_change": _largest_change(validation.score(exact), scored)},
+        "correction_share": share,
+        "rounding": {"largest_logit_change": _largest_change(unrounded, scored)},
         "validation": report(scored, load_skipped(measured, SPLIT), calibration, split=SPLIT),
         "seconds": round(time.perf_counter() - started, 1),
     }
@@ -179,6 +183,19 @@ def run(
         detector.save_pretrained(out / "checkpoint")
         (out / "checkpoint" / RECORD_FILE).write_text(dumps(training), encoding="utf-8")
     return training
+
+
+def _corrected_by(variables: nnx.State, share: float) -> nnx.State:
+    """Returns the variables with that share of the LSTM's correction: its head is linear."""
+    return nnx.from_flat_state(
+        [
+            (
+                path,
+                variable.replace(variable[...] * share) if "correction_head" in path else variable,
+            )
+            for path, variable in nnx.to_flat_state(variables)
+        ]
+    )
 
 
 def _rounded(variables: nnx.State) -> nnx.State:

@@ -9,11 +9,14 @@ from dfjax.config import CalibrationConfig, Config, OperatingPoint, dumps
 from dfjax.errors import DatasetError
 from dfjax.evaluation.calibration import (
     calibrate_on,
+    correction_share,
     fit_sigmoid,
     frozen_threshold,
     threshold_at,
     thresholds,
+    with_correction,
 )
+from dfjax.evaluation.scoring import ScoredClip
 from tests.evaluation.clips import scored_clip, scored_set
 
 
@@ -205,3 +208,32 @@ def test_the_threshold_for_a_rate_is_that_of_its_operating_point():
     )
     assert threshold_at(calibration, 0.05) == 0.8
     assert threshold_at(calibration, 0.01) == 0.5
+
+
+def _with_noise(correction: float, noise: float, num: int = 400) -> list[ScoredClip]:
+    """Clips whose frames tell the label a little; an LSTM adds what it knows, or noise."""
+    generator = np.random.default_rng(3)
+    clips = []
+    for number in range(num):
+        is_fake = number % 2
+        mean = is_fake - 0.5 + generator.normal()
+        added = correction * (is_fake - 0.5) + noise * generator.normal()
+        clips.append(
+            scored_clip(
+                f"{number:03}", logit=mean + added, frame_logits=np.full(4, mean), is_fake=is_fake
+            )
+        )
+    return clips
+
+
+def test_a_correction_counts_as_far_as_it_helps():
+    assert correction_share(_with_noise(correction=2.0, noise=0.1)) == 1
+    assert correction_share(_with_noise(correction=0.0, noise=3.0)) < 0.15
+    between = correction_share(_with_noise(correction=1.0, noise=2.0))
+    assert 0.1 < between < 0.6
+
+
+def test_without_the_correction_a_clip_has_the_mean_of_its_frames():
+    clip = scored_clip(logit=3.0, frame_logits=[0.0, 1.0, 2.0])
+    logits = [with_correction([clip], share)[0].clip_logit for share in (0.0, 0.25, 1.0)]
+    assert logits == [1.0, 1.5, 3.0]

@@ -56,6 +56,7 @@ def _record() -> dict[str, Any]:
             "command": "python train.py --out middle",
             "started_from": {"step": 879, "command": "python train.py --out first"},
         },
+        "correction_share": 0.35,
         "rounding": {"largest_logit_change": 0.00123},
         "validation": {
             "split": "validation",
