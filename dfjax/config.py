@@ -115,7 +115,7 @@ class CropConfig:
     image_size: int = 224  # side of the face crop, pixels
     margin: float = 1.3  # crop side over face-box side
     smoothing: float = 0.1  # standard deviation of the smoothing of a track's transform, seconds
-    min_detail: float = 0.125  # of a face beside others, as `detail` measures; 0: all are kept
+    min_detail: float = 0.0  # of a face beside a clearer one, as `detail` measures; 0: any
 
     def __post_init__(self):
         """Checks ranges."""

@@ -107,7 +107,7 @@ def test_a_folder_is_prepared_with_the_crops_and_the_name_that_were_asked_for(
     manifest = load_manifest(str(tmp_path / "out"))
     assert manifest["source"] == {"name": "folder", "options": {"name": "mine"}}
     crops = manifest["config"]["crops"]
-    assert (crops["image_size"], crops["margin"]) == (48, 1.5)
+    assert (crops["image_size"], crops["margin"], crops["min_detail"]) == (48, 1.5, 0.125)
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,8 @@ def test_a_face_out_of_focus_beside_a_clear_one_is_left_out_and_told(face_detect
     both = np.concatenate([np.asarray(blurred), portrait], axis=1)
     Image.fromarray(both).save(tmp_path / "both.png")
     detector = tiny_detector()  # in whose crops of 32 pixels everything is sharp
-    detector.config = dataclasses.replace(detector.config, crops=CropConfig(image_size=112))
+    crops = CropConfig(image_size=112, min_detail=0.125)
+    detector.config = dataclasses.replace(detector.config, crops=crops)
     prediction = Predictor(detector, face_detector=face_detector)(tmp_path / "both.png")
     (track,) = prediction.tracks
     assert track.frames[0].box_xyxy[0] > portrait.shape[1]

@@ -189,7 +189,10 @@ def evaluate(
 
 def fingerprint(state: Any, config: Config) -> str:
     """Returns a name for the weights together with the config."""
-    digest = hashlib.sha256(dumps(config.to_dict()).encode())
+    values = config.to_dict()
+    if config.crops.min_detail == 0:
+        del values["crops"]["min_detail"]  # models from before there was such a field keep theirs
+    digest = hashlib.sha256(dumps(values).encode())
     for path, value in jax.tree.leaves_with_path(state):
         digest.update(jax.tree_util.keystr(path).encode())
         digest.update(np.ascontiguousarray(value).tobytes())

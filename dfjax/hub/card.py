@@ -81,8 +81,7 @@ people apart is the data set's to say.
 {splits}
 
 Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. Training took {seconds} s;
-{versions}. Published are the weights of step {step}, the {published}.
-{correction}{rounding}{before}
+{versions}. Published are the weights of step {step}, the {published}. {share}{rounding}{before}
 
 <details><summary>All settings of the training</summary>
 
@@ -229,7 +228,7 @@ def model_card(
         versions=_listed(record.at("versions").flat()),
         step=record.count("step"),
         about=_about(training),
-        correction=_correction(training),
+        share=_correction(training),
         rounding=_rounding(training),
         before=_before(training.get("started_from")),
         published="best on validation" if record.text("published") == "best" else "last",

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 import shutil
@@ -109,6 +110,9 @@ def test_the_same_weights_have_the_same_fingerprint_and_others_another():
     assert known == fingerprint(nnx.state(tiny_detector()), detector.config)
     assert known != fingerprint(nnx.state(other), detector.config)
     assert known != fingerprint(nnx.state(detector), tiny_detector(fake_above=0.7).config)
+    crops = dataclasses.replace(detector.config.crops, min_detail=0.1)
+    config = dataclasses.replace(detector.config, crops=crops)
+    assert known != fingerprint(nnx.state(detector), config)
 
 
 @pytest.mark.usefixtures("no_network")

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from dfjax.commands.prepare import Prepare
 from dfjax.config import Config, CropConfig, VideoConfig
 from dfjax.media.clips import FaceClips, read_face_clips
 from dfjax.media.crops import detail
 from dfjax.media.faces import FaceDetector
 from tests.videos import portrait_frames
 
-CONFIG = Config(video=VideoConfig(num_frames=2), crops=CropConfig(image_size=112))
+MIN_DETAIL = Prepare.min_detail
+CONFIG = Config(
+    video=VideoConfig(num_frames=2), crops=CropConfig(image_size=112, min_detail=MIN_DETAIL)
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,5 +60,5 @@ def test_detail_is_of_focus_and_not_of_light_contrast_or_size():
         assert detail(same[None]) == pytest.approx(clear, rel=0.15)
     values = [detail(_blurred(portrait, radius)[None]) for radius in (0, 2, 4, 8)]
     assert values == sorted(values, reverse=True)
-    assert values[-1] < CropConfig().min_detail < clear
+    assert values[-1] < MIN_DETAIL < clear
     assert detail(np.full((1, 64, 64, 3), 90, np.uint8)) == 0
