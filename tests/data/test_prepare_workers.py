@@ -18,7 +18,7 @@ from tests.data.trees import touch
 from tests.videos import portrait_frames, write_video
 
 PROJECT = Path(__file__).resolve().parents[2]
-CONFIG = Config(video=VideoConfig(num_frames=2), crops=CropConfig(image_size=48))
+CONFIG = Config(video=VideoConfig(num_frames=2), crops=CropConfig(image_size=48, min_detail=0.125))
 CODEC = CodecConfig(variants=1)
 COMMAND = ["--num-frames", "2", "--image-size", "48", "--codec-variants", "1", "--workers", "2"]
 
