@@ -56,8 +56,7 @@ class Prepare:
 
     min_detail: float = 0.125
     """A face with less detail, out of focus in the background, is left out where a clearer one is
-    in view, here and by a model that is trained on this. Faces in focus have .2 to .7; 0 keeps
-    all."""
+    in view, here and by a model that is trained on this. 0 keeps all."""
 
     codec_variants: int = 0
     """How many re-encoded versions of each video are added, with H.264 at a constant rate factor

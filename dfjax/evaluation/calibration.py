@@ -196,7 +196,8 @@ def correction_share(scored: Sequence[ScoredClip]) -> float:
         losses = np.logaddexp(0, logits) - videos.is_fake * logits
         return float(sum(np.average(losses[of], weights=weights[of]) for of in _classes(videos)))
 
-    return min((number / 20 for number in range(21)), key=misfit)
+    # From the whole down: where nothing speaks against it, what was learnt stays as it is.
+    return min((number / 20 for number in range(20, -1, -1)), key=misfit)
 
 
 def with_correction(scored: Sequence[ScoredClip], share: float) -> list[ScoredClip]:

@@ -100,7 +100,9 @@ def read_face_clips(
                 landmarks=crop_landmarks(track, times, config.crops),
             )
         )
-    clear = [clip for clip in clips if detail(clip.frames) >= config.crops.min_detail] or clips
+    clear = clips
+    if config.crops.min_detail > 0 and len(clips) > 1:
+        clear = [clip for clip in clips if detail(clip.frames) >= config.crops.min_detail] or clips
     report(1.0, "Looking for faces")
     return FaceClips(
         info=info,

@@ -117,8 +117,8 @@ def detail(crops: np.ndarray) -> float:
     """Returns how much fine detail the crops of a face show, whatever their light and contrast.
 
     It is the standard deviation of the Laplacian over that of the luma, in the middle of a crop at
-    112 pixels; the median over crops. Of faces in focus it is .2 to .7, whatever a codec took away;
-    of one that a lens left out of focus, or that is a few pixels in size, under .12.
+    112 pixels; the median over crops. It is lower for a face that a lens left out of focus, or that
+    is a few pixels in size.
 
     Args:
       crops: uint8 [n, S, S, 3] RGB, n at least 1.

@@ -12,6 +12,7 @@ import imageio_ffmpeg
 import numpy as np
 from PIL import Image
 
+from dfjax.errors import VideoError
 from dfjax.media.transcode import YUV420P
 
 NUM_FRAMES = 8
@@ -38,12 +39,12 @@ def film(picture: np.ndarray, out: Path, *, crf: int, seed: int) -> np.ndarray:
       frame_xy = matrix @ (picture_x, picture_y, 1), in pixels.
 
     Raises:
-      ValueError: The picture is too small.
+      VideoError: The picture is too small.
       CalledProcessError: ffmpeg cannot write the file.
     """
     height, width = picture.shape[:2]
     if min(height, width) < 32:
-        raise ValueError(f"the picture is {width}x{height}; at least 32x32 is needed.")
+        raise VideoError(f"The picture is {width}x{height}; to film it, 32x32 are needed.")
     rng = np.random.default_rng(seed)
     scale = rng.uniform(_MIN_SCALE, 1.0)
     # H.264 with colours at half the size wants even sides.

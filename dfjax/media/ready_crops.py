@@ -10,6 +10,7 @@ from dfjax.config import Config
 from dfjax.errors import VideoError
 from dfjax.media.clips import FaceClip, FaceClips
 from dfjax.media.faces import FaceDetector, Faces
+from dfjax.media.film import FPS
 from dfjax.media.video import VideoInfo, probe, read_frames
 
 _GREY = 127
@@ -115,7 +116,7 @@ def filmed_clips(
     info = probe(path, config.video)
     times, frames = zip(*read_frames(path, config.video, info=info), strict=True)
     timestamps = np.array(times)
-    transforms = transforms[np.round(timestamps * info.fps).astype(np.int64)]
+    transforms = transforms[np.round(timestamps * FPS).astype(np.int64)]
     side = len(frames[0])
 
     def moved(points: np.ndarray) -> np.ndarray:

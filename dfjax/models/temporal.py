@@ -132,6 +132,13 @@ class TemporalModel(nnx.Module):
         # clip that is manipulated in part; frames have labels of their own.
         return DetectorOutput(frame_logits, jax.lax.stop_gradient(mean) + correction)
 
+    def weigh_correction(self, share: float) -> None:
+        """Lets that share of the LSTM's correction count: its head is linear, and is multiplied."""
+        self.correction_head.kernel[...] *= share
+        bias = self.correction_head.bias
+        assert bias is not None
+        bias[...] *= share
+
 
 def masked_softmax(logits: jax.Array, mask: jax.Array) -> jax.Array:
     """Returns the softmax over the last axis of what the mask keeps.

@@ -155,7 +155,9 @@ def run(
     unrounded = validation.score(exact)
     share = correction_share(unrounded)
     unrounded = with_correction(unrounded, share)
-    nnx.update(detector, _rounded(_corrected_by(exact, share)))
+    nnx.update(detector, exact)
+    detector.temporal.weigh_correction(share)
+    nnx.update(detector, _rounded(nnx.state(detector)))
     scored = validation.score(nnx.state(detector))
     calibration = calibrate_on(scored, max_false_positive_rate=train_config.max_false_positive_rate)
     detector.config = dataclasses.replace(config, calibration=calibration)
@@ -183,19 +185,6 @@ def run(
         detector.save_pretrained(out / "checkpoint")
         (out / "checkpoint" / RECORD_FILE).write_text(dumps(training), encoding="utf-8")
     return training
-
-
-def _corrected_by(variables: nnx.State, share: float) -> nnx.State:
-    """Returns the variables with that share of the LSTM's correction: its head is linear."""
-    return nnx.from_flat_state(
-        [
-            (
-                path,
-                variable.replace(variable[...] * share) if "correction_head" in path else variable,
-            )
-            for path, variable in nnx.to_flat_state(variables)
-        ]
-    )
 
 
 def _rounded(variables: nnx.State) -> nnx.State:

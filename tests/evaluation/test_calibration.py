@@ -229,6 +229,7 @@ def _with_noise(correction: float, noise: float, num: int = 400) -> list[ScoredC
 def test_a_correction_counts_as_far_as_it_helps():
     assert correction_share(_with_noise(correction=2.0, noise=0.1)) == 1
     assert correction_share(_with_noise(correction=0.0, noise=3.0)) < 0.15
+    assert correction_share(_with_noise(correction=0.0, noise=0.0)) == 1
     between = correction_share(_with_noise(correction=1.0, noise=2.0))
     assert 0.1 < between < 0.6
 

@@ -133,6 +133,19 @@ def test_the_lstm_corrects_the_mean_of_the_frames_and_a_fresh_one_leaves_it(scor
         assert (difference < 1e-5).all() == is_fresh
 
 
+def test_of_the_correction_as_much_counts_as_was_said():
+    detector = detector_for(CONFIG)
+    before = scorer(detector)(FEATURES, PRESENT)
+    detector.temporal.weigh_correction(0.25)
+    after = scorer(detector)(FEATURES, PRESENT)
+    mean = jnp.mean(before.frame_logits, axis=1)
+    assert np.abs(before.clip_logits - mean).min() > 1e-3
+    np.testing.assert_allclose(
+        after.clip_logits - mean, 0.25 * (before.clip_logits - mean), rtol=1e-3, atol=1e-6
+    )
+    np.testing.assert_array_equal(after.frame_logits, before.frame_logits)
+
+
 def test_the_clips_label_does_not_train_the_frame_head(detector):
     graph, params, rest = nnx.split(detector, nnx.Param, ...)
 
