@@ -37,9 +37,9 @@ class Arguments:
     about_data: str = ""
     """Where the data are from and under which terms, in whole sentences for the model's card."""
 
-    weights: str = "microsoft/resnet-50"
+    weights: tuple[str, ...] = ("microsoft/resnet-50",)
     """Folder or Hub repository with the published ResNet-50 files; or with a model of dfjax, to go
-    on from all that it has learnt."""
+    on from all that it has learnt. Of several models the mean of their weights is taken."""
 
     resume: bool = False
     """Go on with the run that RUN holds."""

@@ -1,7 +1,7 @@
 """The model card: what a checkpoint is and how far to trust it, in its own figures."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
@@ -358,13 +358,26 @@ def _rounding(training: Mapping[str, Any]) -> str:
     )
 
 
-def _before(started_from: Mapping[str, Any] | None) -> str:
-    """Returns the runs that this one went on from, the last first, as a paragraph."""
-    runs = []
-    while started_from:
-        runs.append(f"step {started_from['step']} of `{started_from['command']}`")
-        started_from = started_from.get("started_from")
-    return f"\n\nIt went on from {', which went on from '.join(runs)}." if runs else ""
+def _before(started_from: Sequence[Mapping[str, Any]] | None) -> str:
+    """Returns the runs that this one went on from, the last first, as a paragraph and a list."""
+    runs: dict[str, str] = {}  # and after each, what it went on from itself
+
+    def listed(records: Sequence[Mapping[str, Any]] | None) -> str:
+        names = []
+        for record in records or ():
+            name = f"step {record['step']} of `{record['command']}`"
+            if name not in runs:
+                runs[name] = ""  # its number, before those that it went on from
+                if earlier := listed(record.get("started_from")):
+                    runs[name] = f", from {earlier}"
+            names.append(f"({list(runs).index(name) + 1})")
+        mean = "the mean of the weights of " if len(names) > 1 else ""
+        return mean + " and ".join(names)
+
+    if not (last := listed(started_from)):
+        return ""
+    lines = [f"{i}. {name}{after}" for i, (name, after) in enumerate(runs.items(), start=1)]
+    return f"\n\nIt went on from {last}:\n\n" + "\n".join(lines)
 
 
 def _counted(report: Record) -> str:

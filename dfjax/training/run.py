@@ -60,7 +60,7 @@ class RunOptions:
 
 def run(
     sources: Sequence[str],
-    weights: str,
+    weights: Sequence[str],
     out: Path,
     *,
     train_config: TrainConfig,
@@ -78,7 +78,8 @@ def run(
     Args:
       sources: Prepared data sets, as for `open_rows`; each has the splits "train" and "validation".
       weights: Folder or Hub repository with the published ResNet files, for an encoder from
-        ImageNet, or with a detector of the same shape, to go on from all of its weights.
+        ImageNet; or one or more with detectors of the same shape, to go on from all that they have
+        learnt, of several from their mean.
       out: A new folder, or with `options.resume` that of a run with the same configs and data.
       train_config: How to train.
       detector_config: Shape of what follows the encoder.
@@ -100,7 +101,7 @@ def run(
     description = {
         "train_config": to_json_value(train_config),
         "detector_config": to_json_value(detector_config),
-        "weights": weights,
+        "weights": list(weights),
         "fingerprints": [manifest["fingerprint"] for manifest in manifests],
         "command": options.command,
         "versions": _versions(),

@@ -1,9 +1,12 @@
-"""What a run starts from: an encoder from ImageNet, or all that a detector has learnt."""
+"""What a run starts from: an encoder from ImageNet, or all that detectors have learnt."""
 
 import dataclasses
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import jax
 from flax import nnx
 
 from dfjax.config import Config, to_json_value
@@ -17,37 +20,80 @@ RECORD_FILE = "training.json"
 """In the checkpoint: what it was trained on and how, and what it reaches on validation."""
 
 
-def start(weights: str, config: Config, seed: int) -> tuple[Detector, dict[str, Any] | None]:
-    """Returns the detector before the first step, and how it was trained if it is one already.
+def start(
+    weights: Sequence[str], config: Config, seed: int
+) -> tuple[Detector, list[dict[str, Any]]]:
+    """Returns the detector before the first step, and how those that it is made of were trained.
+
+    Of several detectors the mean of the weights is taken. Where they went on from the same one,
+    that mean is often better than each, at the cost of one (Wortsman et al., "Model soups", ICML
+    2022); between detectors that learnt apart it is worth nothing.
 
     Args:
       weights: As for `run`.
       config: What the data and the command line ask for; the encoder's part is that of `weights`.
       seed: Of the weights that are new.
 
+    Returns:
+      The detector, and a record for each of `weights`; none of an encoder.
+
     Raises:
-      TrainingError: The detector sees other crops or has another shape than `config`.
+      TrainingError: A detector sees other crops or has another shape than `config`, or `weights`
+        is empty or has an encoder among several.
     """
-    folder = find_folder(weights)
-    if read_json(folder, "config.json").get("model_type") != MODEL_TYPE:
-        encoder = load_resnet(weights)
+    if not weights:
+        raise TrainingError("--weights names nothing. Name an encoder or a detector to start from.")
+    folders = [find_folder(source) for source in weights]
+    are_detectors = [
+        read_json(folder, "config.json").get("model_type") == MODEL_TYPE for folder in folders
+    ]
+    if len(weights) > 1 and not all(are_detectors):
+        encoder = weights[are_detectors.index(False)]
+        raise TrainingError(
+            f"{encoder} is no detector of dfjax, so it has no mean with the others. Give --weights "
+            "one encoder, or one or more detectors."
+        )
+    if not are_detectors[0]:
+        encoder = load_resnet(weights[0])
         config = dataclasses.replace(config, encoder=encoder.config)
-        return Detector(config, rngs=nnx.Rngs(seed), encoder=encoder), None
+        return Detector(config, rngs=nnx.Rngs(seed), encoder=encoder), []
+    detectors = [
+        _load(source, folder, config) for source, folder in zip(weights, folders, strict=True)
+    ]
+    detector = detectors[0]
+    states = [nnx.state(one) for one in detectors]
+    nnx.update(detector, jax.tree.map(lambda *values: sum(values) / len(values), *states))
+    return detector, [_record(folder) for folder in folders]
+
+
+def _load(source: str, folder: Path, config: Config) -> Detector:
+    """Returns a detector with the config of this run, if it is of the shape for that."""
     detector = Detector.from_pretrained(folder)
     for part in ("video", "crops", "detector"):
-        theirs, ours = (to_json_value(getattr(c, part)) for c in (detector.config, config))
+        theirs, ours = (_what_weights_see(c, part) for c in (detector.config, config))
         if theirs != ours:
             raise TrainingError(
-                f"The detector in {weights} differs from this run in {part}, here and there: "
+                f"The detector in {source} differs from this run in {part}, here and there: "
                 f"{describe_difference(ours, theirs)}. Prepare the data as it was for that "
                 "detector, or start from an encoder."
             )
     detector.config = dataclasses.replace(config, encoder=detector.config.encoder)
+    return detector
+
+
+def _what_weights_see(config: Config, part: str) -> dict[str, Any]:
+    """Returns a part of a config, less what chooses among faces and changes no crop."""
+    values = to_json_value(getattr(config, part))
+    values.pop("min_detail", None)
+    return values
+
+
+def _record(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         record = {}
-    return detector, {key: record.get(key) for key in ("command", "step", "started_from")}
+    return {key: record.get(key) for key in ("command", "step", "started_from")}
 
 
 def describe_difference(before: Any, now: Any) -> str:

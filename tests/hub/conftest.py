@@ -51,11 +51,14 @@ def _record() -> dict[str, Any]:
         "step": 432,
         "published": "last",
         "command": "python train.py",
-        "started_from": {
-            "step": 877,
-            "command": "python train.py --out middle",
-            "started_from": {"step": 879, "command": "python train.py --out first"},
-        },
+        "started_from": [
+            {
+                "step": 877,
+                "command": "python train.py --out middle",
+                "started_from": [{"step": 879, "command": "python train.py --out first"}],
+            },
+            {"step": 879, "command": "python train.py --out first"},
+        ],
         "correction_share": 0.35,
         "rounding": {"largest_logit_change": 0.00123},
         "validation": {

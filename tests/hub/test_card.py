@@ -86,6 +86,19 @@ def test_what_a_report_gives_is_what_the_card_takes(training: dict[str, Any]):
     assert not re.search(r"\b(nan|None)\b", text)
 
 
+def test_runs_before_are_listed_once_with_what_each_went_on_from(training: dict[str, Any]):
+    text = model_card(CONFIG, training=training)
+    assert (
+        "It went on from the mean of the weights of (1) and (2):\n\n"
+        "1. step 877 of `python train.py --out middle`, from (2)\n"
+        "2. step 879 of `python train.py --out first`\n"
+    ) in text
+    training["started_from"] = training["started_from"][:1]
+    assert "It went on from (1):\n\n1. step 877" in model_card(CONFIG, training=training)
+    training["started_from"] = []
+    assert "went on from" not in model_card(CONFIG, training=training)
+
+
 def test_the_hub_reads_the_front_matter(training: dict[str, Any]):
     data = ModelCard(model_card(CONFIG, training=training)).data
     assert data["license"] == "cc-by-nc-4.0"

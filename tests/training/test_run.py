@@ -144,13 +144,25 @@ def test_a_run_goes_on_from_what_another_model_has_learnt(data, whole, tmp_path)
         json.loads((run / "checkpoint" / "training.json").read_text())
         for run in (whole, tmp_path / "on")
     )
-    assert before["started_from"] is None
-    assert after["started_from"]["command"] == before["command"]
-    assert after["started_from"]["step"] == 8
+    assert before["started_from"] == []
+    (record,) = after["started_from"]
+    assert record["command"] == before["command"] and record["step"] == 8
     other_shape = _start(data, tmp_path / "x", *still, "--detector.hidden-size=4")
     output, _ = other_shape.communicate(timeout=120)
     assert other_shape.returncode == 1
     assert "differs from this run in detector" in output and "hidden_size" in output
+
+
+def test_no_step_publishes_the_mean_of_several_models(whole, data, tmp_path):
+    first = str(whole / "checkpoint")
+    output = _finish(_start(data, tmp_path / "mean", "--weights", first, first, "--steps=0"))
+    assert "validation AUC" in output
+    found, expected = _tensors(tmp_path / "mean"), _tensors(whole)
+    for name, tensor in expected.items():
+        if "correction_head" not in name:  # as much of it counts as validation says, once more
+            np.testing.assert_array_equal(found[name], tensor, err_msg=name)
+    record = json.loads((tmp_path / "mean" / "checkpoint" / "training.json").read_text())
+    assert record["step"] == 0 and len(record["started_from"]) == 2
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(data, whole):

@@ -1,0 +1,62 @@
+"""What a run starts from: which models it takes, and what it makes of several."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flax import nnx
+
+from dfjax.config import Config
+from dfjax.errors import TrainingError
+from dfjax.models.detector import Detector
+from dfjax.models.pretrained import read_tensors
+from dfjax.training.start import start
+from tests.tiny import TINY_CONFIG
+from tests.training.prepared_set import write_weights
+
+
+def _write(folder: Path, seed: int = 0, config: Config = TINY_CONFIG) -> str:
+    Detector(config, rngs=nnx.Rngs(seed)).save_pretrained(folder)
+    return str(folder)
+
+
+def test_of_several_models_the_mean_is_taken(tmp_path):
+    folders = [_write(tmp_path / str(seed), seed) for seed in range(3)]
+    detector, records = start(folders, TINY_CONFIG, seed=0)
+    detector.save_pretrained(tmp_path / "mean")
+    found, *each = (read_tensors(tmp_path / name) for name in ("mean", "0", "1", "2"))
+    assert len(records) == 3
+    for name, tensor in found.items():
+        mean = np.mean([one[name].astype(np.float64) for one in each], axis=0)
+        np.testing.assert_allclose(tensor, mean, rtol=2e-3, atol=1e-5, err_msg=name)
+
+
+def test_one_model_is_taken_to_the_bit(tmp_path):
+    detector, _ = start([_write(tmp_path / "one")], TINY_CONFIG, seed=1)
+    detector.save_pretrained(tmp_path / "again")
+    again = read_tensors(tmp_path / "again")
+    for name, tensor in read_tensors(tmp_path / "one").items():
+        np.testing.assert_array_equal(again[name], tensor, err_msg=name)
+
+
+def test_which_faces_count_may_be_chosen_anew_and_what_a_crop_shows_may_not(tmp_path):
+    folder = _write(tmp_path / "one")
+    crops = TINY_CONFIG.crops
+    sharper = dataclasses.replace(TINY_CONFIG, crops=dataclasses.replace(crops, min_detail=0.1))
+    detector, _ = start([folder], sharper, seed=0)
+    assert detector.config.crops.min_detail == 0.1
+    wider = dataclasses.replace(TINY_CONFIG, crops=dataclasses.replace(crops, margin=2.0))
+    with pytest.raises(TrainingError, match="differs from this run in crops.*margin"):
+        start([folder], wider, seed=0)
+
+
+def test_an_encoder_has_no_mean_with_a_detector(tmp_path):
+    encoder = write_weights(tmp_path / "encoder")
+    with pytest.raises(TrainingError, match="encoder is no detector"):
+        start([_write(tmp_path / "one"), encoder], TINY_CONFIG, seed=0)
+
+
+def test_nothing_to_start_from_is_said():
+    with pytest.raises(TrainingError, match="--weights names nothing"):
+        start([], TINY_CONFIG, seed=0)
