@@ -44,6 +44,10 @@ class Arguments:
     resume: bool = False
     """Go on with the run that RUN holds."""
 
+    start_share: float = 0.0
+    """Of the published weights, the share that is taken from what the run started from: a mean that
+    is often better than both ends, also on other data."""
+
     save_every: int = 200
     """Steps between two saves of the state."""
 
@@ -121,6 +125,7 @@ def main() -> int:
                     resume=arguments.resume,
                     validation_data=arguments.validation_data,
                     about_data=arguments.about_data,
+                    start_share=arguments.start_share,
                 ),
                 on_step=on_step,
             )

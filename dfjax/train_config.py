@@ -179,7 +179,7 @@ def _check_pair(config: Any, name: str, low: float, high: float) -> None:
 class TrainConfig:
     """How a detector is trained."""
 
-    steps: int = 2000  # updates of the weights; 0: measure and publish those of the start
+    steps: int = 2000  # updates of the weights
     pairs: int = 8  # per step over all devices: real clips, each with a fake
     still_pairs: int = 0  # likewise, of single pictures
     clip_frames: int = 8  # frames of a training clip, taken from those of its video
@@ -215,10 +215,10 @@ class TrainConfig:
 
     def __post_init__(self):
         """Checks ranges."""
-        for name in ("clip_frames", "max_stride", "accumulation", "validate_every"):
+        for name in ("steps", "clip_frames", "max_stride", "accumulation", "validate_every"):
             value = getattr(self, name)
             require(value >= 1, f"TrainConfig.{name} is {value}; it must be at least 1.")
-        at_least_0 = ("steps", "pairs", "still_pairs", "warmup_steps", "augment_ramp")
+        at_least_0 = ("pairs", "still_pairs", "warmup_steps", "augment_ramp")
         for name in (*at_least_0, "weight_decay", "frame_loss_weight"):
             value = getattr(self, name)
             require(value >= 0, f"TrainConfig.{name} is {value}; it must be at least 0.")

@@ -10,7 +10,7 @@ from dfjax.train_config import AugmentConfig, BlendConfig, TrainConfig
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("steps", -1),
+        ("steps", 0),
         ("learning_rate", 0.0),
         ("self_blended", 1.5),
         ("ema_decay", 1.0),

@@ -81,7 +81,8 @@ people apart is the data set's to say.
 {splits}
 
 Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. Training took {seconds} s;
-{versions}. Published are the weights of step {step}, the {published}. {share}{rounding}{before}
+{versions}. Published are the weights of step {step}, the {published}. \
+{start}{share}{rounding}{before}
 
 <details><summary>All settings of the training</summary>
 
@@ -228,6 +229,7 @@ def model_card(
         versions=_listed(record.at("versions").flat()),
         step=record.count("step"),
         about=_about(training),
+        start=_start(training),
         share=_correction(training),
         rounding=_rounding(training),
         before=_before(training.get("started_from")),
@@ -344,6 +346,16 @@ def _correction(training: Mapping[str, Any]) -> str:
     return (
         f"Of what the LSTM adds to the mean of the frames' logits, {share:.2f} counts: that share "
         "was fitted on the validation videos, together with the probabilities. "
+    )
+
+
+def _start(training: Mapping[str, Any]) -> str:
+    """Returns how much of the start is in the weights; nothing where there is none of it."""
+    if not training.get("start_share"):
+        return ""
+    share = Record(training).number("start_share")
+    return (
+        f"They are a mean: {1 - share:.2f} of that, and {share:.2f} of what the run started from. "
     )
 
 

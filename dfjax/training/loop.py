@@ -59,8 +59,6 @@ class Trainer:
         clock = _Clock(self.loader)
         before: dict[str, jax.Array] | None = None
         done = int(state.step)
-        if self.config.steps == 0:
-            self.saves.save(state, validation_auc=self._validate(done, state))
         for batch in self.loader.batches(done):
             state, metrics = self.step(state, self.parts.frozen, batch, key)
             if before is not None:

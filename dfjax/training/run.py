@@ -7,7 +7,6 @@ import importlib.metadata
 import json
 import os
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from dfjax.evaluation.scoring import ScoredClip, Scorer
 from dfjax.train_config import TrainConfig
 from dfjax.training.loader import Loader
 from dfjax.training.loop import OnStep, Trainer
-from dfjax.training.record import Record
+from dfjax.training.record import Record, read_metrics
 from dfjax.training.saves import Saves
 from dfjax.training.start import RECORD_FILE, describe_difference, start
 from dfjax.training.state import ModelParts, make_optimizer
@@ -46,8 +45,10 @@ RUN_FILE = "run.json"
 class RunOptions:
     """What a run is given beside its configs. None of it changes what is learnt.
 
-    `validation_data` has a part in the calibration: real videos of other sources tell how often
-    those are called fake.
+    Two have a part in what is published. `validation_data`, in the calibration: real videos of
+    other sources tell how often those are called fake. `start_share`, in the weights: they are the
+    mean, so weighed, of what the run started from and what it ends with (Wortsman et al., "Robust
+    fine-tuning of zero-shot models", CVPR 2022).
     """
 
     command: str  # the command line, for the record
@@ -55,6 +56,7 @@ class RunOptions:
     save_every: int = 200  # steps between two saves
     validation_data: tuple[str, ...] = ()  # more data sets, of which only "validation" is used
     about_data: str = ""  # origins and terms of the data, sentences for the card
+    start_share: float = 0.0  # from 0 to 1, of the weights before the first step in the published
     resume: bool = False  # go on with the run that the folder holds, or begin it
 
 
@@ -94,7 +96,10 @@ def run(
         identities.
       TrainingError: `out` is not what was said, or training cannot go on.
     """
-    started = time.perf_counter()
+    if not 0 <= options.start_share <= 1:
+        raise TrainingError(
+            f"--start-share is {options.start_share}; it is a share and must lie in [0, 1]."
+        )
     measured = [*sources, *options.validation_data]
     manifests = [load_manifest(source) for source in measured]
     config = _config_of(measured, manifests, detector_config)
@@ -116,6 +121,11 @@ def run(
     _require_both_labels(validation_clips)
 
     detector, before = start(weights, config, train_config.seed)
+    if options.start_share and not before:
+        raise TrainingError(
+            f"--start-share is {options.start_share}, and the run starts from an encoder: nothing "
+            "that follows it has learnt yet. Leave it out, or start from a detector."
+        )
     config = detector.config
     mesh = data_mesh()
     replicated = NamedSharding(mesh, PartitionSpec())
@@ -153,6 +163,9 @@ def run(
         if train_config.publish == "best" and saves.best_step is not None:
             state = saves.restore(saves.best_step, state)
     exact = trainer.variables(state)
+    if share := options.start_share:
+        first = jax.device_put(nnx.state(detector), replicated)
+        exact = jax.tree.map(lambda end, begin: end + share * (begin - end), exact, first)
     unrounded = validation.score(exact)
     share = correction_share(unrounded)
     unrounded = with_correction(unrounded, share)
@@ -177,15 +190,23 @@ def run(
         "command": options.command,
         "published": train_config.publish,
         "step": int(state.step),
+        "start_share": options.start_share,
         "correction_share": share,
         "rounding": {"largest_logit_change": _largest_change(unrounded, scored)},
         "validation": report(scored, load_skipped(measured, SPLIT), calibration, split=SPLIT),
-        "seconds": round(time.perf_counter() - started, 1),
+        "seconds": _seconds(out),
     }
     if is_first:
         detector.save_pretrained(out / "checkpoint")
         (out / "checkpoint" / RECORD_FILE).write_text(dumps(training), encoding="utf-8")
     return training
+
+
+def _seconds(out: Path) -> float:
+    """Returns how long all steps and validations took, those before a run was cut off too."""
+    rows = read_metrics(out)
+    names = ("step_seconds", "validation_seconds")
+    return round(sum(row.get(name, 0.0) for row in rows for name in names), 1)
 
 
 def _rounded(variables: nnx.State) -> nnx.State:

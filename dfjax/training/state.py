@@ -86,8 +86,8 @@ def learning_rate(config: TrainConfig) -> optax.Schedule:
     return optax.warmup_cosine_decay_schedule(
         init_value=0.0,
         peak_value=config.learning_rate,
-        warmup_steps=max(0, min(config.warmup_steps, config.steps - 1)),
-        decay_steps=max(1, config.steps),
+        warmup_steps=min(config.warmup_steps, config.steps - 1),
+        decay_steps=config.steps,
     )
 
 

@@ -59,6 +59,7 @@ def _record() -> dict[str, Any]:
             },
             {"step": 879, "command": "python train.py --out first"},
         ],
+        "start_share": 0.41,
         "correction_share": 0.35,
         "rounding": {"largest_logit_change": 0.00123},
         "validation": {

@@ -115,6 +115,7 @@ def test_a_missing_figure_is_named(training: dict[str, Any]):
         if path[:2] == ("data", "skipped") or path[0] in ("train_config", "versions"):
             continue  # these hold whatever was recorded
         if path[-1] in ("known", "about") or path[0] in (
+            "start_share",
             "correction_share",
             "rounding",
             "started_from",

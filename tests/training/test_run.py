@@ -153,16 +153,32 @@ def test_a_run_goes_on_from_what_another_model_has_learnt(data, whole, tmp_path)
     assert "differs from this run in detector" in output and "hidden_size" in output
 
 
-def test_no_step_publishes_the_mean_of_several_models(whole, data, tmp_path):
-    first = str(whole / "checkpoint")
-    output = _finish(_start(data, tmp_path / "mean", "--weights", first, first, "--steps=0"))
-    assert "validation AUC" in output
-    found, expected = _tensors(tmp_path / "mean"), _tensors(whole)
-    for name, tensor in expected.items():
+def test_a_run_is_published_anew_with_a_share_of_its_start(data, whole, tmp_path):
+    before, out = whole / "checkpoint", tmp_path / "on"
+    on = ("--weights", str(before), "--learning-rate=1e-2")
+    _finish(_start(data, out, *on))
+    end, metrics = _tensors(out), read_metrics(out)
+    _finish(_start(data, out, *on, "--resume", "--start-share=0.25"))
+    mean, begin = _tensors(out), read_tensors(before)
+    assert any(np.abs(end[name] - tensor).max() > 1e-3 for name, tensor in begin.items())
+    for name, tensor in mean.items():
         if "correction_head" not in name:  # as much of it counts as validation says, once more
-            np.testing.assert_array_equal(found[name], tensor, err_msg=name)
-    record = json.loads((tmp_path / "mean" / "checkpoint" / "training.json").read_text())
-    assert record["step"] == 0 and len(record["started_from"]) == 2
+            wanted = 0.75 * end[name].astype(np.float32) + 0.25 * begin[name].astype(np.float32)
+            np.testing.assert_allclose(tensor, wanted, rtol=2e-3, atol=1e-4, err_msg=name)
+    assert read_metrics(out) == metrics
+    record = json.loads((out / "checkpoint" / "training.json").read_text())
+    assert record["start_share"] == 0.25
+    assert record["seconds"] == pytest.approx(
+        sum(row.get("step_seconds", row.get("validation_seconds")) for row in metrics), abs=0.1
+    )
+
+
+@pytest.mark.parametrize(("share", "said"), [("0.5", "starts from an encoder"), ("2", "a share")])
+def test_a_share_of_the_start_that_means_nothing_is_refused(data, tmp_path, share, said):
+    process = _start(data, tmp_path / "run", "--start-share", share)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert said in " ".join(output.split()) and "Traceback" not in output
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(data, whole):
