@@ -85,6 +85,9 @@ def split_by_number(values: np.ndarray) -> Split | str:
     if told.min() == told.max():
         return f"all videos have the value {told[0]:g}"
     inner = np.quantile(told, np.arange(1, NUM_BINS) / NUM_BINS, method="higher")
+    # Nothing is under the lowest value. Where many share it (pictures last no time), the rest is
+    # a part of its own.
+    inner[inner == told.min()] = told[told > told.min()].min()
     # Where many share a value, some bins are empty.
     _, part_of = np.unique(np.searchsorted(inner, told, side="right"), return_inverse=True)
     members = [told[part_of == part] for part in range(part_of.max() + 1)]
@@ -92,15 +95,15 @@ def split_by_number(values: np.ndarray) -> Split | str:
 
 
 def split_by_attribute(values: Sequence[Any]) -> Split | str:
-    """Returns a part for each value of an attribute, or quantile bins where it is a number.
+    """Returns a part for each value of an attribute, or quantile bins where it is a number of many.
 
     Args:
       values: JSON values, None where a video has no such attribute.
     """
     given = [value for value in values if value is not None]
     is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in given)
-    if is_number and len(given) == len(values) and len(set(given)) > MAX_CATEGORIES:
-        return split_by_number(np.array(values, np.float64))
+    if is_number and len(set(given)) > NUM_BINS:
+        return _with_absent(split_by_number(np.array(given, np.float64)), values)
     names = [ABSENT if value is None else str(value) for value in values]
     labels, part_of = np.unique(names, return_inverse=True)
     if len(labels) == 1:
@@ -108,6 +111,16 @@ def split_by_attribute(values: Sequence[Any]) -> Split | str:
     if len(labels) > MAX_CATEGORIES:
         return f"it has {len(labels)} values; at most {MAX_CATEGORIES} are told apart"
     return Split(part_of, labels.tolist())
+
+
+def _with_absent(split: Split | str, values: Sequence[Any]) -> Split | str:
+    """Returns a split of the values that are given, with those that are not as its last part."""
+    is_given = np.array([value is not None for value in values])
+    if isinstance(split, str) or is_given.all():
+        return split
+    part_of = np.full(len(values), len(split.labels))
+    part_of[is_given] = split.part_of
+    return Split(part_of, [*split.labels, ABSENT])
 
 
 def _figures(videos: Scores, draws: Draws, threshold: float) -> dict[str, Any]:

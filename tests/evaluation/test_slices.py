@@ -102,6 +102,20 @@ def test_an_attribute_of_many_numbers_is_split_by_size():
     assert np.bincount(split.part_of).tolist() == [25, 25, 25, 25]
 
 
+def test_those_without_a_number_are_a_part_of_their_own():
+    split = split_by_attribute([None, *range(100), None])
+    assert not isinstance(split, str)
+    assert np.bincount(split.part_of).tolist() == [25, 25, 25, 25, 2]
+    assert split.labels[-1] == "not given"
+    assert split.part_of[0] == split.part_of[-1] == 4
+
+
+def test_where_most_share_the_lowest_value_the_rest_is_a_part():
+    split = split_by_number(np.array([0.0] * 90 + [5.0, 9.0]))
+    assert not isinstance(split, str)
+    assert split.labels == ["0 to 0", "5 to 9"]
+
+
 def test_values_that_are_told_alike_are_one_part():
     split = split_by_number(np.array([24.0, 25.0] + [29.9998, 29.9997, 30.0] * 10))
     assert not isinstance(split, str)
