@@ -377,7 +377,9 @@ def _before(started_from: Sequence[Mapping[str, Any]] | None) -> str:
     def listed(records: Sequence[Mapping[str, Any]] | None) -> str:
         names = []
         for record in records or ():
-            name = f"step {record['step']} of `{record['command']}`"
+            name = "a model that came without a record of its training"
+            if record["command"] is not None:
+                name = f"step {record['step']} of `{record['command']}`"
             if name not in runs:
                 runs[name] = ""  # its number, before those that it went on from
                 if earlier := listed(record.get("started_from")):

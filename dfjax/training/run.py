@@ -206,7 +206,7 @@ def _seconds(out: Path) -> float:
     """Returns how long all steps and validations took, those before a run was cut off too."""
     rows = read_metrics(out)
     names = ("step_seconds", "validation_seconds")
-    return round(sum(row.get(name, 0.0) for row in rows for name in names), 1)
+    return round(sum(row[name] for row in rows for name in names if name in row), 1)
 
 
 def _rounded(variables: nnx.State) -> nnx.State:
