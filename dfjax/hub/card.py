@@ -1,6 +1,7 @@
 """The model card: what a checkpoint is and how far to trust it, in its own figures."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -379,7 +380,7 @@ def _before(started_from: Sequence[Mapping[str, Any]] | None) -> str:
         for record in records or ():
             name = "a model that came without a record of its training"
             if record["command"] is not None:
-                name = f"step {record['step']} of `{record['command']}`"
+                name = f"step {record['step']} of `{_shown(record['command'])}`"
             if name not in runs:
                 runs[name] = ""  # its number, before those that it went on from
                 if earlier := listed(record.get("started_from")):
@@ -392,6 +393,15 @@ def _before(started_from: Sequence[Mapping[str, Any]] | None) -> str:
         return ""
     lines = [f"{i}. {name}{after}" for i, (name, after) in enumerate(runs.items(), start=1)]
     return f"\n\nIt went on from {last}:\n\n" + "\n".join(lines)
+
+
+def _shown(command: str) -> str:
+    """Returns a command without what it says about its data: the card says that above."""
+    words = shlex.split(command)
+    if "--about-data" in words:
+        start = words.index("--about-data")
+        del words[start : start + 2]
+    return shlex.join(words)
 
 
 def _counted(report: Record) -> str:

@@ -94,6 +94,8 @@ def test_runs_before_are_listed_once_with_what_each_went_on_from(training: dict[
         "2. step 879 of `python train.py --out first`\n"
     ) in text
     training["started_from"] = training["started_from"][:1]
+    training["started_from"][0]["command"] = "python train.py --about-data 'It is.' --out middle"
+    assert "`python train.py --out middle`" in model_card(CONFIG, training=training)
     assert "It went on from (1):\n\n1. step 877" in model_card(CONFIG, training=training)
     training["started_from"] = [{"command": None, "step": None, "started_from": None}]
     assert "from (1):\n\n1. a model that came without" in model_card(CONFIG, training=training)
