@@ -71,8 +71,8 @@ class Evaluate:
         """Returns the exit code."""
         import datasets
 
-        from dfjax.evaluation.markdown import cell
         from dfjax.evaluation.run import RobustnessConfig, evaluate
+        from dfjax.evaluation.tables import cell
         from dfjax.hub.model import add_evaluation
         from dfjax.predictor import model_source
 

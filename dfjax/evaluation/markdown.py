@@ -1,26 +1,14 @@
 """The report for a person to read, from the report for programs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from dfjax.data.sources import title
+from dfjax.evaluation.further import further_sections
 from dfjax.evaluation.metrics import RANKING
+from dfjax.evaluation.tables import MEASURES, cell, percent, table
 
 Json = Mapping[str, Any]
-
-MEASURES = {
-    "auc": "ROC AUC",
-    "average_precision": "average precision",
-    "equal_error_rate": "equal error rate",
-    "tpr_at_1_percent_fpr": "fakes found at 1% false positives",
-    "tpr_at_5_percent_fpr": "fakes found at 5% false positives",
-    "balanced_accuracy": "balanced accuracy at the threshold",
-    "false_positive_rate": "real called fake at the threshold",
-    "true_positive_rate": "fakes found at the threshold",
-    "brier": "Brier score",
-    "calibration_error": "expected calibration error",
-}
-"""What figures are called, by their names in a report."""
 
 
 def markdown(report: Json) -> str:
@@ -46,18 +34,6 @@ def markdown(report: Json) -> str:
         _how(report),
     ]
     return "\n\n".join(section.strip() for section in sections if section.strip()) + "\n"
-
-
-def further_sections(report: Json) -> list[str]:
-    """Returns what `evaluate` measures beside the figures of the split; empty where it did not."""
-    return [
-        _partial(report["partial_fakes"]),
-        _self_blended(report["self_blended"]),
-        _slices(report["slices"], report["figures"]["split"]),
-        _mistakes(report["mistakes"]),
-        _shortcuts(report["shortcuts"]),
-        _robustness(report["robustness"]),
-    ]
 
 
 def _header(report: Json) -> str:
@@ -213,156 +189,10 @@ def _failures(failures: Json) -> str:
     ]
     return f"""## Videos without a score
 
-{failures["no_face"]} videos without a face ({_percent(failures["no_face_share"])} of all),
+{failures["no_face"]} videos without a face ({percent(failures["no_face_share"])} of all),
 {failures["unreadable"]} that could not be read. "No face" is never "real".
 
 {table(["they are", *(MEASURES[key] for key in keys)], rows)}"""
-
-
-def _partial(partial: Json) -> str:
-    intro = """## Partial fakes
-
-Originals with one stretch of their fake in place of their own frames: does a frame's score tell
-which are manipulated?"""
-    if not partial["clips"]:
-        return f"{intro} Not measured: {partial['auc']['reason']}."
-    rows = [
-        ["AUC over all frames", cell(partial["auc"])],
-        ["AUC within a clip, mean over clips", cell(partial["auc_within_clips"])],
-    ]
-    header = f"{partial['clips']} clips, {partial['frames']} frames, "
-    header += f"{_percent(partial['manipulated_share'])} of them manipulated"
-    return f"{intro}\n\n{table([header, 'value'], rows)}"
-
-
-def _self_blended(blended: Json | None) -> str:
-    if blended is None:
-        return ""
-    keys = [key for key in MEASURES if key in blended]
-    rows = [
-        [MEASURES[key], cell(blended[key]), cell(blended["mean_of_frames"][key])] for key in keys
-    ]
-    header = [f"{blended['real']} real, {blended['fake']} blended", "video", "mean of frames"]
-    return f"""## Self-blended fakes
-
-Every real clip against one blended from itself: no known method, and nothing but the blend to tell.
-
-{table(header, rows)}"""
-
-
-def _slices(slices: Sequence[Json], split: str) -> str:
-    keys = ("auc", "false_positive_rate", "true_positive_rate")
-    header = ["by", "part", "real", "fake", *(MEASURES[key] for key in keys)]
-    rows = [
-        [
-            entry["by"] if entry["unit"] is None else f"{entry['by']}, {entry['unit']}",
-            part["label"],
-            part["real"],
-            part["fake"],
-            *(cell(part[key]) for key in keys),
-        ]
-        for entry in slices
-        for part in entry["parts"]
-    ]
-    skipped = "".join(
-        f"- Not by {entry['by']}: {entry['reason']}.\n" for entry in slices if not entry["parts"]
-    )
-    return f"""## Parts of the split {split}
-
-By what the main face of a video looks like, in parts with as many videos, and by what the data set
-says of them.
-
-{table(header, rows) if rows else ""}
-
-{skipped}
-{"![Parts](slices.png)" if rows else ""}"""
-
-
-def _mistakes(mistakes: Json) -> str:
-    header = ["video", "label", "probability_fake", "told wrongly", "its face beside the others"]
-    rows = [
-        [
-            example["video"],
-            label,
-            f"{example['probability_fake']:.3f}",
-            "yes" if example["is_wrong"] else "no",
-            ", ".join(example["traits"]),
-        ]
-        for label, examples in mistakes.items()
-        for example in examples
-    ]
-    return f"""## Furthest from the truth
-
-The real videos with the highest scores and the fakes with the lowest. A word for the face is given
-where at most one in ten videos of the split is so or more so.
-
-{table(header, rows)}"""
-
-
-def _shortcuts(shortcuts: Json | None) -> str:
-    if shortcuts is None:
-        return ""
-    intro = """## Controls: labels told without the face
-
-Both should be near an AUC of 0.5, or figures above measure something else than faces. "Face masked
-out" is the model on crops with grey in place of the face; "metadata alone" a random forest over
-what ffmpeg or the JPEG header says of a file, its size and its rates, fitted on the training
-split."""
-    parts = {"face masked out": shortcuts["faceless"], "metadata alone": shortcuts["metadata"]}
-    rows = []
-    for name, part in parts.items():
-        if part is None:
-            rows.append([name, "not measured without the files", "", "", ""])
-            continue
-        for row in part["per_setting"]:
-            setting = f"{title(row['dataset'])} {row['compression']}".strip()
-            rows.append([name, setting, row["real"], row["fake"], cell(row["auc"])])
-        rows.append([name, "mean", "", "", cell(part["auc"])])
-    header = ["control", "data", "real", "fake", "AUC"]
-    return f"{intro}\n\n{table(header, rows)}"
-
-
-def _robustness(robustness: Json | None) -> str:
-    if robustness is None:
-        return ""
-    header = ["distortion", "setting", "scored", "AUC", "AUC, mean of frames", "balanced accuracy"]
-    header += ["real called fake", "no face", "unreadable"]
-
-    def rows(entries: Iterable[Json], *keys: str) -> list[list[Any]]:
-        return [
-            [
-                f"{row['kind']} {row['severity'] or ''}".strip(),
-                row["setting"],
-                row["scored"],
-                *(cell(row[key]) for key in keys),
-                _percent(row["no_face_share"]),
-                row["unreadable"],
-            ]
-            for row in entries
-        ]
-
-    counts = f"{robustness['real']} real and {robustness['fake']} fake videos of"
-    keys = ("auc", "mean_of_frames_auc", "balanced_accuracy", "false_positive_rate")
-    text = f"""## Distorted videos
-
-{counts} {robustness["groups"]} groups of identities, each changed, then searched for faces and
-scored anew. Verdicts are at the threshold {robustness["threshold"]:.3f}; AUC is the mean over data
-sets.
-
-{table(header, rows(robustness["distortions"], *keys))}"""
-    if len(robustness["distortions"]) > 1:
-        text += "\n\n![Distorted videos](robustness.png)"
-    if robustness["everyday"]:
-        header = ["treatment", "setting", "scored", "real called fake", "no face", "unreadable"]
-        text += f"""
-
-### Everyday treatments of real videos
-
-{robustness["real"]} real videos, at the threshold {robustness["everyday_threshold"]:.3f} for 5%
-false positives.
-
-{table(header, rows(robustness["everyday"], "false_positive_rate"))}"""
-    return text
 
 
 def _how(report: Json) -> str:
@@ -377,30 +207,5 @@ In brackets: 95% intervals from {figures["bootstrap"]["draws"]} bootstrap draws 
 {versions}. `report.json` holds all figures."""
 
 
-def cell(figure: Json) -> str:
-    """Returns a figure with its interval, or with the reason for what is absent."""
-    if figure["value"] is None:
-        return f"— ({figure['reason']})"
-    if figure["interval"] is None:
-        return f"{figure['value']:.3f} (no interval: {figure['reason']})"
-    low, high = figure["interval"]
-    return f"{figure['value']:.3f} ({low:.3f} to {high:.3f})"
-
-
-def _percent(share: float | None) -> str:
-    return "—" if share is None else f"{share:.1%}"
-
-
 def _share(part: int, whole: int) -> str:
-    return _percent(part / whole if whole else None)
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Returns a table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(_plain(str(cell)) for cell in line)} |" for line in lines)
-
-
-def _plain(text: str) -> str:
-    # A video's or an attribute's own words must not break the table.
-    return text.replace("|", r"\|").replace("\n", " ")
+    return percent(part / whole if whole else None)

@@ -1,8 +1,8 @@
 """The tables of a model card, from the figures that training recorded."""
 
 from dfjax.data.sources import title
-from dfjax.evaluation.markdown import MEASURES, cell, table
 from dfjax.evaluation.metrics import RANKING
+from dfjax.evaluation.tables import MEASURES, cell, table
 from dfjax.hub.record import Record
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfjax.data.sources import title
-from dfjax.evaluation.markdown import cell, table
+from dfjax.evaluation.tables import cell, table
 from dfjax.hub.record import Record
 
 _HEADER = ("detector", "trained on", "measured on", "figure", "source")
