@@ -95,7 +95,7 @@ def split_by_number(values: np.ndarray) -> Split | str:
 
 
 def split_by_attribute(values: Sequence[Any]) -> Split | str:
-    """Returns a part for each value of an attribute, or quantile bins where it is a number of many.
+    """Returns a part for each value of an attribute, or bins where it takes many numbers.
 
     Args:
       values: JSON values, None where a video has no such attribute.

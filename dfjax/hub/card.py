@@ -81,7 +81,7 @@ people apart is the data set's to say.
 
 {splits}
 
-Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. Training took {seconds} s;
+Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. The run took {seconds} s;
 {versions}. Published are the weights of step {step}, the {published}. \
 {start}{share}{rounding}{before}
 
@@ -95,7 +95,7 @@ Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. Training
 
 With your own copies of FaceForensics++ (published layout, with its split files) and of DFDC, the
 files of `microsoft/resnet-50`, a GPU, and the code of dfjax, the whole encoder can be trained on
-crops of 224 pixels; this model has {image_size} pixels and {step} steps.
+crops of 224 pixels; this model has {image_size} pixels.
 
 ```
 python -m dfjax prepare ffpp FFPP --out prepared/ffpp --compressions c23 c40 --codec-variants 1

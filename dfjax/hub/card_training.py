@@ -93,7 +93,10 @@ def before(started_from: Sequence[Mapping[str, Any]] | None) -> str:
     if not (last := listed(started_from)):
         return ""
     lines = [f"{i}. {name}{after}" for i, (name, after) in enumerate(runs.items(), start=1)]
-    return f"\n\nIt went on from {last}:\n\n" + "\n".join(lines)
+    return (
+        "\n\nSettings, time and kinds of fakes are those of the last run. "
+        f"It went on from {last}:\n\n" + "\n".join(lines)
+    )
 
 
 def _shown(command: str) -> str:

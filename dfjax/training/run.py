@@ -163,9 +163,11 @@ def run(
         if train_config.publish == "best" and saves.best_step is not None:
             state = saves.restore(saves.best_step, state)
     exact = trainer.variables(state)
-    if share := options.start_share:
+    if options.start_share:
         first = jax.device_put(nnx.state(detector), replicated)
-        exact = jax.tree.map(lambda end, begin: end + share * (begin - end), exact, first)
+        exact = jax.tree.map(
+            lambda end, begin: end + options.start_share * (begin - end), exact, first
+        )
     unrounded = validation.score(exact)
     share = correction_share(unrounded)
     unrounded = with_correction(unrounded, share)

@@ -73,8 +73,8 @@ def _load(source: str, folder: Path, config: Config) -> Detector:
         theirs, ours = (_what_weights_see(c, part) for c in (detector.config, config))
         if theirs != ours:
             raise TrainingError(
-                f"The detector in {source} differs from this run in {part}, here and there: "
-                f"{describe_difference(ours, theirs)}. Prepare the data as it was for that "
+                f"The detector in {source} differs from this run in {part}: "
+                f"{describe_difference(theirs, ours)}. Prepare the data as it was for that "
                 "detector, or start from an encoder."
             )
     detector.config = dataclasses.replace(config, encoder=detector.config.encoder)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import safetensors
 from flax import nnx
 
 from dfjax.evaluation.run import fingerprint
+from dfjax.evaluation.tables import cell
 from dfjax.hub.card import EVALUATION_FILE, model_card
 from dfjax.hub.model import check_model_folder
 from dfjax.hub.results import results_table
@@ -44,6 +46,41 @@ def test_the_model_card_says_what_training_recorded_and_evaluation_found(record,
 def test_the_table_of_the_project_is_that_of_the_evaluation(evaluation):
     readme = (CHECKPOINT.parent / "README.md").read_text()
     assert results_table(evaluation) in readme
+
+
+def _cells(value) -> Iterator[str]:
+    """Yields every figure of a report, as a table shows it."""
+    if isinstance(value, dict):
+        if {"value", "interval"} <= value.keys():
+            yield cell(value)
+        for item in value.values():
+            yield from _cells(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _cells(item)
+
+
+def test_what_the_docs_say_is_reached_is_what_the_evaluation_found(evaluation):
+    docs = (CHECKPOINT.parent / "docs" / "training.md").read_text()
+    aims = docs.split("| figure | aim | reached |\n")[1].split("\n\n")[0].splitlines()[1:]
+    found = [text.split(" (no interval")[0] for text in _cells(evaluation)]
+    assert len(aims) == 17
+    for row in aims:
+        assert row.split(" | ")[-1].removesuffix(" |") in found, row
+
+
+def test_the_verdicts_that_the_project_counts_are_those_of_the_evaluation(evaluation):
+    readme = " ".join((CHECKPOINT.parent / "README.md").read_text().split())
+    counts, verdicts = evaluation["figures"]["counts"], evaluation["figures"]["verdicts"]
+    real, fake = verdicts["real"], verdicts["fake"]
+    assert (
+        f"Of {counts['real']} real validation videos and pictures it calls {real['fake']} fake, "
+        f"{real['real']} real and leaves {real['uncertain']} `uncertain`; of {counts['fake']} "
+        f"fakes it calls {fake['fake']} fake, {fake['real']} real and leaves {fake['uncertain']}."
+    ) in readme
+    (smoothed,) = (r for r in evaluation["robustness"]["everyday"] if r["kind"] == "smoothing")
+    called_fake = round(smoothed["false_positive_rate"]["value"] * smoothed["scored"])
+    assert f"Of {smoothed['scored']} real validation videos it calls {called_fake} fake" in readme
 
 
 def test_the_evaluation_is_of_these_weights_and_of_the_data_it_was_calibrated_on(evaluation):
