@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from dfjax.errors import VideoError
-from dfjax.media.transcode import YUV420P
+from dfjax.media.transcode import YUV420P, h264
 
 NUM_FRAMES = 8
 FPS = 25
@@ -55,8 +55,7 @@ def film(picture: np.ndarray, out: Path, *, crf: int, seed: int) -> np.ndarray:
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-threads", "1"]
     command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}"]
     command += ["-r", str(FPS), "-i", "pipe:0", "-vf", YUV420P, "-filter_threads", "1"]
-    command += ["-c:v", "libx264", "-crf", str(crf), "-preset", "medium", "-threads", "1"]
-    command += ["-fflags", "+bitexact", "-f", "mp4", str(out)]
+    command += [*h264(crf), "-fflags", "+bitexact", "-f", "mp4", str(out)]
     subprocess.run(command, input=frames, capture_output=True, check=True)
     return moves * [*(size / [width, height]), 1]
 

@@ -23,6 +23,11 @@ YUV420P = "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv4
 """The filter to H.264's usual pixels, with the same result on every machine."""
 
 
+def h264(crf: int) -> list[str]:
+    """Returns ffmpeg's options for H.264 as in FaceForensics++, with the same bits everywhere."""
+    return ["-c:v", "libx264", "-crf", str(crf), "-preset", "medium", "-threads", "1"]
+
+
 def transcode(
     path: str | PathLike[str],
     out: str | PathLike[str],
@@ -71,14 +76,14 @@ def transcode(
     stopwatch = Stopwatch(config.max_decode_seconds + _ENCODE_SECONDS * info.duration)
     chain = ["setpts=PTS-STARTPTS", *filters]
     if crf is None:
-        encoder = ["-c:v", "ffv1"]
+        encoder = ["-c:v", "ffv1", "-threads", "1"]
         if _is_full_range(source, stopwatch):  # else ffmpeg would squeeze it into 16 to 235
             encoder += ["-color_range", "pc"]
     else:
         chain += [_EVEN_SIZE, YUV420P]
-        encoder = ["-c:v", "libx264", "-crf", str(crf), "-preset", "medium"]
+        encoder = h264(crf)
     options = ["-vf", ",".join(chain), "-filter_threads", "1", "-fps_mode", "passthrough"]
-    options += [*encoder, "-threads", "1", "-map_metadata", "-1", "-map_chapters", "-1"]
+    options += [*encoder, "-map_metadata", "-1", "-map_chapters", "-1"]
     options += ["-fflags", "+bitexact", "-f", _MUXERS[out.suffix]]
     try:
         with (

@@ -6,23 +6,19 @@ import os
 import shutil
 from pathlib import Path
 
-import huggingface_hub.constants
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from huggingface_hub import errors
-from huggingface_hub.utils import filter_repo_objects
 from jax.core import Tracer
 from safetensors.numpy import load_file, save_file
 
 from dfjax.config import CalibrationConfig, Config, DetectorConfig, NormalizationConfig, VideoConfig
-from dfjax.errors import HubError, ModelFormatError
-from dfjax.models import locate
+from dfjax.errors import ModelFormatError
 from dfjax.models.detector import Detector
 from dfjax.models.weights import load_resnet
-from tests.models.tiny import CONFIG, filled
+from tests.models.tiny import CONFIG, assert_same_weights, filled
 
 MODEL_CONFIG = dataclasses.replace(
     CONFIG,
@@ -60,14 +56,6 @@ def copied(saved, tmp_path) -> Path:
 
 def edit(file: Path, **changes) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-
-
-def assert_same_weights(found: Detector, expected: Detector) -> None:
-    found_leaves, found_tree = jax.tree.flatten(nnx.state(found))
-    expected_leaves, expected_tree = jax.tree.flatten(nnx.state(expected))
-    assert found_tree == expected_tree
-    for a, b in zip(found_leaves, expected_leaves, strict=True):
-        assert a.dtype == b.dtype and np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
 @pytest.mark.parametrize("max_shard_size", ["1GB", "10KB"])
@@ -313,72 +301,6 @@ def test_an_index_that_does_not_fit_is_refused(copied, weight_map, message):
     (copied / INDEX).write_text(json.dumps({"weight_map": weight_map}))
     with pytest.raises(ModelFormatError, match=message):
         Detector.from_pretrained(copied)
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """A stand-in for the Hub, offline and with an empty cache."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.chdir(tmp_path)
-    return monkeypatch
-
-
-def test_from_the_hub_come_only_files_that_cannot_run_code(hub, saved, detector):
-    asked = {}
-
-    def snapshot_download(repo_id, *, revision, allow_patterns):
-        asked.update(repo_id=repo_id, revision=revision)
-        offered = [file.name for file in saved.iterdir()]
-        hostile = ["pytorch_model.bin", "model.pkl", "modeling.py", "state.ckpt", "a/b.json"]
-        given = set(filter_repo_objects([*offered, *hostile], allow_patterns=allow_patterns))
-        assert given == set(offered)
-        return str(saved)
-
-    hub.setattr(locate, "snapshot_download", snapshot_download)
-    assert_same_weights(Detector.from_pretrained("owner/name", revision="v1"), detector)
-    assert asked == {"repo_id": "owner/name", "revision": "v1"}
-
-
-@pytest.mark.parametrize(
-    ("kind", "message"),
-    [
-        (errors.RepositoryNotFoundError, "no folder owner/name here, and no such repository"),
-        (errors.GatedRepoError, "Accept them at https://huggingface.co/owner/name"),
-        (errors.RevisionNotFoundError, "no revision 'v1'"),
-        (errors.LocalEntryNotFoundError, "cannot be reached"),
-        (errors.HfHubHTTPError, "did not give owner/name"),
-        (OSError, "did not give owner/name"),
-    ],
-)
-def test_what_the_hub_refuses_is_told_with_a_hint(hub, kind, message):
-    def snapshot_download(*args, **kwargs):
-        raise kind.__new__(kind)
-
-    hub.setattr(locate, "snapshot_download", snapshot_download)
-    with pytest.raises(HubError, match=message):
-        Detector.from_pretrained("owner/name", revision="v1")
-
-
-def test_offline_without_a_cached_copy_the_hub_is_said_to_be_out_of_reach(hub):
-    with pytest.raises(HubError, match="not complete in the local cache.*HF_HUB_OFFLINE"):
-        Detector.from_pretrained("owner/name")
-
-
-@pytest.mark.parametrize("source", ["nothing", "./owner/name", "/a/b", "a/b/c", "../name", ""])
-def test_what_is_neither_folder_nor_repository_is_refused(hub, source):
-    with pytest.raises(ModelFormatError, match="There is no folder"):
-        Detector.from_pretrained(source)
-
-
-def test_a_name_that_the_hub_does_not_allow_is_refused(hub):
-    with pytest.raises(ModelFormatError, match="neither a folder here nor a name"):
-        Detector.from_pretrained("owner/name--x")
-
-
-def test_a_folder_has_no_revision(saved):
-    with pytest.raises(ModelFormatError, match="has no revision 'v1'"):
-        Detector.from_pretrained(saved, revision="v1")
 
 
 @pytest.mark.real_clips

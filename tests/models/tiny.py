@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -34,3 +35,11 @@ def filled(make: Callable[[nnx.Rngs], ModuleT], *, seed: int = 0) -> ModuleT:
             value = rng.normal(size=shape) * 0.2
         flat.append((path, variable.replace(jnp.asarray(value, jnp.float32))))
     return nnx.merge(graph, nnx.from_flat_state(flat))
+
+
+def assert_same_weights(found: nnx.Module, expected: nnx.Module) -> None:
+    found_leaves, found_tree = jax.tree.flatten(nnx.state(found))
+    expected_leaves, expected_tree = jax.tree.flatten(nnx.state(expected))
+    assert found_tree == expected_tree
+    for a, b in zip(found_leaves, expected_leaves, strict=True):
+        assert a.dtype == b.dtype and np.asarray(a).tobytes() == np.asarray(b).tobytes()
