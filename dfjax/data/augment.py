@@ -15,7 +15,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-from dfjax.data.colour import LUMA, hue_saturation_matrix, mix_channels
+from dfjax.data.bilateral import bilateral
+from dfjax.data.colour import hue_saturation_matrix, mix_channels
 from dfjax.data.jpeg import UNIT, jpeg_round_trip
 from dfjax.data.resample import (
     blur_matrix,
@@ -27,8 +28,12 @@ from dfjax.data.resample import (
 from dfjax.train_config import AugmentConfig
 
 _MIDDLE_GREY = 127.5
-_TEXTURE = 12.0  # grey levels; a difference that retouching takes for skin, and not for an edge
-_RETOUCHED = 0.7, 1.0  # share of the texture that it takes away
+_RETOUCH_SIGMA = 0.6, 2.0  # standard deviation over distance of a beauty filter, pixels
+_RETOUCH_CONTRAST = (
+    10.0,
+    30.0,
+)  # the same over luminance, grey levels; more is an edge
+_RETOUCHED = 0.6, 1.0  # share of what it takes away that is gone
 _DETAIL_SIGMA = 0.9, 2.5  # standard deviation of what counts as detail, pixels
 _MIN_SHARPENING = 0.2  # of the largest
 _MIN_NOISE = 0.15  # of the largest
@@ -116,14 +121,15 @@ def _recolour(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> jax.Arr
 
 def _change_detail(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> jax.Array:
     """Returns the clip retouched, sharpened, or as it was."""
-    choice, amount, sigma = jax.random.uniform(key, (3,))
+    choice, amount, sigma, contrast = jax.random.uniform(key, (4,))
     retouch = choice < config.retouch
     sharpen = choice > 1 - config.sharpen
+    smooth = bilateral(
+        clip, _between(sigma, *_RETOUCH_SIGMA), _between(contrast, *_RETOUCH_CONTRAST)
+    )
+    retouched = clip + _between(amount, *_RETOUCHED) * (smooth - clip)
     blur = blur_matrix(_between(sigma, *_DETAIL_SIGMA), clip.shape[1])
     detail = clip - resample(clip, blur, blur)
-    luma = jnp.sum(detail * jnp.array(LUMA).reshape(1, 1, 1, 3), axis=-1, keepdims=True)
-    texture = jnp.exp(-jnp.square(luma / _TEXTURE)) * detail
-    retouched = clip - _between(amount, *_RETOUCHED) * texture
     sharpened = clip + _between(amount, _MIN_SHARPENING, 1.0) * config.max_sharpening * detail
     changed = jnp.where(retouch, retouched, jnp.where(sharpen, sharpened, clip))
     return jnp.clip(changed, 0, 255)

@@ -8,6 +8,12 @@ LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in luminance, as in ITU-R BT.601."""
 
 
+def luma(images: jax.Array) -> jax.Array:
+    """Returns the luminance [..., 1] of pictures [..., 3] RGB, on the same scale."""
+    red, green, blue = LUMA
+    return red * images[..., :1] + green * images[..., 1:2] + blue * images[..., 2:]
+
+
 def mix_channels(images: jax.Array, matrix: jax.Array) -> jax.Array:
     """Returns pictures [..., 3] whose channels are the rows of `matrix` [3, 3] times the old ones.
 

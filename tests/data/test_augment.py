@@ -97,6 +97,18 @@ def test_a_zoom_shows_nothing_beyond_the_crop():
     assert np.ptp(across) > 0.15
 
 
+def test_a_retouched_face_is_smoother_and_no_darker():
+    clips = _clips() + np.random.default_rng(0).normal(0, 4, (NUM_CLIPS, NUM_FRAMES, SIZE, SIZE, 1))
+    clips = clips.clip(0, 255).astype(np.float32)
+    retouched = _run(clips, _only(retouch=1.0))
+    detail, detail_left = (
+        np.abs(np.diff(x, axis=3)).mean((1, 2, 3, 4)) for x in (clips, retouched)
+    )
+    assert (detail_left < 0.9 * detail).all()
+    assert np.ptp(detail_left / detail) > 0.05
+    np.testing.assert_allclose(retouched.mean((1, 2, 3, 4)), clips.mean((1, 2, 3, 4)), atol=1)
+
+
 def test_a_clip_hangs_on_its_key_and_not_on_its_place():
     order = np.random.default_rng(0).permutation(NUM_CLIPS)
     frame_mask = np.ones((NUM_CLIPS, NUM_FRAMES), bool)
