@@ -29,10 +29,7 @@ from dfjax.train_config import AugmentConfig
 
 _MIDDLE_GREY = 127.5
 _RETOUCH_SIGMA = 0.6, 2.0  # standard deviation over distance of a beauty filter, pixels
-_RETOUCH_CONTRAST = (
-    10.0,
-    30.0,
-)  # the same over luminance, grey levels; more is an edge
+_RETOUCH_CONTRAST = 10.0, 30.0  # the same over luminance, grey levels; more is an edge
 _RETOUCHED = 0.6, 1.0  # share of what it takes away that is gone
 _DETAIL_SIGMA = 0.9, 2.5  # standard deviation of what counts as detail, pixels
 _MIN_SHARPENING = 0.2  # of the largest

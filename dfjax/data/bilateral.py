@@ -1,5 +1,7 @@
 """Smoothing that keeps edges, as beauty filters smooth skin."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -12,7 +14,7 @@ _REACH = 4
 def bilateral(images: jax.Array, sigma: jax.Array, contrast: jax.Array) -> jax.Array:
     """Returns pictures in which each pixel is the mean of near ones of a like luminance.
 
-    Along columns and then along rows, which costs 16 neighbours a pixel instead of 80.
+    Along columns and then along rows, which costs 18 weights a pixel instead of 81.
 
     Args:
       images: float32 [..., S, S, 3] RGB, 0 to 255.
@@ -28,7 +30,7 @@ def bilateral(images: jax.Array, sigma: jax.Array, contrast: jax.Array) -> jax.A
     2005.
     """
     for axis in (-3, -2):
-        images = _along(images, sigma, contrast, axis % images.ndim)
+        images = _along(images, sigma, contrast, axis)
     return images
 
 
@@ -37,13 +39,15 @@ def _along(images: jax.Array, sigma: jax.Array, contrast: jax.Array, axis: int) 
     pads = [(0, 0)] * images.ndim
     pads[axis] = (_REACH, _REACH)
     padded = jnp.pad(images, pads, mode="edge")
-    middle = luma(images)
-    total, weights = images, jnp.ones_like(middle)
-    for offset in (*range(-_REACH, 0), *range(1, _REACH + 1)):
-        start = _REACH + offset
-        neighbour = jax.lax.slice_in_dim(padded, start, start + size, axis=axis)
-        difference = (luma(neighbour) - middle) / contrast
-        weight = jnp.exp(-0.5 * (jnp.square(offset / sigma) + jnp.square(difference)))
-        total += weight * neighbour
+    light, padded_light = luma(images), luma(padded)
+    total, weights = jnp.zeros_like(images), jnp.zeros_like(light)
+    for start in range(2 * _REACH + 1):
+        distance = (start - _REACH) / sigma
+        near = functools.partial(
+            jax.lax.slice_in_dim, start_index=start, limit_index=start + size, axis=axis
+        )
+        difference = (near(padded_light) - light) / contrast
+        weight = jnp.exp(-0.5 * (jnp.square(distance) + jnp.square(difference)))
+        total += weight * near(padded)
         weights += weight
     return total / weights

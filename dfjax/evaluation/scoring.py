@@ -10,6 +10,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from dfjax.data.colour import LUMA
 from dfjax.data.prepared import ClipRow
 from dfjax.errors import DatasetError
 from dfjax.models.detector import Detector
@@ -23,8 +24,6 @@ CLIPS_PER_BATCH = 16
 OnClip = Callable[[int], None]
 """Called with the number of clips scored."""
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Look:
@@ -36,7 +35,7 @@ class Look:
     @classmethod
     def of(cls, frames: np.ndarray) -> Self:
         """Returns the measures of crops, uint8 [n, S, S, 3] RGB."""
-        luma = frames.astype(np.float32) @ _LUMA
+        luma = frames.astype(np.float32) @ np.array(LUMA, np.float32)
         around = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
         laplacian = around - 4 * luma[:, 1:-1, 1:-1]
         return cls(

@@ -1,7 +1,5 @@
 """Where a model comes from: a folder or the Hub, and from there nothing that could run code."""
 
-from pathlib import Path
-
 import huggingface_hub.constants
 import pytest
 from huggingface_hub import errors
@@ -10,19 +8,7 @@ from huggingface_hub.utils import filter_repo_objects
 from dfjax.errors import HubError, ModelFormatError
 from dfjax.models import locate
 from dfjax.models.detector import Detector
-from tests.models.tiny import CONFIG, assert_same_weights, filled
-
-
-@pytest.fixture(scope="module")
-def detector() -> Detector:
-    return filled(lambda rngs: Detector(CONFIG, rngs=rngs))
-
-
-@pytest.fixture(scope="module")
-def saved(detector, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("saved")
-    detector.save_pretrained(folder)
-    return folder
+from tests.models.tiny import assert_same_weights
 
 
 @pytest.fixture

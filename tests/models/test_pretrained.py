@@ -14,39 +14,16 @@ from flax import nnx
 from jax.core import Tracer
 from safetensors.numpy import load_file, save_file
 
-from dfjax.config import CalibrationConfig, Config, DetectorConfig, NormalizationConfig, VideoConfig
+from dfjax.config import Config, DetectorConfig
 from dfjax.errors import ModelFormatError
 from dfjax.models.detector import Detector
 from dfjax.models.weights import load_resnet
-from tests.models.tiny import CONFIG, assert_same_weights, filled
+from tests.models.tiny import MODEL_CONFIG, assert_same_weights, make_detector
 
-MODEL_CONFIG = dataclasses.replace(
-    CONFIG,
-    video=VideoConfig(num_frames=9),
-    normalization=NormalizationConfig(mean=(0.5, 0.4, 0.3)),
-    calibration=CalibrationConfig(scale=0.7, bias=-0.2, real_below=0.3, false_positive_rate=0.05),
-)
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 NORM = "encoder.resnet.embedder.embedder.normalization.weight"
 KERNEL = "encoder.resnet.embedder.embedder.convolution.weight"
-
-
-def make_detector(seed: int = 0) -> Detector:
-    return filled(lambda rngs: Detector(MODEL_CONFIG, rngs=rngs), seed=seed)
-
-
-@pytest.fixture(scope="module")
-def detector() -> Detector:
-    return make_detector()
-
-
-@pytest.fixture(scope="module")
-def saved(detector, tmp_path_factory) -> Path:
-    """A saved model of one file; tests copy it before they change it."""
-    folder = tmp_path_factory.mktemp("saved")
-    detector.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Small models with weights from numpy: nothing to compile, and statistics that are not 0 and 1."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -8,7 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from dfjax.config import Config, CropConfig, DetectorConfig, ResNetConfig
+from dfjax.config import (
+    CalibrationConfig,
+    Config,
+    CropConfig,
+    DetectorConfig,
+    NormalizationConfig,
+    ResNetConfig,
+    VideoConfig,
+)
+from dfjax.models.detector import Detector
 
 ModuleT = TypeVar("ModuleT", bound=nnx.Module)
 
@@ -18,6 +28,14 @@ CONFIG = Config(
     encoder=RESNET,
     detector=DetectorConfig(projection_size=8, hidden_size=6, dropout=0.5),
 )
+
+MODEL_CONFIG = dataclasses.replace(
+    CONFIG,
+    video=VideoConfig(num_frames=9),
+    normalization=NormalizationConfig(mean=(0.5, 0.4, 0.3)),
+    calibration=CalibrationConfig(scale=0.7, bias=-0.2, real_below=0.3, false_positive_rate=0.05),
+)
+"""A config with other values than the defaults, which a saved model must keep."""
 
 
 def filled(make: Callable[[nnx.Rngs], ModuleT], *, seed: int = 0) -> ModuleT:
@@ -35,6 +53,11 @@ def filled(make: Callable[[nnx.Rngs], ModuleT], *, seed: int = 0) -> ModuleT:
             value = rng.normal(size=shape) * 0.2
         flat.append((path, variable.replace(jnp.asarray(value, jnp.float32))))
     return nnx.merge(graph, nnx.from_flat_state(flat))
+
+
+def make_detector(seed: int = 0) -> Detector:
+    """Returns a detector of `MODEL_CONFIG`."""
+    return filled(lambda rngs: Detector(MODEL_CONFIG, rngs=rngs), seed=seed)
 
 
 def assert_same_weights(found: nnx.Module, expected: nnx.Module) -> None:
