@@ -39,8 +39,8 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
     from dfjax.errors import HubError, ModelFormatError
-    from dfjax.examples import write_examples
     from dfjax.page.blocks import build_page
+    from dfjax.page.example_videos import write_examples
     from dfjax.page.server import launch
     from dfjax.predictor import Predictor, model_source
 

@@ -81,8 +81,8 @@ def main() -> int:
     import datasets
     import jax
 
-    from dfjax.hub.card import model_card
     from dfjax.models.pretrained import read_config
+    from dfjax.reporting.card import model_card
     from dfjax.training.run import RunOptions, run
 
     datasets.disable_progress_bars()  # they would break through ours

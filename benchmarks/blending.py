@@ -27,11 +27,11 @@ from flax import nnx
 from PIL import Image
 
 from benchmarks.faces import machine
+from dfjax.augment.camera import augment
+from dfjax.augment.segments import partial_frames
+from dfjax.augment.self_blend import self_blend
 from dfjax.config import Config
-from dfjax.data.augment import augment
-from dfjax.data.blending import self_blend
-from dfjax.data.partial import partial_frames
-from dfjax.models.resnet import ResNet
+from dfjax.models.encoders.resnet import ResNet
 
 LANDMARKS = np.array([[85, 92], [144, 92], [114, 127], [89, 157], [139, 157]], np.float32)
 """About where a face of the usual crop has them."""

@@ -29,8 +29,8 @@ from PIL import Image, ImageDraw
 
 from dfjax.config import VideoConfig
 from dfjax.errors import VideoError
-from dfjax.media.faces import FaceDetector, Faces
-from dfjax.media.video import read_frames
+from dfjax.faces.detection import FaceDetector, Faces
+from dfjax.video.reading import read_frames
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".webm", ".mkv")
 TILE = (480, 300)  # width and height of one frame on the sheet, pixels

@@ -1,7 +1,7 @@
 """dfjax: a deepfake-video detector in JAX, as a Gradio app, a command line and a library.
 
 `Detector` and `Predictor` are imported when they are first asked for, so that `dfjax.config` and
-`dfjax.media` can be used without starting jax.
+`dfjax.video` can be used without starting jax.
 """
 
 import importlib

@@ -14,8 +14,8 @@ from flax import nnx
 
 from dfjax.config import Config
 from dfjax.errors import ModelFormatError
-from dfjax.media.clips import FaceClip, FaceClips, OnProgress, read_face_clips
-from dfjax.media.faces import FaceDetector
+from dfjax.faces.clips import FaceClip, FaceClips, OnProgress, read_face_clips
+from dfjax.faces.detection import FaceDetector
 from dfjax.models.detector import Detector
 from dfjax.prediction import (
     Decision,

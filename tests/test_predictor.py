@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from dfjax.config import CalibrationConfig, CropConfig
 from dfjax.errors import ModelFormatError, VideoError
-from dfjax.media.faces import FaceDetector
+from dfjax.faces.detection import FaceDetector
 from dfjax.predictor import Predictor, model_source
 from tests.tiny import TINY_CONFIG, tiny_detector
 from tests.videos import moving_pattern, portrait_boxes, portrait_frames, write_video

@@ -1,1 +1,1 @@
-"""Data sets: from the folders that people have to typed rows of face clips."""
+"""From data sets on disk to face clips that training and evaluation read; on the host."""

@@ -25,7 +25,7 @@ from dfjax.data.sources import LabelledVideo, Source
 from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.data.workers import read_in_order
 from dfjax.errors import DatasetError
-from dfjax.media.film import NUM_FRAMES as FILM_FRAMES
+from dfjax.video.film import NUM_FRAMES as FILM_FRAMES
 
 _FRAMES_PER_SHARD = 1024
 """What an interrupted run does again at most; some 80 MB of crops of 224 pixels."""

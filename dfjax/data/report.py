@@ -7,7 +7,7 @@ from huggingface_hub import DatasetCardData
 
 from dfjax.data.rows import NO_FACE, CodecConfig, Outcome
 from dfjax.data.sources import Source, title
-from dfjax.media.film import NUM_FRAMES
+from dfjax.video.film import NUM_FRAMES
 
 
 def make_report(outcomes: Mapping[str, Mapping[str, Outcome]], source: Source) -> dict[str, Any]:

@@ -18,12 +18,12 @@ from dfjax.config import Config
 from dfjax.data.sources.split import hash_fraction
 from dfjax.data.sources.videos import LabelledVideo
 from dfjax.errors import VideoError
-from dfjax.media.clips import FaceClips, read_face_clips
-from dfjax.media.faces import FaceDetector
-from dfjax.media.film import film
-from dfjax.media.ready_crops import crop_clips, detect_in_crops, filmed_clips, open_crop
-from dfjax.media.transcode import transcode
-from dfjax.media.video import read_frames
+from dfjax.faces.clips import FaceClips, read_face_clips
+from dfjax.faces.detection import FaceDetector
+from dfjax.faces.precropped import crop_clips, detect_in_crops, filmed_clips, open_crop
+from dfjax.video.film import film
+from dfjax.video.reading import read_frames
+from dfjax.video.transcode import transcode
 
 NO_FACE = "no face found"
 """The reason of a video that was read, but gave no clip."""

@@ -63,8 +63,12 @@ class Draws:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def ranking(is_fake: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns `metrics.ranking` for each row of weights, [d]; NaN where a class has no weight.
+def weighted_ranking(
+    is_fake: np.ndarray, scores: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns `metrics.ranking_measures` for each row of weights, [d].
+
+    NaN where a class has no weight.
 
     Args:
       is_fake: [N], 0 or 1.
@@ -98,10 +102,12 @@ def ranking(is_fake: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> dic
     return {name: np.where(undefined, np.nan, value) for name, value in values.items()}
 
 
-def decisions(
+def weighted_decisions(
     is_fake: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Returns `metrics.decisions` for each row of weights, [d]; NaN where a class has no weight.
+    """Returns `metrics.decision_measures` for each row of weights, [d].
+
+    NaN where a class has no weight.
 
     The calibration error is not among them: drawing adds noise to every bin, so its interval would
     lie too high.

@@ -11,7 +11,7 @@ from dfjax.config import CalibrationConfig, OperatingPoint
 from dfjax.errors import DatasetError
 from dfjax.evaluation import estimates
 from dfjax.evaluation.bootstrap import Draws
-from dfjax.evaluation.protocol import Scores, frame_scores, video_scores
+from dfjax.evaluation.scores import Scores, frame_scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, main_faces
 
 OPERATING_RATES = (0.01, 0.05)

@@ -10,7 +10,7 @@ import numpy as np
 
 from dfjax.evaluation import bootstrap, metrics
 from dfjax.evaluation.bootstrap import Draws
-from dfjax.evaluation.protocol import Scores
+from dfjax.evaluation.scores import Scores
 
 _LABELS = ("real", "fake")
 
@@ -62,27 +62,27 @@ class Estimate:
 
 
 Estimates = dict[str, Estimate]
-"""By the names of `metrics.ranking` and `metrics.decisions`."""
+"""By the names of `metrics.ranking_measures` and `metrics.decision_measures`."""
 
 
-def ranking(scores: Scores, draws: Draws) -> Estimates:
-    """Returns the measures of the order of scores; see `metrics.ranking`."""
+def estimate_ranking(scores: Scores, draws: Draws) -> Estimates:
+    """Returns the measures of the order of scores; see `metrics.ranking_measures`."""
     is_fake, logits = scores.is_fake, scores.logits
     return _with_intervals(
         scores,
-        metrics.ranking(is_fake, logits),
-        lambda: draws.measure(functools.partial(bootstrap.ranking, is_fake, logits)),
+        metrics.ranking_measures(is_fake, logits),
+        lambda: draws.measure(functools.partial(bootstrap.weighted_ranking, is_fake, logits)),
     )
 
 
-def decisions(scores: Scores, threshold: float, draws: Draws) -> Estimates:
-    """Returns the measures of verdicts and probabilities; see `metrics.decisions`."""
+def estimate_decisions(scores: Scores, threshold: float, draws: Draws) -> Estimates:
+    """Returns the measures of verdicts and probabilities; see `metrics.decision_measures`."""
     is_fake, probabilities = scores.is_fake, scores.probabilities
     return _with_intervals(
         scores,
-        metrics.decisions(is_fake, probabilities, threshold),
+        metrics.decision_measures(is_fake, probabilities, threshold),
         lambda: draws.measure(
-            functools.partial(bootstrap.decisions, is_fake, probabilities, threshold)
+            functools.partial(bootstrap.weighted_decisions, is_fake, probabilities, threshold)
         ),
     )
 
@@ -92,7 +92,7 @@ def auc_over_datasets(scores: Scores, draws: Draws) -> Estimate:
     parts = []
     for dataset in np.unique(scores.datasets):
         rows = np.flatnonzero(scores.datasets == dataset)
-        parts.append(ranking(scores.take(rows), draws.take(rows))["auc"])
+        parts.append(estimate_ranking(scores.take(rows), draws.take(rows))["auc"])
     return mean(parts)
 
 

@@ -22,7 +22,7 @@ RANKING = (
     "tpr_at_1_percent_fpr",
     "tpr_at_5_percent_fpr",
 )
-"""What `ranking` measures."""
+"""What `ranking_measures` measures."""
 
 DECISIONS = (
     "balanced_accuracy",
@@ -31,7 +31,7 @@ DECISIONS = (
     "brier",
     "calibration_error",
 )
-"""What `decisions` measures."""
+"""What `decision_measures` measures."""
 
 NUM_BINS = 10
 """Bins of equal width over the probabilities, for the calibration error."""
@@ -83,7 +83,7 @@ def confusion(is_fake: np.ndarray, scores: np.ndarray, threshold: float) -> Conf
     )
 
 
-def ranking(is_fake: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+def ranking_measures(is_fake: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     """Returns the measures that depend on the order of the scores alone.
 
     Returns:
@@ -104,7 +104,9 @@ def ranking(is_fake: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     }
 
 
-def decisions(is_fake: np.ndarray, probabilities: np.ndarray, threshold: float) -> dict[str, float]:
+def decision_measures(
+    is_fake: np.ndarray, probabilities: np.ndarray, threshold: float
+) -> dict[str, float]:
     """Returns the measures of calibrated probabilities and of verdicts at a threshold.
 
     Returns:

@@ -18,23 +18,23 @@ from dfjax.data.prepared import ClipRow, load_manifest, load_skipped, read_clips
 from dfjax.data.sources import LabelledVideo, read_source, title
 from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.errors import DatasetError
-from dfjax.evaluation import plots
 from dfjax.evaluation.calibration import frozen_threshold
-from dfjax.evaluation.distorted import DistortedScorer
-from dfjax.evaluation.distortions import DISTORTIONS
-from dfjax.evaluation.markdown import markdown
-from dfjax.evaluation.mistakes import mistakes
-from dfjax.evaluation.partial import measure_partial_fakes
-from dfjax.evaluation.protocol import video_scores
-from dfjax.evaluation.report import report
-from dfjax.evaluation.robustness import EVERYDAY_KIND, choose_videos, measure_robustness
+from dfjax.evaluation.figures import report
+from dfjax.evaluation.scores import video_scores
 from dfjax.evaluation.scoring import ScoredClip, Scorer
-from dfjax.evaluation.self_blended import measure_self_blended
-from dfjax.evaluation.shortcuts import measure_faceless, measure_metadata
-from dfjax.evaluation.slices import slices
-from dfjax.media.faces import FaceDetector
+from dfjax.evaluation.studies.controls import measure_faceless, measure_metadata
+from dfjax.evaluation.studies.distorted_videos import DistortedScorer
+from dfjax.evaluation.studies.distortions import DISTORTIONS
+from dfjax.evaluation.studies.partial_fakes import measure_partial_fakes
+from dfjax.evaluation.studies.robustness import EVERYDAY_KIND, choose_videos, measure_robustness
+from dfjax.evaluation.studies.self_blended import measure_self_blended
+from dfjax.evaluation.studies.slices import slices
+from dfjax.evaluation.studies.worst_errors import mistakes
+from dfjax.faces.detection import FaceDetector
 from dfjax.models.detector import Detector
 from dfjax.models.locate import find_folder
+from dfjax.reporting import plots
+from dfjax.reporting.markdown import markdown
 from dfjax.version import __version__
 
 SCHEMA_VERSION = 1

@@ -10,7 +10,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from dfjax.data.colour import LUMA
+from dfjax.augment.colour import LUMA
 from dfjax.data.prepared import ClipRow
 from dfjax.errors import DatasetError
 from dfjax.models.detector import Detector

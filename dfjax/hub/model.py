@@ -13,9 +13,9 @@ from huggingface_hub import ModelCard
 
 from dfjax.errors import HubError
 from dfjax.evaluation.run import fingerprint
-from dfjax.hub.card import EVALUATION_FILE, MODEL_ID_PLACEHOLDER, PICTURES, model_card
 from dfjax.hub.folder import copy_known_files, read_front_matter, require
 from dfjax.models.detector import Detector
+from dfjax.reporting.card import EVALUATION_FILE, MODEL_ID_PLACEHOLDER, PICTURES, model_card
 
 MODEL_FILES = (
     "README.md",

@@ -10,8 +10,8 @@ from flax import nnx
 
 from dfjax.config import Config
 from dfjax.models import pretrained, weights
+from dfjax.models.encoders.resnet import ResNet
 from dfjax.models.locate import find_folder
-from dfjax.models.resnet import ResNet
 from dfjax.models.temporal import DetectorOutput, TemporalModel
 
 Array = jax.Array | np.ndarray

@@ -11,8 +11,8 @@ from flax import nnx
 from dfjax.config import ResNetConfig
 from dfjax.errors import ModelFormatError
 from dfjax.models import pretrained
+from dfjax.models.encoders.resnet import ResNet
 from dfjax.models.locate import find_folder
-from dfjax.models.resnet import ResNet
 
 VariablePath = tuple[Any, ...]
 """Where in a module a variable is: attribute names and list indices."""

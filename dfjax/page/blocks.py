@@ -12,7 +12,7 @@ from dfjax.errors import DfjaxError
 from dfjax.page import texts
 from dfjax.page.cards import ON_LOAD, ExampleVideo, example_cards
 from dfjax.page.result import render_error, render_result
-from dfjax.page.scoring import Scorer, VideoPredictor
+from dfjax.page.shared_predictor import SharedPredictor, VideoPredictor
 from dfjax.page.upload import UploadBlocks
 from dfjax.page.verdict import spoken_summary
 from dfjax.prediction import Prediction
@@ -58,7 +58,7 @@ def build_page(
     Raises:
       VideoError: An example cannot be read.
     """
-    scorer = Scorer(predictor)
+    scorer = SharedPredictor(predictor)
     if warm_up:
         scorer.start_warm_up()
 
@@ -174,7 +174,7 @@ def _html(value: str, **settings: Any) -> gr.HTML:
     return gr.HTML(value, apply_default_css=False, **settings)
 
 
-def _score(scorer: Scorer, video: dict[str, Any], progress: gr.Progress) -> Prediction:
+def _score(scorer: SharedPredictor, video: dict[str, Any], progress: gr.Progress) -> Prediction:
     """Scores an upload as Gradio describes it; its path has been checked."""
 
     def report(fraction: float, stage: str) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from PIL import Image
 
-from dfjax.media.video import read_frames
+from dfjax.video.reading import read_frames
 
 _POSTER_HEIGHT = 120  # pixels
 

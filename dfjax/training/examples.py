@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from dfjax.data.augment import augment
-from dfjax.data.blending import self_blend
-from dfjax.data.partial import partial_frames
+from dfjax.augment.camera import augment
+from dfjax.augment.segments import partial_frames
+from dfjax.augment.self_blend import self_blend
 from dfjax.train_config import TrainConfig
 from dfjax.training.loader import PairBatch
 

@@ -13,7 +13,7 @@ from flax import nnx
 from dfjax.errors import TrainingError
 from dfjax.train_config import TrainConfig
 from dfjax.training.loader import Loader
-from dfjax.training.record import Record
+from dfjax.training.metrics_log import MetricsLog
 from dfjax.training.saves import Saves
 from dfjax.training.state import ModelParts, TrainState
 from dfjax.training.step import TrainStep
@@ -34,7 +34,7 @@ class Trainer:
     saves: Saves
     config: TrainConfig
     save_every: int  # steps between two saves
-    record: Record | None  # of the first process
+    record: MetricsLog | None  # of the first process
     on_step: OnStep
 
     def variables(self, state: TrainState) -> nnx.State:

@@ -23,13 +23,13 @@ from dfjax.data.sources import title
 from dfjax.data.store import ClipStore, StoredClip
 from dfjax.errors import DatasetError, TrainingError
 from dfjax.evaluation.calibration import calibrate_on, correction_share, with_correction
-from dfjax.evaluation.protocol import compression_name
-from dfjax.evaluation.report import report
+from dfjax.evaluation.figures import report
+from dfjax.evaluation.scores import compression_name
 from dfjax.evaluation.scoring import ScoredClip, Scorer
 from dfjax.train_config import TrainConfig
 from dfjax.training.loader import Loader
 from dfjax.training.loop import OnStep, Trainer
-from dfjax.training.record import Record, read_metrics
+from dfjax.training.metrics_log import MetricsLog, read_metrics
 from dfjax.training.saves import Saves
 from dfjax.training.start import RECORD_FILE, describe_difference, start
 from dfjax.training.state import ModelParts, make_optimizer
@@ -147,7 +147,7 @@ def run(
             state = saves.restore(saves.last_step, state)
         record = None
         if is_first:
-            record = stack.enter_context(Record(out, start=int(state.step)))
+            record = stack.enter_context(MetricsLog(out, start=int(state.step)))
         trainer = Trainer(
             parts=parts,
             step=make_train_step(parts, optimizer, train_config, mesh),

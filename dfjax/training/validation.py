@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from dfjax.config import CalibrationConfig
 from dfjax.data.prepared import read_clips
-from dfjax.evaluation.protocol import Scores, video_scores
+from dfjax.evaluation.scores import Scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, Scorer
 
 SPLIT = "validation"

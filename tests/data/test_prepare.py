@@ -15,8 +15,8 @@ from dfjax.data.rows import NO_FACE
 from dfjax.data.sources import read_source
 from dfjax.data.sources.ffpp import read_ffpp
 from dfjax.errors import DatasetError
-from dfjax.media.clips import read_face_clips
-from dfjax.media.faces import FaceDetector
+from dfjax.faces.clips import read_face_clips
+from dfjax.faces.detection import FaceDetector
 from tests.videos import moving_pattern, portrait_frames, write_video
 
 CONFIG = Config(video=VideoConfig(num_frames=4), crops=CropConfig(image_size=48))

@@ -9,7 +9,7 @@ from dfjax.data.prepare import prepare
 from dfjax.data.prepared import read_clips
 from dfjax.data.rows import CodecConfig
 from dfjax.data.sources import read_source
-from dfjax.media.film import NUM_FRAMES
+from dfjax.video.film import NUM_FRAMES
 from tests.videos import moving_pattern, portrait_frames
 
 CONFIG = Config(video=VideoConfig(num_frames=12), crops=CropConfig(image_size=48))

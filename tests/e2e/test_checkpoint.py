@@ -11,12 +11,12 @@ from flax import nnx
 
 from dfjax.evaluation.run import fingerprint
 from dfjax.evaluation.tables import cell
-from dfjax.hub.card import EVALUATION_FILE, model_card
 from dfjax.hub.model import check_model_folder
-from dfjax.hub.results import results_table
 from dfjax.models.detector import Detector
 from dfjax.models.pretrained import read_config
 from dfjax.predictor import Predictor
+from dfjax.reporting.card import EVALUATION_FILE, model_card
+from dfjax.reporting.results import results_table
 from tests.videos import moving_pattern, portrait_frames, write_video
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "checkpoint"

@@ -18,13 +18,13 @@ def sample() -> tuple[np.ndarray, np.ndarray]:
 def test_drawn_once_each_the_figures_are_those_of_the_whole(sample):
     is_fake, scores = sample
     once = np.ones((1, len(scores)))
-    drawn = bootstrap.ranking(is_fake, scores, once)
+    drawn = bootstrap.weighted_ranking(is_fake, scores, once)
     assert {name: value[0] for name, value in drawn.items()} == pytest.approx(
-        metrics.ranking(is_fake, scores)
+        metrics.ranking_measures(is_fake, scores)
     )
     probabilities = expit(scores)
-    decided = bootstrap.decisions(is_fake, probabilities, 0.5, once)
-    whole = metrics.decisions(is_fake, probabilities, 0.5)
+    decided = bootstrap.weighted_decisions(is_fake, probabilities, 0.5, once)
+    whole = metrics.decision_measures(is_fake, probabilities, 0.5)
     del whole["calibration_error"]
     assert {name: value[0] for name, value in decided.items()} == pytest.approx(whole)
 
@@ -34,11 +34,11 @@ def test_a_weight_counts_as_that_many_copies(sample):
     counts = np.random.default_rng(1).integers(0, 4, len(scores))
     copies = np.repeat(np.arange(len(scores)), counts)
     weights = counts[None].astype(np.float64)
-    drawn = bootstrap.ranking(is_fake, scores, weights)
-    copied = metrics.ranking(is_fake[copies], scores[copies])
+    drawn = bootstrap.weighted_ranking(is_fake, scores, weights)
+    copied = metrics.ranking_measures(is_fake[copies], scores[copies])
     assert {name: value[0] for name, value in drawn.items()} == pytest.approx(copied)
-    decided = bootstrap.decisions(is_fake, expit(scores), 0.6, weights)
-    copied = metrics.decisions(is_fake[copies], expit(scores[copies]), 0.6)
+    decided = bootstrap.weighted_decisions(is_fake, expit(scores), 0.6, weights)
+    copied = metrics.decision_measures(is_fake[copies], expit(scores[copies]), 0.6)
     for name, value in decided.items():
         assert value[0] == pytest.approx(copied[name])
 
@@ -46,7 +46,7 @@ def test_a_weight_counts_as_that_many_copies(sample):
 def test_weighted_areas_are_those_of_scikit_learn(sample):
     is_fake, scores = sample
     weights = np.random.default_rng(1).uniform(0, 3, (1, len(scores)))
-    drawn = bootstrap.ranking(is_fake, scores, weights)
+    drawn = bootstrap.weighted_ranking(is_fake, scores, weights)
     assert drawn["auc"][0] == pytest.approx(
         roc_auc_score(is_fake, scores, sample_weight=weights[0])
     )
@@ -58,8 +58,10 @@ def test_weighted_areas_are_those_of_scikit_learn(sample):
 def test_a_draw_without_a_class_says_nothing(sample):
     is_fake, scores = sample
     only_fake = is_fake[None].astype(np.float64)
-    assert all(np.isnan(v).all() for v in bootstrap.ranking(is_fake, scores, only_fake).values())
-    decided = bootstrap.decisions(is_fake, expit(scores), 0.5, only_fake)
+    assert all(
+        np.isnan(v).all() for v in bootstrap.weighted_ranking(is_fake, scores, only_fake).values()
+    )
+    decided = bootstrap.weighted_decisions(is_fake, expit(scores), 0.5, only_fake)
     assert np.isnan(decided["false_positive_rate"][0])
     assert not np.isnan(decided["true_positive_rate"][0])
 
@@ -86,7 +88,7 @@ def test_the_memory_that_is_used_does_not_change_the_draws(sample, monkeypatch):
     draws = Draws.of([str(i // 3) for i in range(60)])
 
     def measured() -> np.ndarray:
-        return draws.measure(lambda w: bootstrap.ranking(is_fake, scores, w))["auc"]
+        return draws.measure(lambda w: bootstrap.weighted_ranking(is_fake, scores, w))["auc"]
 
     at_once = measured()
     monkeypatch.setattr(bootstrap, "_BLOCK", 60 * 7)

@@ -7,7 +7,7 @@ from dfjax.config import CalibrationConfig
 from dfjax.evaluation import estimates
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.estimates import Estimate
-from dfjax.evaluation.protocol import Scores, video_scores
+from dfjax.evaluation.scores import Scores, video_scores
 from tests.evaluation.clips import scored_clip, scored_set
 
 
@@ -16,7 +16,7 @@ def _scores(clips) -> Scores:
 
 
 def _auc(scores: Scores) -> Estimate:
-    return estimates.ranking(scores, Draws.of(scores.groups))["auc"]
+    return estimates.estimate_ranking(scores, Draws.of(scores.groups))["auc"]
 
 
 def _width(estimate: Estimate) -> float:
@@ -45,7 +45,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     for seed in range(60):
         scores = _scores(scored_set(40, methods=("Deepfakes",), seed=seed))
         draws = Draws.of(scores.groups, num_draws=200)
-        interval = estimates.ranking(scores, draws)["auc"].interval
+        interval = estimates.estimate_ranking(scores, draws)["auc"].interval
         assert interval is not None
         inside += interval[0] <= truth <= interval[1]
     assert 0.85 <= inside / 60 <= 1
@@ -75,7 +75,7 @@ def test_one_group_of_identities_gives_a_value_without_an_interval():
 def test_false_positives_need_real_videos_only():
     clips = [scored_clip(str(i), logit=i - 2.5) for i in range(6)]
     scores = _scores(clips)
-    decided = estimates.decisions(scores, 0.5, Draws.of(scores.groups))
+    decided = estimates.estimate_decisions(scores, 0.5, Draws.of(scores.groups))
     assert decided["false_positive_rate"].value == 0.5
     assert decided["false_positive_rate"].interval is not None
     assert decided["balanced_accuracy"].reason == "there is no fake video"
@@ -86,7 +86,7 @@ def test_a_difference_is_taken_draw_by_draw():
     scores = _scores(scored_set(30))
     other = _scores(scored_set(30, apart=1.9))  # the same noise
     draws = Draws.of(scores.groups)
-    first, second = (estimates.ranking(s, draws)["auc"] for s in (scores, other))
+    first, second = (estimates.estimate_ranking(s, draws)["auc"] for s in (scores, other))
     assert (first - second).value == pytest.approx(first.value - second.value)
     assert _width(first - second) < 0.3 * _width(first)
 

@@ -8,9 +8,9 @@ from dfjax.evaluation.metrics import (
     DECISIONS,
     RANKING,
     confusion,
-    decisions,
+    decision_measures,
     equal_error_rate,
-    ranking,
+    ranking_measures,
     reliability,
     tpr_at,
 )
@@ -25,12 +25,12 @@ def _sample(num: int, *, share: float = 0.5, seed: int = 0) -> tuple[np.ndarray,
 def test_auc_is_the_share_of_pairs_in_the_right_order():
     is_fake, scores = np.array([0, 0, 1, 1, 1]), np.array([0.1, 0.6, 0.5, 0.7, 0.6])
     pairs = [(s > r) + 0.5 * (s == r) for s in scores[2:] for r in scores[:2]]
-    assert ranking(is_fake, scores)["auc"] == pytest.approx(np.mean(pairs))
+    assert ranking_measures(is_fake, scores)["auc"] == pytest.approx(np.mean(pairs))
 
 
 def test_at_the_equal_error_rate_both_errors_are_as_frequent():
     is_fake, scores = _sample(20_001)
-    rate = ranking(is_fake, scores)["equal_error_rate"]
+    rate = ranking_measures(is_fake, scores)["equal_error_rate"]
     threshold = np.quantile(scores[is_fake == 0], 1 - rate)
     assert np.mean(scores[is_fake == 1] < threshold) == pytest.approx(rate, abs=0.01)
 
@@ -61,8 +61,8 @@ def test_probabilities_that_come_true_have_no_calibration_error():
     generator = np.random.default_rng(0)
     logits = generator.normal(0, 2, 50_000)
     is_fake = (generator.random(len(logits)) < expit(logits)).astype(int)
-    right = decisions(is_fake, expit(logits), 0.5)
-    wrong = decisions(is_fake, expit(2 * logits), 0.5)
+    right = decision_measures(is_fake, expit(logits), 0.5)
+    wrong = decision_measures(is_fake, expit(2 * logits), 0.5)
     assert right["calibration_error"] < 0.01 < wrong["calibration_error"]
     assert right["brier"] < wrong["brier"]
 
@@ -70,8 +70,8 @@ def test_probabilities_that_come_true_have_no_calibration_error():
 def test_a_calibration_error_does_not_depend_on_the_share_of_fakes():
     is_fake, scores = _sample(40_000)
     kept = np.flatnonzero((is_fake == 1) | (np.arange(len(is_fake)) % 5 == 0))
-    everything = decisions(is_fake, expit(scores), 0.5)
-    fewer_real = decisions(is_fake[kept], expit(scores[kept]), 0.5)
+    everything = decision_measures(is_fake, expit(scores), 0.5)
+    fewer_real = decision_measures(is_fake[kept], expit(scores[kept]), 0.5)
     for name in ("brier", "calibration_error"):
         assert fewer_real[name] == pytest.approx(everything[name], abs=0.01)
 
@@ -85,13 +85,13 @@ def test_the_bins_hold_all_videos_and_all_weight():
 
 def test_what_needs_two_classes_is_not_a_number_with_one():
     scores = np.array([0.2, 0.7])
-    assert all(math.isnan(value) for value in ranking(np.ones(2), scores).values())
-    measured = decisions(np.zeros(2), scores, 0.5)
+    assert all(math.isnan(value) for value in ranking_measures(np.ones(2), scores).values())
+    measured = decision_measures(np.zeros(2), scores, 0.5)
     assert measured["false_positive_rate"] == 0.5
     assert math.isnan(measured["true_positive_rate"]) and math.isnan(measured["brier"])
 
 
 def test_the_names_are_those_of_what_is_measured():
     is_fake, scores = _sample(20)
-    assert tuple(ranking(is_fake, scores)) == RANKING
-    assert tuple(decisions(is_fake, expit(scores), 0.5)) == DECISIONS
+    assert tuple(ranking_measures(is_fake, scores)) == RANKING
+    assert tuple(decision_measures(is_fake, expit(scores), 0.5)) == DECISIONS

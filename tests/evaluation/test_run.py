@@ -14,9 +14,9 @@ from PIL import Image
 from dfjax.commands.evaluate import KINDS
 from dfjax.errors import DatasetError
 from dfjax.evaluation import run as run_module
-from dfjax.evaluation.distortions import DISTORTIONS
-from dfjax.evaluation.robustness import EVERYDAY_KIND
 from dfjax.evaluation.run import RobustnessConfig, evaluate, fingerprint
+from dfjax.evaluation.studies.distortions import DISTORTIONS
+from dfjax.evaluation.studies.robustness import EVERYDAY_KIND
 from tests.evaluation.clips import StripeScorer
 from tests.tiny import tiny_detector
 from tests.training.prepared_set import write_prepared

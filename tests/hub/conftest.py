@@ -11,7 +11,7 @@ import pytest
 
 from dfjax.config import dumps
 from dfjax.evaluation.metrics import DECISIONS, RANKING
-from dfjax.hub.card import model_card
+from dfjax.reporting.card import model_card
 from tests.hub.loopback_hub import WRITE_TOKEN, LoopbackHub
 from tests.tiny import TINY_CONFIG, tiny_detector
 

@@ -12,10 +12,10 @@ from flax import nnx
 
 import push_to_hub
 from dfjax.errors import HubError, ModelFormatError
-from dfjax.hub.card import MODEL_ID_PLACEHOLDER
 from dfjax.hub.model import MODEL_FILES, build_model_folder
 from dfjax.hub.push import push_folder
 from dfjax.models.detector import Detector
+from dfjax.reporting.card import MODEL_ID_PLACEHOLDER
 from tests.hub.loopback_hub import OTHER_TOKEN, READ_TOKEN, WRITE_TOKEN, LoopbackHub
 from tests.hub.loopback_repo import Commit, File, Repo
 from tests.hub.processes import run_python

@@ -14,8 +14,8 @@ from gradio_client import Client, handle_file
 from huggingface_hub import SpaceCard, snapshot_download
 
 from dfjax.errors import HubError
-from dfjax.examples import write_examples
 from dfjax.hub.space import build_space_folder
+from dfjax.page.example_videos import write_examples
 from tests.hub.loopback_hub import WRITE_TOKEN, LoopbackHub
 from tests.hub.loopback_repo import Repo
 from tests.hub.processes import hub_environment, run_python

@@ -12,7 +12,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from dfjax.config import Config
 from dfjax.models.detector import Detector
-from dfjax.models.resnet import ResNet
+from dfjax.models.encoders.resnet import ResNet
 from dfjax.models.temporal import DetectorOutput, masked_softmax
 from dfjax.models.weights import published_name, to_tensors
 from tests.models.reference import pooled_features, relative_error

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from dfjax.config import NormalizationConfig
 from dfjax.errors import ModelFormatError
-from dfjax.models.resnet import ResNet
+from dfjax.models.encoders.resnet import ResNet
 from dfjax.models.weights import load_resnet, published_name, to_tensors
 from tests.models.reference import pooled_features, random_tensors, relative_error
 from tests.models.tiny import RESNET

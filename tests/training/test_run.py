@@ -15,7 +15,7 @@ import pytest
 
 from dfjax.models.pretrained import read_tensors
 from dfjax.predictor import Predictor
-from dfjax.training.record import read_metrics
+from dfjax.training.metrics_log import read_metrics
 from tests.training.prepared_set import write_prepared, write_weights
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,1 @@
+"""What is done to clips on the accelerator while training: blends, cameras, codecs."""

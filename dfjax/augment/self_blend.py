@@ -1,0 +1,244 @@
+"""Self-blended video: a fake made of a real clip alone, inside the jitted train step.
+
+A face swap leaves a boundary, and a face whose colours, sharpness and place do not quite fit its
+surroundings. A clip blended with a changed version of itself has just these, and nothing else that
+tells it from the real clip: no other person, no generator, no other codec. In half of the clips the
+change is the same in all frames; in the others place and form wander, as where each frame of a
+video is forged on its own.
+
+Sources: Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022; Yan et
+al., "Generalizing Deepfake Video Detection with Plug-and-Play: Video-Level Blending and
+Spatiotemporal Adapter Tuning", CVPR 2025. Written from the papers.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dfjax.augment.colour import hue_saturation_matrix, mix_channels
+from dfjax.augment.face_outline import draw_outline, inside_distance, place_outline
+from dfjax.augment.resample import (
+    blur_matrix,
+    gather_bilinear,
+    low_resolution_matrix,
+    pixel_middles,
+    resample,
+    sampling_matrix,
+)
+from dfjax.train_config import BlendConfig
+
+_MIN_DETAIL = 0.2  # smallest part of the largest change of detail, which every clip gets
+_SHARPENED = (0.8, 2.0)  # standard deviation of what counts as detail there, pixels
+_BEND_GRID = 8  # places on each axis at which the elastic change is drawn
+_WANDERING = (1.0, 4.0)  # frames over which a drifting clip keeps its place, about
+_HALF_STEP = 1.88  # standard deviations of a Gaussian whose integral is as steep as a cubic step
+_MAX_BOOST = 4.0  # by which a change that is too small is enlarged, at most
+
+
+class BlendParts(NamedTuple):
+    """What a blend is made of: `targets + masks * (sources - targets)`."""
+
+    sources: jax.Array  # float32 [B, T, S, S, 3], 0 to 255
+    targets: jax.Array  # float32 [B, T, S, S, 3], 0 to 255
+    masks: jax.Array  # float32 [B, T, S, S, 1], 0 to 1
+
+
+def self_blend(
+    keys: jax.Array,
+    clips: jax.Array,
+    landmarks: jax.Array,
+    frame_mask: jax.Array,
+    config: BlendConfig = BlendConfig(),
+    *,
+    segments: jax.Array | None = None,
+) -> jax.Array:
+    """Returns fakes of real clips.
+
+    Args:
+      keys: [B], one for each clip.
+      clips: float32 [B, T, S, S, 3] RGB, 0 to 255.
+      landmarks: float32 [B, T, 5, 2], xy in pixels of the crop: eyes, nose, mouth corners.
+      frame_mask: bool [B, T], True where the face is present.
+      config: What is drawn, and how far.
+      segments: bool [B, T], the frames in which the source is blended in; the others show the
+        target alone, which may have other colours and sharpness than the clip. None: all frames.
+
+    Returns:
+      float32 [B, T, S, S, 3], whole numbers from 0 to 255; absent frames are as they were.
+    """
+    sources, targets, masks = blend_parts(keys, clips, landmarks, frame_mask, config)
+    if segments is not None:
+        masks = jnp.where(segments[:, :, None, None, None], masks, 0.0)
+    # Whole numbers: real clips are of 8 bits, and a fake must not be told from them by fractions.
+    blended = jnp.round(targets + masks * (sources - targets))
+    return jnp.where(frame_mask[:, :, None, None, None], blended, clips)
+
+
+def blend_parts(
+    keys: jax.Array,
+    clips: jax.Array,
+    landmarks: jax.Array,
+    frame_mask: jax.Array,
+    config: BlendConfig = BlendConfig(),
+) -> BlendParts:
+    """Draws what `self_blend` blends; the arguments are as there.
+
+    Absent frames have no part in what becomes of the others, but their own parts mean nothing.
+    """
+    return jax.vmap(functools.partial(_clip_parts, config=config))(
+        keys, clips, landmarks, frame_mask
+    )
+
+
+def _clip_parts(
+    key: jax.Array,
+    clip: jax.Array,
+    landmarks: jax.Array,
+    frame_mask: jax.Array,
+    *,
+    config: BlendConfig,
+) -> BlendParts:
+    """Returns the parts for one clip; shapes as in `BlendParts`, without B."""
+    swap_key, tone_key, detail_key, motion_key, outline_key, mask_key = jax.random.split(key, 6)
+    present = frame_mask[:, None, None, None]
+    pivot = jnp.sum(jnp.where(present, clip, 0.0)) / jnp.maximum(jnp.sum(frame_mask), 1)
+    pivot = jnp.maximum(pivot / clip[0].size, 1.0)
+    changed = _change_tone(tone_key, clip, pivot, config)
+    changed = jnp.clip(_change_detail(detail_key, changed, config), 0, 255)
+    swap = jax.random.uniform(swap_key) < config.transform_target
+    target = jnp.where(swap, changed, clip)
+    source = jnp.where(swap, clip, changed)
+
+    motion = _draw_motion(motion_key, len(clip), config)
+    source = gather_bilinear(source, _positions_before(motion, clip.shape[1]))
+    outline = place_outline(draw_outline(outline_key), landmarks)
+    outline = _positions_after(motion, outline, clip.shape[1])
+    mask, ratio = _draw_mask(mask_key, outline, clip.shape[1], config)
+    weights = jnp.where(present, mask, 0.0)
+    difference = jnp.where(present, source - target, 0.0)
+    change = jnp.sum(weights * jnp.mean(jnp.abs(difference), axis=-1, keepdims=True))
+    change = ratio * change / jnp.maximum(jnp.sum(weights), 1.0)
+    # Called fake, a clip must show it.
+    boost = jnp.clip(config.min_change / jnp.maximum(change, 1e-3), 1.0, _MAX_BOOST)
+    return BlendParts(
+        sources=jnp.clip(target + boost * (source - target), 0, 255),
+        targets=target,
+        masks=ratio * mask,
+    )
+
+
+def _change_tone(
+    key: jax.Array, clip: jax.Array, pivot: jax.Array, config: BlendConfig
+) -> jax.Array:
+    """Returns the clip with other colours; a change of contrast leaves the grey `pivot` as it is.
+
+    Each change leaves black as it is, and with it what lies outside of the frame that a crop was
+    cut from; the grey that an offset makes of it would give the fake away.
+    """
+    numbers = jax.random.uniform(key, (10,))
+    chosen = jnp.repeat(numbers[:3] < config.colour_probability, np.array([3, 2, 2]))
+    limits = [config.max_tint] * 3 + [np.radians(config.max_hue), config.max_saturation]
+    limits = jnp.array([*limits, config.max_light, config.max_contrast])
+    changes = jnp.where(chosen, limits * (2 * numbers[3:] - 1), 0.0)
+    hue, saturation, light, contrast = changes[3:]
+    gains = jnp.exp(changes[:3] + light)
+    matrix = hue_saturation_matrix(hue, jnp.exp(saturation))
+    clip = jnp.maximum(mix_channels(clip, gains[:, None] * matrix), 0.0)
+    return pivot * (clip / pivot) ** jnp.exp(contrast)
+
+
+def _change_detail(key: jax.Array, clip: jax.Array, config: BlendConfig) -> jax.Array:
+    """Returns the clip at a lower resolution, or sharpened."""
+    choice, strength, width = jax.random.uniform(key, (3,))
+    lower = choice < 0.5
+    strength = _MIN_DETAIL + (1 - _MIN_DETAIL) * strength
+    size = clip.shape[1]
+    coarse = low_resolution_matrix(config.min_resolution**strength, size)
+    finest, coarsest = _SHARPENED
+    smooth = blur_matrix(finest + (coarsest - finest) * width, size)
+    matrix = jnp.where(lower, coarse, smooth)
+    detail = clip - resample(clip, matrix, matrix)
+    return clip + jnp.where(lower, -1.0, strength * config.max_sharpening) * detail
+
+
+class _Motion(NamedTuple):
+    """How the source lies over the target in each of T frames."""
+
+    shift: jax.Array  # float32 [T, 2], xy, share of the side
+    log_scale: jax.Array  # float32 [T]
+    rotation: jax.Array  # float32 [T], radians, clockwise in the picture
+    bend: jax.Array  # float32 [T, G, G, 2], xy, share of the side, on a grid over the crop
+
+
+def _draw_motion(key: jax.Array, num_frames: int, config: BlendConfig) -> _Motion:
+    number_key, noise_key = jax.random.split(key)
+    drifting, smoothness = jax.random.uniform(number_key, (2,))
+    shortest, longest = _WANDERING
+    smoothness = shortest * (longest / shortest) ** smoothness
+    # A path is white noise, smoothed over the frames and scaled to unit variance; or, where nothing
+    # drifts, the noise of the first frame in all of them.
+    apart = jnp.arange(num_frames)[:, None] - jnp.arange(num_frames)[None, :]
+    smooth = jnp.exp(-0.5 * jnp.square(apart / smoothness))
+    smooth = smooth / jnp.linalg.norm(smooth, axis=1, keepdims=True)
+    steady = jnp.zeros_like(smooth).at[:, 0].set(1.0)
+    mixing = jnp.where(drifting < config.drifting, smooth, steady)
+
+    noise = jax.random.normal(noise_key, (num_frames, 4 + 2 * _BEND_GRID**2))
+    paths = jnp.clip(jnp.matmul(mixing, noise, precision="highest") / 2, -1.0, 1.0)
+    across, down, scale, rotation = paths[:, :4].T
+    bend = paths[:, 4:].reshape(num_frames, _BEND_GRID, _BEND_GRID, 2)
+    return _Motion(
+        shift=config.max_shift * jnp.stack([across, down / 2], axis=-1),
+        log_scale=config.max_scale * scale,
+        rotation=np.radians(config.max_rotation) * rotation,
+        bend=config.max_bend * bend,
+    )
+
+
+def _turns(motion: _Motion) -> jax.Array:
+    """Returns the rotation matrices, float32 [T, 2, 2]."""
+    cos, sin = jnp.cos(motion.rotation), jnp.sin(motion.rotation)
+    return jnp.stack([jnp.stack([cos, -sin], -1), jnp.stack([sin, cos], -1)], axis=1)
+
+
+def _positions_before(motion: _Motion, size: int) -> jax.Array:
+    """Returns where in the source each pixel of the moved source comes from: [T, S, S, 2], xy."""
+    grid_places = (jnp.arange(size) + 0.5) * (_BEND_GRID / size)
+    upsample = sampling_matrix(grid_places, _BEND_GRID)
+    bend = size * resample(motion.bend, upsample, upsample)
+    away = pixel_middles(size)[None] - size / 2 - size * motion.shift[:, None, None]
+    turned = jnp.einsum("tji,tyxj->tyxi", _turns(motion), away, precision="highest")
+    return size / 2 + turned * jnp.exp(-motion.log_scale)[:, None, None, None] + bend
+
+
+def _positions_after(motion: _Motion, points: jax.Array, size: int) -> jax.Array:
+    """Returns where points [T, K, 2] of the source lie when it has moved; its bend is left out."""
+    turned = jnp.einsum("tij,tkj->tki", _turns(motion), points - size / 2, precision="highest")
+    scaled = turned * jnp.exp(motion.log_scale)[:, None, None]
+    return size / 2 + scaled + size * motion.shift[:, None]
+
+
+def _draw_mask(
+    key: jax.Array, outlines: jax.Array, size: int, config: BlendConfig
+) -> tuple[jax.Array, jax.Array]:
+    """Returns the mask [T, S, S, 1], 0 to 1, and the share of the source in it.
+
+    The paper blurs a mask, keeps what is still 1, and blurs again. The first blur moves the edge
+    inwards, the second makes it soft; here both are done to the distance from the edge. A cubic
+    step takes the place of the Gaussian's integral, as steep, but with an end.
+    """
+    erosion, softness, choice = jax.random.uniform(key, (3,))
+    distance = inside_distance(outlines, size)
+    depth = jnp.max(distance, axis=(1, 2), keepdims=True)
+    erosion = config.max_erosion * erosion * depth
+    hardest, softest = config.softness
+    softness = size * (hardest + (softest - hardest) * softness)
+    # In its middle a mask is 1, however small it is.
+    half_width = jnp.clip(_HALF_STEP * softness, 0.5, jnp.maximum(depth - erosion, 0.5))
+    step = jnp.clip(0.5 + (distance - erosion) / (2 * half_width), 0.0, 1.0)
+    mask = step * step * (3 - 2 * step)
+    ratio = jnp.array(config.ratios)[jnp.floor(choice * len(config.ratios)).astype(jnp.int32)]
+    return mask[..., None], ratio

@@ -1,0 +1,291 @@
+"""The figures of a split, from its scored clips, as JSON values.
+
+A figure is an object with `value`, `interval` (95%, bootstrap over groups of source identities) and
+`reason`: why the value, or else its interval, is null. See `report` for the layout.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dfjax.config import CalibrationConfig
+from dfjax.data.rows import NO_FACE
+from dfjax.evaluation import estimates, metrics
+from dfjax.evaluation.bootstrap import NUM_DRAWS, Draws
+from dfjax.evaluation.calibration import frozen_threshold
+from dfjax.evaluation.estimates import Estimate, Estimates
+from dfjax.evaluation.scores import (
+    Scores,
+    by_video,
+    compression_name,
+    frame_scores,
+    mean_of_frames,
+    video_scores,
+)
+from dfjax.evaluation.scoring import ScoredClip
+
+Skipped = Mapping[str, Mapping[str, Any]]
+"""Videos that gave no clip, by key, with `reason`, `is_fake`, `method` and `group`: as in the
+report of `prepare`."""
+
+_WORST = 1e9
+"""A logit beyond any that a detector gives."""
+
+
+def report(
+    scored: Sequence[ScoredClip],
+    skipped: Skipped | None,
+    calibration: CalibrationConfig,
+    *,
+    split: str,
+) -> dict[str, Any]:
+    """Returns the figures of one split of one or more data sets.
+
+    Args:
+      scored: All clips of the split, from a detector.
+      skipped: The videos of the split that gave no clip; None: not known.
+      calibration: The detector's own. It is used as it is: nothing is fitted here.
+      split: Name of the split.
+
+    Returns:
+      split, counts: What was scored: videos, clips, frames, real, fake, groups, datasets.
+      bootstrap: draws, over: how the intervals were made.
+      threshold: probability_fake over which figures count a video as called fake; whether the
+        model gives such verdicts at all (`withheld`).
+      video, frame: All figures over all videos, and over the sampled times of all videos.
+      mean_of_frames: The baseline blind to time. Over the videos of several frames: how many were
+        compared, the difference of AUC to the model, mean over data sets, whether the model beats
+        it, and a sentence that says so.
+      per_method: Per data set, compression and method, against the real videos of that data set and
+        compression.  mean_over_methods: their mean.
+      per_compression, per_dataset: All figures.  mean_over_datasets: every data set weighs alike.
+      operating_points: The thresholds of the config, and what they give, means over data sets.
+      verdicts: Counts of real and fake by the model's answer.
+      confusion: Counts at the threshold.
+      reliability: The bins of the calibration error.
+      failures: Videos without a face or unreadable; AUC and balanced accuracy with them left out,
+        and with each counted as told wrongly.
+    """
+    videos = video_scores(scored, calibration)
+    frames = frame_scores(scored, calibration)
+    draws = Draws.of(videos.groups)
+    threshold = frozen_threshold(calibration)
+
+    def figures(rows: np.ndarray) -> Estimates:
+        return _figures(videos.take(rows), threshold, draws.take(rows))
+
+    everything = np.arange(len(videos))
+    per_dataset = {
+        name: figures(np.flatnonzero(videos.datasets == name))
+        for name in np.unique(videos.datasets).tolist()
+    }
+    per_method = _per_method(videos, threshold, draws)
+    return {
+        "split": split,
+        "counts": {
+            **videos.counts(),
+            "clips": len(scored),
+            "frames": len(frames),
+            "datasets": list(per_dataset),
+        },
+        "bootstrap": {"draws": NUM_DRAWS, "over": "groups of source identities"},
+        "threshold": {
+            "value": threshold,
+            "withheld": calibration.fake_above == 1.0,
+        },
+        "video": estimates.to_json(figures(everything)),
+        "frame": estimates.to_json(_figures(frames, threshold, Draws.of(frames.groups))),
+        "mean_of_frames": _baseline(
+            videos, mean_of_frames(scored, calibration), draws, _moving(scored)
+        ),
+        "per_method": [{**setting, **estimates.to_json(row)} for setting, row in per_method],
+        "mean_over_methods": estimates.to_json(
+            estimates.mean_of_each([row for _, row in per_method])
+        ),
+        "per_compression": [
+            {
+                "dataset": dataset,
+                "compression": compression,
+                **videos.take(rows).counts(),
+                **estimates.to_json(figures(rows)),
+            }
+            for dataset, compression in videos.settings
+            for rows in [_setting_rows(videos, dataset, compression)]
+        ],
+        "per_dataset": [
+            {
+                "dataset": name,
+                **videos.take(videos.datasets == name).counts(),
+                **estimates.to_json(row),
+            }
+            for name, row in per_dataset.items()
+        ],
+        "mean_over_datasets": estimates.to_json(estimates.mean_of_each([*per_dataset.values()])),
+        "operating_points": _operating_points(videos, calibration, draws),
+        "verdicts": _verdicts(videos, calibration),
+        "confusion": dataclasses.asdict(
+            metrics.confusion(videos.is_fake, videos.probabilities, threshold)
+        ),
+        "reliability": [
+            dataclasses.asdict(bin)
+            for bin in metrics.reliability(videos.is_fake, videos.probabilities)
+        ],
+        "failures": _failures(videos, skipped, threshold),
+    }
+
+
+def _figures(scores: Scores, threshold: float, draws: Draws) -> Estimates:
+    return {
+        **estimates.estimate_ranking(scores, draws),
+        **estimates.estimate_decisions(scores, threshold, draws),
+    }
+
+
+def _setting_rows(videos: Scores, dataset: str, compression: str) -> np.ndarray:
+    return np.flatnonzero((videos.datasets == dataset) & (videos.compressions == compression))
+
+
+def _per_method(
+    videos: Scores, threshold: float, draws: Draws
+) -> list[tuple[dict[str, Any], Estimates]]:
+    """Returns data set, compression, method and counts with the figures of each kind of fake."""
+    table = []
+    for dataset, compression in videos.settings:
+        rows = _setting_rows(videos, dataset, compression)
+        real, fake = rows[videos.is_fake[rows] == 0], rows[videos.is_fake[rows] == 1]
+        for method in np.unique(videos.methods[fake]).tolist():
+            chosen = np.concatenate([real, fake[videos.methods[fake] == method]])
+            setting = {"dataset": dataset, "compression": compression, "method": method}
+            scores = videos.take(chosen)
+            figures = _figures(scores, threshold, draws.take(chosen))
+            table.append(({**setting, **scores.counts()}, figures))
+    return table
+
+
+def _moving(scored: Sequence[ScoredClip]) -> np.ndarray:
+    """Returns bool [V], True for a video of several frames; a single picture shows no motion."""
+    clips_of = by_video(scored).values()
+    return np.array([any(len(c.frame_logits) > 1 for c in clips) for clips in clips_of], bool)
+
+
+def _baseline(videos: Scores, baseline: Scores, draws: Draws, moving: np.ndarray) -> dict[str, Any]:
+    """Returns the figures of the mean of frames, and how the model compares where things move."""
+    rows = np.flatnonzero(moving)
+    ours, theirs = (
+        estimates.auc_over_datasets(scores.take(rows), draws.take(rows))
+        for scores in (videos, baseline)
+    )
+    difference = ours - theirs if len(rows) else Estimate.absent("there is no video, only pictures")
+    interval = difference.interval
+    if interval is None:
+        beats = None
+        sentence = f"Whether the LSTM beats the mean of frames cannot be told: {difference.reason}."
+    else:
+        beats = interval[0] > 0
+        told = "AUC {:+.3f}, 95% interval {:+.3f} to {:+.3f}".format(difference.value, *interval)
+        told += f", {len(rows)} videos"
+        if beats:
+            sentence = f"The LSTM beats the mean of frames ({told})."
+        elif difference.value > 0:
+            sentence = f"The LSTM was not shown to beat the mean of frames ({told})."
+        else:
+            sentence = f"The LSTM does not beat the mean of frames ({told})."
+    return {
+        **estimates.to_json(estimates.estimate_ranking(baseline, draws)),
+        "compared_videos": len(rows),
+        "auc_difference": difference.to_json(),
+        "lstm_beats_it": beats,
+        "sentence": sentence,
+    }
+
+
+def _operating_points(
+    videos: Scores, calibration: CalibrationConfig, draws: Draws
+) -> list[dict[str, Any]]:
+    """Returns what the thresholds of the config give, as means over data sets, as fitted."""
+    parts = [np.flatnonzero(videos.datasets == name) for name in np.unique(videos.datasets)]
+    table = []
+    for point in calibration.operating_points:
+        decided = [
+            estimates.estimate_decisions(videos.take(rows), point.fake_above, draws.take(rows))
+            for rows in parts
+        ]
+        rates = ("false_positive_rate", "true_positive_rate")
+        table.append(
+            {
+                "wanted_false_positive_rate": point.false_positive_rate,
+                "fake_above": point.fake_above,
+                **{name: estimates.mean(row[name] for row in decided).to_json() for name in rates},
+            }
+        )
+    return table
+
+
+def _verdicts(videos: Scores, calibration: CalibrationConfig) -> dict[str, dict[str, int]]:
+    """Returns how many of the real and of the fake videos got each answer."""
+    probabilities = videos.probabilities
+    is_answer = {
+        "real": probabilities < calibration.real_below,
+        "fake": probabilities > calibration.fake_above,
+    }
+    is_answer["uncertain"] = ~(is_answer["real"] | is_answer["fake"])
+    return {
+        label: {
+            answer: int(np.sum(given & (videos.is_fake == number)))
+            for answer, given in is_answer.items()
+        }
+        for number, label in enumerate(("real", "fake"))
+    }
+
+
+def _failures(videos: Scores, skipped: Skipped | None, threshold: float) -> dict[str, Any]:
+    """Returns what the videos without a score do to the figures."""
+    if skipped is None:
+        return {"known": False, "reason": "the data set has no report of the videos left out"}
+    no_face = sum(entry["reason"] == NO_FACE for entry in skipped.values())
+    total = len(videos) + len(skipped)
+    with_wrong = _with_failures_wrong(videos, skipped)
+    both_ways = {
+        name: _figures(scores, threshold, Draws.of(scores.groups))
+        for name, scores in (("left_out", videos), ("counted_as_wrong", with_wrong))
+    }
+    return {
+        "known": True,
+        "no_face": no_face,
+        "unreadable": len(skipped) - no_face,
+        "no_face_share": no_face / total if total else None,
+        **{
+            name: {
+                key: figures[key].to_json()
+                for key in ("auc", "balanced_accuracy", "false_positive_rate")
+            }
+            for name, figures in both_ways.items()
+        },
+    }
+
+
+def _with_failures_wrong(videos: Scores, skipped: Skipped) -> Scores:
+    """Returns the videos with those that have no score added, each told as wrongly as can be."""
+    is_fake = np.array([int(entry["is_fake"]) for entry in skipped.values()], np.int64)
+    parts = [key.split("/", 3) for key in skipped]
+
+    def column(values: Sequence[str], kept: np.ndarray) -> np.ndarray:
+        return np.concatenate([kept, np.array(values, dtype=str)])
+
+    return Scores(
+        videos=column([*skipped], videos.videos),
+        datasets=column([dataset for dataset, *_ in parts], videos.datasets),
+        methods=column([method for _, method, *_ in parts], videos.methods),
+        compressions=column([compression_name(part[2]) for part in parts], videos.compressions),
+        groups=column(
+            [
+                f"{dataset}/{entry['group']}"  # as `ClipRow.group`
+                for (dataset, *_), entry in zip(parts, skipped.values(), strict=True)
+            ],
+            videos.groups,
+        ),
+        is_fake=np.concatenate([videos.is_fake, is_fake]),
+        logits=np.concatenate([videos.logits, np.where(is_fake == 1, -_WORST, _WORST)]),
+    )

@@ -1,0 +1,1 @@
+"""What is measured beside the figures of a split: each study in a file of its own."""

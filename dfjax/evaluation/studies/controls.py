@@ -1,0 +1,208 @@
+"""Could a label be told without looking at the face? Two controls, both of which should fail.
+
+A figure of a detector means something only where these sit near an AUC of 0.5: files of a data set
+may differ by label in container, size or bit rate, and crops in what is around the face.
+"""
+
+import dataclasses
+import itertools
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+import jax
+import numpy as np
+from PIL import Image
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction import DictVectorizer
+
+from dfjax.augment.face_outline import inside_distance, place_outline, whole_face
+from dfjax.config import CalibrationConfig
+from dfjax.data.prepared import ClipRow, padded_landmarks
+from dfjax.data.sources import LabelledVideo
+from dfjax.data.sources.videos import STILL_SUFFIXES
+from dfjax.evaluation import estimates
+from dfjax.evaluation.bootstrap import Draws
+from dfjax.evaluation.estimates import Estimate
+from dfjax.evaluation.scores import Scores, scores_of_files, video_scores
+from dfjax.evaluation.scoring import OnClip, Scorer
+
+MASK_MARGIN = 0.06
+"""By which the mask reaches beyond the outline of the face, as a share of the crop's side."""
+
+NUM_TREES = 300
+"""Of the classifier that sees the metadata."""
+
+_GREY = 127
+
+OnFile = Callable[[int, int], None]
+"""Called with the number of files read and the number in all."""
+
+
+def faceless(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
+    """Yields the clips with grey in place of the face, and a little beyond its outline.
+
+    Args:
+      rows: Prepared clips.
+      num_frames: That a clip has at most.
+    """
+    outline = whole_face()
+
+    def distances(landmarks: jax.Array, size: int) -> jax.Array:
+        return inside_distance(place_outline(outline, landmarks), size)
+
+    compiled = jax.jit(distances, static_argnums=1)
+    for row in rows:
+        count, size = row.frames.shape[:2]
+        depths = compiled(padded_landmarks(row, num_frames), size)
+        is_face = np.asarray(depths)[:count] > -MASK_MARGIN * size
+        frames = np.where(is_face[..., None], np.uint8(_GREY), row.frames)
+        yield dataclasses.replace(row, frames=frames)
+
+
+def measure_faceless(
+    scorer: Scorer,
+    state: Any,
+    rows: Iterable[ClipRow],
+    num_frames: int,
+    *,
+    on_clip: OnClip | None = None,
+) -> dict[str, Any]:
+    """Returns how well the detector tells labels by what is around the face.
+
+    Args:
+      scorer: For the detector's shape.
+      state: The detector's variables.
+      rows: Prepared clips of a split.
+      num_frames: That a clip has at most.
+      on_clip: Told how far the run is.
+
+    Returns:
+      `auc`, the mean over data sets and compressions that have both classes, and `per_setting`,
+      with counts and the `auc` of each.
+    """
+    clips = scorer(state, faceless(rows, num_frames), on_clip=on_clip)
+    return _per_setting(video_scores(clips, CalibrationConfig()))
+
+
+def measure_metadata(
+    sources: Sequence[Sequence[LabelledVideo]], split: str, *, on_file: OnFile | None = None
+) -> dict[str, Any]:
+    """Returns how well a classifier tells labels by the files alone, no pixel decoded.
+
+    It sees every word in which ffmpeg describes a file, of container, encoder, colour range and so
+    on, and sizes, rates and lengths; of a picture the JPEG tables. It is fitted on the split
+    "train" of each data set.
+
+    Args:
+      sources: The videos of each data set, of all splits.
+      split: That is measured.
+      on_file: Told how far the run is.
+
+    Returns:
+      As `measure_faceless`; `left_out` says why data sets are, by name.
+    """
+    wanted = [[v for v in videos if v.split in ("train", split)] for videos in sources]
+    total, num_read = sum(map(len, wanted)), 0
+    files: list[LabelledVideo] = []
+    probabilities: list[float] = []
+    left_out: dict[str, str] = {}
+    for videos in wanted:
+        described = []
+        for video in videos:
+            described.append(describe_file(video.path))
+            num_read += 1
+            if on_file is not None:
+                on_file(num_read, total)
+        is_train = np.array([video.split == "train" for video in videos], bool)
+        scores = scores_of_files(videos, np.zeros(len(videos)))
+        if len(set(scores.is_fake[is_train])) < 2 or len(set(scores.is_fake[~is_train])) < 2:
+            for name in sorted({video.dataset for video in videos}):
+                left_out[name] = "it has not both real and fake files to fit on and to measure"
+            continue
+        table = DictVectorizer(sparse=False)
+        table.fit(list(itertools.compress(described, is_train)))
+        values = table.transform(described)
+        forest = RandomForestClassifier(NUM_TREES, min_samples_leaf=3, random_state=0, n_jobs=1)
+        weights = _cell_weights(scores.take(is_train))
+        forest.fit(values[is_train], scores.is_fake[is_train], sample_weight=weights)
+        files += [video for video in videos if video.split == split]
+        probabilities += np.asarray(forest.predict_proba(values[~is_train]))[:, 1].tolist()
+    measured = scores_of_files(files, np.array(probabilities, np.float64))
+    return {**_per_setting(measured), "left_out": left_out}
+
+
+def describe_file(path: Path) -> dict[str, float]:
+    """Returns what can be known of a file without its pixels, as features by name."""
+    num_bytes = path.stat().st_size
+    if path.suffix.lower() in STILL_SUFFIXES:
+        with Image.open(path) as picture:
+            tables = getattr(picture, "quantization", None) or {}
+            return {
+                "bytes": num_bytes,
+                "bytes a pixel": num_bytes / (picture.width * picture.height),
+                "width": picture.width,
+                "height": picture.height,
+                **{f"word {word}": 1.0 for word in (picture.format, picture.mode, *picture.info)},
+                **{f"table {n}": float(np.sum(table)) for n, table in tables.items()},
+            }
+    told = subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-i", str(path)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,  # there is no output file, which it complains of
+    ).stderr
+    told = told.replace(str(path), "")  # which may hold the label, as a title in the file may
+    words = set(re.findall(r"[A-Za-z][\w:/.\-]*", told)) - {path.stem, path.name}
+    features = {f"word {word}": 1.0 for word in words}
+    features["bytes"] = num_bytes
+    for name, pattern in _NUMBERS.items():
+        if (found := re.search(pattern, told)) is not None:
+            features[name] = float(found[1])
+    if (found := re.search(r"Duration: (\d+):(\d+):([\d.]+)", told)) is not None:
+        hours, minutes, seconds = map(float, found.groups())
+        features["duration"] = 3600 * hours + 60 * minutes + seconds
+        features["bytes a second"] = num_bytes / max(features["duration"], 0.04)
+    return features
+
+
+_NUMBERS = {
+    "width": r", (\d{2,5})x\d{2,5}",
+    "height": r", \d{2,5}x(\d{2,5})",
+    "frame rate": r"([\d.]+) fps",
+    "bit rate": r"(\d+) kb/s",
+    "time base": r"([\d.]+)k? tbn",
+}
+
+
+def _cell_weights(scores: Scores) -> np.ndarray:
+    """Returns float64 [N]: real and fake weigh alike in each data set and compression.
+
+    A data set with a larger share of fakes in one compression would tell labels by it.
+    """
+    cells = ["/".join(cell) for cell in zip(scores.datasets, scores.compressions, strict=True)]
+    named = [f"{cell}/{label}" for cell, label in zip(cells, scores.is_fake, strict=True)]
+    _, cell_of, counts = np.unique(named, return_inverse=True, return_counts=True)
+    return 1 / counts[cell_of]
+
+
+def _per_setting(scores: Scores) -> dict[str, Any]:
+    rows, aucs = [], []
+    draws = Draws.of(scores.groups)
+    for dataset, compression in scores.settings:
+        members = np.flatnonzero(
+            (scores.datasets == dataset) & (scores.compressions == compression)
+        )
+        of_setting = scores.take(members)
+        if len(set(of_setting.is_fake.tolist())) < 2:
+            continue
+        auc = estimates.estimate_ranking(of_setting, draws.take(members))["auc"]
+        aucs.append(auc)
+        setting = {"dataset": dataset, "compression": compression}
+        rows.append({**setting, **of_setting.counts(), "auc": auc.to_json()})
+    absent = Estimate.absent("no data set has both real and fake videos")
+    return {"auc": (estimates.mean(aucs) if aucs else absent).to_json(), "per_setting": rows}

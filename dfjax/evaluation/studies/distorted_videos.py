@@ -1,0 +1,161 @@
+"""Scores videos that were distorted: from the file on, as the app meets them.
+
+Every video is changed, searched for faces, cropped and scored anew. What is known of a video is
+appended to a file at once, so that a run that was stopped goes on where it was.
+"""
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from dfjax.config import Config
+from dfjax.data.prepared import ClipRow
+from dfjax.data.sources import LabelledVideo
+from dfjax.errors import VideoError
+from dfjax.evaluation.scores import by_video
+from dfjax.evaluation.scoring import Scorer
+from dfjax.evaluation.studies.distortions import Distortion
+from dfjax.faces.clips import FaceClips, read_face_clips
+from dfjax.faces.detection import FaceDetector
+
+_VIDEOS_AT_ONCE = 8
+"""Whose crops are held and scored together."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DistortedScore:
+    """What became of one video under one distortion."""
+
+    key: str
+    clip_logit: float | None = None  # of its highest face; None: there is none
+    frame_logit: float | None = None  # mean over frames, of the face for which it is highest
+    unreadable: bool = False
+
+
+class DistortedScorer:
+    """Scores distorted videos with one detector, and remembers in a folder what it has done."""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        state: Any,
+        config: Config,
+        face_detector: FaceDetector,
+        folder: Path,
+    ):
+        """Takes the detector and where its results are kept.
+
+        Args:
+          scorer: For the detector's shape.
+          state: The detector's variables.
+          config: The detector's config.
+          face_detector: Made from `config.faces`.
+          folder: Of this detector and these videos alone; made where it is missing.
+        """
+        self._scorer, self._state, self._config = scorer, state, config
+        self._face_detector = face_detector
+        self.folder = folder
+
+    def outcomes(
+        self,
+        videos: Sequence[LabelledVideo],
+        distortion: Distortion,
+        on_video: Callable[[int], None],
+    ) -> list[DistortedScore]:
+        """Returns what becomes of each video; those that are remembered are not done again.
+
+        Args:
+          videos: Each from a file of its own.
+          distortion: What is done to them.
+          on_video: Told how many of them are done.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{distortion.name.replace(' ', '_')}.jsonl"
+        known = {outcome.key: outcome for outcome in _read(path)}
+        waiting = [video for video in videos if video.key not in known]
+        on_video(len(videos) - len(waiting))
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n")  # the last line may have been cut off
+            for start in range(0, len(waiting), _VIDEOS_AT_ONCE):
+                batch = waiting[start : start + _VIDEOS_AT_ONCE]
+                for outcome in self._score(batch, distortion):
+                    known[outcome.key] = outcome
+                    file.write(json.dumps(dataclasses.asdict(outcome)) + "\n")
+                file.flush()
+                on_video(len(videos) - len(waiting) + start + len(batch))
+        return [known[video.key] for video in videos]
+
+    def _score(
+        self, videos: Sequence[LabelledVideo], distortion: Distortion
+    ) -> list[DistortedScore]:
+        rows: list[ClipRow] = []
+        unreadable: set[str] = set()
+        for video in videos:
+            try:
+                rows += self._rows(video, distortion)
+            except VideoError:
+                unreadable.add(video.key)
+        faces = by_video(self._scorer(self._state, rows))
+        return [
+            DistortedScore(
+                key=video.key,
+                clip_logit=max((clip.clip_logit for clip in clips), default=None),
+                frame_logit=max((float(clip.frame_logits.mean()) for clip in clips), default=None),
+                unreadable=video.key in unreadable,
+            )
+            for video in videos
+            for clips in [faces.get(video.key, [])]
+        ]
+
+    def _rows(self, video: LabelledVideo, distortion: Distortion) -> list[ClipRow]:
+        with tempfile.TemporaryDirectory() as folder:
+            changed = distortion.apply(video.path, Path(folder), self._config.video)
+            return list(
+                clip_rows(video, read_face_clips(changed, self._config, self._face_detector))
+            )
+
+
+def clip_rows(video: LabelledVideo, read: FaceClips) -> Iterator[ClipRow]:
+    """Yields the clips that were read from a video, as a prepared data set would hold them."""
+    for clip in read.clips:
+        yield ClipRow(
+            dataset=video.dataset,
+            method=video.method,
+            compression=video.compression,
+            video_id=video.video_id,
+            group=f"{video.dataset}/{video.group}",
+            original_id=video.original_id,
+            is_fake=int(video.is_fake),
+            track_id=clip.track_id,
+            num_frames=len(read.timestamps),
+            width=read.info.width,
+            height=read.info.height,
+            fps=read.info.fps,
+            duration=read.info.duration,
+            attributes=video.attributes,
+            frame_indices=clip.frame_indices,
+            timestamps=read.timestamps[clip.frame_indices],
+            boxes_xyxy=clip.boxes_xyxy,
+            landmarks=clip.landmarks,
+            frames=clip.frames,
+        )
+
+
+def _read(path: Path) -> Iterator[DistortedScore]:
+    """Yields what an earlier run wrote; a line that it could not finish is done again.
+
+    So is one of an earlier version, which lacks a field.
+    """
+    if not path.exists():
+        return
+    names = {field.name for field in dataclasses.fields(DistortedScore)}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(values, dict) and set(values) == names:
+            yield DistortedScore(**values)

@@ -1,0 +1,184 @@
+"""Fakes of which only a part is manipulated: does a frame's score tell which part?
+
+They are built of pairs of a fake and its original, which show the same moments of the same scene.
+"""
+
+import dataclasses
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import datasets
+import numpy as np
+
+from dfjax.data.prepared import ClipRow, clip_row, open_rows
+from dfjax.evaluation import estimates, metrics
+from dfjax.evaluation.bootstrap import Draws
+from dfjax.evaluation.estimates import Estimate
+from dfjax.evaluation.scores import Scores
+from dfjax.evaluation.scoring import OnClip, ScoredClip, Scorer
+from dfjax.faces.boxes import overlaps
+
+MIN_SHARE, MAX_SHARE = 0.25, 0.75
+"""Of a clip's frames that are manipulated."""
+
+MIN_FRAMES = 4
+"""That the two clips of a pair have in common, or it is left out."""
+
+MIN_OVERLAP = 0.5
+"""Intersection over union of the boxes of a fake face and its original, mean over frames."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PartialFake:
+    """A clip whose frames are those of an original, and in one stretch those of its fake."""
+
+    row: ClipRow  # of the fake, with the frames that both have
+    frame_is_fake: np.ndarray  # bool [n]
+
+
+def partial_fakes(source: str, split: str) -> Iterator[PartialFake]:
+    """Yields a partial fake for each fake of a data set whose original is there, always the same.
+
+    The two clips are of the main faces. A pair is left out if it has fewer than `MIN_FRAMES`
+    moments in common, or shows two different faces.
+
+    Args:
+      source: As for `open_rows`.
+      split: Such as "validation".
+
+    Raises:
+      DatasetError: As for `open_rows`.
+    """
+    rows = open_rows(source, split).with_format("arrow")  # rows as they are stored
+    label: datasets.ClassLabel = rows.features["label"]
+    places: dict[str, tuple[float, int]] = {}  # of each video's main face: its area, its row
+    originals: dict[tuple[str, str, str], str] = {}
+    fakes: list[tuple[str, tuple[str, str, str]]] = []
+    known = rows.remove_columns(["frames", "landmarks"]).with_format(None)
+    for place, row in enumerate(known):
+        boxes = np.array(row["boxes_xyxy"])
+        area = float((boxes[:, 2:] - boxes[:, :2]).prod(axis=1).sum())
+        setting = row["dataset"], row["compression"]
+        video = "/".join((row["dataset"], row["method"], row["compression"], row["video_id"]))
+        if video not in places:
+            if label.int2str(row["label"]) == "fake":
+                fakes.append((video, (*setting, row["original_id"])))
+            else:
+                originals[*setting, row["video_id"]] = video
+        if video not in places or area > places[video][0]:
+            places[video] = area, place
+    for fake, original in fakes:
+        if original in originals:
+            stored = [places[video][1] for video in (fake, originals[original])]
+            pair = [clip_row(rows[place : place + 1].to_pylist()[0], label) for place in stored]
+            partial = blend_in_time(*pair)
+            if partial is not None:
+                yield partial
+
+
+def blend_in_time(fake: ClipRow, original: ClipRow) -> PartialFake | None:
+    """Returns the original with one stretch of the fake in it, or None where they do not match."""
+    indices, of_fake, of_original = np.intersect1d(
+        fake.frame_indices, original.frame_indices, assume_unique=True, return_indices=True
+    )
+    count = len(indices)
+    if count < MIN_FRAMES:
+        return None
+    pairs = np.stack([fake.boxes_xyxy[of_fake], original.boxes_xyxy[of_original]], axis=1)
+    pairs = pairs.astype(np.float64)
+    if np.mean([overlaps(pair)[0, 1] for pair in pairs]) < MIN_OVERLAP:
+        return None
+    generator = np.random.default_rng(zlib.crc32(fake.video.encode()))
+    shortest, longest = int(np.ceil(MIN_SHARE * count)), int(MAX_SHARE * count)
+    length = int(generator.integers(shortest, longest, endpoint=True))
+    start = int(generator.integers(0, count - length, endpoint=True))
+    is_fake = (np.arange(count) >= start) & (np.arange(count) < start + length)
+    frames = np.where(
+        is_fake[:, None, None, None], fake.frames[of_fake], original.frames[of_original]
+    )
+    row = dataclasses.replace(
+        fake,
+        frame_indices=indices,
+        timestamps=fake.timestamps[of_fake],
+        boxes_xyxy=fake.boxes_xyxy[of_fake],
+        landmarks=fake.landmarks[of_fake],
+        frames=frames,
+    )
+    return PartialFake(row=row, frame_is_fake=is_fake)
+
+
+def measure_partial_fakes(
+    scorer: Scorer,
+    state: Any,
+    sources: Sequence[str],
+    split: str,
+    *,
+    on_clip: OnClip | None = None,
+) -> dict[str, Any]:
+    """Returns how well frame scores tell the manipulated frames of partial fakes from the others.
+
+    Args:
+      scorer: For the detector's shape.
+      state: The detector's variables.
+      sources: Prepared data sets.
+      split: Such as "validation".
+      on_clip: Told how far the run is.
+
+    Returns:
+      `clips`, `frames`, `manipulated_share`; `auc` over the frames of all clips together, and
+      `auc_within_clips`, the mean over clips of the AUC of a clip's own frames.
+    """
+    labels: list[np.ndarray] = []
+
+    def rows() -> Iterator[ClipRow]:
+        for source in sources:
+            for partial in partial_fakes(source, split):
+                labels.append(partial.frame_is_fake)
+                yield partial.row
+
+    clips = scorer(state, rows(), on_clip=on_clip)
+    if not clips:
+        absent = Estimate.absent("no fake of the split has its original beside it").to_json()
+        return {
+            "clips": 0,
+            "frames": 0,
+            "manipulated_share": None,
+            "auc": absent,
+            "auc_within_clips": absent,
+        }
+    frames = _frames(clips, labels)
+    auc = estimates.estimate_ranking(frames, Draws.of(frames.groups))["auc"]
+    within = np.array(
+        [
+            metrics.ranking_measures(is_fake.astype(int), clip.frame_logits)["auc"]
+            for clip, is_fake in zip(clips, labels, strict=True)
+        ]
+    )
+    return {
+        "clips": len(clips),
+        "frames": len(frames),
+        "manipulated_share": round(float(frames.is_fake.mean()), 6),
+        "auc": auc.to_json(),
+        "auc_within_clips": estimates.mean_over(
+            within, [clip.row.group for clip in clips]
+        ).to_json(),
+    }
+
+
+def _frames(clips: Sequence[ScoredClip], labels: Sequence[np.ndarray]) -> Scores:
+    """Returns one score per frame; its label is the frame's own."""
+    counts = [len(clip.frame_logits) for clip in clips]
+
+    def column(name: str) -> np.ndarray:
+        return np.repeat([getattr(clip.row, name) for clip in clips], counts)
+
+    return Scores(
+        videos=column("video"),
+        datasets=column("dataset"),
+        methods=column("method"),
+        compressions=column("compression"),
+        groups=column("group"),
+        is_fake=np.concatenate(labels).astype(np.int64),
+        logits=np.concatenate([clip.frame_logits for clip in clips]),
+    )

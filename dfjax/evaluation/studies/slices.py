@@ -1,0 +1,133 @@
+"""The same figures for parts of a split: small and large faces, dark and bright ones, and so on."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dfjax.config import CalibrationConfig
+from dfjax.evaluation import estimates
+from dfjax.evaluation.bootstrap import Draws
+from dfjax.evaluation.calibration import frozen_threshold
+from dfjax.evaluation.scores import Scores, video_scores
+from dfjax.evaluation.scoring import ScoredClip, main_faces
+
+NUM_BINS = 4
+"""Of a number's values, each with as many videos."""
+
+MAX_CATEGORIES = 12
+"""An attribute with more values is not sliced by."""
+
+ABSENT = "not given"
+"""The category of a video whose source does not tell an attribute."""
+
+
+_MEASURES: tuple[tuple[str, str, Callable[[ScoredClip], float]], ...] = (
+    ("face size", "pixels of the video", lambda clip: clip.face_size),
+    ("sharpness", "variance of the crop's Laplacian", lambda clip: clip.look.sharpness),
+    ("brightness", "mean luma of the crop, 0 to 255", lambda clip: clip.look.brightness),
+    ("frame rate", "frames per second", lambda clip: clip.row.fps),
+    ("duration", "seconds", lambda clip: clip.row.duration),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Which of some named parts each of N videos is in."""
+
+    part_of: np.ndarray  # int64 [N], index of `labels`
+    labels: Sequence[str]
+
+
+def slices(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> list[dict[str, Any]]:
+    """Returns figures by what a video's main face looks like, and by each attribute of the source.
+
+    Args:
+      scored: All clips of a split.
+      calibration: The detector's own.
+
+    Returns:
+      Per property `by`, `unit` (null: a category) and `parts`; a property that does not split the
+      videos has no parts and a `reason`. A part has a `label`, counts, and the figures `auc`,
+      `false_positive_rate` and `true_positive_rate` at the frozen threshold.
+    """
+    clips = main_faces(scored)
+    videos = video_scores(scored, calibration)
+    draws = Draws.of(videos.groups)
+    threshold = frozen_threshold(calibration)
+
+    def entry(by: str, unit: str | None, split: Split | str) -> dict[str, Any]:
+        if isinstance(split, str):
+            return {"by": by, "unit": unit, "parts": [], "reason": split}
+        parts = [
+            {"label": label, **_figures(videos.take(rows), draws.take(rows), threshold)}
+            for part, label in enumerate(split.labels)
+            for rows in [np.flatnonzero(split.part_of == part)]
+        ]
+        return {"by": by, "unit": unit, "parts": parts, "reason": None}
+
+    table = [
+        entry(name, unit, split_by_number(np.array([measure(clip) for clip in clips])))
+        for name, unit, measure in _MEASURES
+    ]
+    for name in sorted({name for clip in clips for name in clip.row.attributes}):
+        values = [clip.row.attributes.get(name) for clip in clips]
+        table.append(entry(name, None, split_by_attribute(values)))
+    return table
+
+
+def split_by_number(values: np.ndarray) -> Split | str:
+    """Returns quantile bins of float [N] values, or why there is only one."""
+    if not len(values):
+        return "there are no videos"
+    told = np.array([float(f"{value:.3g}") for value in values])
+    if told.min() == told.max():
+        return f"all videos have the value {told[0]:g}"
+    inner = np.quantile(told, np.arange(1, NUM_BINS) / NUM_BINS, method="higher")
+    # Nothing is under the lowest value. Where many share it (pictures last no time), the rest is
+    # a part of its own.
+    inner[inner == told.min()] = told[told > told.min()].min()
+    # Where many share a value, some bins are empty.
+    _, part_of = np.unique(np.searchsorted(inner, told, side="right"), return_inverse=True)
+    members = [told[part_of == part] for part in range(part_of.max() + 1)]
+    return Split(part_of, [f"{part.min():g} to {part.max():g}" for part in members])
+
+
+def split_by_attribute(values: Sequence[Any]) -> Split | str:
+    """Returns a part for each value of an attribute, or bins where it takes many numbers.
+
+    Args:
+      values: JSON values, None where a video has no such attribute.
+    """
+    given = [value for value in values if value is not None]
+    is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in given)
+    if is_number and len(set(given)) > NUM_BINS:
+        return _with_absent(split_by_number(np.array(given, np.float64)), values)
+    names = [ABSENT if value is None else str(value) for value in values]
+    labels, part_of = np.unique(names, return_inverse=True)
+    if len(labels) == 1:
+        return f"all videos have the value {labels[0]}"
+    if len(labels) > MAX_CATEGORIES:
+        return f"it has {len(labels)} values; at most {MAX_CATEGORIES} are told apart"
+    return Split(part_of, labels.tolist())
+
+
+def _with_absent(split: Split | str, values: Sequence[Any]) -> Split | str:
+    """Returns a split of the values that are given, with those that are not as its last part."""
+    is_given = np.array([value is not None for value in values])
+    if isinstance(split, str) or is_given.all():
+        return split
+    part_of = np.full(len(values), len(split.labels))
+    part_of[is_given] = split.part_of
+    return Split(part_of, [*split.labels, ABSENT])
+
+
+def _figures(videos: Scores, draws: Draws, threshold: float) -> dict[str, Any]:
+    decided = estimates.estimate_decisions(videos, threshold, draws)
+    return {
+        **videos.counts(),
+        "auc": estimates.estimate_ranking(videos, draws)["auc"].to_json(),
+        "false_positive_rate": decided["false_positive_rate"].to_json(),
+        "true_positive_rate": decided["true_positive_rate"].to_json(),
+    }

@@ -1,0 +1,86 @@
+"""The answers that are furthest from the truth, and what is special about those videos."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dfjax.config import CalibrationConfig
+from dfjax.evaluation.calibration import frozen_threshold
+from dfjax.evaluation.scores import by_video, video_scores
+from dfjax.evaluation.scoring import ScoredClip, main_faces
+
+NUM_EXAMPLES = 5
+"""Of each class."""
+
+_RARE = 0.1
+"""Share of the split's videos on one end of a property that is worth a word."""
+
+
+def mistakes(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> dict[str, Any]:
+    """Returns the real videos with the highest scores and the fakes with the lowest.
+
+    Args:
+      scored: All clips of a split.
+      calibration: The detector's own.
+
+    Returns:
+      `real` and `fake`: at most `NUM_EXAMPLES` videos each, the worst first, with `video`,
+      `dataset`, `method`, `compression`, `probability_fake`, `is_wrong` at the frozen threshold,
+      and `traits`, words for what sets its main face apart from those of the split.
+    """
+    videos = video_scores(scored, calibration)
+    clips = main_faces(scored)
+    num_faces = [len(faces) for faces in by_video(scored).values()]
+    traits = [
+        [*words, *(["several faces"] if count > 1 else [])]
+        for words, count in zip(_traits(clips), num_faces, strict=True)
+    ]
+    probabilities, threshold = videos.probabilities, frozen_threshold(calibration)
+    table = {}
+    for is_fake, label in enumerate(("real", "fake")):
+        rows = np.flatnonzero(videos.is_fake == is_fake)
+        distance = probabilities[rows] if label == "real" else -probabilities[rows]
+        table[label] = [
+            {
+                "video": str(videos.videos[row]),
+                "dataset": str(videos.datasets[row]),
+                "method": str(videos.methods[row]),
+                "compression": str(videos.compressions[row]),
+                "probability_fake": round(float(probabilities[row]), 6),
+                "is_wrong": bool((probabilities[row] > threshold) != is_fake),
+                "traits": traits[row],
+            }
+            for row in rows[np.argsort(-distance, kind="stable")][:NUM_EXAMPLES]
+        ]
+    return table
+
+
+def _traits(clips: Sequence[ScoredClip]) -> list[list[str]]:
+    """Returns for each clip the words for what few of the clips have."""
+    if not clips:
+        return []
+    properties = (
+        ("small face", "large face", [clip.face_size for clip in clips]),
+        ("blurred", "very sharp or noisy", [clip.look.sharpness for clip in clips]),
+        ("dark", "bright", [clip.look.brightness for clip in clips]),
+        ("turned head", None, [_frontality(clip) for clip in clips]),
+    )
+    words: list[list[str]] = [[] for _ in clips]
+    for low_word, high_word, values in properties:
+        low, median, high = np.quantile(values, [_RARE, 0.5, 1 - _RARE])
+        for row, value in enumerate(values):
+            if value <= low and value < median:
+                words[row].append(low_word)
+            elif value >= high and value > median and high_word is not None:
+                words[row].append(high_word)
+    return words
+
+
+def _frontality(clip: ScoredClip) -> float:
+    """Returns how far the eyes are apart beside how far the mouth is below: less where turned."""
+    landmarks = clip.row.landmarks.astype(np.float64)
+    eyes, mouth = landmarks[:, :2].mean(axis=1), landmarks[:, 3:].mean(axis=1)
+    apart = np.linalg.norm(landmarks[:, 1] - landmarks[:, 0], axis=1)
+    below = np.maximum(np.linalg.norm(mouth - eyes, axis=1), 1.0)
+    return float(np.median(apart / below))

@@ -1,0 +1,1 @@
+"""Finds faces in frames, follows them, and cuts a clip of crops out for each."""

@@ -1,0 +1,114 @@
+"""From a file to face clips: the first half of the road, shared by training and the app.
+
+Both call this one function, so a crop that the app scores is bit for bit the crop that a training
+set prepared from the same file holds.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from os import PathLike
+
+import numpy as np
+
+from dfjax.config import Config
+from dfjax.faces.crops import crop_landmarks, crop_track, detail
+from dfjax.faces.detection import FaceDetector
+from dfjax.faces.tracks import link_faces
+from dfjax.video.reading import VideoInfo, probe, read_frames
+
+FACE_BATCH = 8
+"""Frames that are searched for faces between two reports of progress."""
+
+OnProgress = Callable[[float, str], None]
+"""Called with the fraction done, 0 to 1, and a few words for the stage."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FaceClip:
+    """One face, followed through the sampled frames of a video; n of them show it."""
+
+    track_id: int
+    frame_indices: np.ndarray  # int64 [n], increasing, into the sampled frames
+    frames: np.ndarray  # uint8 [n, S, S, 3] RGB face crops
+    boxes_xyxy: np.ndarray  # int64 [n, 4], pixels of the displayed video, max exclusive
+    landmarks: np.ndarray  # float32 [n, 5, 2], xy in pixels of the crop, as in `Faces.landmarks`
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FaceClips:
+    """All that is read from one file."""
+
+    info: VideoInfo
+    timestamps: np.ndarray  # float64 [T], seconds, of the sampled frames
+    clips: tuple[FaceClip, ...]
+    decode_seconds: float
+    face_seconds: float
+    num_blurred: int = 0  # faces that were left out, for they are too blurred beside the others
+
+
+def read_face_clips(
+    path: str | PathLike[str],
+    config: Config,
+    face_detector: FaceDetector,
+    *,
+    on_progress: OnProgress | None = None,
+) -> FaceClips:
+    """Samples a video, finds and follows its faces, and crops them.
+
+    A face with less than `config.crops.min_detail` is left out where another one has more: nobody
+    can say of a blurred figure in the background whether it was manipulated, and it must not decide
+    what is said of the video. Where all are blurred, all are kept.
+
+    Args:
+      path: A video or a still picture; a still gives clips of one frame.
+      config: Its parts `video`, `faces`, `tracks` and `crops` are used.
+      face_detector: Made from `config.faces`.
+      on_progress: Told how far this function is.
+
+    Raises:
+      VideoError: The file cannot be read as a video.
+    """
+    report = on_progress or (lambda fraction, stage: None)
+    started = time.perf_counter()
+    info = probe(path, config.video)
+    timestamps, frames = [], []
+    for timestamp, frame in read_frames(path, config.video, info=info):
+        timestamps.append(timestamp)
+        frames.append(frame)
+        report(0.4 * min(1.0, len(frames) / config.video.num_frames), "Reading the video")
+    times = np.array(timestamps, np.float64)
+    decoded = time.perf_counter()
+
+    faces = []
+    for start in range(0, len(frames), FACE_BATCH):
+        faces += face_detector.detect(frames[start : start + FACE_BATCH])
+        report(0.4 + 0.5 * len(faces) / len(frames), "Looking for faces")
+    height, width = frames[0].shape[:2]
+    # A large frame was scaled down while decoding; a box is told in the pixels that a viewer sees.
+    scale = np.array([info.width / width, info.height / height] * 2)
+    limits = np.array([info.width, info.height] * 2)
+    clips = []
+    for track in link_faces(faces, times, config.tracks):
+        crops, frame_mask = crop_track(frames, track, times, config.crops)
+        clips.append(
+            FaceClip(
+                track_id=track.id,
+                frame_indices=track.frame_indices,
+                frames=crops[frame_mask],
+                boxes_xyxy=np.clip(np.round(track.boxes_xyxy * scale), 0, limits).astype(np.int64),
+                landmarks=crop_landmarks(track, times, config.crops),
+            )
+        )
+    clear = clips
+    if config.crops.min_detail > 0 and len(clips) > 1:
+        clear = [clip for clip in clips if detail(clip.frames) >= config.crops.min_detail] or clips
+    report(1.0, "Looking for faces")
+    return FaceClips(
+        info=info,
+        timestamps=times,
+        clips=tuple(clear),
+        decode_seconds=decoded - started,
+        face_seconds=time.perf_counter() - decoded,
+        num_blurred=len(clips) - len(clear),
+    )

@@ -1,0 +1,213 @@
+"""Cuts a steady, upright clip of one face out of the frames in which it was tracked.
+
+Training and the app both crop here, in Pillow's integer arithmetic, so that the same frames give
+the same crop to the bit.
+
+Positions are continuous: pixel i covers [i, i + 1), so a whole frame is (0, 0, width, height).
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from dfjax.config import CropConfig
+from dfjax.faces.tracks import FaceTrack
+
+_DETAIL_SIZE = 112  # pixels a side; what is smaller is measured as it is
+_DETAIL_EDGE = 0.18  # of the crop's side, on each side, that is not the face
+_MAX_ROLL = math.radians(45)  # a face lies over no further than a detector of upright faces finds
+
+
+def crop_transforms(
+    track: FaceTrack, timestamps: np.ndarray, config: CropConfig = CropConfig()
+) -> np.ndarray:
+    """Returns the similarity transforms that take a track's frames to its crops.
+
+    The middle of the face box comes to the middle of the crop, the box's longer side times
+    `config.margin` to the crop's side, and the face upright. The longer side, as FaceForensics++
+    crops: it is the height, which stays when a head turns and its box gets narrow.
+
+    Position, logarithm of size and roll are each smoothed over time: at every frame a straight line
+    is fitted with Gaussian weights of `config.smoothing` seconds. So a trembling detector does not
+    make the face tremble; a steady motion is followed without lag, also beside gaps and at the
+    ends; and samples that lie far apart are left as they are.
+
+    Args:
+      track: N faces.
+      timestamps: float [T], seconds, of all sampled frames; `track.frame_indices` points into it.
+      config: Size, margin and smoothing.
+
+    Returns:
+      float64 [N, 2, 3]: crop_xy = matrix @ (frame_x, frame_y, 1), in pixels.
+    """
+    boxes = np.asarray(track.boxes_xyxy, np.float64)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    log_sides = np.log((boxes[:, 2:] - boxes[:, :2]).max(axis=1))
+    poses = np.column_stack([centres, log_sides, _roll(track.landmarks)])
+    times = np.asarray(timestamps, np.float64)[track.frame_indices]
+    x, y, log_side, roll = _smooth(poses, times, config.smoothing).T
+
+    scale = config.image_size / (config.margin * np.exp(log_side))
+    cos, sin = scale * np.cos(roll), scale * np.sin(roll)
+    middle = config.image_size / 2
+    return np.stack(
+        [
+            np.stack([cos, sin, middle - cos * x - sin * y], axis=-1),
+            np.stack([-sin, cos, middle + sin * x - cos * y], axis=-1),
+        ],
+        axis=1,
+    )
+
+
+def crop_track(
+    frames: Sequence[np.ndarray],
+    track: FaceTrack,
+    timestamps: np.ndarray,
+    config: CropConfig = CropConfig(),
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the crops of one face, one for each frame, and where it was present.
+
+    What lies outside the frame is black. Mirrored skin would be texture that no camera saw, with a
+    seam: just what a detector of manipulated faces looks for.
+
+    Args:
+      frames: T frames, uint8 [H, W, 3] RGB; those without the face are not looked at.
+      track: The face.
+      timestamps: float [T], seconds.
+      config: Size, margin and smoothing.
+
+    Returns:
+      The clip, uint8 [T, S, S, 3], zero where the face is absent, and `frame_mask`, bool [T], True
+      where it is present.
+
+    Raises:
+      ValueError: There is not one time for each frame.
+    """
+    if len(frames) != len(timestamps):
+        raise ValueError(
+            f"{len(frames)} frames came with {len(timestamps)} timestamps; give one for each frame."
+        )
+    clip = np.zeros((len(frames), config.image_size, config.image_size, 3), np.uint8)
+    frame_mask = np.zeros(len(frames), bool)
+    transforms = crop_transforms(track, timestamps, config)
+    for frame_index, transform in zip(track.frame_indices, transforms, strict=True):
+        clip[frame_index] = _crop(frames[frame_index], transform, config.image_size)
+        frame_mask[frame_index] = True
+    return clip, frame_mask
+
+
+def crop_landmarks(
+    track: FaceTrack, timestamps: np.ndarray, config: CropConfig = CropConfig()
+) -> np.ndarray:
+    """Returns where a track's landmarks lie in its crops: float32 [N, 5, 2], xy in crop pixels.
+
+    Args:
+      track: N faces.
+      timestamps: float [T], seconds, of all sampled frames.
+      config: As for `crop_track`.
+    """
+    transforms = crop_transforms(track, timestamps, config)
+    points = np.einsum("nij,nkj->nki", transforms[:, :, :2], track.landmarks)
+    return (points + transforms[:, None, :, 2]).astype(np.float32)
+
+
+def detail(crops: np.ndarray) -> float:
+    """Returns how much fine detail the crops of a face show, whatever their light and contrast.
+
+    It is the standard deviation of the Laplacian over that of the luma, in the middle of a crop at
+    112 pixels; the median over crops. It is lower for a face that a lens left out of focus, or that
+    is a few pixels in size.
+
+    Args:
+      crops: uint8 [n, S, S, 3] RGB, n at least 1.
+    """
+    values = []
+    for crop in crops:
+        grey = Image.fromarray(crop).convert("L")
+        if len(crop) > _DETAIL_SIZE:
+            grey = grey.resize((_DETAIL_SIZE, _DETAIL_SIZE), Image.Resampling.BOX)
+        luma = np.asarray(grey, np.float64)
+        edge = round(_DETAIL_EDGE * len(luma))
+        luma = luma[edge:-edge, edge:-edge]
+        around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
+        laplacian = around - 4 * luma[1:-1, 1:-1]
+        values.append(laplacian.std() / max(float(luma.std()), 1.0))
+    return float(np.median(values))
+
+
+def _roll(landmarks: np.ndarray) -> np.ndarray:
+    """Returns by how much each face leans to the right in the picture, radians: float64 [N].
+
+    Two lines tell it: from eye to eye, and from the eyes down to the mouth. The error of a line's
+    direction is inverse to its length, so each counts by the square of its length. In a profile the
+    eyes nearly coincide, and the line down decides alone.
+    """
+    left_eye, right_eye, _, left_mouth, right_mouth = np.moveaxis(
+        np.asarray(landmarks, np.float64), 1, 0
+    )
+    across = right_eye - left_eye
+    down = (left_mouth + right_mouth - left_eye - right_eye) / 2
+    down_turned = np.stack([down[:, 1], -down[:, 0]], axis=-1)  # lies along `across` in a face
+    lines = np.stack([across, down_turned])
+    x, y = np.sum(lines * np.linalg.norm(lines, axis=-1, keepdims=True), axis=0).T
+    return np.clip(np.arctan2(y, x), -_MAX_ROLL, _MAX_ROLL)
+
+
+def _smooth(values: np.ndarray, times: np.ndarray, seconds: float) -> np.ndarray:
+    """Returns `values` [N, K] smoothed by local lines with Gaussian weights over `times` [N].
+
+    Source: local linear regression, Cleveland, "Robust Locally Weighted Regression and Smoothing
+    Scatterplots", JASA 1979, with a Gaussian of fixed width.
+    """
+    if seconds == 0:
+        return values
+    away = (times[None, :] - times[:, None]) / seconds
+    weights = np.exp(-0.5 * np.square(away))
+    total, first, second = (np.sum(weights * away**power, axis=1) for power in range(3))
+    second = second + 1e-9  # alone in its neighbourhood, a value stays what it is
+    line = second[:, None] - first[:, None] * away
+    smoothing = weights * line / (total * second - np.square(first))[:, None]
+    return smoothing @ values
+
+
+def _crop(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
+    """Returns the crop of one frame, uint8 [size, size, 3].
+
+    First the upright square around the crop is brought to the crop's scale, with a filter that
+    takes in all source pixels (else a fine pattern would alias); only then it is turned.
+    """
+    scale = math.hypot(transform[0, 0], transform[1, 0])
+    cos, sin = transform[0, 0] / scale, transform[0, 1] / scale
+    x, y = size / 2 - transform[:, 2]
+    middle = np.array([cos * x - sin * y, sin * x + cos * y]) / scale  # of the face, in the frame
+    # Two more pixels on each side for the bicubic kernel; even, so that nothing shifts by half one.
+    upright_size = size + 2 * math.ceil((size * (cos + abs(sin)) - size) / 2 + 2)
+    half = upright_size / scale / 2
+    left, top = np.floor(middle - half).astype(int)
+    right, bottom = np.ceil(middle + half).astype(int)
+    box = (middle[0] - half - left, middle[1] - half - top)
+    upright = Image.fromarray(_cut(frame, left, top, right, bottom)).resize(
+        (upright_size, upright_size),
+        Image.Resampling.BICUBIC,
+        box=(*box, box[0] + 2 * half, box[1] + 2 * half),
+        reducing_gap=3.0,
+    )
+    # Pillow wants the way back: from a crop's pixel to the pixel of `upright`.
+    offset = upright_size / 2 - np.array([cos - sin, sin + cos]) * size / 2
+    back = (cos, -sin, offset[0], sin, cos, offset[1])
+    turned = upright.transform((size, size), Image.Transform.AFFINE, back, Image.Resampling.BICUBIC)
+    return np.asarray(turned)
+
+
+def _cut(frame: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+    """Returns frame[top:bottom, left:right], black where that leaves the frame."""
+    height, width = frame.shape[:2]
+    inside = frame[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if left >= 0 and top >= 0 and right <= width and bottom <= height:
+        return np.ascontiguousarray(inside)
+    region = np.zeros((bottom - top, right - left, 3), np.uint8)
+    y, x = max(-top, 0), max(-left, 0)
+    region[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    return region

@@ -1,0 +1,240 @@
+"""Joins the faces found in sampled frames into face tracks, one for each person.
+
+Frames are sampled evenly over a video, so neighbours lie 0.2 s apart in a short clip and 20 s apart
+in a long one. What counts as the same face therefore depends on time: boxes must overlap when the
+gap is short; as it grows, a face may have moved at `TrackConfig.max_speed` for up to a second.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from dfjax.config import TrackConfig
+
+if TYPE_CHECKING:  # at run time it would import jax, which linking does not need
+    from dfjax.faces.detection import Faces
+
+_MOTION_SECONDS = 1.0  # for how long a face's motion tells where it will be
+_STAY_SECONDS = 1.0  # a real face stays at least as long; what is seen for less is a flash
+_DUPLICATE_OVERLAP = 0.65  # intersection over the smaller box, of two boxes of one face
+_TURN_COST = 0.1  # of a face that stops or turns round instead of moving on; 1 is no match
+_NO_MATCH = 1.0  # cost of leaving a face without a partner
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceTrack:
+    """One person's face over the sampled frames of a video.
+
+    Attributes:
+      id: 0, 1, … in order of first appearance, then from left to right.
+      frame_indices: int64 [N], increasing, into the sampled frames; only those where it was seen.
+      boxes_xyxy: float32 [N, 4], pixels of the frame, max exclusive.
+      landmarks: float32 [N, 5, 2], xy in pixels, in the order of `Faces.landmarks`.
+      confidences: float32 [N], in [0, 1].
+    """
+
+    id: int
+    frame_indices: np.ndarray
+    boxes_xyxy: np.ndarray
+    landmarks: np.ndarray
+    confidences: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sightings:
+    """The faces of all frames in one list, in an order that does not depend on the detector's."""
+
+    frame_indices: np.ndarray  # int64 [M], not decreasing
+    times: np.ndarray  # float64 [M], seconds
+    boxes_xyxy: np.ndarray  # float64 [M, 4]
+    landmarks: np.ndarray  # float32 [M, 5, 2]
+    confidences: np.ndarray  # float32 [M]
+    centres: np.ndarray  # float64 [M, 2], of the boxes
+    sides: np.ndarray  # float64 [M], of squares as large as the boxes
+
+
+def link_faces(
+    faces: Sequence["Faces"], timestamps: np.ndarray, config: TrackConfig = TrackConfig()
+) -> list[FaceTrack]:
+    """Returns the face tracks of a video, by their id.
+
+    Each frame's faces are assigned to the tracks so far at the least total cost (distance from
+    where the track's motion leads, and change of size). A track ends when its face was missing in
+    more than `max_gap` frames. Tracks of fewer than `min_frames` faces are dropped, but for
+    confident faces that are seen seldom because samples lie far apart, or without which the video
+    would have no face at all.
+
+    Args:
+      faces: What was found in each of T sampled frames.
+      timestamps: float [T], seconds, increasing.
+      config: Limits of what may be one face.
+
+    Returns:
+      At most `max_tracks` tracks; the largest and longest-seen where there are more.
+
+    Raises:
+      ValueError: `faces` and `timestamps` differ in length, or time does not increase.
+    """
+    timestamps = np.asarray(timestamps, np.float64)
+    if timestamps.shape != (len(faces),):
+        raise ValueError(
+            f"faces of {len(faces)} frames came with timestamps of shape {timestamps.shape}; "
+            "give one time per frame."
+        )
+    if np.any(np.diff(timestamps) <= 0):
+        raise ValueError("timestamps must increase from frame to frame; sort the frames by time.")
+
+    sightings = _gather(faces, timestamps)
+    tracks: list[list[int]] = []  # rows of `sightings`
+    for frame_index in np.unique(sightings.frame_indices):
+        rows = np.flatnonzero(sightings.frame_indices == frame_index)
+        open_tracks = [
+            track
+            for track in tracks
+            if frame_index - sightings.frame_indices[track[-1]] <= config.max_gap + 1
+        ]
+        partners = _assign(sightings, open_tracks, rows, config)
+        for row, track in zip(rows.tolist(), partners, strict=True):
+            if track is None:
+                tracks.append([row])
+            else:
+                track.append(row)
+
+    tracks = _select(sightings, tracks, timestamps, config)
+    first = [(sightings.frame_indices[t[0]], *sightings.boxes_xyxy[t[0]]) for t in tracks]
+    ordered = [tracks[i] for i in sorted(range(len(tracks)), key=first.__getitem__)]
+    return [
+        FaceTrack(
+            id=number,
+            frame_indices=sightings.frame_indices[track],
+            boxes_xyxy=sightings.boxes_xyxy[track].astype(np.float32),
+            landmarks=sightings.landmarks[track],
+            confidences=sightings.confidences[track],
+        )
+        for number, track in enumerate(ordered)
+    ]
+
+
+def _gather(faces: Sequence["Faces"], timestamps: np.ndarray) -> _Sightings:
+    """Returns the faces of all frames, each face once: of two boxes on it the more confident."""
+    frame_indices, boxes, landmarks, confidences = [], [], [], []
+    for frame_index, found in enumerate(faces):
+        frame_boxes = np.asarray(found.boxes_xyxy, np.float64).reshape(-1, 4)
+        frame_confidences = np.asarray(found.confidences, np.float32)
+        order = np.lexsort((*frame_boxes.T, -frame_confidences))
+        order = order[np.all(frame_boxes[order, :2] < frame_boxes[order, 2:], axis=1)]
+        covered = _intersections(frame_boxes[order], frame_boxes[order])
+        areas = np.diagonal(covered)
+        covered = covered / np.minimum(areas[:, None], areas[None, :])
+        kept: list[int] = []
+        for i in range(len(order)):
+            if not np.any(covered[i, kept] > _DUPLICATE_OVERLAP):
+                kept.append(i)
+        order = order[kept]
+        frame_indices.append(np.full(len(order), frame_index, np.int64))
+        boxes.append(frame_boxes[order])
+        landmarks.append(np.asarray(found.landmarks, np.float32).reshape(-1, 5, 2)[order])
+        confidences.append(frame_confidences[order])
+    indices = np.concatenate([np.empty(0, np.int64), *frame_indices])
+    all_boxes = np.concatenate([np.empty((0, 4)), *boxes])
+    return _Sightings(
+        frame_indices=indices,
+        times=timestamps[indices],
+        boxes_xyxy=all_boxes,
+        landmarks=np.concatenate([np.empty((0, 5, 2), np.float32), *landmarks]),
+        confidences=np.concatenate([np.empty(0, np.float32), *confidences]),
+        centres=(all_boxes[:, :2] + all_boxes[:, 2:]) / 2,
+        sides=np.sqrt(np.prod(all_boxes[:, 2:] - all_boxes[:, :2], axis=-1)),
+    )
+
+
+def _assign(
+    sightings: _Sightings, tracks: list[list[int]], rows: np.ndarray, config: TrackConfig
+) -> list[list[int] | None]:
+    """Returns, for each of the new faces `rows`, the track that it goes on with, or None."""
+    partners: list[list[int] | None] = [None] * len(rows)
+    if not tracks:
+        return partners
+    last = np.array([track[-1] for track in tracks])
+    boxes, sides = sightings.boxes_xyxy, sightings.sides
+    time = float(sightings.times[rows[0]])
+    shifts = np.stack([_predicted_shift(sightings, track, time) for track in tracks])
+
+    # The cost is a squared distance, so that one good and one missing match are cheaper than two
+    # poor ones: the second would swap two people when one of them turns away.
+    reach = config.max_speed * np.minimum(time - sightings.times[last], _MOTION_SECONDS)
+    scale = np.sqrt(sides[last][:, None] * sides[rows][None, :])
+    offsets = sightings.centres[rows][None, :] - sightings.centres[last][:, None]
+    from_last = np.linalg.norm(offsets, axis=-1) / scale
+    from_predicted = np.linalg.norm(offsets - shifts[:, None], axis=-1) / scale
+    limit = np.maximum(reach, 1.0)[:, None]
+    moved = np.minimum(np.square(from_predicted / limit), np.square(from_last / limit) + _TURN_COST)
+    resized = np.abs(np.log(sides[rows][None, :] / sides[last][:, None]))
+    most_resized = max(np.log(config.max_size_ratio), 1e-6)
+    cost = moved + np.square(resized / most_resized)
+
+    overlaps = np.maximum(
+        _overlaps(boxes[last], boxes[rows]),
+        _overlaps(boxes[last] + np.tile(shifts, 2), boxes[rows]),
+    )
+    near = np.minimum(from_last, from_predicted) <= reach[:, None]
+    allowed = near | ((overlaps > 0) & (overlaps >= config.min_overlap))
+    cost = np.where(allowed, np.minimum(cost, _NO_MATCH), _NO_MATCH)
+    for i, j in zip(*linear_sum_assignment(cost), strict=True):
+        if cost[i, j] < _NO_MATCH:
+            partners[j] = tracks[i]
+    return partners
+
+
+def _predicted_shift(sightings: _Sightings, track: list[int], time: float) -> np.ndarray:
+    """Returns how far a track's face moves on until `time` at constant velocity: float64 [2]."""
+    last = sightings.times[track[-1]]
+    if time - last > _MOTION_SECONDS:
+        return np.zeros(2)
+    recent = [row for row in track if sightings.times[row] >= last - _MOTION_SECONDS]
+    times = sightings.times[recent] - sightings.times[recent].mean()
+    if len(recent) < 2:
+        return np.zeros(2)
+    velocity = times @ sightings.centres[recent] / (times @ times)
+    return velocity * (time - last)
+
+
+def _select(
+    sightings: _Sightings, tracks: list[list[int]], timestamps: np.ndarray, config: TrackConfig
+) -> list[list[int]]:
+    """Returns the tracks that are faces of people, the largest and longest-seen first."""
+    num_frames = len(timestamps)
+    enough = min(config.min_frames, num_frames)
+    # A face that stays for a second is in at least so many samples of this video.
+    expected = 1
+    if num_frames > 1:
+        expected = max(1, int(_STAY_SECONDS / np.median(np.diff(timestamps))))
+    confident = [
+        track
+        for track in tracks
+        if sightings.confidences[track].max() >= config.min_confidence or len(track) >= enough
+    ]
+    seen_enough = [track for track in confident if len(track) >= min(enough, expected)]
+    # "No face" is said only of a video in which no face was found: rather a brief one than none.
+    kept = seen_enough or confident
+    sides = sightings.sides
+    kept.sort(key=lambda track: (-sides[track].sum(), track[0]))
+    return kept[: config.max_tracks]
+
+
+def _intersections(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns the area shared by each of `boxes` [N, 4] with each of `others` [M, 4]: [N, M]."""
+    top_left = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    bottom_right = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    return np.prod(np.maximum(bottom_right - top_left, 0.0), axis=-1)
+
+
+def _overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns intersection over union of each of `boxes` [N, 4] with each of `others`: [N, M]."""
+    shared = _intersections(boxes, others)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1)
+    other_areas = np.prod(others[:, 2:] - others[:, :2], axis=-1)
+    return shared / (areas[:, None] + other_areas[None, :] - shared)

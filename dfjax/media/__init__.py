@@ -1,1 +1,0 @@
-"""Video files, faces, face tracks and face crops: numpy in, numpy out."""

@@ -1,0 +1,1 @@
+"""Encoders: from a picture of a face to features."""

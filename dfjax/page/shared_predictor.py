@@ -1,0 +1,61 @@
+"""One predictor for all visitors: one video at a time, the first after the warm-up."""
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from dfjax.config import Config
+from dfjax.prediction import ModelSummary, Prediction
+
+OnProgress = Callable[[float, str], None]
+
+
+class VideoPredictor(Protocol):
+    """What the page needs of a `dfjax.Predictor`."""
+
+    model: ModelSummary
+    config: Config
+
+    def warm_up(self) -> None:
+        """Compiles all that any video can need."""
+
+    def __call__(self, path: str, *, on_progress: OnProgress | None = None) -> Prediction:
+        """Scores one file."""
+        ...
+
+
+class SharedPredictor:
+    """Holds a predictor and the lock that lets in one video at a time."""
+
+    def __init__(self, predictor: VideoPredictor):
+        self._predictor = predictor
+        self._lock = threading.Lock()
+
+    def start_warm_up(self) -> threading.Thread:
+        """Compiles in the background, so that the page opens at once; returns the thread.
+
+        A video that comes meanwhile waits for it: compiling twice would take longer.
+        """
+        ready = threading.Event()
+
+        def warm_up() -> None:
+            with self._lock:
+                ready.set()
+                self._predictor.warm_up()
+
+        thread = threading.Thread(target=warm_up, name="warm-up", daemon=True)
+        thread.start()
+        ready.wait()
+        return thread
+
+    def __call__(self, path: str, on_progress: OnProgress) -> Prediction:
+        """Scores one file, when its turn has come.
+
+        Raises:
+          DfjaxError: The file cannot be scored; the message is for the visitor.
+        """
+        if self._lock.locked():
+            on_progress(0.0, "Getting the model ready")
+        with self._lock:
+            on_progress(0.0, "Reading the video")
+            return self._predictor(path, on_progress=on_progress)

@@ -1,0 +1,1 @@
+"""What people read: the report of an evaluation, the model card, and their pictures."""

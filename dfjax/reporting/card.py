@@ -1,0 +1,345 @@
+"""The model card: what a checkpoint is and how far to trust it, in its own figures."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from dfjax.config import Config
+from dfjax.data.sources import TITLES, title
+from dfjax.evaluation.tables import table
+from dfjax.reporting import card_tables, card_training
+from dfjax.reporting.further import further_sections
+from dfjax.reporting.recorded import Recorded
+from dfjax.reporting.results import results_table
+
+MODEL_ID_PLACEHOLDER = "OWNER/NAME"
+"""Stands in a card for the repository's name, until a push puts the name there."""
+
+EVALUATION_FILE = "report.json"
+"""In a checkpoint: the evaluation that its card shows."""
+
+PICTURES = "figures"
+"""In a checkpoint: the folder with the evaluation's pictures."""
+
+_TEMPLATE = """\
+---
+{front_matter}
+---
+
+# dfjax: a deepfake-video detector
+
+Given a video, this model says how probable it is that a face in it was manipulated, for the whole
+video and frame by frame. It finds and follows faces (MTCNN), crops them to {image_size} x
+{image_size} pixels, encodes each crop with a ResNet and scores each frame. A video's score is the
+mean over up to {num_frames} frames, corrected by {lstm} that reads them in order; where several
+faces are seen, the highest counts.
+
+{trained} It was trained on {train_clips} face clips of {data_name}, and is for research.
+
+## Use
+
+```python
+from dfjax import Predictor
+
+predictor = Predictor.from_pretrained("{model_id}")
+print(predictor("clip.mp4").to_dict())
+```
+
+The answer is "real", "fake", "uncertain" or "no_face". {rule}
+
+## How well it works
+
+On the {split} split: {scored}. In brackets are 95% intervals from {draws} bootstrap draws over
+{over}. An area under the ROC curve (AUC) of 0.5 is chance, 1 is perfect.
+
+{measures}
+
+{comparison} The threshold is {threshold}; under and over it are
+
+{confusion}
+
+{operating_points}Per method of manipulation, each against the real videos of its data set and
+compression:
+
+{per_method}
+
+Per data set and compression:
+
+{per_setting}
+
+{failures}
+
+{further}{unseen} On other sources, codecs or manipulations expect less.
+`python -m dfjax evaluate` measures the model on other data.
+
+## Training
+
+{data_name}.{about} Training and validation share no group of identities; how far a group tells
+people apart is the data set's to say.
+
+{splits}
+
+Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. The run took {seconds} s;
+{versions}. Published are the weights of step {step}, the {published}. \
+{start}{share}{rounding}{before}
+
+<details><summary>All settings of the training</summary>
+
+{train_config}
+
+</details>
+
+## Train a better one
+
+With your own copies of FaceForensics++ (published layout, with its split files) and of DFDC, the
+files of `microsoft/resnet-50`, a GPU, and the code of dfjax, the whole encoder can be trained on
+crops of 224 pixels; this model has {image_size} pixels.
+
+```
+python -m dfjax prepare ffpp FFPP --out prepared/ffpp --compressions c23 c40 --codec-variants 1
+python -m dfjax prepare dfdc DFDC --out prepared/dfdc
+python train.py --data prepared/ffpp prepared/dfdc --out runs/own --compute-dtype bfloat16 \
+    --trained-stages 5 --steps 20000 --pairs 16 --clip-frames 16 --validate-every 1000
+python -m dfjax evaluate prepared/ffpp prepared/dfdc --split validation --self-blended --shortcuts \
+    --roots FFPP DFDC --robustness --model runs/own/checkpoint --out report --card
+```
+
+`docs/training.md` of the project says what each part does and what was tried.
+
+## What it is for, and what it is not for
+
+For research on detection, for teaching, and as a starting point for a better model. Do not use it
+as evidence about a person, to accuse or clear anyone, to moderate content without a human who
+decides, or in any decision with legal, financial or personal effect. Do not use it to tune fakes
+until they pass.
+
+## What it cannot tell
+
+- It looks at faces only: not at sound, text, background, or a true video in a false context.
+- It knows the manipulations that it was trained on. Fully generated video and newer methods are out
+  of its sight.
+- Heavy compression, screen recording, filters, small, dark or turned faces lead to errors both
+  ways.
+- Its training data holds {train_groups} groups of identities. Error rates between groups of people
+  were not measured and may differ.
+- "Real" means that no trace was found. It does not prove that a video is authentic.
+
+## Privacy
+
+The model runs where you run it, and sends nothing anywhere. Faces are personal data: score only
+videos that you may process. It compares no identities and stores no faces.
+
+## Licence
+
+Weights: CC BY-NC 4.0, research use, because the ImageNet weights and the training clips are
+non-commercial. The terms of {datasets} also bind whoever uses that data. The code of dfjax is
+Apache-2.0.
+
+## Sources
+
+{sources}
+"""
+
+_CITATIONS = {
+    "ffpp": "A. Rössler et al., FaceForensics++: Learning to Detect Manipulated Facial Images, "
+    "ICCV 2019: clips.",
+    "celebdf": "Y. Li et al., Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics, "
+    "CVPR 2020: clips.",
+    "dfdc": "B. Dolhansky et al., The DeepFake Detection Challenge (DFDC) Dataset, 2020: clips.",
+    "dfdcp": "B. Dolhansky et al., The Deepfake Detection Challenge (DFDC) Preview Dataset, 2019: "
+    "clips.",
+    "dfdc-faces": "B. Dolhansky et al., The DeepFake Detection Challenge (DFDC) Dataset, 2020: "
+    "pictures.",
+}
+
+_SELF_BLENDED = (
+    "K. Shiohara, T. Yamasaki, Detecting Deepfakes with Self-Blended Images, CVPR 2022: fakes that "
+    "are made while training."
+)
+
+_ALWAYS_CITED = (
+    "K. He et al., Deep Residual Learning for Image Recognition, CVPR 2016: the encoder.",
+    "P. Stock et al., And the Bit Goes Down: Revisiting the Quantization of Neural Networks, ICLR "
+    "2020: its weights before training.",
+    "K. Zhang et al., Joint Face Detection and Alignment Using Multitask Cascaded Convolutional "
+    "Networks, IEEE Signal Processing Letters, 2016: the faces.",
+)
+
+
+def model_card(
+    config: Config,
+    *,
+    training: Mapping[str, Any],
+    evaluation: Mapping[str, Any] | None = None,
+    model_id: str = MODEL_ID_PLACEHOLDER,
+) -> str:
+    """Returns the README.md of a checkpoint: YAML front matter and Markdown.
+
+    Args:
+      config: The checkpoint's config; its thresholds and shapes are stated.
+      training: What training recorded in `training.json`.
+      evaluation: What `evaluate` wrote to `report.json`: its figures take the place of those that
+        training recorded, and its pictures lie in `PICTURES`. None: there is no evaluation.
+      model_id: Repository or folder named in the example. The default is replaced by a push.
+
+    Raises:
+      ModelFormatError: `training` lacks a value that the card states, or it is not finite.
+    """
+    record = Recorded(training)
+    report = record.at("validation")
+    if evaluation is not None:
+        report = Recorded(evaluation, file=EVALUATION_FILE).at("figures")
+    calibration = config.calibration
+    datasets = [str(name) for name in report.values("counts", "datasets")]
+    data_name = record.text("data", "name")
+    used = _used_datasets(datasets, data_name)
+    settings = record.at("train_config").flat()
+    return _TEMPLATE.format(
+        front_matter=_front_matter(report, model_id).to_yaml(),
+        image_size=config.crops.image_size,
+        lstm="a bidirectional LSTM" if config.detector.bidirectional else "an LSTM",
+        num_frames=config.video.num_frames,
+        trained=card_training.trained(settings),
+        train_clips=record.count("data", "train", "clips"),
+        train_groups=record.count("data", "train", "groups"),
+        data_name=data_name,
+        model_id=model_id,
+        rule=calibration.caveat
+        or f"`probability_fake` under {calibration.real_below:.3f} is called real, over "
+        f"{calibration.fake_above:.3f} fake, and uncertain between them.",
+        split=report.text("split"),
+        scored=_counted(report),
+        draws=report.count("bootstrap", "draws"),
+        over=report.text("bootstrap", "over"),
+        measures=card_tables.measures(report),
+        comparison=report.text("mean_of_frames", "sentence"),
+        threshold=f"{report.number('threshold', 'value'):.3f}",
+        confusion=card_tables.confusion(report),
+        operating_points=card_tables.operating_points(report),
+        per_method=card_tables.per_method(report),
+        per_setting=card_tables.per_setting(report),
+        failures=card_tables.failures(report),
+        further=_further(evaluation),
+        unseen=_unseen(record, evaluation),
+        splits=card_tables.splits(record),
+        skipped=_listed(record.at("data", "skipped").flat()),
+        fingerprint=record.text("data", "fingerprint"),
+        seconds=f"{record.number('seconds'):.0f}",
+        versions=_listed(record.at("versions").flat()),
+        step=record.count("step"),
+        about=card_training.about(training),
+        start=card_training.start(training),
+        share=card_training.correction(training),
+        rounding=card_training.rounding(training),
+        before=card_training.before(training.get("started_from")),
+        published="best on validation" if record.text("published") == "best" else "last",
+        train_config=table(["setting", "value"], settings.items()),
+        datasets=", ".join(TITLES[key] for key in used) or "the data sets",
+        sources=_sources(used, settings),
+    )
+
+
+def _further(evaluation: Mapping[str, Any] | None) -> str:
+    """Returns what was measured beside the figures of the split, with the pictures."""
+    if evaluation is None:
+        return ""
+    pictures = "\n".join(
+        f"![{words}]({name}.png)"
+        for name, words in (
+            ("roc", "ROC curves"),
+            ("probabilities", "Scores of real and fake videos"),
+            ("reliability", "Reliability"),
+            ("methods", "Methods of manipulation"),
+        )
+    )
+    beside = f"""## Beside published figures
+
+Each row was measured on other videos, so no two can be compared as they stand; those of others are
+what they report.
+
+{results_table(evaluation)}"""
+    sections = [pictures, *map(str.strip, further_sections(evaluation)), beside]
+    text = "".join(f"{section}\n\n" for section in sections if section)
+    return re.sub(r"\]\((\w+\.png)\)", rf"]({PICTURES}/\1)", text)
+
+
+def _unseen(record: Recorded, evaluation: Mapping[str, Any] | None) -> str:
+    """Returns whether the figures are of the videos that the model was fitted to."""
+    if evaluation is not None and not any(data["calibrated_on"] for data in evaluation["data"]):
+        return "Calibration and thresholds were fitted on other videos, of the validation split."
+    split = record.text("validation", "split")
+    chosen = ", and the published weights were chosen by them"
+    return (
+        "**These figures are not a measure of unseen data.** Calibration and thresholds were "
+        f"fitted on the same {split} videos{chosen if record.text('published') == 'best' else ''}."
+    )
+
+
+def _front_matter(report: Recorded, model_id: str) -> ModelCardData:
+    """Returns the metadata that the Hub reads."""
+    results = []
+    for row in report.rows("per_dataset"):
+        auc = row.figure("auc")["value"]
+        if auc is not None:
+            results.append(
+                EvalResult(
+                    task_type="video-classification",
+                    task_name="Deepfake detection",
+                    dataset_type=row.text("dataset"),
+                    dataset_name=title(row.text("dataset")),
+                    dataset_split=report.text("split"),
+                    metric_type="roc_auc",
+                    metric_name="Video-level ROC AUC",
+                    metric_value=round(auc, 4),
+                )
+            )
+    return ModelCardData(
+        license="cc-by-nc-4.0",
+        library_name="dfjax",
+        pipeline_tag="video-classification",
+        tags=["deepfake-detection", "face-forensics", "jax", "flax"],
+        metrics=["roc_auc"],
+        model_name=model_id,
+        eval_results=results or None,
+    )
+
+
+def _counted(report: Recorded) -> str:
+    counts = report.at("counts")
+    videos, real, fake = (counts.count(key) for key in ("videos", "real", "fake"))
+    clips, frames, groups = (counts.count(key) for key in ("clips", "frames", "groups"))
+    return (
+        f"{videos} videos and pictures ({real} real, {fake} fake) of {groups} groups of "
+        f"identities, {clips} face clips, {frames} frames with a face"
+    )
+
+
+def _used_datasets(validated: Iterable[str], data_name: str) -> list[str]:
+    """Returns the data sets of a model, those that have a name that people know.
+
+    Args:
+      validated: Those of the validation split.
+      data_name: Titles of those of the training split, each with a compression, with commas.
+    """
+    used = set(validated)
+    for part in data_name.split(", "):
+        used.update(
+            sorted(
+                (k for k in TITLES if part.startswith(TITLES[k])), key=lambda key: len(TITLES[key])
+            )[-1:]
+        )
+    return [key for key in TITLES if key in used]
+
+
+def _listed(entries: Mapping[str, Any]) -> str:
+    """Returns the entries in one line."""
+    return ", ".join(f"{key} {value}" for key, value in entries.items()) or "nothing"
+
+
+def _sources(datasets: Iterable[str], settings: Mapping[str, Any]) -> str:
+    cited = [_CITATIONS[key] for key in datasets]
+    if settings.get("self_blended"):
+        cited.append(_SELF_BLENDED)
+    return "\n".join(f"- {citation}" for citation in (*cited, *_ALWAYS_CITED))

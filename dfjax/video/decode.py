@@ -1,0 +1,194 @@
+"""Decodes chosen frames of a video: in one pass, or by a seek for each, whichever is cheaper."""
+
+import collections
+import dataclasses
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from fractions import Fraction
+
+import numpy as np
+
+from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch, num_threads
+from dfjax.video.streams import FrameTimes, seek_options
+
+Frame = tuple[float, np.ndarray]
+Frames = Generator[Frame, None, None]
+
+TOLERANCE = 0.002
+"""Seconds by which a frame may come before the time that it was asked for. Containers round: a
+frame of 1/30 s is written as 0.033 s in MKV, and must still be found at 1/30."""
+
+_MAX_SELECTED = 500  # times in one filter expression; it must fit into a command line
+
+_SEEKS_AT_ONCE = 2  # processes that decode side by side
+
+_SEEK_PIXELS = 20e6
+"""What starting a process and finding a place costs, in pixels decoded in the same time."""
+
+_STEP_BACK = 20.0
+"""Seconds further back that decoding begins, when a seek gave damaged frames."""
+
+# Bit-exact, so that a file gives the same crops on every machine.
+_SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """Which frames are wanted of which file, and in which size."""
+
+    source: MediaFile
+    start: Fraction  # when the first frame is shown, seconds by the file's own clock
+    num_pixels: int  # of a frame as it is decoded
+    size: tuple[int, int]  # height and width of the frames as they are delivered
+    timestamps: np.ndarray  # float64 [N], increasing, seconds after the first frame
+    slack: float  # seconds by which a keyframe may come earlier than the time asked for
+    times: FrameTimes
+
+
+def decode(request: Request, stopwatch: Stopwatch) -> Frames:
+    """Yields for each time the first frame that is shown then or later, and no frame twice.
+
+    Frames come with their true times, seconds after the first frame of the video, increasing.
+
+    Raises:
+      VideoLimitError: It took too long.
+    """
+    if _one_pass_is_cheaper(request):
+        decoding = _one_pass(request, request.timestamps, stopwatch)
+    else:
+        decoding = _seeks(request, stopwatch)
+    last = -1.0
+    with closing(decoding) as frames:
+        for frame in frames:
+            if frame[0] > last:
+                last = frame[0]
+                yield frame
+
+
+def _one_pass_is_cheaper(request: Request) -> bool:
+    """Compares the frames that must be decoded either way, and the cost of each seek."""
+    if request.source.demuxer == "gif":  # has no index
+        return True
+    times, wanted = request.times, request.timestamps
+    if not times.is_whole or len(times.keyframes) == 0:
+        return times.is_whole
+    last_keyframes = np.searchsorted(times.keyframes, wanted, side="right") - 1
+    begin = np.searchsorted(times.shown, times.keyframes[np.maximum(last_keyframes, 0)])
+    end = np.searchsorted(times.shown, wanted) + 1
+    saved = end[-1] - np.maximum(end - begin, 1).sum()  # frames
+    return bool(saved * request.num_pixels <= len(wanted) * _SEEK_PIXELS)
+
+
+def _one_pass(request: Request, wanted: np.ndarray, stopwatch: Stopwatch) -> Frames:
+    """Decodes from the start until the last wanted frame."""
+    earliest = wanted - TOLERANCE
+    chosen = len(wanted) <= _MAX_SELECTED  # else ffmpeg gives every frame, and most are dropped
+    terms = [f"gte(t,{t})*not(gte(prev_t,{t}))" for t in _file_times(request, earliest)]
+    select = _sum(terms) if chosen else ""
+    with _start(request, stopwatch, [], select, num_threads()) as run:
+        num_done = 0
+        while num_done < len(wanted) and (frame := _next_frame(request, run)) is not None:
+            # Where the picture's size changes, ffmpeg makes its filters anew and selects a frame
+            # that was not asked for.
+            if frame[0] < earliest[num_done]:
+                continue
+            num_done = int(np.searchsorted(earliest, frame[0], side="right"))
+            if num_done == len(wanted):
+                run.close()  # what follows need not be decoded while the caller is busy
+            yield frame
+
+
+def _seeks(request: Request, stopwatch: Stopwatch) -> Frames:
+    """Decodes each frame from the last keyframe before it, some side by side.
+
+    A seek may give damaged frames of a sound file: a keyframe that is none, or a stream whose first
+    packet alone says how to decode the rest. Then decoding begins further back; if that does not
+    help either, at the start of the file, if there is time.
+    """
+    waiting = collections.deque(float(t) for t in request.timestamps)
+    started: collections.deque[tuple[float, FfmpegRun]] = collections.deque()
+    mend = True
+    try:
+        while waiting or started:
+            while waiting and len(started) < _SEEKS_AT_ONCE:
+                wanted = waiting.popleft()
+                started.append((wanted, _start_seek(request, stopwatch, wanted, wanted)))
+            wanted, run = started.popleft()
+            frame, is_clean = _finish_seek(request, wanted, run)
+            if mend and not is_clean:
+                begin, spent = max(0.0, wanted - _STEP_BACK), stopwatch.spent
+                run = _start_seek(request, stopwatch, begin, wanted, num_threads())
+                frame, is_clean = _finish_seek(request, wanted, run)
+                rest = np.array([wanted, *(w for w, _ in started), *waiting])
+                pass_seconds = (stopwatch.spent - spent) / _STEP_BACK * rest[-1]
+                if not is_clean and begin > 0 and pass_seconds < stopwatch.remaining / 2:
+                    yield from _one_pass(request, rest, stopwatch)
+                    return
+                # Damaged from the start on, or too long to find out: what there is must do.
+                mend = is_clean
+            if frame is not None:
+                yield frame
+    finally:
+        for _, run in started:
+            run.close()
+
+
+def _start_seek(
+    request: Request, stopwatch: Stopwatch, begin: float, wanted: float, threads: int = 1
+) -> FfmpegRun:
+    """Starts decoding at the last keyframe before `begin`, for one frame at `wanted`."""
+    seek = seek_options(request.start + Fraction(begin)) if begin > 0 else []
+    (earliest,) = _file_times(request, np.array([wanted - request.slack - TOLERANCE]))
+    # Only the first: what ffmpeg decodes ahead until it stops would be scaled for nothing.
+    select = f"gte(t,{earliest})*isnan(prev_selected_t)"
+    return _start(request, stopwatch, seek, select, threads, ["-frames:v", "1"])
+
+
+def _finish_seek(request: Request, wanted: float, run: FfmpegRun) -> tuple[Frame | None, bool]:
+    """Returns the frame that a seek gave, and whether it is sure to be the right one, undamaged."""
+    with run:
+        frame = _next_frame(request, run)
+        run.finish()
+        if run.complaints:
+            return frame, False
+    if frame is None or not request.times.is_whole:
+        return frame, frame is not None
+    shown = request.times.shown
+    expected = shown[min(np.searchsorted(shown, wanted - TOLERANCE), len(shown) - 1)]
+    return frame, bool(frame[0] <= expected + TOLERANCE)
+
+
+def _start(
+    request: Request,
+    stopwatch: Stopwatch,
+    seek: Sequence[str],
+    select: str,
+    threads: int,
+    limit: Sequence[str] = (),
+) -> FfmpegRun:
+    """Starts a process that writes the frames for which the expression `select` is true."""
+    height, width = request.size
+    filters = [f"select='{select}'"] if select else []
+    filters += [f"scale={width}:{height}:flags={_SCALER}", "format=rgb24"]
+    # One thread: a picture is not cut into as many pieces as the machine has cores.
+    options = ["-vf", ",".join(filters), "-filter_threads", "1", "-fps_mode", "passthrough", *limit]
+    options += ["-c:v", "rawvideo", "-f", "rawvideo"]
+    return FfmpegRun(request.source, stopwatch, ["-threads", str(threads), *seek], options)
+
+
+def _sum(terms: Sequence[str]) -> str:
+    """Returns the sum of expressions as a balanced tree: ffmpeg refuses one that is nested deep."""
+    if len(terms) == 1:
+        return terms[0]
+    middle = len(terms) // 2
+    return f"({_sum(terms[:middle])}+{_sum(terms[middle:])})"
+
+
+def _next_frame(request: Request, run: FfmpegRun) -> Frame | None:
+    picture = run.read_picture(request.size)
+    return picture and (max(0.0, float(picture[0] - request.start)), picture[1])
+
+
+def _file_times(request: Request, timestamps: np.ndarray) -> list[str]:
+    """Returns times by the file's own clock, as ffmpeg's filters read them."""
+    return [f"{float(request.start) + t:.6f}" for t in timestamps]

@@ -1,0 +1,267 @@
+"""Runs ffmpeg on a file that nobody trusts, and reads what it gives, within limits.
+
+The binary is imageio-ffmpeg's, called by its absolute path. It gets the file as an open descriptor,
+and `fd` is the only protocol that it may use: whatever a file says inside, ffmpeg can open neither
+another file nor an address, and no character of a file's name can mean anything to it.
+"""
+
+import collections
+import dataclasses
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import imageio_ffmpeg
+import numpy as np
+
+from dfjax.errors import VideoLimitError
+from dfjax.video.formats import open_plain
+
+# What phones, cameras, browsers and editing programs put into MP4, MOV, AVI, WebM, MKV and GIF.
+_DECODERS = "h264,hevc,vp8,vp9,libdav1d,mpeg4,mjpeg,gif,prores,mpeg1video,mpeg2video,ffv1,rawvideo"
+
+_MAX_LOG_BYTES = 1 << 20  # of what ffmpeg says; the rest is thrown away
+_CHUNK_BYTES = 1 << 16
+
+
+class Stopwatch:
+    """Seconds spent waiting for ffmpeg on one video, and what is left of the limit."""
+
+    def __init__(self, limit: float, spent: float = 0.0):
+        self.limit = limit
+        self.spent = spent
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, at least 0."""
+        return max(0.0, self.limit - self.spent)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Counts the time inside. What a caller does between two frames is not counted."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.spent += time.monotonic() - started
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MediaFile:
+    """A file that has been looked at, and how it may be read."""
+
+    path: Path
+    name: str  # fit to be shown
+    demuxer: str  # the one demuxer that ffmpeg may use on it
+    max_pixels: int  # of one coded frame
+
+
+class FfmpegRun:
+    """One running ffmpeg: its output, the times of its frames and its messages, side by side.
+
+    Use it in a `with` block: whatever happens, the process is ended and its pipes are closed.
+    """
+
+    def __init__(
+        self,
+        source: MediaFile,
+        stopwatch: Stopwatch,
+        input_options: Sequence[str],
+        output_options: Sequence[str],
+        *,
+        output: BinaryIO | None = None,
+        log_level: str = "error",
+    ):
+        """Starts reading the first video stream that is not a cover picture.
+
+        Args:
+          source: The file.
+          stopwatch: Limits the time that is spent waiting for this run.
+          input_options: Options for decoding and seeking. Times are the file's own (`-copyts`).
+          output_options: Filters, codec and format of what is written.
+          output: An open file to write to, in which a muxer can go back; None: a pipe, read here.
+          log_level: Which of ffmpeg's messages are kept.
+        """
+        self._source = source
+        self._stopwatch = stopwatch
+        self._log = bytearray()
+        self._times: collections.deque[Fraction] = collections.deque()
+        self._times_text = b""
+        times_read, times_write = os.pipe()
+        try:
+            command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats"]
+            command += ["-loglevel", f"level+{log_level}"]
+            command += ["-protocol_whitelist", "fd", "-format_whitelist", source.demuxer]
+            command += ["-codec_whitelist", _DECODERS, "-max_pixels", str(source.max_pixels)]
+            if source.demuxer == "mov":
+                command += ["-enable_drefs", "0", "-use_absolute_path", "0"]
+            command += ["-f", source.demuxer, "-copyts", *input_options, "-fd", "0", "-i", "fd:"]
+            command += ["-map", "0:V:0", "-stats_enc_pre", f"pipe:{times_write}"]
+            command += ["-stats_enc_pre_fmt", "{pts} {tb}", "-enc_time_base", "filter"]
+            command += [*output_options, "pipe:1" if output is None else "fd:"]  # both are stdout
+            with open_plain(source.path) as file:
+                self._process = subprocess.Popen(
+                    command,
+                    bufsize=0,
+                    stdin=file,
+                    stdout=output or subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    pass_fds=(times_write,),
+                    # No secret of this process is handed to one that reads strangers' files.
+                    env={"AV_LOG_FORCE_NOCOLOR": "1"},
+                )
+        except BaseException:
+            os.close(times_read)
+            raise
+        finally:
+            os.close(times_write)
+        self._stdout, self._stderr = self._process.stdout, self._process.stderr
+        self._times_pipe = open(times_read, "rb", buffering=0)
+        self._pipes = [p for p in (self._stdout, self._stderr, self._times_pipe) if p is not None]
+        self._selector = selectors.DefaultSelector()
+        for pipe in self._pipes:
+            self._selector.register(pipe, selectors.EVENT_READ)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the process, if it still runs, and closes the pipes. Harmless when repeated."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._selector.close()
+        for pipe in self._pipes:
+            pipe.close()
+        self._process.wait()
+
+    @property
+    def log(self) -> list[str]:
+        """The lines that ffmpeg has written so far, each with its level in brackets."""
+        return self._log.decode(errors="replace").splitlines()
+
+    @property
+    def complaints(self) -> list[str]:
+        """The messages that may mean a damaged picture."""
+        # The sound's decoder is never needed, so it is not on the list; ffmpeg says so each time.
+        return [
+            line
+            for line in self.log
+            if ("[error]" in line or "[fatal]" in line) and "not on whitelist" not in line
+        ]
+
+    def read_lines(self) -> Iterator[str]:
+        """Yields what is written to stdout, line by line, to its end."""
+        chunk, rest = memoryview(bytearray(_CHUNK_BYTES)), b""
+        while (num_bytes := self._read_stdout(chunk)) > 0:
+            *lines, rest = (rest + chunk[:num_bytes]).split(b"\n")
+            for line in lines:
+                yield line.decode(errors="replace")
+        if rest:
+            yield rest.decode(errors="replace")
+
+    def read_picture(self, size: tuple[int, int]) -> tuple[Fraction, np.ndarray] | None:
+        """Returns the next raw picture and its time.
+
+        Args:
+          size: Height and width, pixels.
+
+        Returns:
+          Seconds by the file's own clock and uint8 [H,W,3], or None at the end.
+        """
+        frame = np.empty((*size, 3), np.uint8)
+        space = frame.reshape(-1).data
+        while space:
+            num_bytes = self._read_stdout(space)
+            if num_bytes == 0:
+                return None
+            space = space[num_bytes:]
+        timestamp = self.read_time()
+        return None if timestamp is None else (timestamp, frame)
+
+    def read_time(self) -> Fraction | None:
+        """Returns the time of the next frame, seconds by the file's own clock; None at the end."""
+        while not self._times and self._times_pipe in self._open_pipes():
+            self._wait(None)
+        return self._times.popleft() if self._times else None
+
+    def finish(self) -> int:
+        """Waits until the process has ended by itself, and throws away what stdout still gives.
+
+        Returns:
+          Its exit status: 0 where all went well.
+        """
+        chunk = memoryview(bytearray(_CHUNK_BYTES))
+        while self._open_pipes():
+            self._wait(chunk)
+        return self._process.wait()
+
+    def _open_pipes(self) -> set[object]:
+        return {key.fileobj for key in self._selector.get_map().values()}
+
+    def _read_stdout(self, space: memoryview) -> int:
+        """Returns how many bytes of stdout were put into `space`; 0 when all pipes have ended."""
+        while self._open_pipes():
+            num_bytes = self._wait(space)
+            if num_bytes > 0:
+                return num_bytes
+        return 0
+
+    def _wait(self, space: memoryview | None) -> int:
+        """Waits for any pipe and reads it; returns how many bytes of stdout are now in `space`.
+
+        With no `space`, stdout is left alone.
+        """
+        with self._stopwatch.running():
+            ready = self._selector.select(self._stopwatch.remaining)
+            taken = sum(self._read(key, space) for key, _ in ready)
+        # A flood of output never makes the wait too long, so that the time is asked for as well.
+        if not ready or self._stopwatch.remaining == 0:
+            self.close()
+            raise VideoLimitError(
+                f"Reading {self._source.name!r} took longer than the limit of "
+                f"{self._stopwatch.limit:g} seconds. Cut it shorter or make its pictures smaller."
+            )
+        return taken
+
+    def _read(self, key: selectors.SelectorKey, space: memoryview | None) -> int:
+        """Reads a pipe that is ready; returns how many bytes of stdout that were."""
+        if key.fileobj is self._stdout:
+            if space is None:
+                return 0
+            num_bytes = os.readv(key.fd, [space])
+        else:
+            data = os.read(key.fd, _CHUNK_BYTES)
+            num_bytes = len(data)
+            if key.fileobj is self._stderr:
+                self._log += data[: max(0, _MAX_LOG_BYTES - len(self._log))]
+            else:
+                self._keep_times(data)
+        if num_bytes == 0:
+            self._selector.unregister(key.fileobj)
+        return num_bytes if key.fileobj is self._stdout else 0
+
+    def _keep_times(self, data: bytes) -> None:
+        *lines, self._times_text = (self._times_text + data).split(b"\n")
+        for line in lines:
+            ticks, unit = line.split()
+            self._times.append(int(ticks) * Fraction(unit.decode()))
+
+
+def num_threads() -> int:
+    """Returns how many threads decode one video: more would cost memory and gain little."""
+    return max(1, min(4, os.cpu_count() or 1))

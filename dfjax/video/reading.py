@@ -1,0 +1,223 @@
+"""Video files: what they hold, and frames read evenly over their time.
+
+Uploads are taken for hostile. Only the first bytes decide how a file is opened, and every limit of
+`VideoConfig` is enforced while it is read.
+"""
+
+import dataclasses
+import math
+from collections.abc import Generator
+from contextlib import closing
+from fractions import Fraction
+from os import PathLike, fsdecode
+from pathlib import Path
+
+import numpy as np
+
+from dfjax.config import VideoConfig
+from dfjax.errors import DamagedVideoError, VideoLimitError
+from dfjax.video.decode import TOLERANCE, Request, decode
+from dfjax.video.ffmpeg import MediaFile, Stopwatch
+from dfjax.video.formats import STILL_FORMATS, identify, shown_name
+from dfjax.video.stills import read_still, still_size
+from dfjax.video.streams import FrameTimes, measure, read_header
+
+_MAX_SHIFT = 0.25
+"""Of the time between two samples: how much earlier a keyframe is taken in a long video, so that
+the frames between it and the sampled time need not be decoded."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VideoInfo:
+    """What a file holds. A still picture is a video of one frame and no duration."""
+
+    name: str  # of the file, without its folder, fit to be shown
+    duration: float  # seconds; 0.0 for a still
+    fps: float  # average frames per second; 0.0 for a still
+    width: int  # pixels of the picture as displayed: turned, with square pixels
+    height: int
+    is_still: bool
+    container: str  # "mov" (also MP4), "matroska" (also WebM), "avi", "gif", or a still's format
+    codec: str  # as ffmpeg calls it; a still's format
+    start: Fraction = Fraction(0)  # of the first frame, seconds by the file's own clock
+    frame_times: FrameTimes | None = dataclasses.field(  # None for a still
+        default=None, repr=False, compare=False
+    )
+    probe_seconds: float = dataclasses.field(default=0.0, repr=False, compare=False)
+
+
+def probe(path: str | PathLike[str], config: VideoConfig = VideoConfig()) -> VideoInfo:
+    """Looks at a file: what it is, how large and how long, and whether a picture can be decoded.
+
+    Args:
+      path: The file. Its suffix is not looked at.
+      config: The limits.
+
+    Raises:
+      VideoError: It is missing, a folder, not a plain file, or may not be read.
+      UnsupportedFormatError: It is of a kind, or compressed in a way, that dfjax does not open.
+      NoVideoStreamError: It holds no video.
+      DamagedVideoError: No picture of it can be decoded.
+      VideoLimitError: It goes beyond a limit.
+    """
+    path = Path(fsdecode(path))
+    name = shown_name(path)
+    container = identify(path, config)
+    if container in STILL_FORMATS:
+        height, width = still_size(path, container, config)
+        return VideoInfo(
+            name=name,
+            duration=0.0,
+            fps=0.0,
+            width=width,
+            height=height,
+            is_still=True,
+            container=container,
+            codec=container,
+        )
+    source = _source(path, name, container, config)
+    stopwatch = Stopwatch(config.max_decode_seconds)
+    header = read_header(source, config, stopwatch)
+    frame_times, fps = measure(source, header, config, stopwatch)
+    return VideoInfo(
+        name=name,
+        duration=frame_times.end,
+        fps=fps,
+        width=header.width,
+        height=header.height,
+        is_still=False,
+        container=container,
+        codec=header.codec,
+        start=header.start,
+        frame_times=frame_times,
+        probe_seconds=stopwatch.spent,
+    )
+
+
+def sample_timestamps(duration: float, num_frames: int) -> np.ndarray:
+    """Returns the times at which to read frames, evenly spread over a video.
+
+    Args:
+      duration: Length of the video, seconds.
+      num_frames: How many frames to read, at least 1.
+
+    Returns:
+      float64 [num_frames], seconds, increasing, each inside [0, duration); the first is 0, so that
+      a video of any length gives at least one frame.
+
+    Raises:
+      ValueError: `duration` is not positive, or `num_frames` is less than 1.
+
+    Source: DeepfakeBench samples 32 frames evenly per test video.
+    """
+    if not (duration > 0 and math.isfinite(duration)):
+        raise ValueError(f"duration is {duration}; a positive number of seconds is needed.")
+    if num_frames < 1:
+        raise ValueError(f"num_frames is {num_frames}; at least 1 is needed.")
+    return np.arange(num_frames) * (duration / num_frames)
+
+
+def frame_size(info: VideoInfo, config: VideoConfig = VideoConfig()) -> tuple[int, int]:
+    """Returns height and width of the frames that `read_frames` gives, pixels.
+
+    They are those of the displayed picture, or in its proportions, with at most
+    `config.max_frame_pixels` in all.
+    """
+    scale = min(1.0, math.sqrt(config.max_frame_pixels / (info.height * info.width)))
+    return max(1, int(info.height * scale)), max(1, int(info.width * scale))
+
+
+def read_frames(
+    path: str | PathLike[str],
+    config: VideoConfig = VideoConfig(),
+    *,
+    info: VideoInfo | None = None,
+    timestamps: np.ndarray | None = None,
+) -> Generator[tuple[float, np.ndarray], None, None]:
+    """Reads frames at given times, or evenly over the video, one at a time.
+
+    For each time the first frame that is shown then or later is given, and no frame twice. With
+    the default times, a video with no more than `config.num_frames` frames gives each of them, and
+    a frame of a long video may come from up to a quarter of the sampling distance earlier, if that
+    saves decoding. A still picture is given once, at 0.0. Memory does not grow with the video's
+    length.
+
+    Args:
+      path: The file.
+      config: How many frames, how large, and the limits.
+      info: What `probe` returned for this file with this config; None probes it now.
+      timestamps: float64 [N], seconds, increasing, not negative; None spreads
+        `config.num_frames` evenly over the video.
+
+    Yields:
+      The frame's true time, seconds after the first frame of the video, increasing, and the frame:
+      uint8 [H,W,3] RGB as displayed (turned, with square pixels), of `frame_size(info, config)`.
+
+    Raises:
+      VideoError: As for `probe`.
+      DamagedVideoError: No frame can be decoded.
+      VideoLimitError: A limit is reached while decoding.
+      ValueError: `timestamps` are negative or not increasing.
+    """
+    if timestamps is not None:
+        timestamps = np.asarray(timestamps, np.float64)
+        if timestamps.ndim != 1 or not (np.diff(timestamps, prepend=-1e-9) > 0).all():
+            raise ValueError("timestamps must be one row of seconds, from 0 on, increasing.")
+    path = Path(fsdecode(path))
+    info = info or probe(path, config)
+    return _read_frames(path, config, info, timestamps)
+
+
+def _read_frames(
+    path: Path, config: VideoConfig, info: VideoInfo, timestamps: np.ndarray | None
+) -> Generator[tuple[float, np.ndarray], None, None]:
+    size = frame_size(info, config)
+    num_bytes = size[0] * size[1] * 3
+    times = info.frame_times
+    if times is None:
+        _check_output(info, num_bytes, config)
+        yield 0.0, read_still(path, info.container, config, size)
+        return
+    slack = 0.0
+    if timestamps is None:
+        timestamps = sample_timestamps(info.duration, config.num_frames)
+        if not times.is_whole:
+            slack = _MAX_SHIFT * info.duration / config.num_frames
+        elif len(times.shown) <= config.num_frames:
+            timestamps = times.shown
+    timestamps = timestamps[timestamps <= times.shown[-1] + TOLERANCE]
+    if len(timestamps) == 0:
+        return
+    request = Request(
+        source=_source(path, info.name, info.container, config),
+        start=info.start,
+        num_pixels=info.height * info.width,
+        size=size,
+        timestamps=timestamps,
+        slack=slack,
+        times=times,
+    )
+    num_frames = 0
+    stopwatch = Stopwatch(config.max_decode_seconds, info.probe_seconds)
+    with closing(decode(request, stopwatch)) as frames:
+        for frame in frames:
+            num_frames += 1
+            _check_output(info, num_frames * num_bytes, config)
+            yield frame
+    if num_frames == 0:
+        raise DamagedVideoError(
+            f"{info.name!r} is damaged: none of the frames asked for can be decoded. "
+            "Try another copy of it."
+        )
+
+
+def _source(path: Path, name: str, container: str, config: VideoConfig) -> MediaFile:
+    return MediaFile(path=path, name=name, demuxer=container, max_pixels=config.max_source_pixels)
+
+
+def _check_output(info: VideoInfo, num_bytes: int, config: VideoConfig) -> None:
+    if num_bytes > config.max_output_bytes:
+        raise VideoLimitError(
+            f"The frames of {info.name!r} need more than {config.max_output_bytes:,} bytes, the "
+            "limit. Read fewer or smaller frames."
+        )

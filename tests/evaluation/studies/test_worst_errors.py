@@ -1,0 +1,40 @@
+import dataclasses
+import json
+
+import numpy as np
+
+from dfjax.config import CalibrationConfig, dumps
+from dfjax.evaluation.scoring import Look
+from dfjax.evaluation.studies.worst_errors import NUM_EXAMPLES, mistakes
+from tests.evaluation.clips import scored_clip, scored_set
+
+CALIBRATION = CalibrationConfig(scale=1.0, bias=0.0, real_below=0.5, fake_above=0.5)
+
+
+def test_the_worst_of_each_class_come_first_and_only_errors_are_called_wrong():
+    clips = scored_set(20, apart=2.0)
+    found = mistakes(clips, CALIBRATION)
+    assert json.loads(dumps(found)) == found
+    real = sorted((c.clip_logit for c in clips if not c.row.is_fake), reverse=True)
+    fake = sorted(c.clip_logit for c in clips if c.row.is_fake)
+    for label, logits, wrong in (("real", real, lambda z: z > 0), ("fake", fake, lambda z: z < 0)):
+        expected = [1 / (1 + np.exp(-logit)) for logit in logits[:NUM_EXAMPLES]]
+        np.testing.assert_allclose(
+            [entry["probability_fake"] for entry in found[label]], expected, atol=1e-6
+        )
+        assert [entry["is_wrong"] for entry in found[label]] == [
+            wrong(logit) for logit in logits[:NUM_EXAMPLES]
+        ]
+
+
+def test_what_sets_a_face_apart_is_told_in_words():
+    clips = [scored_clip(f"{number:03}", logit=-float(number)) for number in range(12)]
+    dark = dataclasses.replace(clips[0], look=Look(sharpness=100.0, brightness=9.0), clip_logit=9.0)
+    small = scored_clip("013", logit=8.0, boxes_xyxy=np.tile(np.array([0, 0, 20, 20]), (4, 1)))
+    second = dataclasses.replace(small, row=dataclasses.replace(small.row, track_id=1))
+    first, next_, *_ = mistakes([dark, *clips[1:], small, second], CALIBRATION)["real"]
+    assert (first["traits"], next_["traits"]) == (["dark"], ["small face", "several faces"])
+
+
+def test_nothing_is_said_of_an_empty_class():
+    assert mistakes([scored_clip()], CALIBRATION)["fake"] == []

@@ -1,0 +1,60 @@
+import threading
+
+from dfjax.page.shared_predictor import SharedPredictor
+from tests.page.samples import SamplePredictor
+
+
+class Slow(SamplePredictor):
+    """Notes what happens, and lets the test decide when the warm-up ends."""
+
+    def __init__(self):
+        super().__init__()
+        self.done, self.at_once, self.most_at_once = [], 0, 0
+        self.go = threading.Event()
+
+    def warm_up(self):
+        assert self.go.wait(10)
+        self.done.append("warm-up")
+
+    def __call__(self, path, *, on_progress=None):
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        prediction = super().__call__(path, on_progress=on_progress)
+        self.at_once -= 1
+        self.done.append(path)
+        return prediction
+
+
+def test_the_first_video_waits_for_the_warm_up_and_is_told_so():
+    predictor = Slow()
+    scorer = SharedPredictor(predictor)
+    warming = scorer.start_warm_up()
+    stages, told = [], threading.Event()
+
+    def on_progress(fraction, stage):
+        stages.append(stage)
+        told.set()
+
+    check = threading.Thread(target=scorer, args=("fake.mp4", on_progress))
+    check.start()
+    assert told.wait(10)
+    assert predictor.done == []
+    predictor.go.set()
+    check.join(10)
+    warming.join(10)
+    assert predictor.done == ["warm-up", "fake.mp4"]
+    assert stages[0] == "Getting the model ready" and "Scoring faces" in stages
+
+
+def test_videos_are_scored_one_at_a_time():
+    predictor = Slow()
+    scorer = SharedPredictor(predictor)
+    threads = [
+        threading.Thread(target=scorer, args=(f"{n}.mp4", lambda fraction, stage: None))
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(predictor.done) == 8 and predictor.most_at_once == 1

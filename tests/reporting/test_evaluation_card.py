@@ -1,0 +1,106 @@
+"""A checkpoint with its evaluation: the card shows what was measured of these very weights."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dfjax.errors import HubError
+from dfjax.evaluation.run import evaluate
+from dfjax.hub.model import add_evaluation, build_model_folder
+from dfjax.models.pretrained import read_config
+from dfjax.reporting.card import EVALUATION_FILE, PICTURES, model_card
+from dfjax.reporting.results import PUBLISHED, results_table
+from tests.tiny import tiny_detector
+from tests.training.prepared_set import write_prepared
+
+
+@pytest.fixture(scope="module")
+def report(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluation")
+    write_prepared(folder / "set", groups=8, stills=0)
+    evaluate(
+        [str(folder / "set")],
+        str(checkpoint),
+        folder / "report",
+        split="validation",
+        self_blended=True,
+        shortcuts=True,
+    )
+    return folder / "report"
+
+
+@pytest.fixture
+def evaluated(checkpoint: Path, report: Path, tmp_path: Path) -> Path:
+    folder = shutil.copytree(checkpoint, tmp_path / "evaluated")
+    add_evaluation(folder, report)
+    return folder
+
+
+def test_the_card_is_what_the_report_and_the_record_give(evaluated: Path, report: Path):
+    evaluation = json.loads((evaluated / EVALUATION_FILE).read_text())
+    assert evaluation == json.loads((report / "report.json").read_text())
+    training = json.loads((evaluated / "training.json").read_text())
+    card = (evaluated / "README.md").read_text()
+    assert card == model_card(read_config(evaluated), training=training, evaluation=evaluation)
+    auc = evaluation["figures"]["video"]["auc"]["value"]
+    assert f"{auc:.3f} (" in card
+    assert f"{training['validation']['video']['auc']['value']:.3f} (" not in card
+    for heading in ("Partial fakes", "Self-blended fakes", "Controls", "Furthest from the truth"):
+        assert f"## {heading}" in card
+
+
+def test_every_picture_of_the_card_is_published_with_it(evaluated: Path, tmp_path: Path):
+    card = (evaluated / "README.md").read_text()
+    named = set(re.findall(r"!\[[^]]*\]\(([^)]+)\)", card))
+    assert {f"{PICTURES}/roc.png", f"{PICTURES}/slices.png"} <= named
+    assert named == {f"{PICTURES}/{path.name}" for path in (evaluated / PICTURES).iterdir()}
+    assert {EVALUATION_FILE, *named} <= set(
+        build_model_folder(evaluated, tmp_path / "published", "owner/name")
+    )
+
+
+def test_a_report_of_other_weights_is_refused_and_nothing_is_written(report: Path, tmp_path: Path):
+    tiny_detector(seed=1).save_pretrained(tmp_path / "other")
+    (tmp_path / "other" / "training.json").write_text("{}")
+    before = sorted((tmp_path / "other").iterdir())
+    with pytest.raises(HubError, match="Evaluate this one"):
+        add_evaluation(tmp_path / "other", report)
+    assert sorted((tmp_path / "other").iterdir()) == before
+
+
+def test_a_report_without_a_picture_is_refused_and_the_model_keeps_its_own(
+    evaluated: Path, report: Path, tmp_path: Path
+):
+    damaged = shutil.copytree(report, tmp_path / "damaged")
+    (damaged / "roc.png").unlink()
+    with pytest.raises(HubError, match=r"lacks roc\.png"):
+        add_evaluation(evaluated, damaged)
+    assert (evaluated / PICTURES / "roc.png").exists()
+
+
+def test_a_split_that_nothing_was_fitted_on_is_not_called_so(evaluated: Path):
+    evaluation = json.loads((evaluated / EVALUATION_FILE).read_text())
+    training = json.loads((evaluated / "training.json").read_text())
+    for fitted in (False, True):
+        evaluation["data"][0]["calibrated_on"] = fitted
+        card = model_card(read_config(evaluated), training=training, evaluation=evaluation)
+        assert ("not a measure of unseen data" in card) == fitted
+        assert ("fitted on other videos" in card) != fitted
+
+
+def test_a_folder_without_a_report_is_refused(checkpoint: Path, tmp_path: Path):
+    with pytest.raises(HubError, match=r"report\.json"):
+        add_evaluation(checkpoint, tmp_path)
+
+
+def test_each_row_of_the_results_names_its_data(evaluated: Path):
+    evaluation = json.loads((evaluated / EVALUATION_FILE).read_text())
+    header, _, *rows = results_table(evaluation).splitlines()
+    assert "measured on" in header
+    ours = [row for row in rows if "**dfjax**" in row]
+    assert len(ours) == 1 and "validation: 2 real, 4 fake, 2 groups" in ours[0]
+    assert len(rows) == len(ours) + len(PUBLISHED)
+    assert all(cell.strip() for row in rows for cell in row.strip("|").split("|"))
