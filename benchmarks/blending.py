@@ -13,11 +13,10 @@ shows. Not measured on an accelerator.
 """
 
 import argparse
-import dataclasses
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +29,7 @@ from benchmarks.faces import machine
 from dfjax.augment.camera import augment
 from dfjax.augment.segments import partial_frames
 from dfjax.augment.self_blend import self_blend
-from dfjax.config import Config
+from dfjax.config import CropConfig, ResNetConfig
 from dfjax.models.encoders.resnet import ResNet
 
 LANDMARKS = np.array([[85, 92], [144, 92], [114, 127], [89, 157], [139, 157]], np.float32)
@@ -41,11 +40,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The cost of self-blending and augmentation.")
     parser.add_argument("--clips", type=int, default=2, help="real clips; as many fakes are made")
     parser.add_argument("--frames", type=int, default=8, help="frames of a clip")
-    parser.add_argument("--dtype", default="float32", help="of the encoder's convolutions")
+    parser.add_argument(
+        "--dtype",
+        default="float32",
+        choices=("float32", "bfloat16"),
+        help="of the encoder's convolutions",
+    )
     arguments = parser.parse_args()
 
     print(machine())
-    crops = Config().crops
+    crops = CropConfig()
     portrait = Image.fromarray(skimage.data.astronaut()).crop((130, 10, 320, 200))
     frame = np.asarray(portrait.resize((crops.image_size, crops.image_size)), np.float32)
     count, frames = arguments.clips, arguments.frames
@@ -68,10 +72,12 @@ def main() -> None:
     print(f"load average {os.getloadavg()[0]:.1f}")
 
 
-def encoder_step(clips: jax.Array, dtype: str) -> tuple[Callable, Any, jax.Array]:
+def encoder_step(
+    clips: jax.Array, dtype: Literal["float32", "bfloat16"]
+) -> tuple[Callable, Any, jax.Array]:
     """Returns the encoder's gradient as a function, its parameters and its input."""
     encoder = ResNet(
-        dataclasses.replace(Config().encoder, compute_dtype=dtype),
+        ResNetConfig(compute_dtype=dtype),
         rngs=nnx.Rngs(0),
     )
     graph, params, statistics = nnx.split(encoder, nnx.Param, ...)

@@ -24,7 +24,7 @@ from dfjax.config import Config
 from dfjax.data.prepared import load_manifest
 from dfjax.data.store import ClipStore
 from dfjax.models.detector import Detector
-from dfjax.models.weights import load_resnet
+from dfjax.models.encoders import load_encoder
 from dfjax.train_config import TrainConfig
 from dfjax.training.loader import Loader
 from dfjax.training.state import ModelParts, make_optimizer
@@ -53,14 +53,14 @@ class Arguments:
 def main() -> None:
     arguments = tyro.cli(Arguments, description=__doc__)
     config = arguments.train
-    encoder = load_resnet(arguments.weights)
+    encoder = load_encoder(arguments.weights)
     parts_of_config = Config.from_dict(load_manifest(arguments.data[0])["config"])
     model_config = dataclasses.replace(parts_of_config, encoder=encoder.config)
     detector = Detector(model_config, rngs=nnx.Rngs(0), encoder=encoder)
     mesh = data_mesh()
     replicated = NamedSharding(mesh, PartitionSpec())
     parts = ModelParts.of(detector, config)
-    optimizer = make_optimizer(config, parts.num_stages)
+    optimizer = make_optimizer(config, parts)
     loader = Loader(
         ClipStore(arguments.data, "train"),
         config,

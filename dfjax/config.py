@@ -10,9 +10,9 @@ import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the layout of `config.json`. A loader refuses one that is newer than its own."""
 
 ID2LABEL = {0: "real", 1: "fake"}
@@ -135,16 +135,70 @@ class CropConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ResNetConfig:
-    """Shape of the encoder. The defaults are ResNet-50 v1.5, as in `microsoft/resnet-50`."""
+class NormalizationConfig:
+    """Pixel statistics of the encoder's pretraining, for values in [0, 1], in RGB order."""
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)  # ImageNet
+
+    def __post_init__(self):
+        """Checks that no channel is divided by zero."""
+        require(
+            all(s > 0 for s in self.std),
+            f"NormalizationConfig.std is {self.std}; each channel needs a positive number.",
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """What the config of every encoder says. Each encoder has a subclass, which names its type.
+
+    `config.json` holds the fields together with `type`, by which the subclass is found again.
+    """
+
+    type: ClassVar[str]
+    image_size: ClassVar[int | None] = None  # side of the crops it takes, pixels; None: any
+
+    normalization: NormalizationConfig = NormalizationConfig()
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"  # of matrix products, convolutions
+
+    def __post_init__(self):
+        """Checks ranges."""
+        require(
+            self.compute_dtype in ("float32", "bfloat16"),
+            f"{type(self).__name__}.compute_dtype is {self.compute_dtype!r}; "
+            "use 'float32' or 'bfloat16'.",
+        )
+
+    @classmethod
+    def of_type(cls, name: Any) -> "type[EncoderConfig]":
+        """Returns the config class of the encoders of a type.
+
+        Raises:
+          ValueError: There is none in this version of dfjax, or in what was imported beside it.
+        """
+        known = {config.type: config for config in _subclasses(cls) if hasattr(config, "type")}
+        require(
+            isinstance(name, str) and name in known,
+            f"the encoder's type is {name!r}; known are {', '.join(sorted(known))}. "
+            "Was it written by a newer dfjax, or with an encoder that has to be imported first?",
+        )
+        return known[name]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ResNetConfig(EncoderConfig):
+    """Shape of a ResNet. The defaults are ResNet-50 v1.5, as in `microsoft/resnet-50`."""
+
+    type: ClassVar[str] = "resnet"
 
     embedding_size: int = 64  # channels of the stem
     depths: tuple[int, ...] = (3, 4, 6, 3)  # bottleneck blocks per stage
     widths: tuple[int, ...] = (256, 512, 1024, 2048)  # output channels per stage
-    compute_dtype: str = "float32"  # of the convolutions: "float32" | "bfloat16"
 
     def __post_init__(self):
         """Checks ranges."""
+        super().__post_init__()
         require(
             len(self.depths) == len(self.widths) > 0,
             f"ResNetConfig has {len(self.depths)} depths and {len(self.widths)} widths; "
@@ -154,10 +208,6 @@ class ResNetConfig:
             all(width % 4 == 0 and width > 0 for width in self.widths),
             f"ResNetConfig.widths is {self.widths}; each must be a positive multiple of 4, "
             "for the bottleneck is a quarter as wide.",
-        )
-        require(
-            self.compute_dtype in ("float32", "bfloat16"),
-            f"ResNetConfig.compute_dtype is {self.compute_dtype!r}; use 'float32' or 'bfloat16'.",
         )
 
 
@@ -178,21 +228,6 @@ class DetectorConfig:
         require(
             0 <= self.dropout < 1,
             f"DetectorConfig.dropout is {self.dropout}; it must lie in [0, 1).",
-        )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class NormalizationConfig:
-    """Pixel statistics of the encoder's pretraining, for values in [0, 1], in RGB order."""
-
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)  # ImageNet
-
-    def __post_init__(self):
-        """Checks that no channel is divided by zero."""
-        require(
-            all(s > 0 for s in self.std),
-            f"NormalizationConfig.std is {self.std}; each channel needs a positive number.",
         )
 
 
@@ -257,10 +292,18 @@ class Config:
     faces: FaceConfig = FaceConfig()
     tracks: TrackConfig = TrackConfig()
     crops: CropConfig = CropConfig()
-    encoder: ResNetConfig = ResNetConfig()
+    encoder: EncoderConfig = ResNetConfig()
     detector: DetectorConfig = DetectorConfig()
-    normalization: NormalizationConfig = NormalizationConfig()
     calibration: CalibrationConfig = CalibrationConfig()
+
+    def __post_init__(self):
+        """Checks that the encoder takes crops of the size that is cut."""
+        needed = self.encoder.image_size
+        require(
+            needed in (None, self.crops.image_size),
+            f"CropConfig.image_size is {self.crops.image_size}; the encoder "
+            f"{self.encoder.type!r} takes crops of {needed} pixels.",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as JSON values: dicts, lists, strings, numbers, booleans, None."""
@@ -286,17 +329,33 @@ def dumps(values: Mapping[str, Any] | Sequence[Any]) -> str:
 def to_json_value(value: Any) -> Any:
     """Returns a value made of dataclasses and tuples as one made of dicts and lists."""
     if dataclasses.is_dataclass(value):
-        return {f.name: to_json_value(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        kind = {"type": value.type} if isinstance(value, EncoderConfig) else {}
+        fields = dataclasses.fields(value)
+        return kind | {f.name: to_json_value(getattr(value, f.name)) for f in fields}
     if isinstance(value, tuple):
         return [to_json_value(item) for item in value]
     return value
+
+
+def _subclasses(kind: type) -> list[type]:
+    """Returns all classes below a class."""
+    return [c for child in kind.__subclasses__() for c in (child, *_subclasses(child))]
+
+
+def _field_types(kind: Any) -> dict[str, Any]:
+    """Returns the types of a dataclass's fields, in their order."""
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
 def _from_json_value(kind: Any, value: Any, where: str) -> Any:
     """Returns `value` as the annotated type `kind`; `where` names it in errors."""
     if dataclasses.is_dataclass(kind):
         require(isinstance(value, Mapping), f"{where} is {value!r}; an object was expected.")
-        hints = typing.get_type_hints(kind)
+        if kind is EncoderConfig:
+            value = dict(value)
+            kind = EncoderConfig.of_type(value.pop("type", None))
+        hints = _field_types(kind)
         unknown = sorted(set(value) - set(hints))
         require(
             not unknown,
@@ -327,6 +386,10 @@ def _from_json_value(kind: Any, value: Any, where: str) -> Any:
         )
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if origin is Literal:
+        words = " or ".join(map(repr, arguments))
+        require(value in arguments, f"{where} is {value!r}; {words} was expected.")
+        return value
     require(
         isinstance(value, kind) and not (kind is int and isinstance(value, bool)),
         f"{where} is {value!r}; {kind.__name__} was expected.",

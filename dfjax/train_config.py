@@ -195,7 +195,7 @@ class TrainConfig:
     augment_ramp: int = 0  # steps in which that share grows from nothing, evenly
     augment: AugmentConfig = AugmentConfig()
 
-    trained_stages: int = 2  # of the encoder, from the last; 0: frozen; 5: all and the stem
+    trained_stages: int = 2  # of the encoder, from the last; 0: frozen; 5: all of a ResNet
     batch_statistics: bool = False  # norms of trained stages use the batch's own statistics
     compute_dtype: Literal["float32", "bfloat16"] = "float32"  # of the convolutions
 
@@ -218,7 +218,7 @@ class TrainConfig:
         for name in ("steps", "clip_frames", "max_stride", "accumulation", "validate_every"):
             value = getattr(self, name)
             require(value >= 1, f"TrainConfig.{name} is {value}; it must be at least 1.")
-        at_least_0 = ("pairs", "still_pairs", "warmup_steps", "augment_ramp")
+        at_least_0 = ("pairs", "still_pairs", "warmup_steps", "augment_ramp", "trained_stages")
         for name in (*at_least_0, "weight_decay", "frame_loss_weight"):
             value = getattr(self, name)
             require(value >= 0, f"TrainConfig.{name} is {value}; it must be at least 0.")
@@ -231,11 +231,6 @@ class TrainConfig:
         for name in ("drop_frames", "repeat_frames", "ema_decay", "label_smoothing"):
             value = getattr(self, name)
             require(0 <= value < 1, f"TrainConfig.{name} is {value}; it must lie in [0, 1).")
-        require(
-            0 <= self.trained_stages <= 5,
-            f"TrainConfig.trained_stages is {self.trained_stages}; a ResNet-50 has a stem and four "
-            "stages, so it must lie between 0 and 5.",
-        )
         require(
             self.pairs + self.still_pairs > 0,
             "TrainConfig.pairs and still_pairs are both 0; a step needs something to learn from.",

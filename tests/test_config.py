@@ -56,9 +56,20 @@ def test_a_whole_number_is_taken_for_a_float():
         ({"crops": {"margin": True}}, "config.crops.margin is True; float was expected"),
         ({"crops": {"margin": None}}, "config.crops.margin is None; float was expected"),
         ({"detector": {"bidirectional": 1}}, "config.detector.bidirectional is 1; bool was"),
-        ({"encoder": {"depths": 3}}, "config.encoder.depths is 3; a list was expected"),
-        ({"encoder": {"depths": [3, "4"]}}, r"config.encoder.depths\[1\] is '4'; int was"),
-        ({"normalization": {"mean": [0.5, 0.5]}}, "config.normalization.mean has 2 entries; 3"),
+        (
+            {"encoder": {"type": "resnet", "depths": 3}},
+            "config.encoder.depths is 3; a list was expected",
+        ),
+        (
+            {"encoder": {"type": "resnet", "depths": [3, "4"]}},
+            r"config.encoder.depths\[1\] is '4'; int was",
+        ),
+        (
+            {"encoder": {"type": "resnet", "normalization": {"mean": [0.5, 0.5]}}},
+            "config.encoder.normalization.mean has 2 entries; 3",
+        ),
+        ({"encoder": {"depths": [3]}}, "encoder's type is None; known are .*resnet"),
+        ({"encoder": {"type": "transformer"}}, "encoder's type is 'transformer'; known are"),
         ({"calibration": {"false_positive_rate": "low"}}, "false_positive_rate is 'low'; float"),
     ],
     ids=lambda value: str(value)[:40],
@@ -83,12 +94,8 @@ def test_an_unknown_field_or_a_value_of_another_type_is_refused_by_name(values, 
         ("crops", "image_size", 8),
         ("crops", "margin", 0.0),
         ("crops", "smoothing", -0.1),
-        ("encoder", "widths", [16, 32, 64, 10]),
-        ("encoder", "depths", []),
-        ("encoder", "compute_dtype", "float16"),
         ("detector", "hidden_size", 0),
         ("detector", "dropout", 1.0),
-        ("normalization", "std", [0.2, 0.0, 0.2]),
         ("calibration", "scale", 0.0),
         ("calibration", "frame_scale", -1.0),
         ("calibration", "real_below", 0.9),
@@ -98,6 +105,20 @@ def test_an_unknown_field_or_a_value_of_another_type_is_refused_by_name(values, 
 def test_a_value_out_of_range_is_refused_by_name(section, field, value):
     with pytest.raises(ValueError, match=field):
         Config.from_dict({section: {field: value}})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("widths", [16, 32, 64, 10]),
+        ("depths", []),
+        ("compute_dtype", "float16"),
+        ("normalization", {"std": [0.2, 0.0, 0.2]}),
+    ],
+)
+def test_a_value_of_the_encoder_out_of_range_is_refused_by_name(field, value):
+    with pytest.raises(ValueError, match="std" if field == "normalization" else field):
+        Config.from_dict({"encoder": {"type": "resnet", field: value}})
 
 
 def test_json_that_no_other_program_could_read_is_not_written():

@@ -1,7 +1,6 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from PIL import Image, ImageFilter
 from dfjax.config import CalibrationConfig, CropConfig
 from dfjax.errors import ModelFormatError, VideoError
 from dfjax.faces.detection import FaceDetector
+from dfjax.inference.engine import score_faces
 from dfjax.predictor import Predictor, model_source
 from tests.tiny import TINY_CONFIG, tiny_detector
 from tests.videos import moving_pattern, portrait_boxes, portrait_frames, write_video
@@ -122,9 +122,9 @@ def test_a_face_is_scored_alike_whoever_else_is_in_view(two, predictor):
     """The crops of both share batches of the encoder, which must not mix them."""
     for track in two.tracks:
         crops = two.clips[track.id]
-        features = predictor._encode_crops(crops, lambda fraction, stage: None)
-        frame_logits, _ = predictor._score_clip(features, np.arange(len(crops)))
-        alone = 1 / (1 + np.exp(-frame_logits))
+        features = predictor.engine.encode(crops)
+        (logits,) = score_faces(predictor.engine, [features], [np.arange(len(crops))])
+        alone = 1 / (1 + np.exp(-logits.frame_logits))
         expected = [frame.probability_fake for frame in track.frames]
         np.testing.assert_allclose(alone, expected, atol=1e-5)
 
@@ -197,7 +197,7 @@ def test_calibration_moves_the_probability_and_keeps_the_order(one, videos, face
 def test_nothing_more_is_compiled_for_videos_of_other_shapes(face_detector, videos):
     predictor = Predictor(tiny_detector(), face_detector=face_detector)
     predictor.warm_up()
-    jitted: Any = (predictor._encode, predictor._score)
+    jitted = [vars(predictor.engine)[name] for name in ("_encode", "_score")]
     assert [function._cache_size() for function in jitted] == [1, 1]
     for name in ("one.mp4", "two.mp4", "none.mp4", "still.png", "large.mp4"):
         predictor(videos / name)

@@ -14,7 +14,7 @@ from dfjax.train_config import AugmentConfig, BlendConfig, TrainConfig
         ("learning_rate", 0.0),
         ("self_blended", 1.5),
         ("ema_decay", 1.0),
-        ("trained_stages", 6),
+        ("trained_stages", -1),
     ],
 )
 def test_values_out_of_range_are_refused_by_name(field, value):

@@ -13,10 +13,11 @@ from dfjax.config import (
 from dfjax.models.detector import Detector
 from tests.models.tiny import filled
 
+TINY_RESNET = ResNetConfig(embedding_size=8, depths=(1, 1), widths=(16, 32))
 TINY_CONFIG = Config(
     video=VideoConfig(num_frames=8),
     crops=CropConfig(image_size=32),
-    encoder=ResNetConfig(embedding_size=8, depths=(1, 1), widths=(16, 32)),
+    encoder=TINY_RESNET,
     detector=DetectorConfig(projection_size=16, hidden_size=8),
 )
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit
 
 from dfjax.config import CalibrationConfig, OperatingPoint
 from dfjax.errors import DatasetError
@@ -13,6 +12,7 @@ from dfjax.evaluation import estimates
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.scores import Scores, frame_scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, main_faces
+from dfjax.inference.probabilities import probabilities
 
 OPERATING_RATES = (0.01, 0.05)
 """False-positive rates for which a threshold is published, beside the verdict's."""
@@ -145,15 +145,15 @@ def calibrate_on(
     # A label holds for the frames of the main face only.
     frames = frame_scores(main_faces(scored), CalibrationConfig())
     frame_scale, frame_bias = fit_sigmoid(frames.logits, frames.is_fake, _alike(frames))
-    probabilities = expit(scale * videos.logits + bias)
+    fitted = probabilities(scale * videos.logits + bias)
     real_below, fake_above = thresholds(
-        probabilities, videos.is_fake, max_false_positive_rate, videos.datasets
+        fitted, videos.is_fake, max_false_positive_rate, videos.datasets
     )
     rates = sorted({*OPERATING_RATES, max_false_positive_rate})
     points = tuple(
         OperatingPoint(
             false_positive_rate=rate,
-            fake_above=_fake_above(probabilities, videos.is_fake == 1, rate, videos.datasets),
+            fake_above=_fake_above(fitted, videos.is_fake == 1, rate, videos.datasets),
         )
         for rate in rates
     )

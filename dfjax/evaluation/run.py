@@ -31,6 +31,7 @@ from dfjax.evaluation.studies.self_blended import measure_self_blended
 from dfjax.evaluation.studies.slices import slices
 from dfjax.evaluation.studies.worst_errors import mistakes
 from dfjax.faces.detection import FaceDetector
+from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from dfjax.models.locate import find_folder
 from dfjax.reporting import plots
@@ -102,7 +103,7 @@ def evaluate(
     detector = Detector.from_pretrained(folder)
     calibration = detector.config.calibration
     state = nnx.state(detector)
-    scorer = Scorer(detector)
+    scorer = Scorer(JaxEngine.for_many(detector))
     manifests = [load_manifest(source) for source in sources]
     files = _files(sources, manifests, roots) if roots else []
     if robustness is not None and not files:
@@ -114,7 +115,7 @@ def evaluate(
     def on_clip(stage: str) -> Callable[[int], None]:
         return lambda done: on_progress(stage, done, None)
 
-    scored = scorer(state, _rows(sources, split), on_clip=on_clip("Scoring"))
+    scored = scorer(_rows(sources, split), on_clip=on_clip("Scoring"))
     figures = report(scored, load_skipped(sources, split), calibration, split=split)
     data = _data(sources, manifests, split, _training_record(folder))
     result: dict[str, Any] = {
@@ -133,7 +134,7 @@ def evaluate(
         "figures": figures,
         "slices": slices(scored, calibration),
         "partial_fakes": measure_partial_fakes(
-            scorer, state, sources, split, on_clip=on_clip("Scoring partial fakes")
+            scorer, sources, split, on_clip=on_clip("Scoring partial fakes")
         ),
         "self_blended": None,
         "mistakes": mistakes(scored, calibration),
@@ -143,7 +144,6 @@ def evaluate(
     if self_blended:
         result["self_blended"] = measure_self_blended(
             scorer,
-            state,
             _rows(sources, split),
             scored,
             calibration,
@@ -154,7 +154,6 @@ def evaluate(
         result["shortcuts"] = {
             "faceless": measure_faceless(
                 scorer,
-                state,
                 _rows(sources, split),
                 detector.config.video.num_frames,
                 on_clip=on_clip("Scoring without faces"),
@@ -171,7 +170,6 @@ def evaluate(
         name = "-".join((result["model"]["fingerprint"], *(m["fingerprint"] for m in manifests)))
         distorted = DistortedScorer(
             scorer,
-            state,
             detector.config,
             FaceDetector(detector.config.faces),
             out / "distorted" / name,

@@ -7,11 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 import numpy as np
-from scipy.special import expit
 
 from dfjax.config import CalibrationConfig
 from dfjax.data.sources import LabelledVideo
 from dfjax.evaluation.scoring import ScoredClip
+from dfjax.inference.probabilities import (
+    calibrated_clip_logits,
+    calibrated_frame_logits,
+    probabilities,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,7 @@ class Scores:
     @property
     def probabilities(self) -> np.ndarray:
         """Returns `probability_fake`, float64 [N]."""
-        return expit(self.logits)
+        return probabilities(self.logits)
 
     def counts(self) -> dict[str, int]:
         """Returns how many videos there are, real and fake, of how many groups."""
@@ -62,7 +66,7 @@ def video_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -
       calibration: Its scale and bias are used.
     """
     return _highest_per_video(
-        scored, lambda clip: calibration.scale * clip.clip_logit + calibration.bias
+        scored, lambda clip: calibrated_clip_logits(clip.clip_logit, calibration)
     )
 
 
@@ -73,7 +77,7 @@ def mean_of_frames(scored: Sequence[ScoredClip], calibration: CalibrationConfig)
     """
     return _highest_per_video(
         scored,
-        lambda clip: calibration.frame_scale * clip.frame_logits.mean() + calibration.frame_bias,
+        lambda clip: calibrated_frame_logits(float(clip.frame_logits.mean()), calibration),
     )
 
 
@@ -87,8 +91,7 @@ def frame_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -
                 highest[int(index)] = max(highest.get(int(index), -np.inf), float(logit))
         rows += [clips[0]] * len(highest)
         logits += highest.values()
-    calibrated = calibration.frame_scale * np.array(logits) + calibration.frame_bias
-    return _table(rows, calibrated)
+    return _table(rows, calibrated_frame_logits(np.array(logits), calibration))
 
 
 def scores_of_files(videos: Sequence[LabelledVideo], logits: np.ndarray) -> Scores:

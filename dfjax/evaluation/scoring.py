@@ -1,25 +1,16 @@
-"""From prepared clips to logits, on all devices of this process."""
+"""From prepared clips to logits, in the batches of an engine."""
 
 import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Self
+from typing import Self
 
-import jax
 import numpy as np
-from flax import nnx
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from dfjax.augment.colour import LUMA
 from dfjax.data.prepared import ClipRow
 from dfjax.errors import DatasetError
-from dfjax.models.detector import Detector
-
-CROPS_PER_BATCH = 32
-"""Face crops that go through the encoder together, at least: a multiple of the devices."""
-
-CLIPS_PER_BATCH = 16
-"""Clips that go through the temporal part together, likewise."""
+from dfjax.inference.engine import Engine, score_faces
 
 OnClip = Callable[[int], None]
 """Called with the number of clips scored."""
@@ -89,43 +80,19 @@ class _EncodedClip:
 
 
 class Scorer:
-    """Scores clips with any weights of one detector's shape. Holds its compiled functions.
+    """Scores prepared clips with an engine."""
 
-    Two shapes are compiled, at the first clip: a batch of crops through the encoder, and a batch of
-    clips through the temporal part. A training run makes one scorer and calls it with the weights
-    of each validation.
-    """
-
-    def __init__(self, detector: Detector):
-        """Takes the shape of a detector, not its weights."""
-        self._image_size = detector.config.crops.image_size
-        self._num_frames = detector.config.video.num_frames
-        devices = jax.local_devices()
-        mesh = jax.make_mesh(
-            (len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices
-        )
-        self._crops_per_batch = _multiple(CROPS_PER_BATCH, len(devices))
-        self._clips_per_batch = _multiple(CLIPS_PER_BATCH, len(devices))
-        self._replicated = NamedSharding(mesh, PartitionSpec())
-        split = NamedSharding(mesh, PartitionSpec("data"))
-        graph, _ = nnx.split(detector)
-        self._encode = jax.jit(
-            lambda state, images: nnx.merge(graph, state).encode(images),
-            in_shardings=(self._replicated, split),
-        )
-        self._score = jax.jit(
-            lambda state, features, mask: nnx.merge(graph, state).score_features(features, mask),
-            in_shardings=(self._replicated, split, split),
-        )
+    def __init__(self, engine: Engine):
+        self._engine = engine
 
     def __call__(
-        self, state: Any, rows: Iterable[ClipRow], *, on_clip: OnClip | None = None
+        self, rows: Iterable[ClipRow], *, on_clip: OnClip | None = None
     ) -> list[ScoredClip]:
         """Returns the clips of `iterate` as a list."""
-        return list(self.iterate(state, rows, on_clip=on_clip))
+        return list(self.iterate(rows, on_clip=on_clip))
 
     def iterate(
-        self, state: Any, rows: Iterable[ClipRow], *, on_clip: OnClip | None = None
+        self, rows: Iterable[ClipRow], *, on_clip: OnClip | None = None
     ) -> Iterator[ScoredClip]:
         """Yields the rows' clips with their logits, in order.
 
@@ -134,7 +101,6 @@ class Scorer:
         for rounding.
 
         Args:
-          state: All variables of the detector, as `nnx.state` gives them.
           rows: Prepared clips.
           on_clip: Told how far the run is.
 
@@ -142,24 +108,24 @@ class Scorer:
           DatasetError: A clip has crops of another size, or more frames, than the detector's config
             says.
         """
-        state = jax.device_put(state, self._replicated)
         waiting: list[_EncodedClip] = []
         num_scored = 0
-        for clip in self._encoded(state, rows):
+        for clip in self._encoded(rows):
             waiting.append(clip)
-            if len(waiting) == self._clips_per_batch:
-                yield from self._with_logits(state, waiting)
+            if len(waiting) == self._engine.clips_per_batch:
+                yield from self._with_logits(waiting)
                 num_scored += len(waiting)
                 waiting = []
                 if on_clip is not None:
                     on_clip(num_scored)
         if waiting:
-            yield from self._with_logits(state, waiting)
+            yield from self._with_logits(waiting)
             if on_clip is not None:
                 on_clip(num_scored + len(waiting))
 
-    def _encoded(self, state: Any, rows: Iterable[ClipRow]) -> Iterator[_EncodedClip]:
+    def _encoded(self, rows: Iterable[ClipRow]) -> Iterator[_EncodedClip]:
         """Yields the rows with the features of their crops, in order."""
+        at_once = self._engine.crops_per_batch
         crops: list[np.ndarray] = []  # that wait for a full batch
         features: list[np.ndarray] = []  # of clips that are not encoded to their end
         waiting: collections.deque[tuple[ClipRow, Look]] = collections.deque()
@@ -177,16 +143,17 @@ class Scorer:
             # A copy of no pixels: a slice would keep all of them alive.
             bare = dataclasses.replace(row, frames=row.frames[:0].copy())
             waiting.append((bare, Look.of(row.frames)))
-            while len(crops) >= self._crops_per_batch:
-                features.extend(self._encode_batch(state, crops[: self._crops_per_batch]))
-                del crops[: self._crops_per_batch]
+            while len(crops) >= at_once:
+                features.extend(self._engine.encode(np.stack(crops[:at_once])))
+                del crops[:at_once]
             yield from finished()
         if crops:
-            features.extend(self._encode_batch(state, crops))
+            features.extend(self._engine.encode(np.stack(crops)))
         yield from finished()
 
     def _check(self, row: ClipRow) -> None:
-        size, num_frames = self._image_size, self._num_frames
+        config = self._engine.config
+        size, num_frames = config.crops.image_size, config.video.num_frames
         if row.frames.shape[1:] != (size, size, 3):
             height, width = row.frames.shape[1:3]
             raise DatasetError(
@@ -200,39 +167,17 @@ class Scorer:
                 f"at most {num_frames}. Prepare the data set with --num-frames {num_frames}."
             )
 
-    def _encode_batch(self, state: Any, crops: Sequence[np.ndarray]) -> np.ndarray:
-        """Returns the features of at most a batch of crops, float32 [n, C]."""
-        size = self._image_size
-        batch = np.zeros((self._crops_per_batch, size, size, 3), np.uint8)
-        batch[: len(crops)] = crops
-        return np.asarray(self._encode(state, batch))[: len(crops)]
-
-    def _with_logits(self, state: Any, clips: Sequence[_EncodedClip]) -> Iterator[ScoredClip]:
-        """Yields at most a batch of clips with their logits."""
-        shape = (self._clips_per_batch, self._num_frames)
-        features = np.zeros((*shape, clips[0].features.shape[1]), np.float32)
-        frame_mask = np.zeros(shape, bool)
-        for place, clip in enumerate(clips):
-            features[place, clip.row.frame_indices] = clip.features
-            frame_mask[place, clip.row.frame_indices] = True
-        output = self._score(state, features, frame_mask)
-        frame_logits = np.asarray(output.frame_logits, np.float64)
-        clip_logits = np.asarray(output.clip_logits, np.float64)
-        for place, clip in enumerate(clips):
+    def _with_logits(self, clips: Sequence[_EncodedClip]) -> Iterator[ScoredClip]:
+        """Yields clips with their logits."""
+        scored = score_faces(
+            self._engine,
+            [clip.features for clip in clips],
+            [clip.row.frame_indices for clip in clips],
+        )
+        for clip, logits in zip(clips, scored, strict=True):
             yield ScoredClip(
                 row=clip.row,
                 look=clip.look,
-                frame_logits=frame_logits[place, clip.row.frame_indices],
-                clip_logit=float(clip_logits[place]),
+                frame_logits=logits.frame_logits.astype(np.float64),
+                clip_logit=logits.clip_logit,
             )
-
-
-def score_clips(
-    detector: Detector, rows: Iterable[ClipRow], *, on_clip: OnClip | None = None
-) -> list[ScoredClip]:
-    """Returns the rows' clips with the detector's logits, in order; see `Scorer.iterate`."""
-    return Scorer(detector)(nnx.state(detector), rows, on_clip=on_clip)
-
-
-def _multiple(least: int, of: int) -> int:
-    return -(-least // of) * of

@@ -16,21 +16,25 @@ def to_squares(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([centres - halves, centres + halves], axis=1)
 
 
-def overlaps(boxes: np.ndarray, *, of_smaller: bool = False) -> np.ndarray:
-    """Returns how much each pair of boxes overlaps, as [N,N] in [0, 1].
+def overlaps(
+    boxes: np.ndarray, others: np.ndarray | None = None, *, of_smaller: bool = False
+) -> np.ndarray:
+    """Returns how much each box overlaps each of the others, as [N,M] in [0, 1].
 
     Args:
       boxes: [N,4]; one without area overlaps nothing.
+      others: [M,4]; None: the boxes themselves.
       of_smaller: The intersection over the smaller area, not over the union.
     """
-    corner = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    sizes = np.maximum(corner - np.maximum(boxes[:, None, :2], boxes[None, :, :2]), 0)
+    others = boxes if others is None else others
+    corner = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    sizes = np.maximum(corner - np.maximum(boxes[:, None, :2], others[None, :, :2]), 0)
     shared = sizes[..., 0] * sizes[..., 1]
-    areas = np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=1)
+    areas, other_areas = (np.maximum(b[:, 2:] - b[:, :2], 0).prod(axis=1) for b in (boxes, others))
     if of_smaller:
-        whole = np.minimum(areas[:, None], areas[None, :])
+        whole = np.minimum(areas[:, None], other_areas[None, :])
     else:
-        whole = areas[:, None] + areas[None, :] - shared
+        whole = areas[:, None] + other_areas[None, :] - shared
     return np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
 
 

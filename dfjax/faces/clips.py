@@ -1,12 +1,12 @@
-"""From a file to face clips: the first half of the road, shared by training and the app.
+"""From a file, or from frames, to face clips: the first half of the road, for training and the app.
 
-Both call this one function, so a crop that the app scores is bit for bit the crop that a training
-set prepared from the same file holds.
+Both call these functions, so a crop that the app scores is bit for bit the crop that a training set
+prepared from the same file holds.
 """
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 
 import numpy as np
@@ -37,7 +37,7 @@ class FaceClip:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FaceClips:
-    """All that is read from one file."""
+    """The faces of some frames: all that is read from one file, or was handed over."""
 
     info: VideoInfo
     timestamps: np.ndarray  # float64 [T], seconds, of the sampled frames
@@ -54,11 +54,7 @@ def read_face_clips(
     *,
     on_progress: OnProgress | None = None,
 ) -> FaceClips:
-    """Samples a video, finds and follows its faces, and crops them.
-
-    A face with less than `config.crops.min_detail` is left out where another one has more: nobody
-    can say of a blurred figure in the background whether it was manipulated, and it must not decide
-    what is said of the video. Where all are blurred, all are kept.
+    """Samples a video, finds and follows its faces, and crops them; see `face_clips`.
 
     Args:
       path: A video or a still picture; a still gives clips of one frame.
@@ -77,14 +73,56 @@ def read_face_clips(
         timestamps.append(timestamp)
         frames.append(frame)
         report(0.4 * min(1.0, len(frames) / config.video.num_frames), "Reading the video")
-    times = np.array(timestamps, np.float64)
     decoded = time.perf_counter()
+    found = face_clips(
+        frames,
+        np.array(timestamps, np.float64),
+        config,
+        face_detector,
+        info=info,
+        on_progress=lambda fraction, stage: report(0.4 + 0.6 * fraction, stage),
+    )
+    return dataclasses.replace(found, decode_seconds=decoded - started)
 
+
+def face_clips(
+    frames: Sequence[np.ndarray],
+    timestamps: np.ndarray,
+    config: Config,
+    face_detector: FaceDetector,
+    *,
+    info: VideoInfo | None = None,
+    on_progress: OnProgress | None = None,
+) -> FaceClips:
+    """Finds and follows the faces of frames that are in memory, and crops them.
+
+    A face with less than `config.crops.min_detail` is left out where another one has more: nobody
+    can say of a blurred figure in the background whether it was manipulated, and it must not decide
+    what is said of the video. Where all are blurred, all are kept.
+
+    Args:
+      frames: T frames, uint8 [H, W, 3] RGB, all of one size; at least one.
+      timestamps: float [T], seconds, increasing.
+      config: Its parts `faces`, `tracks` and `crops` are used.
+      face_detector: Made from `config.faces`.
+      info: The video that they are from; boxes are given in its pixels. None: it is described by
+        the frames themselves.
+      on_progress: Told how far this function is.
+
+    Raises:
+      ValueError: There are no frames, they differ in size or are no pictures, or the times do not
+        fit them.
+    """
+    _check_frames(frames, timestamps)
+    report = on_progress or (lambda fraction, stage: None)
+    started = time.perf_counter()
+    times = np.asarray(timestamps, np.float64)
     faces = []
     for start in range(0, len(frames), FACE_BATCH):
         faces += face_detector.detect(frames[start : start + FACE_BATCH])
-        report(0.4 + 0.5 * len(faces) / len(frames), "Looking for faces")
+        report(0.9 * len(faces) / len(frames), "Looking for faces")
     height, width = frames[0].shape[:2]
+    info = info or _info_of_frames(times, height, width)
     # A large frame was scaled down while decoding; a box is told in the pixels that a viewer sees.
     scale = np.array([info.width / width, info.height / height] * 2)
     limits = np.array([info.width, info.height] * 2)
@@ -108,7 +146,40 @@ def read_face_clips(
         info=info,
         timestamps=times,
         clips=tuple(clear),
-        decode_seconds=decoded - started,
-        face_seconds=time.perf_counter() - decoded,
+        decode_seconds=0.0,
+        face_seconds=time.perf_counter() - started,
         num_blurred=len(clips) - len(clear),
+    )
+
+
+def _check_frames(frames: Sequence[np.ndarray], timestamps: np.ndarray) -> None:
+    if len(frames) == 0:
+        raise ValueError("There are no frames; at least one is needed.")
+    if np.shape(timestamps) != (len(frames),):
+        raise ValueError(
+            f"{len(frames)} frames came with timestamps of shape {list(np.shape(timestamps))}; "
+            "give one time, in seconds, for each frame."
+        )
+    if not np.isfinite(timestamps).all() or np.any(np.diff(timestamps) <= 0):
+        raise ValueError("timestamps must be finite and increase from frame to frame.")
+    for index, frame in enumerate(frames):
+        if np.shape(frame) != np.shape(frames[0]):
+            raise ValueError(
+                f"Frame {index} has shape {list(np.shape(frame))}, and the first one "
+                f"{list(np.shape(frames[0]))}. All frames of a video must have one size."
+            )
+
+
+def _info_of_frames(times: np.ndarray, height: int, width: int) -> VideoInfo:
+    """Returns what frames say of the video that they are from; the last one lasts as the others."""
+    spacing = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    return VideoInfo(
+        name="frames",
+        duration=float(times[-1] - times[0] + spacing),
+        fps=1 / spacing if spacing else 0.0,
+        width=width,
+        height=height,
+        is_still=len(times) == 1,
+        container="frames",
+        codec="frames",
     )

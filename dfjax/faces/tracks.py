@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from dfjax.config import TrackConfig
+from dfjax.faces.boxes import overlaps, suppress
 
 if TYPE_CHECKING:  # at run time it would import jax, which linking does not need
     from dfjax.faces.detection import Faces
@@ -90,19 +91,7 @@ def link_faces(
     sightings = _gather(faces, timestamps)
     tracks: list[list[int]] = []  # rows of `sightings`
     for frame_index in np.unique(sightings.frame_indices):
-        rows = np.flatnonzero(sightings.frame_indices == frame_index)
-        open_tracks = [
-            track
-            for track in tracks
-            if frame_index - sightings.frame_indices[track[-1]] <= config.max_gap + 1
-        ]
-        partners = _assign(sightings, open_tracks, rows, config)
-        for row, track in zip(rows.tolist(), partners, strict=True):
-            if track is None:
-                tracks.append([row])
-            else:
-                track.append(row)
-
+        _extend(tracks, sightings, int(frame_index), config)
     tracks = _select(sightings, tracks, timestamps, config)
     first = [(sightings.frame_indices[t[0]], *sightings.boxes_xyxy[t[0]]) for t in tracks]
     ordered = [tracks[i] for i in sorted(range(len(tracks)), key=first.__getitem__)]
@@ -126,13 +115,9 @@ def _gather(faces: Sequence["Faces"], timestamps: np.ndarray) -> _Sightings:
         frame_confidences = np.asarray(found.confidences, np.float32)
         order = np.lexsort((*frame_boxes.T, -frame_confidences))
         order = order[np.all(frame_boxes[order, :2] < frame_boxes[order, 2:], axis=1)]
-        covered = _intersections(frame_boxes[order], frame_boxes[order])
-        areas = np.diagonal(covered)
-        covered = covered / np.minimum(areas[:, None], areas[None, :])
-        kept: list[int] = []
-        for i in range(len(order)):
-            if not np.any(covered[i, kept] > _DUPLICATE_OVERLAP):
-                kept.append(i)
+        kept = suppress(
+            frame_boxes[order], frame_confidences[order], _DUPLICATE_OVERLAP, of_smaller=True
+        )
         order = order[kept]
         frame_indices.append(np.full(len(order), frame_index, np.int64))
         boxes.append(frame_boxes[order])
@@ -149,6 +134,27 @@ def _gather(faces: Sequence["Faces"], timestamps: np.ndarray) -> _Sightings:
         centres=(all_boxes[:, :2] + all_boxes[:, 2:]) / 2,
         sides=np.sqrt(np.prod(all_boxes[:, 2:] - all_boxes[:, :2], axis=-1)),
     )
+
+
+def _extend(
+    tracks: list[list[int]], sightings: _Sightings, frame_index: int, config: TrackConfig
+) -> None:
+    """Goes on with the tracks, or begins new ones, by the faces of one frame.
+
+    It looks only at this frame and those before it, so live frames can be linked as they come.
+    """
+    rows = np.flatnonzero(sightings.frame_indices == frame_index)
+    open_tracks = [
+        track
+        for track in tracks
+        if frame_index - sightings.frame_indices[track[-1]] <= config.max_gap + 1
+    ]
+    partners = _assign(sightings, open_tracks, rows, config)
+    for row, track in zip(rows.tolist(), partners, strict=True):
+        if track is None:
+            tracks.append([row])
+        else:
+            track.append(row)
 
 
 def _assign(
@@ -176,12 +182,12 @@ def _assign(
     most_resized = max(np.log(config.max_size_ratio), 1e-6)
     cost = moved + np.square(resized / most_resized)
 
-    overlaps = np.maximum(
-        _overlaps(boxes[last], boxes[rows]),
-        _overlaps(boxes[last] + np.tile(shifts, 2), boxes[rows]),
+    overlap = np.maximum(
+        overlaps(boxes[last], boxes[rows]),
+        overlaps(boxes[last] + np.tile(shifts, 2), boxes[rows]),
     )
     near = np.minimum(from_last, from_predicted) <= reach[:, None]
-    allowed = near | ((overlaps > 0) & (overlaps >= config.min_overlap))
+    allowed = near | ((overlap > 0) & (overlap >= config.min_overlap))
     cost = np.where(allowed, np.minimum(cost, _NO_MATCH), _NO_MATCH)
     for i, j in zip(*linear_sum_assignment(cost), strict=True):
         if cost[i, j] < _NO_MATCH:
@@ -223,18 +229,3 @@ def _select(
     sides = sightings.sides
     kept.sort(key=lambda track: (-sides[track].sum(), track[0]))
     return kept[: config.max_tracks]
-
-
-def _intersections(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Returns the area shared by each of `boxes` [N, 4] with each of `others` [M, 4]: [N, M]."""
-    top_left = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    bottom_right = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    return np.prod(np.maximum(bottom_right - top_left, 0.0), axis=-1)
-
-
-def _overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Returns intersection over union of each of `boxes` [N, 4] with each of `others`: [N, M]."""
-    shared = _intersections(boxes, others)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1)
-    other_areas = np.prod(others[:, 2:] - others[:, :2], axis=-1)
-    return shared / (areas[:, None] + other_areas[None, :] - shared)

@@ -5,8 +5,6 @@ import re
 import shutil
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from huggingface_hub import ModelCard
@@ -14,6 +12,7 @@ from huggingface_hub import ModelCard
 from dfjax.errors import HubError
 from dfjax.evaluation.run import fingerprint
 from dfjax.hub.folder import copy_known_files, read_front_matter, require
+from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from dfjax.reporting.card import EVALUATION_FILE, MODEL_ID_PLACEHOLDER, PICTURES, model_card
 
@@ -115,11 +114,10 @@ def check_model_folder(folder: Path) -> None:
             f"this model is for {_PIPELINE_TAG!r}."
         )
     detector = Detector.from_pretrained(folder)
+    engine = JaxEngine(detector)
     size = detector.config.crops.image_size
-    clips = np.random.default_rng(0).integers(0, 256, (1, 2, size, size, 3), np.uint8)
-    graph, state = nnx.split(detector)
-    score = jax.jit(lambda state, *inputs: nnx.merge(graph, state)(*inputs))
-    output = score(state, jnp.asarray(clips), jnp.ones((1, 2), bool))
+    crops = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
+    output = engine.score(engine.encode(crops)[None], np.ones((1, 2), bool))
     if not (np.isfinite(output.clip_logits).all() and np.isfinite(output.frame_logits).all()):
         raise HubError(
             "The model's logits are not finite: its weights are damaged, or training diverged. "

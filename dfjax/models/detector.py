@@ -1,7 +1,8 @@
 """The detector: face crops of a clip in, a logit per frame and one for the clip out."""
 
 import os
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -9,34 +10,37 @@ import numpy as np
 from flax import nnx
 
 from dfjax.config import Config
-from dfjax.models import pretrained, weights
-from dfjax.models.encoders.resnet import ResNet
+from dfjax.models import pretrained, tensors
+from dfjax.models.encoders import Encoder, make_encoder
+from dfjax.models.encoders.base import encoder_class
 from dfjax.models.locate import find_folder
-from dfjax.models.temporal import DetectorOutput, TemporalModel
+from dfjax.models.output import DetectorOutput
+from dfjax.models.temporal import TemporalModel
+from dfjax.models.tensors import PublishedTensor, VariablePath
 
 Array = jax.Array | np.ndarray
 
 
 class Detector(nnx.Module):
-    """ResNet per frame, then LSTM over the frames of a clip.
+    """An encoder per frame, then an LSTM over the frames of a clip.
 
     `encode` and `score_features` are the two halves of `__call__`. With a frozen encoder the first
     can be run once for a data set and the second trained on what it gave.
     """
 
-    def __init__(self, config: Config, *, rngs: nnx.Rngs, encoder: ResNet | None = None):
+    def __init__(self, config: Config, *, rngs: nnx.Rngs, encoder: Encoder | None = None):
         """Makes a detector with fresh weights.
 
         Args:
           config: Everything that is published with the weights.
           rngs: Draws the initial weights.
-          encoder: One with pretrained weights, as `load_resnet` gives; None makes a fresh one.
+          encoder: One with pretrained weights, as `load_encoder` gives; None makes a fresh one.
 
         Raises:
           ValueError: `encoder` has another shape than `config.encoder`.
         """
         if encoder is None:
-            encoder = ResNet(config.encoder, rngs=rngs)
+            encoder = make_encoder(config.encoder, rngs=rngs)
         elif encoder.config != config.encoder:
             raise ValueError(
                 f"the encoder's config is {encoder.config}, but the detector's says "
@@ -44,7 +48,7 @@ class Detector(nnx.Module):
             )
         self.config = config
         self.encoder = encoder
-        self.temporal = TemporalModel(config.encoder.widths[-1], config.detector, rngs=rngs)
+        self.temporal = TemporalModel(encoder.num_features, config.detector, rngs=rngs)
 
     def encode(
         self,
@@ -58,28 +62,39 @@ class Detector(nnx.Module):
 
         Args:
           images: [N,S,S,3], RGB, uint8 or float in [0, 255]; S is `config.crops.image_size`.
-          use_running_average: As in `ResNet.__call__`.
-          image_mask: As in `ResNet.__call__`.
-          frozen_stages: As in `ResNet.__call__`.
+          use_running_average: As in `Encoder.feature_map`.
+          image_mask: As in `Encoder.feature_map`.
+          frozen_stages: As in `Encoder.feature_map`.
 
         Raises:
           ValueError: `images` has another shape.
         """
+        return self.encoder(
+            self._normalized(images),
+            use_running_average=use_running_average,
+            image_mask=None if image_mask is None else jnp.asarray(image_mask),
+            frozen_stages=frozen_stages,
+        )
+
+    def feature_map(self, images: Array) -> jax.Array:
+        """Returns the features of places in face crops, [N,h,w,C], in the encoder's compute dtype.
+
+        Args:
+          images: As for `encode`.
+
+        Raises:
+          ValueError: As for `encode`.
+        """
+        return self.encoder.feature_map(self._normalized(images))
+
+    def _normalized(self, images: Array) -> jax.Array:
         size = self.config.crops.image_size
         if images.shape[1:] != (size, size, 3):
             raise ValueError(
                 f"images has shape {images.shape}; [N,{size},{size},3] is needed, "
                 "as in the model's config.crops.image_size."
             )
-        mean = jnp.asarray(self.config.normalization.mean, jnp.float32).reshape(1, 1, 1, 3)
-        std = jnp.asarray(self.config.normalization.std, jnp.float32).reshape(1, 1, 1, 3)
-        normalized = (jnp.asarray(images, jnp.float32) / 255 - mean) / std
-        return self.encoder(
-            normalized,
-            use_running_average=use_running_average,
-            image_mask=None if image_mask is None else jnp.asarray(image_mask),
-            frozen_stages=frozen_stages,
-        )
+        return self.encoder.normalize(images)
 
     def score_features(
         self, features: Array, frame_mask: Array, *, key: jax.Array | None = None
@@ -97,7 +112,7 @@ class Detector(nnx.Module):
         Raises:
           ValueError: The shapes do not go together, or the mask is not boolean.
         """
-        num_features = self.config.encoder.widths[-1]
+        num_features = self.encoder.num_features
         if features.ndim != 3 or features.shape[2] != num_features:
             raise ValueError(
                 f"features has shape {features.shape}; [B,T,{num_features}] is needed."
@@ -119,7 +134,7 @@ class Detector(nnx.Module):
           clips: [B,T,S,S,3], RGB, uint8 or float in [0, 255]; S is `config.crops.image_size`.
           frame_mask: bool [B,T], True where the frame is present.
           use_running_average: False trains the encoder with the batch's own statistics, those of
-            the frames that are present; see `ResNet.__call__`.
+            the frames that are present; see `Encoder.feature_map`.
           key: As in `score_features`.
 
         Raises:
@@ -158,7 +173,7 @@ class Detector(nnx.Module):
         """
         pretrained.write_model(
             folder,
-            weights.to_tensors(self, _file_name),
+            tensors.to_tensors(self, _published_by(type(self.encoder))),
             self.config,
             dtype=dtype,
             max_shard_size=max_shard_size,
@@ -180,10 +195,10 @@ class Detector(nnx.Module):
         """
         folder = find_folder(folder_or_repo_id, revision=revision)
         config = pretrained.read_config(folder)
-        return weights.build(
+        return tensors.build(
             lambda rngs: cls(config, rngs=rngs),
             pretrained.read_tensors(folder),
-            _file_name,
+            _published_by(encoder_class(config.encoder)),
             where=str(folder_or_repo_id),
         )
 
@@ -196,12 +211,17 @@ def _check_mask(frame_mask: Array, shape: tuple[int, ...]) -> None:
         )
 
 
-def _file_name(path: tuple[Any, ...]) -> str:
-    """Returns the name in the file of the variable at `path`.
+def _published_by(encoder: type[Encoder]) -> Callable[[VariablePath], PublishedTensor]:
+    """Returns what says how a detector's variables are called in its files.
 
-    The encoder keeps the names and the layout of `microsoft/resnet-50` behind the prefix
+    The encoder keeps the names and the layout of its own published files behind the prefix
     "encoder.": a frozen encoder stays byte for byte what its source was, and torch can read it.
     """
-    if path[0] == "encoder":
-        return f"encoder.{weights.published_name(path[1:])}"
-    return ".".join(str(part) for part in path)
+
+    def published(path: VariablePath) -> PublishedTensor:
+        if path[0] == "encoder":
+            tensor = encoder.published(path[1:])
+            return tensor._replace(name=f"encoder.{tensor.name}")
+        return PublishedTensor(".".join(map(str, path)))
+
+    return published

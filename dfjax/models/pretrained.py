@@ -19,7 +19,7 @@ from huggingface_hub import split_state_dict_into_shards_factory
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from dfjax.config import ID2LABEL, SCHEMA_VERSION, Config, dumps
+from dfjax.config import ID2LABEL, SCHEMA_VERSION, Config, ResNetConfig, dumps
 from dfjax.errors import ModelFormatError
 from dfjax.version import __version__
 
@@ -89,10 +89,25 @@ def read_config(folder: Path) -> Config:
                 "real videos fake."
             )
     values.pop("architectures", None)
+    if schema_version == 1:
+        values = _from_schema_1(values)
     try:
         return Config.from_dict(values)
     except ValueError as error:
         raise ModelFormatError(f"{where} cannot be used: {error}") from error
+
+
+def _from_schema_1(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of the first layout in that of today.
+
+    There was one type of encoder, and its pixel statistics stood outside of it.
+    """
+    upgraded = {name: value for name, value in values.items() if name != "normalization"}
+    encoder = values.get("encoder", {})
+    if isinstance(encoder, Mapping):
+        moved = {name: values[name] for name in ("normalization",) if name in values}
+        upgraded["encoder"] = {"type": ResNetConfig.type, **encoder, **moved}
+    return upgraded
 
 
 def read_tensors(folder: Path) -> dict[str, np.ndarray]:
@@ -245,6 +260,6 @@ def _preprocessor(config: Config) -> dict[str, Any]:
         "do_rescale": True,
         "rescale_factor": 1 / 255,
         "do_normalize": True,
-        "image_mean": list(config.normalization.mean),
-        "image_std": list(config.normalization.std),
+        "image_mean": list(config.encoder.normalization.mean),
+        "image_std": list(config.encoder.normalization.std),
     }

@@ -1,22 +1,16 @@
 """What follows the encoder: projection, a logit per frame, and an LSTM that corrects their mean."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from dfjax.config import DetectorConfig
+from dfjax.models.output import DetectorOutput
 
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class DetectorOutput:
-    """Logits of a batch of clips; positive means fake."""
-
-    frame_logits: jax.Array  # float32 [B,T]; 0 where the frame is absent
-    clip_logits: jax.Array  # float32 [B]
+jax.tree_util.register_dataclass(
+    DetectorOutput, data_fields=["frame_logits", "clip_logits"], meta_fields=[]
+)
 
 
 class LSTM(nnx.Module):

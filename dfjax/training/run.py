@@ -25,7 +25,8 @@ from dfjax.errors import DatasetError, TrainingError
 from dfjax.evaluation.calibration import calibrate_on, correction_share, with_correction
 from dfjax.evaluation.figures import report
 from dfjax.evaluation.scores import compression_name
-from dfjax.evaluation.scoring import ScoredClip, Scorer
+from dfjax.evaluation.scoring import ScoredClip
+from dfjax.inference.jax_engine import JaxEngine
 from dfjax.train_config import TrainConfig
 from dfjax.training.loader import Loader
 from dfjax.training.loop import OnStep, Trainer
@@ -131,7 +132,7 @@ def run(
     replicated = NamedSharding(mesh, PartitionSpec())
     parts = ModelParts.of(detector, train_config)
     parts = dataclasses.replace(parts, frozen=jax.device_put(parts.frozen, replicated))
-    optimizer = make_optimizer(train_config, parts.num_stages)
+    optimizer = make_optimizer(train_config, parts)
     state = jax.device_put(parts.initial_state(optimizer), replicated)
     loader = Loader(
         store,
@@ -140,7 +141,7 @@ def run(
         image_size=config.crops.image_size,
         workers=options.workers or os.cpu_count() or 1,
     )
-    validation = Validation(measured, Scorer(detector))
+    validation = Validation(measured, JaxEngine.for_many(detector))
     with contextlib.ExitStack() as stack:
         saves = stack.enter_context(Saves(out / "saves"))
         if saves.last_step is not None:

@@ -12,9 +12,9 @@ from flax import nnx
 from dfjax.config import Config, to_json_value
 from dfjax.errors import TrainingError
 from dfjax.models.detector import Detector
+from dfjax.models.encoders import load_encoder
 from dfjax.models.locate import find_folder
 from dfjax.models.pretrained import MODEL_TYPE, read_json
-from dfjax.models.weights import load_resnet
 
 RECORD_FILE = "training.json"
 """In the checkpoint: what it was trained on and how, and what it reaches on validation."""
@@ -54,7 +54,7 @@ def start(
             "one encoder, or one or more detectors."
         )
     if not are_detectors[0]:
-        encoder = load_resnet(weights[0])
+        encoder = load_encoder(weights[0])
         config = dataclasses.replace(config, encoder=encoder.config)
         return Detector(config, rngs=nnx.Rngs(seed), encoder=encoder), []
     detectors = [

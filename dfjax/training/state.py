@@ -1,6 +1,7 @@
 """What a training run changes, what it leaves alone, and the optimizer between the two."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,7 +9,9 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from dfjax.errors import TrainingError
 from dfjax.models.detector import Detector
+from dfjax.models.tensors import VariablePath
 from dfjax.train_config import TrainConfig
 
 
@@ -32,15 +35,36 @@ class ModelParts:
     params: Any  # those that are trained
     batch_stats: Any
     frozen: Any  # the rest
-    num_stages: int  # of the encoder, the stem counted
+    num_stages: int  # of the encoder
+    stages_below_heads: Callable[[VariablePath], int]
+    """From a variable's path: 0 for what follows the encoder, 1 for its last stage, and so on."""
 
     @classmethod
     def of(cls, detector: Detector, config: TrainConfig) -> "ModelParts":
-        """Returns the parts, as `config.trained_stages` draws the line."""
-        num_stages = 1 + len(detector.config.encoder.depths)  # the stem is one too
+        """Returns the parts, as `config.trained_stages` draws the line.
 
-        def is_trained(path: tuple[Any, ...], value: Any) -> bool:
-            stages = stages_from_heads(path, num_stages)
+        Raises:
+          TrainingError: The encoder has fewer stages than are to be trained.
+        """
+        num_stages = detector.encoder.num_stages
+        if config.trained_stages > num_stages:
+            raise TrainingError(
+                f"--trained-stages is {config.trained_stages}; this encoder "
+                f"({detector.config.encoder.type}) has {num_stages}. Use 0 to {num_stages}."
+            )
+
+        def stages_below_heads(path: VariablePath) -> int:
+            match path:
+                case ("encoder", *inner):
+                    return num_stages - detector.encoder.stage_of(tuple(inner))
+                case ("temporal", *_):
+                    return 0
+                case _:
+                    # Taken for a head, it would be trained at the full rate whatever is frozen.
+                    raise ValueError(f"a detector has no variable {path}.")
+
+        def is_trained(path: VariablePath, value: Any) -> bool:
+            stages = stages_below_heads(path)
             return isinstance(value, nnx.Param) and stages <= config.trained_stages
 
         _, params, batch_stats, frozen = nnx.split(detector, is_trained, nnx.BatchStat, ...)
@@ -49,7 +73,7 @@ class ModelParts:
         # Traced for its structure alone: what is trained in bfloat16 is published in float32.
         abstract = nnx.eval_shape(lambda: Detector(twin, rngs=nnx.Rngs(0)))
         graph, *_ = nnx.split(abstract, is_trained, nnx.BatchStat, ...)
-        return cls(graph, params, batch_stats, frozen, num_stages)
+        return cls(graph, params, batch_stats, frozen, num_stages, stages_below_heads)
 
     def initial_state(self, optimizer: optax.GradientTransformation) -> TrainState:
         """Returns the state before the first step, in arrays of its own: a step donates them."""
@@ -60,25 +84,6 @@ class ModelParts:
             opt_state=optimizer.init(self.params),
             ema_params=jax.tree.map(jnp.copy, self.params),
         )
-
-
-def stages_from_heads(path: tuple[Any, ...], num_stages: int) -> int:
-    """Returns how deep below the heads a variable is: 1 for the encoder's last stage, and so on.
-
-    Args:
-      path: Of the variable in the detector.
-      num_stages: Of the encoder, the stem counted: that is the depth of the stem.
-
-    Returns:
-      0 for all that follows the encoder.
-    """
-    match path:
-        case ("encoder", "embedder", *_):
-            return num_stages
-        case ("encoder", "stages", stage, *_):
-            return num_stages - 1 - int(stage)
-        case _:
-            return 0
 
 
 def learning_rate(config: TrainConfig) -> optax.Schedule:
@@ -97,7 +102,7 @@ def augmented_share(config: TrainConfig) -> optax.Schedule:
     return optax.linear_schedule(first, config.augmented, max(0, config.augment_ramp - 1))
 
 
-def make_optimizer(config: TrainConfig, num_stages: int) -> optax.GradientTransformation:
+def make_optimizer(config: TrainConfig, parts: ModelParts) -> optax.GradientTransformation:
     """Returns AdamW with clipped gradients and a learning rate of its own for every stage.
 
     What follows the encoder learns at the full rate, the last stage at `layer_decay` of it, the one
@@ -105,7 +110,7 @@ def make_optimizer(config: TrainConfig, num_stages: int) -> optax.GradientTransf
 
     Args:
       config: Rates and their course.
-      num_stages: Of the encoder, as in `ModelParts`.
+      parts: Of the detector; they know which stage a variable is in.
     """
 
     def scale_by_stage(updates: Any, params: Any = None) -> Any:
@@ -114,7 +119,7 @@ def make_optimizer(config: TrainConfig, num_stages: int) -> optax.GradientTransf
             [
                 (path, variable.replace(variable[...] * config.layer_decay**stages))
                 for path, variable in nnx.to_flat_state(updates)
-                for stages in [stages_from_heads(path, num_stages)]
+                for stages in [parts.stages_below_heads(path)]
             ]
         )
 

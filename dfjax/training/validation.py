@@ -14,6 +14,7 @@ from dfjax.config import CalibrationConfig
 from dfjax.data.prepared import read_clips
 from dfjax.evaluation.scores import Scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, Scorer
+from dfjax.inference.jax_engine import JaxEngine
 
 SPLIT = "validation"
 
@@ -21,14 +22,14 @@ SPLIT = "validation"
 class Validation:
     """The validation clips of some prepared data sets, and what scores them."""
 
-    def __init__(self, sources: Sequence[str], scorer: Scorer):
+    def __init__(self, sources: Sequence[str], engine: JaxEngine):
         """Takes the data sets.
 
         Args:
           sources: As for `open_rows`; each has the split "validation".
-          scorer: For the shape of the detector.
+          engine: Of the shape of the detector; its weights are replaced.
         """
-        self._sources, self._scorer = sources, scorer
+        self._sources, self._engine = sources, engine
 
     def score(self, variables: Any) -> list[ScoredClip]:
         """Returns all clips with their logits, in the same order in every process.
@@ -40,7 +41,8 @@ class Validation:
             variables = jax.tree.map(np.asarray, variables)
         rows = itertools.chain.from_iterable(read_clips(s, SPLIT) for s in self._sources)
         mine = itertools.islice(rows, jax.process_index(), None, jax.process_count())
-        scored = self._scorer(variables, mine)
+        self._engine.load(variables)
+        scored = Scorer(self._engine)(mine)
         return scored if jax.process_count() == 1 else interleave(_gather(scored))
 
 

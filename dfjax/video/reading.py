@@ -117,6 +117,28 @@ def sample_timestamps(duration: float, num_frames: int) -> np.ndarray:
     return np.arange(num_frames) * (duration / num_frames)
 
 
+def spread_evenly(timestamps: np.ndarray, num_frames: int) -> np.ndarray:
+    """Returns which of the frames of a video are sampled, when all of them are at hand.
+
+    They are those that `read_frames` gives of a file with the same frames: for each of
+    `sample_timestamps` the first one that is shown then or later, and none twice.
+
+    Args:
+      timestamps: float64 [T], seconds, increasing: of all frames.
+      num_frames: How many to take, at most.
+
+    Returns:
+      int64 [N], increasing, N at most `num_frames`.
+    """
+    shown = timestamps - timestamps[0]
+    if len(shown) <= num_frames:
+        return np.arange(len(shown))
+    duration = float(shown[-1] + np.median(np.diff(shown)))  # the last frame lasts as the others
+    wanted = sample_timestamps(duration, num_frames)
+    chosen = np.searchsorted(shown, wanted - TOLERANCE)
+    return np.unique(chosen[chosen < len(shown)])
+
+
 def frame_size(info: VideoInfo, config: VideoConfig = VideoConfig()) -> tuple[int, int]:
     """Returns height and width of the frames that `read_frames` gives, pixels.
 

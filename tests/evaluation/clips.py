@@ -90,7 +90,7 @@ class StripeScorer(Scorer):
     def __init__(self, by_stripe: bool):
         self.by_stripe = by_stripe
 
-    def __call__(self, state, rows, *, on_clip=None):
+    def __call__(self, rows, *, on_clip=None):
         return [
             ScoredClip(
                 row=dataclasses.replace(row, frames=row.frames[:0]),

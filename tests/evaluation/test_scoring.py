@@ -6,7 +6,8 @@ import pytest
 from flax import nnx
 
 from dfjax.errors import DatasetError
-from dfjax.evaluation.scoring import Look, Scorer, main_faces, score_clips
+from dfjax.evaluation.scoring import Look, Scorer, main_faces
+from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from tests.evaluation.clips import clip_row, scored_clip
 from tests.tiny import TINY_CONFIG, tiny_detector
@@ -38,12 +39,12 @@ def detector() -> Detector:
 
 @pytest.fixture(scope="module")
 def scorer(detector) -> Scorer:
-    return Scorer(detector)
+    return Scorer(JaxEngine.for_many(detector))
 
 
 def test_a_clips_logits_are_the_detectors_whatever_it_is_batched_with(detector, scorer):
     rows = _rows(21)
-    together = scorer(nnx.state(detector), iter(rows))
+    together = scorer(iter(rows))
     assert [clip.row.video for clip in together] == [row.video for row in rows]
     graph, state = nnx.split(detector)
     detect = jax.jit(lambda state, *inputs: nnx.merge(graph, state)(*inputs))
@@ -67,9 +68,10 @@ def test_other_weights_are_scored_without_compiling_again(detector, monkeypatch)
         return encode(*arguments)
 
     monkeypatch.setattr(Detector, "encode", counting_encode)
-    scorer, rows = Scorer(detector), _rows(3)
-    first = scorer(nnx.state(detector), rows)
-    second = scorer(nnx.state(tiny_detector(seed=1)), rows)
+    engine, rows = JaxEngine(detector), _rows(3)
+    first = Scorer(engine)(rows)
+    engine.load(nnx.state(tiny_detector(seed=1)))
+    second = Scorer(engine)(rows)
     assert len(traced) == 1
     assert first[0].clip_logit != second[0].clip_logit
 
@@ -83,29 +85,29 @@ def test_rows_are_read_one_at_a_time_and_lose_their_pixels(detector, scorer):
             read.append(number)
             yield clip_row(f"{number:03}", num_frames=NUM_FRAMES)
 
-    clip = next(scorer.iterate(nnx.state(detector), rows()))
+    clip = next(scorer.iterate(rows()))
     assert len(read) < 30
     assert clip.row.frames.size == 0 and clip.row.frames.base is None
 
 
 def test_progress_ends_with_the_number_of_clips(detector, scorer):
     counts = []
-    scorer(nnx.state(detector), _rows(20), on_clip=counts.append)
+    scorer(_rows(20), on_clip=counts.append)
     assert counts == sorted(counts) and counts[-1] == 20
 
 
-def test_no_rows_give_no_clips(detector):
-    assert score_clips(detector, []) == []
+def test_no_rows_give_no_clips(scorer):
+    assert scorer([]) == []
 
 
 def test_crops_of_another_size_are_refused_with_what_to_do(detector, scorer):
     with pytest.raises(DatasetError, match="48x48 pixels; the model takes 32x32.*--image-size 32"):
-        scorer(nnx.state(detector), [clip_row(size=48)])
+        scorer([clip_row(size=48)])
 
 
 def test_more_frames_than_the_model_takes_are_refused(detector, scorer):
     with pytest.raises(DatasetError, match="9 sampled frames.*--num-frames 8"):
-        scorer(nnx.state(detector), [clip_row(num_frames=9)])
+        scorer([clip_row(num_frames=9)])
 
 
 def test_the_main_face_of_a_video_is_the_one_that_fills_most_of_it():

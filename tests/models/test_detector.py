@@ -14,7 +14,7 @@ from dfjax.config import Config
 from dfjax.models.detector import Detector
 from dfjax.models.encoders.resnet import ResNet
 from dfjax.models.temporal import DetectorOutput, masked_softmax
-from dfjax.models.weights import published_name, to_tensors
+from dfjax.models.tensors import to_tensors
 from tests.models.reference import pooled_features, relative_error
 from tests.models.tiny import CONFIG, RESNET, filled
 
@@ -214,8 +214,8 @@ def test_uint8_and_float_pictures_give_the_same_features(encode):
 
 def test_pictures_are_normalised_as_the_config_says(detector, encode):
     images = CLIPS.reshape(-1, 32, 32, 3)
-    mean, std = (np.asarray(v)[None, None, None] for v in dataclasses.astuple(CONFIG.normalization))
-    tensors = to_tensors(detector.encoder, published_name)
+    mean, std = (np.asarray(v)[None, None, None] for v in dataclasses.astuple(RESNET.normalization))
+    tensors = to_tensors(detector.encoder, ResNet.published)
     expected = pooled_features(tensors, RESNET, (images / 255 - mean) / std)
     assert relative_error(encode(images), expected) < 1e-4
 

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from dfjax.config import Config, DetectorConfig
 from dfjax.errors import ModelFormatError
 from dfjax.models.detector import Detector
-from dfjax.models.weights import load_resnet
+from dfjax.models.encoders import ResNet, load_encoder
 from tests.models.tiny import MODEL_CONFIG, assert_same_weights, make_detector
 
 SINGLE = "model.safetensors"
@@ -80,12 +80,21 @@ def test_everybody_may_read_the_files(saved):
 
 def test_config_json_says_everything_that_inference_needs(saved):
     values = json.loads((saved / "config.json").read_text())
-    assert values["schema_version"] == 1 and values["dfjax_version"]
+    assert values["schema_version"] == 2 and values["dfjax_version"]
     assert values["architectures"] == ["dfjax.Detector"] and values["model_type"] == "dfjax"
     assert values["id2label"] == {"0": "real", "1": "fake"}
     assert values["label2id"] == {"real": 0, "fake": 1}
     for field in dataclasses.fields(Config):
         assert field.name in values
+
+
+def test_a_model_of_the_first_layout_still_loads(copied):
+    values = json.loads((copied / "config.json").read_text())
+    encoder = values["encoder"]
+    values["normalization"] = encoder.pop("normalization")
+    assert encoder.pop("type") == "resnet"
+    (copied / "config.json").write_text(json.dumps({**values, "schema_version": 1}))
+    assert Detector.from_pretrained(copied).config == MODEL_CONFIG
 
 
 def test_transformers_reads_the_preprocessor_and_prepares_a_crop_as_the_model_does(saved):
@@ -94,7 +103,7 @@ def test_transformers_reads_the_preprocessor_and_prepares_a_crop_as_the_model_do
     processor = AutoImageProcessor.from_pretrained(saved)
     crop = np.random.default_rng(0).integers(0, 256, size=(32, 32, 3), dtype=np.uint8)
     prepared = processor(images=crop, return_tensors="np")["pixel_values"][0]
-    mean, std = MODEL_CONFIG.normalization.mean, MODEL_CONFIG.normalization.std
+    mean, std = dataclasses.astuple(MODEL_CONFIG.encoder.normalization)
     expected = (crop / 255 - np.array(mean)[None, None]) / np.array(std)[None, None]
     np.testing.assert_allclose(prepared.transpose(1, 2, 0), expected, atol=1e-5)
     photograph = np.zeros((50, 70, 3), np.uint8)
@@ -103,6 +112,7 @@ def test_transformers_reads_the_preprocessor_and_prepares_a_crop_as_the_model_do
 
 def test_what_float16_holds_exactly_is_stored_so_and_the_rest_is_not_rounded(tmp_path):
     detector = make_detector()
+    assert isinstance(detector.encoder, ResNet)
     kernel = detector.encoder.embedder.kernel
     kernel[...] = kernel[...].astype(jnp.float16).astype(jnp.float32)
     detector.save_pretrained(tmp_path)
@@ -190,7 +200,7 @@ def test_loading_draws_no_initial_weights(monkeypatch, saved):
         ({"id2label": {"0": "fake", "1": "real"}}, "id2label.*'0': 'fake'.*a positive logit means"),
         ({"label2id": {"fake": 0, "real": 1}}, "label2id.*a positive logit means fake"),
         ({"id2label": None}, "id2label None"),
-        ({"schema_version": 2}, "schema_version 2.*reads 1 to 1. Upgrade dfjax"),
+        ({"schema_version": 3}, "schema_version 3.*reads 1 to 2. Upgrade dfjax"),
         ({"schema_version": True}, "schema_version True"),
         ({"schema_version": None}, "schema_version None"),
         ({"model_type": "resnet"}, "model_type 'resnet'; 'dfjax' is needed"),
@@ -284,7 +294,7 @@ def test_an_index_that_does_not_fit_is_refused(copied, weight_map, message):
 def test_a_frozen_resnet_50_is_saved_byte_for_byte_as_its_source(real_clips, tmp_path):
     folder = real_clips / "weights" / "resnet-50"
     source = load_file(folder / SINGLE)
-    encoder = load_resnet(folder)
+    encoder = load_encoder(folder)
     config = Config(detector=DetectorConfig(projection_size=8, hidden_size=6))
     Detector(config, rngs=nnx.Rngs(0), encoder=encoder).save_pretrained(tmp_path)
     stored = {}

@@ -23,6 +23,7 @@ from dfjax.models.detector import Detector
 ModuleT = TypeVar("ModuleT", bound=nnx.Module)
 
 RESNET = ResNetConfig(embedding_size=8, depths=(1, 2), widths=(16, 32))
+OTHER_STATISTICS = NormalizationConfig(mean=(0.5, 0.4, 0.3))
 CONFIG = Config(
     crops=CropConfig(image_size=32),
     encoder=RESNET,
@@ -32,7 +33,7 @@ CONFIG = Config(
 MODEL_CONFIG = dataclasses.replace(
     CONFIG,
     video=VideoConfig(num_frames=9),
-    normalization=NormalizationConfig(mean=(0.5, 0.4, 0.3)),
+    encoder=dataclasses.replace(RESNET, normalization=OTHER_STATISTICS),
     calibration=CalibrationConfig(scale=0.7, bias=-0.2, real_below=0.3, false_positive_rate=0.05),
 )
 """A config with other values than the defaults, which a saved model must keep."""

@@ -14,7 +14,7 @@ from dfjax.config import dumps
 from dfjax.data.prepared import FEATURES, MANIFEST_FILE, REPORT_FILE
 from dfjax.train_config import TrainConfig
 from tests.models.reference import random_tensors
-from tests.tiny import TINY_CONFIG
+from tests.tiny import TINY_CONFIG, TINY_RESNET
 
 SIZE = TINY_CONFIG.crops.image_size
 NUM_FRAMES = TINY_CONFIG.video.num_frames
@@ -83,7 +83,7 @@ def write_prepared(folder: Path, *, groups: int = 8, stills: int = 4, seed: int 
 
 def write_weights(folder: Path) -> str:
     """Writes published ResNet files that fit `TINY_CONFIG`; returns their folder."""
-    encoder = TINY_CONFIG.encoder
+    encoder = TINY_RESNET
     values = {
         "model_type": "resnet",
         "layer_type": "bottleneck",

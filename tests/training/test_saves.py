@@ -16,7 +16,7 @@ from tests.training.prepared_set import CONFIG
 @pytest.fixture(scope="module")
 def state() -> TrainState:
     parts = ModelParts.of(tiny_detector(), CONFIG)
-    initial = parts.initial_state(make_optimizer(CONFIG, parts.num_stages))
+    initial = parts.initial_state(make_optimizer(CONFIG, parts))
     return jax.device_put(initial, NamedSharding(data_mesh(), PartitionSpec()))
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import pytest
 from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from dfjax.errors import TrainingError
 from dfjax.train_config import TrainConfig
 from dfjax.training.loader import Batch, PairBatch
 from dfjax.training.state import ModelParts, augmented_share, make_optimizer
@@ -65,7 +66,7 @@ def _step(config: TrainConfig, num_devices: int):
     mesh = jax.make_mesh(
         (num_devices,), ("data",), (AxisType.Auto,), devices=jax.devices()[:num_devices]
     )
-    optimizer = make_optimizer(config, parts.num_stages)
+    optimizer = make_optimizer(config, parts)
     return mesh, optimizer, make_train_step(parts, optimizer, config, mesh)
 
 
@@ -137,20 +138,34 @@ def test_a_loss_that_is_not_finite_changes_nothing_nor_do_the_batches_behind_it(
     jax.tree.map(np.testing.assert_array_equal, state, expected)
 
 
-@pytest.mark.parametrize("trained_stages", [0, 1, 2, 5])
+@pytest.mark.parametrize("trained_stages", [0, 1, 2, 3])
 def test_only_the_stages_that_are_asked_for_are_trained(trained_stages):
     parts = ModelParts.of(tiny_detector(), plain(trained_stages=trained_stages))
     trained = {path[:3] for path, _ in nnx.to_flat_state(parts.params)}
     stages = {path[2] for path in trained if path[:2] == ("encoder", "stages")}
-    assert stages == {0: set(), 1: {1}, 2: {0, 1}, 5: {0, 1}}[trained_stages]
-    assert any(path[:2] == ("encoder", "embedder") for path in trained) == (trained_stages == 5)
+    assert stages == {0: set(), 1: {1}, 2: {0, 1}, 3: {0, 1}}[trained_stages]
+    assert any(path[:2] == ("encoder", "embedder") for path in trained) == (trained_stages == 3)
     assert any(path[0] == "temporal" for path in trained)
 
 
+def test_more_stages_than_the_encoder_has_are_refused():
+    with pytest.raises(TrainingError, match="--trained-stages is 4; .*resnet.* has 3. Use 0 to 3"):
+        ModelParts.of(tiny_detector(), plain(trained_stages=4))
+
+
+@pytest.mark.parametrize("place", ["detector", "encoder"])
+def test_a_variable_that_nobody_knows_is_refused_and_not_taken_for_a_head(place):
+    detector = tiny_detector()
+    module: Any = detector if place == "detector" else detector.encoder
+    module.adapter = nnx.Param(jnp.zeros(3))
+    with pytest.raises(ValueError, match="no variable.*adapter"):
+        ModelParts.of(detector, plain(trained_stages=0))
+
+
 def test_deeper_stages_learn_more_slowly():
-    config = dataclasses.replace(CONFIG, trained_stages=5, layer_decay=0.5, weight_decay=0.0)
+    config = dataclasses.replace(CONFIG, trained_stages=3, layer_decay=0.5, weight_decay=0.0)
     params = _parts(config).params
-    optimizer = make_optimizer(config, _parts(config).num_stages)
+    optimizer = make_optimizer(config, _parts(config))
     opt_state, gradients = optimizer.init(params), jax.tree.map(jnp.ones_like, params)
     updates, opt_state = optimizer.update(gradients, opt_state, params)  # the first has rate 0
     updates, _ = optimizer.update(gradients, opt_state, params)

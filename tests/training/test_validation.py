@@ -1,6 +1,6 @@
 from flax import nnx
 
-from dfjax.evaluation.scoring import Scorer
+from dfjax.inference.jax_engine import JaxEngine
 from dfjax.training.validation import Validation, auc, interleave, per_dataset
 from tests.evaluation.clips import scored_clip, scored_set
 from tests.tiny import tiny_detector
@@ -22,7 +22,7 @@ def test_data_sets_are_measured_apart_and_those_of_one_label_left_out():
 
 def test_all_validation_clips_are_scored_and_no_training_clip(tmp_path):
     detector = tiny_detector()
-    validation = Validation([write_prepared(tmp_path)], Scorer(detector))
+    validation = Validation([write_prepared(tmp_path)], JaxEngine(detector))
     scored = validation.score(nnx.state(detector))
     assert len(scored) == 2 * 3 + 1 * 2
     assert {clip.row.video_id for clip in scored} == {"006", "007", "011"}

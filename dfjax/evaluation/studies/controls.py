@@ -65,7 +65,6 @@ def faceless(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
 
 def measure_faceless(
     scorer: Scorer,
-    state: Any,
     rows: Iterable[ClipRow],
     num_frames: int,
     *,
@@ -74,8 +73,7 @@ def measure_faceless(
     """Returns how well the detector tells labels by what is around the face.
 
     Args:
-      scorer: For the detector's shape.
-      state: The detector's variables.
+      scorer: With the detector.
       rows: Prepared clips of a split.
       num_frames: That a clip has at most.
       on_clip: Told how far the run is.
@@ -84,7 +82,7 @@ def measure_faceless(
       `auc`, the mean over data sets and compressions that have both classes, and `per_setting`,
       with counts and the `auc` of each.
     """
-    clips = scorer(state, faceless(rows, num_frames), on_clip=on_clip)
+    clips = scorer(faceless(rows, num_frames), on_clip=on_clip)
     return _per_setting(video_scores(clips, CalibrationConfig()))
 
 

@@ -9,7 +9,6 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from dfjax.config import Config
 from dfjax.data.prepared import ClipRow
@@ -41,7 +40,6 @@ class DistortedScorer:
     def __init__(
         self,
         scorer: Scorer,
-        state: Any,
         config: Config,
         face_detector: FaceDetector,
         folder: Path,
@@ -49,13 +47,12 @@ class DistortedScorer:
         """Takes the detector and where its results are kept.
 
         Args:
-          scorer: For the detector's shape.
-          state: The detector's variables.
+          scorer: With the detector.
           config: The detector's config.
           face_detector: Made from `config.faces`.
           folder: Of this detector and these videos alone; made where it is missing.
         """
-        self._scorer, self._state, self._config = scorer, state, config
+        self._scorer, self._config = scorer, config
         self._face_detector = face_detector
         self.folder = folder
 
@@ -98,7 +95,7 @@ class DistortedScorer:
                 rows += self._rows(video, distortion)
             except VideoError:
                 unreadable.add(video.key)
-        faces = by_video(self._scorer(self._state, rows))
+        faces = by_video(self._scorer(rows))
         return [
             DistortedScore(
                 key=video.key,

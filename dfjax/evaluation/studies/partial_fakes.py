@@ -110,7 +110,6 @@ def blend_in_time(fake: ClipRow, original: ClipRow) -> PartialFake | None:
 
 def measure_partial_fakes(
     scorer: Scorer,
-    state: Any,
     sources: Sequence[str],
     split: str,
     *,
@@ -119,8 +118,7 @@ def measure_partial_fakes(
     """Returns how well frame scores tell the manipulated frames of partial fakes from the others.
 
     Args:
-      scorer: For the detector's shape.
-      state: The detector's variables.
+      scorer: With the detector.
       sources: Prepared data sets.
       split: Such as "validation".
       on_clip: Told how far the run is.
@@ -137,7 +135,7 @@ def measure_partial_fakes(
                 labels.append(partial.frame_is_fake)
                 yield partial.row
 
-    clips = scorer(state, rows(), on_clip=on_clip)
+    clips = scorer(rows(), on_clip=on_clip)
     if not clips:
         absent = Estimate.absent("no fake of the split has its original beside it").to_json()
         return {

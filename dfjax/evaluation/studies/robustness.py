@@ -16,6 +16,7 @@ from dfjax.evaluation.calibration import frozen_threshold, threshold_at
 from dfjax.evaluation.scores import scores_of_files
 from dfjax.evaluation.studies.distorted_videos import DistortedScore, DistortedScorer
 from dfjax.evaluation.studies.distortions import DISTORTIONS, EVERYDAY, UNCHANGED, Distortion
+from dfjax.inference.probabilities import calibrated_clip_logits
 
 EVERYDAY_KIND = "everyday"
 """Stands for all of `EVERYDAY` where kinds are named."""
@@ -141,7 +142,7 @@ def _row(
     no_face = len(videos) - len(scored) - unreadable
     found = [video for video, _ in scored]
     logits = np.array([outcome.clip_logit for _, outcome in scored], np.float64)
-    scores = scores_of_files(found, calibration.scale * logits + calibration.bias)
+    scores = scores_of_files(found, calibrated_clip_logits(logits, calibration))
     baseline = scores_of_files(found, np.array([o.frame_logit for _, o in scored], np.float64))
     draws = Draws.of(scores.groups)
     auc, baseline_auc = (estimates.auc_over_datasets(each, draws) for each in (scores, baseline))

@@ -58,7 +58,6 @@ def self_blended(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
 
 def measure_self_blended(
     scorer: Scorer,
-    state: Any,
     rows: Iterable[ClipRow],
     scored: Iterable[ScoredClip],
     calibration: CalibrationConfig,
@@ -69,8 +68,7 @@ def measure_self_blended(
     """Returns how well real videos are told from their self-blended versions.
 
     Args:
-      scorer: For the detector's shape.
-      state: The detector's variables.
+      scorer: With the detector.
       rows: Prepared clips of a split.
       scored: The same clips, scored.
       calibration: The detector's own.
@@ -82,7 +80,7 @@ def measure_self_blended(
       with the same for that baseline.
     """
     clips = [clip for clip in scored if not clip.row.is_fake]
-    clips += scorer(state, self_blended(rows, num_frames), on_clip=on_clip)
+    clips += scorer(self_blended(rows, num_frames), on_clip=on_clip)
     videos, baseline = video_scores(clips, calibration), mean_of_frames(clips, calibration)
     draws = Draws.of(videos.groups)
     return {

@@ -1,20 +1,24 @@
 """ResNet v1.5 with bottleneck blocks: pictures in, one feature vector per picture out.
 
 The order of layers and the names of attributes follow the published `microsoft/resnet-50`, so that
-`dfjax.models.weights` needs only a short table to read its files.
+`resnet_files` needs only a short table to read its files.
 
 Source: He et al., "Deep Residual Learning for Image Recognition", 2015; v1.5 has the stride in the
 3x3 convolution, not in the first 1x1.
 """
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from dfjax.config import ResNetConfig
+from dfjax.config import EncoderConfig, ResNetConfig
+from dfjax.models.encoders import resnet_files
+from dfjax.models.encoders.base import Encoder
+from dfjax.models.tensors import PublishedTensor, VariablePath
 
 _REDUCTION = 4  # block width over bottleneck width
 
@@ -59,7 +63,7 @@ class ConvNorm(nnx.Module):
 
         Args:
           x: [N,H,W,C] in the compute dtype.
-          use_running_average: As in `ResNet.__call__`.
+          use_running_average: As in `Encoder.feature_map`.
           mask: bool [N,1,1,1], pictures that count in the batch's statistics; None: all.
         """
         x = self._convolve(x, self.kernel[...].astype(self.compute_dtype))
@@ -125,8 +129,15 @@ class Bottleneck(nnx.Module):
         return jax.nn.relu(x + residual)
 
 
-class ResNet(nnx.Module):
-    """The encoder: normalised pictures to pooled features."""
+class ResNet(Encoder[ResNetConfig]):
+    """A ResNet as an encoder; its features are averaged over the picture.
+
+    The stem is its first stage. The running variance follows the batch's own, with n in the
+    denominator; torch has n - 1.
+    """
+
+    config_class: ClassVar[type[EncoderConfig]] = ResNetConfig
+    published_type: ClassVar[str | None] = resnet_files.MODEL_TYPE
 
     def __init__(self, config: ResNetConfig, *, rngs: nnx.Rngs):
         self.config = config
@@ -144,7 +155,42 @@ class ResNet(nnx.Module):
             stages.append(nnx.List(blocks))
         self.stages = nnx.List(stages)
 
-    def __call__(
+    @property
+    def num_features(self) -> int:
+        """Channels of the last stage."""
+        return self.config.widths[-1]
+
+    @property
+    def num_stages(self) -> int:
+        """The stem and the stages of blocks."""
+        return 1 + len(self.config.depths)
+
+    def stage_of(self, path: VariablePath) -> int:
+        """Returns 0 for the stem's variables, and from 1 on for those of the blocks."""
+        match path:
+            case ("embedder", *_):
+                return 0
+            case ("stages", int(stage), *_) if stage < len(self.config.depths):
+                return 1 + stage
+            case _:
+                raise ValueError(f"a ResNet has no variable {path}.")
+
+    @classmethod
+    def published(cls, path: VariablePath) -> PublishedTensor:
+        """Returns the name and layout that the variable has in `microsoft/resnet-50`."""
+        return resnet_files.published_tensor(path)
+
+    @classmethod
+    def config_of_files(cls, values: Mapping[str, Any], where: str) -> EncoderConfig:
+        """Returns the config of files as `microsoft/resnet-50` has them."""
+        return resnet_files.read_published_config(values, where)
+
+    @classmethod
+    def is_unused(cls, name: str) -> bool:
+        """Whether a tensor is the classifier's, or a counter of torch."""
+        return resnet_files.is_unused(name)
+
+    def feature_map(
         self,
         images: jax.Array,
         *,
@@ -152,21 +198,7 @@ class ResNet(nnx.Module):
         image_mask: jax.Array | None = None,
         frozen_stages: int = 0,
     ) -> jax.Array:
-        """Returns the features of pictures, averaged over the picture.
-
-        Args:
-          images: float [N,H,W,3], RGB, normalised with the statistics of the pretraining.
-          use_running_average: True normalises with the frozen statistics. False normalises with
-            those of this batch, and moves the running ones a tenth of the way towards them. (The
-            running variance then follows the batch's own, n in the denominator; torch has n - 1.)
-          image_mask: bool [N], pictures that count in the batch's statistics; None: all. At least
-            one must count. Of use only where `use_running_average` is False.
-          frozen_stages: So many stages, the stem being the first, use the frozen statistics even
-            where `use_running_average` is False.
-
-        Returns:
-          float32 [N,widths[-1]].
-        """
+        """Returns [N,H/32,W/32,num_features], rounded up, in the compute dtype."""
         mask = None if image_mask is None else image_mask[:, None, None, None]
         x = images.astype(self.config.compute_dtype)
         frozen = use_running_average or frozen_stages > 0
@@ -177,4 +209,4 @@ class ResNet(nnx.Module):
             frozen = use_running_average or index < frozen_stages
             for block in stage:
                 x = block(x, use_running_average=frozen, mask=mask)
-        return jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
+        return x

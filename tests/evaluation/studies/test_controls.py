@@ -37,9 +37,9 @@ def _row(is_fake: int, number: int, *, inside: int, outside: int):
 class _Mean(StripeScorer):
     """Stands for a detector that sees how bright a crop is."""
 
-    def __call__(self, state, rows, *, on_clip=None):
+    def __call__(self, rows, *, on_clip=None):
         rows = list(rows)
-        scored = super().__call__(state, rows, on_clip=on_clip)
+        scored = super().__call__(rows, on_clip=on_clip)
         return [
             dataclasses.replace(clip, clip_logit=float(row.frames.mean()))
             for clip, row in zip(scored, rows, strict=True)
@@ -65,7 +65,7 @@ def test_a_label_that_is_in_the_face_is_not_told_without_it_and_one_around_it_is
     if fake_is == "inside":  # all that is bright lies under the mask
         for row in rows:
             row.frames[:] = np.where(_hidden(row), row.frames, 128)
-    found = measure_faceless(_Mean(by_stripe=False), None, rows, 4)
+    found = measure_faceless(_Mean(by_stripe=False), rows, 4)
     assert found["auc"]["value"] == (0.5 if fake_is == "inside" else 1.0)
     (setting,) = found["per_setting"]
     assert (setting["dataset"], setting["compression"], setting["fake"]) == ("ffpp", "c23", 6)

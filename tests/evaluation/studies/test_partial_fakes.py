@@ -85,7 +85,7 @@ def test_every_fake_of_the_split_with_its_original_gives_one(prepared):
 
 def test_a_detector_that_sees_the_manipulation_is_told_from_one_that_does_not(prepared):
     seeing, blind = (
-        measure_partial_fakes(StripeScorer(by_stripe), None, [prepared], "validation")
+        measure_partial_fakes(StripeScorer(by_stripe), [prepared], "validation")
         for by_stripe in (True, False)
     )
     assert (seeing["clips"], seeing["frames"]) == (4, 4 * NUM_FRAMES)
@@ -95,6 +95,6 @@ def test_a_detector_that_sees_the_manipulation_is_told_from_one_that_does_not(pr
 
 def test_a_split_without_pairs_says_so(tmp_path):
     stills = write_prepared(tmp_path, groups=0, stills=4)
-    measured = measure_partial_fakes(StripeScorer(True), None, [stills], "validation")
+    measured = measure_partial_fakes(StripeScorer(True), [stills], "validation")
     assert measured["clips"] == 0
     assert measured["auc"]["reason"] == "no fake of the split has its original beside it"

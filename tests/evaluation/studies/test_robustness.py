@@ -4,20 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flax import nnx
 from matplotlib.text import Text
 
 from dfjax.config import CalibrationConfig, OperatingPoint, dumps
 from dfjax.data.sources import LabelledVideo
 from dfjax.errors import DamagedVideoError, DatasetError
 from dfjax.evaluation.figures import report
-from dfjax.evaluation.scoring import Scorer, score_clips
+from dfjax.evaluation.scoring import Scorer
 from dfjax.evaluation.studies import distorted_videos as distorted_module
 from dfjax.evaluation.studies.distorted_videos import DistortedScore, DistortedScorer
 from dfjax.evaluation.studies.distortions import DISTORTIONS, EVERYDAY, UNCHANGED, Distortion
 from dfjax.evaluation.studies.robustness import EVERYDAY_KIND, choose_videos, measure_robustness
 from dfjax.faces.clips import read_face_clips
 from dfjax.faces.detection import FaceDetector
+from dfjax.inference.jax_engine import JaxEngine
 from dfjax.reporting import plots
 from dfjax.reporting.markdown import markdown
 from tests.evaluation.clips import scored_set
@@ -172,7 +172,7 @@ def face_detector() -> FaceDetector:
 def distorted_scorer(tmp_path, face_detector) -> DistortedScorer:
     detector = tiny_detector()
     return DistortedScorer(
-        Scorer(detector), nnx.state(detector), TINY_CONFIG, face_detector, tmp_path / "known"
+        Scorer(JaxEngine(detector)), TINY_CONFIG, face_detector, tmp_path / "known"
     )
 
 
@@ -191,7 +191,7 @@ def test_a_video_is_scored_as_the_file_on_the_disk_is(distorted_scorer, face_det
     found = read_face_clips(copy, TINY_CONFIG, face_detector)
     (row,) = distorted_module.clip_rows(videos[0], found)
     np.testing.assert_array_equal(row.frames, found.clips[0].frames)
-    (scored,) = score_clips(tiny_detector(), [row])
+    (scored,) = Scorer(JaxEngine(tiny_detector()))([row])
     assert face.clip_logit == pytest.approx(scored.clip_logit, abs=1e-5)
     assert face.frame_logit == pytest.approx(scored.frame_logits.mean(), abs=1e-5)
     assert (pattern.clip_logit, pattern.unreadable) == (None, False)

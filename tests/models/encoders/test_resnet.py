@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 from dfjax.models.encoders.resnet import ConvNorm, ResNet
-from dfjax.models.weights import published_name, to_tensors
+from dfjax.models.tensors import to_tensors
 from tests.models.reference import pooled_features, relative_error
 from tests.models.tiny import RESNET, filled
 
@@ -49,7 +49,7 @@ def test_frozen_statistics_stay_as_they_are(resnet, run):
 
 def test_batch_statistics_give_the_features_of_a_plain_numpy_forward_pass(resnet, run):
     features, _ = run(IMAGES, use_running_average=False)
-    tensors = to_tensors(resnet, published_name)
+    tensors = to_tensors(resnet, ResNet.published)
     expected = pooled_features(tensors, RESNET, IMAGES, use_running_average=False)
     assert relative_error(features, expected) < 1e-4
 

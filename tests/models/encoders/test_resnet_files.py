@@ -15,8 +15,9 @@ from safetensors.numpy import load_file, save_file
 
 from dfjax.config import NormalizationConfig
 from dfjax.errors import ModelFormatError
+from dfjax.models.encoders import Encoder, load_encoder
 from dfjax.models.encoders.resnet import ResNet
-from dfjax.models.weights import load_resnet, published_name, to_tensors
+from dfjax.models.tensors import to_tensors
 from tests.models.reference import pooled_features, random_tensors, relative_error
 from tests.models.tiny import RESNET
 
@@ -42,7 +43,7 @@ def written(folder: Path, tensors=TENSORS, **config) -> Path:
     return folder
 
 
-def run(resnet: ResNet, images: np.ndarray) -> np.ndarray:
+def run(resnet: Encoder, images: np.ndarray) -> np.ndarray:
     graph, state = nnx.split(resnet)
     return np.asarray(jax.jit(lambda state, x: nnx.merge(graph, state)(x))(state, images))
 
@@ -50,7 +51,7 @@ def run(resnet: ResNet, images: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (45, 38)])
 def test_features_are_those_of_a_plain_numpy_forward_pass(tmp_path, height, width):
     images = np.random.default_rng(1).normal(size=(2, height, width, 3)).astype(np.float32)
-    features = run(load_resnet(written(tmp_path)), images)
+    features = run(load_encoder(written(tmp_path)), images)
     assert relative_error(features, pooled_features(TENSORS, RESNET, images)) < 1e-4
 
 
@@ -68,7 +69,7 @@ def test_a_file_that_transformers_writes_gives_the_features_of_its_torch_model(t
     images = np.random.default_rng(2).normal(size=(2, 32, 32, 3)).astype(np.float32)
     with torch.no_grad():
         pooled = model.resnet(torch.from_numpy(images.transpose(0, 3, 1, 2))).pooler_output
-    assert relative_error(run(load_resnet(tmp_path), images), pooled[:, :, 0, 0].numpy()) < 1e-4
+    assert relative_error(run(load_encoder(tmp_path), images), pooled[:, :, 0, 0].numpy()) < 1e-4
 
 
 @pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16])
@@ -77,14 +78,14 @@ def test_a_half_precision_file_loads_into_float32_with_the_same_values(tmp_path,
         name: tensor.astype(dtype) if tensor.ndim == 4 else tensor
         for name, tensor in TENSORS.items()
     }
-    loaded = to_tensors(load_resnet(written(tmp_path, halves)), published_name)
+    loaded = to_tensors(load_encoder(written(tmp_path, halves)), ResNet.published)
     assert {tensor.dtype for tensor in loaded.values()} == {np.dtype(np.float32)}
     for name, tensor in loaded.items():
         np.testing.assert_array_equal(tensor, halves[name].astype(np.float32), err_msg=name)
 
 
 def test_loaded_tensors_go_back_bit_for_bit_under_their_published_names(tmp_path):
-    loaded = to_tensors(load_resnet(written(tmp_path)), published_name)
+    loaded = to_tensors(load_encoder(written(tmp_path)), ResNet.published)
     used = {
         name: tensor
         for name, tensor in TENSORS.items()
@@ -107,7 +108,7 @@ def test_every_tensor_that_does_not_fit_is_named_in_one_error(tmp_path):
     broken = "resnet.encoder.stages.0.layers.0.layer.0.normalization.bias"
     tensors[broken] = np.full(4, np.nan, np.float32)
     with pytest.raises(ModelFormatError) as caught:
-        load_resnet(written(tmp_path, tensors))
+        load_encoder(written(tmp_path, tensors))
     message = str(caught.value)
     for expected in (
         "missing: resnet.embedder.embedder.convolution.weight, "
@@ -133,13 +134,13 @@ def test_every_tensor_that_does_not_fit_is_named_in_one_error(tmp_path):
 )
 def test_another_kind_of_network_is_refused(tmp_path, field, value):
     with pytest.raises(ModelFormatError, match=f"{field} {value!r}.*is needed"):
-        load_resnet(written(tmp_path, **{field: value}))
+        load_encoder(written(tmp_path, **{field: value}))
 
 
 @pytest.mark.parametrize("widths", [None, [10, 20], [16, 32, 64]])
 def test_a_config_without_usable_widths_is_refused(tmp_path, widths):
     with pytest.raises(ModelFormatError, match=r"config\.json"):
-        load_resnet(written(tmp_path, hidden_sizes=widths))
+        load_encoder(written(tmp_path, hidden_sizes=widths))
 
 
 def test_fields_that_an_older_file_leaves_out_mean_what_transformers_says(tmp_path):
@@ -148,17 +149,17 @@ def test_fields_that_an_older_file_leaves_out_mean_what_transformers_says(tmp_pa
     config = json.loads((folder / "config.json").read_text())
     del config["downsample_in_bottleneck"], config["num_channels"]
     (folder / "config.json").write_text(json.dumps(config))
-    assert load_resnet(folder).config == RESNET
+    assert load_encoder(folder).config == RESNET
 
 
 def test_the_compute_dtype_is_the_one_asked_for(tmp_path):
-    resnet = load_resnet(written(tmp_path), compute_dtype="bfloat16")
+    resnet = load_encoder(written(tmp_path), compute_dtype="bfloat16")
     assert resnet.config == dataclasses.replace(RESNET, compute_dtype="bfloat16")
 
 
 @pytest.fixture(scope="module")
-def resnet50(real_clips) -> ResNet:
-    return load_resnet(real_clips / "weights" / "resnet-50")
+def resnet50(real_clips) -> Encoder:
+    return load_encoder(real_clips / "weights" / "resnet-50")
 
 
 @pytest.mark.parity

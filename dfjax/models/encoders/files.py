@@ -1,0 +1,59 @@
+"""Reads the published files of an encoder: a folder, or a repository of the Hugging Face Hub."""
+
+import dataclasses
+import os
+from typing import Literal
+
+from dfjax.errors import ModelFormatError
+from dfjax.models import pretrained, tensors
+from dfjax.models.encoders.base import Encoder, encoder_classes
+from dfjax.models.locate import find_folder
+
+
+def load_encoder(
+    folder_or_repo_id: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    compute_dtype: Literal["float32", "bfloat16"] = "float32",
+) -> Encoder:
+    """Returns the encoder that published files hold, such as those of `microsoft/resnet-50`.
+
+    Args:
+      folder_or_repo_id: A folder with `config.json` and `model.safetensors` as transformers writes
+        them, or "owner/name" on the Hugging Face Hub.
+      revision: Branch, tag or commit on the Hub; None: its main branch.
+      compute_dtype: Of matrix products and convolutions. Parameters are float32.
+
+    Raises:
+      ModelFormatError: The files hold another kind of network, or their tensors do not fit it;
+        every name that does not match is in the message.
+      HubError: The Hub does not have it, does not give it, or cannot be reached.
+    """
+    folder = find_folder(folder_or_repo_id, revision=revision)
+    where = str(folder_or_repo_id)
+    values = pretrained.read_json(folder, pretrained.CONFIG_NAME)
+    kind = _kind_of_files(values.get("model_type"), where)
+    try:
+        config = dataclasses.replace(
+            kind.config_of_files(values, where), compute_dtype=compute_dtype
+        )
+    except ValueError as error:
+        raise ModelFormatError(f"{where} has a config.json that cannot be used: {error}") from error
+    found = pretrained.read_tensors(folder).items()
+    return tensors.build(
+        lambda rngs: kind(config, rngs=rngs),
+        {name: tensor for name, tensor in found if not kind.is_unused(name)},
+        kind.published,
+        where=where,
+    )
+
+
+def _kind_of_files(model_type: object, where: str) -> type[Encoder]:
+    known = {kind.published_type: kind for kind in encoder_classes() if kind.published_type}
+    if not isinstance(model_type, str) or model_type not in known:
+        names = " or ".join(repr(name) for name in sorted(known))
+        raise ModelFormatError(
+            f"{where} has model_type {model_type!r} in its config.json; {names} is needed. "
+            "Use a ResNet of the kind of microsoft/resnet-50."
+        )
+    return known[model_type]

@@ -1,0 +1,103 @@
+"""The published files of ResNets such as `microsoft/resnet-50`: their names and their config.
+
+Nothing here depends on the network itself.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dfjax.config import ResNetConfig
+from dfjax.errors import ModelFormatError
+from dfjax.models.tensors import PublishedTensor, VariablePath
+
+MODEL_TYPE = "resnet"
+"""In their `config.json`."""
+
+# The one table between our names and theirs, for what a ConvNorm holds.
+_LEAVES = {
+    ("kernel",): "convolution.weight",
+    ("normalization", "scale"): "normalization.weight",
+    ("normalization", "bias"): "normalization.bias",
+    ("normalization", "mean"): "normalization.running_mean",
+    ("normalization", "var"): "normalization.running_var",
+}
+_HWIO_TO_OIHW = (3, 2, 0, 1)
+
+# Of no use to an encoder: the ImageNet classifier, and torch's counters.
+_UNUSED_PREFIX = "classifier."
+_UNUSED_SUFFIX = ".num_batches_tracked"
+
+# What the published config must say for our ResNet to be the same network.
+_SUPPORTED = {
+    "layer_type": "bottleneck",
+    "hidden_act": "relu",
+    "num_channels": 3,
+    "downsample_in_first_stage": False,
+    "downsample_in_bottleneck": False,
+}
+
+
+def published_tensor(path: VariablePath) -> PublishedTensor:
+    """Returns the name and layout in `microsoft/resnet-50` of the variable at `path` of `ResNet`.
+
+    Raises:
+      ValueError: A ResNet has no such variable.
+    """
+    match path:
+        case ("embedder", *leaf):
+            module = "resnet.embedder.embedder"
+        case ("stages", stage, block, "layer", layer, *leaf):
+            module = f"resnet.encoder.stages.{stage}.layers.{block}.layer.{layer}"
+        case ("stages", stage, block, "shortcut", *leaf):
+            module = f"resnet.encoder.stages.{stage}.layers.{block}.shortcut"
+        case _:
+            raise ValueError(f"a ResNet has no variable {path}.")
+    if tuple(leaf) not in _LEAVES:
+        raise ValueError(f"a ResNet has no variable {path}.")
+    axes = _HWIO_TO_OIHW if leaf == ["kernel"] else None
+    return PublishedTensor(f"{module}.{_LEAVES[tuple(leaf)]}", axes)
+
+
+def is_unused(name: str) -> bool:
+    """Whether a tensor of the files is of no use to an encoder."""
+    return name.startswith(_UNUSED_PREFIX) or name.endswith(_UNUSED_SUFFIX)
+
+
+def read_published_config(values: Mapping[str, Any], where: str) -> ResNetConfig:
+    """Returns the shape that a published `config.json` gives, checked to be that of our network.
+
+    The file of `microsoft/resnet-50` is older than some of the fields, so what is absent means what
+    transformers says it means.
+
+    Args:
+      values: The `config.json`.
+      where: Names the place of the file in errors.
+
+    Raises:
+      ModelFormatError: It is of another network.
+      ValueError: A number in it is out of range.
+    """
+    from huggingface_hub.errors import StrictDataclassError
+
+    # It takes seconds to import, and only training does.
+    from transformers import ResNetConfig as PublishedConfig
+
+    try:
+        found = PublishedConfig.from_dict(dict(values)).to_dict()
+    except (StrictDataclassError, TypeError, ValueError) as error:
+        raise ModelFormatError(
+            f"{where} has a config.json that transformers cannot read: {error}"
+        ) from error
+    others = {name: value for name, value in found.items() if _SUPPORTED.get(name, value) != value}
+    if others:
+        has = ", ".join(f"{name} {value!r}" for name, value in others.items())
+        needed = ", ".join(f"{name} {_SUPPORTED[name]!r}" for name in others)
+        raise ModelFormatError(
+            f"{where} has {has} in its config.json; {needed} is needed. "
+            "Use a ResNet of the kind of microsoft/resnet-50."
+        )
+    return ResNetConfig(
+        embedding_size=found["embedding_size"],
+        depths=tuple(found["depths"]),
+        widths=tuple(found["hidden_sizes"]),
+    )

@@ -1,0 +1,129 @@
+"""Tensors of files to variables of modules, and back."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+from flax import nnx
+
+from dfjax.errors import ModelFormatError
+
+VariablePath = tuple[Any, ...]
+"""Where in a module a variable is: attribute names and list indices."""
+
+_ModuleT = TypeVar("_ModuleT", bound=nnx.Module)
+
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+class PublishedTensor(NamedTuple):
+    """What a variable is called in a file, and how its axes lie there."""
+
+    name: str
+    axes: tuple[int, ...] | None = None  # of ours, in the order of the file; None: the same order
+
+    def to_file(self, array: np.ndarray) -> np.ndarray:
+        """Returns an array of ours in the layout of the file."""
+        return array if self.axes is None else array.transpose(self.axes)
+
+    def from_file(self, array: np.ndarray) -> np.ndarray:
+        """Returns an array of the file in our layout; one with other axes as it is."""
+        if self.axes is None or array.ndim != len(self.axes):
+            return array
+        return array.transpose(np.argsort(self.axes))
+
+    def file_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the shape in the file of a variable with this shape of ours."""
+        return shape if self.axes is None else tuple(shape[axis] for axis in self.axes)
+
+
+Published = Callable[[VariablePath], PublishedTensor]
+"""From a variable's path to what it is in a file."""
+
+
+def to_tensors(module: nnx.Module, published: Published) -> dict[str, np.ndarray]:
+    """Returns the variables of a module as the tensors of a file, float32.
+
+    Args:
+      module: Holds parameters and batch statistics only.
+      published: Of each of them.
+    """
+    tensors = {}
+    for path, variable in nnx.to_flat_state(nnx.state(module)):
+        tensor = published(path)
+        tensors[tensor.name] = np.ascontiguousarray(tensor.to_file(np.asarray(variable[...])))
+    return tensors
+
+
+class _OneKey(nnx.Rngs):
+    """Gives the same key at every draw.
+
+    For shapes any key will do, and nnx's own streams count their draws in a traced variable, which
+    takes a second for fifty layers.
+    """
+
+    def params(self) -> jax.Array:
+        return self["default"].key[...]
+
+
+def build(
+    make: Callable[[nnx.Rngs], _ModuleT],
+    tensors: Mapping[str, np.ndarray],
+    published: Published,
+    *,
+    where: str,
+) -> _ModuleT:
+    """Returns a module with the tensors of a file as its variables, float32.
+
+    Nothing is initialised: `make` is only traced, for the shapes.
+
+    Args:
+      make: Makes the module, given its source of keys.
+      tensors: float16, bfloat16, float32 or float64, by name.
+      published: As in `to_tensors`.
+      where: Names the file's place in errors.
+
+    Raises:
+      ModelFormatError: Tensors are missing, unknown, of the wrong shape or kind, or not finite;
+        all of their names are in the message.
+    """
+    graph, state = nnx.split(nnx.eval_shape(lambda: make(_OneKey(0))))
+    flat = [(path, published(path), variable) for path, variable in nnx.to_flat_state(state)]
+    unknown = tensors.keys() - {tensor.name for _, tensor, _ in flat}
+    problems = {"missing": [], "unknown": sorted(unknown), "of the wrong shape": []}
+    problems |= {"not of floating point": [], "not finite": []}
+    arrays = []
+    for _, tensor, variable in flat:
+        name = tensor.name
+        if name not in tensors:
+            problems["missing"].append(name)
+            continue
+        stored = tensors[name]
+        if stored.dtype.name not in _FLOATS:
+            problems["not of floating point"].append(f"{name} ({stored.dtype})")
+            continue
+        array = tensor.from_file(stored)
+        if array.shape != variable.shape:
+            needed = tensor.file_shape(variable.shape)
+            problems["of the wrong shape"].append(
+                f"{name} (found {list(stored.shape)}, needed {list(needed)})"
+            )
+            continue
+        array = np.ascontiguousarray(array, np.float32)
+        if not np.isfinite(array).all():
+            problems["not finite"].append(name)
+        arrays.append(array)
+    found = [f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names]
+    if found:
+        raise ModelFormatError(
+            f"{where} does not hold the tensors that its config.json needs. {'; '.join(found)}. "
+            "Take the weights and the config from the same model, and load them with the version "
+            "of dfjax that wrote them."
+        )
+    values = jax.device_put(arrays)
+    filled = [
+        (path, variable.replace(value))
+        for (path, _, variable), value in zip(flat, values, strict=True)
+    ]
+    return nnx.merge(graph, nnx.from_flat_state(filled))

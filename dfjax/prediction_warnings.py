@@ -1,0 +1,56 @@
+"""The sentences that a reader needs beside a verdict."""
+
+import math
+
+import numpy as np
+
+from dfjax.config import Config
+from dfjax.faces.clips import FaceClips
+
+_SMALL_FACE = 64
+"""Pixels: a face box smaller than this is enlarged so much that little evidence is left."""
+
+
+def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> tuple[str, ...]:
+    """Returns what a reader of a verdict must know of it, as sentences.
+
+    Args:
+      read: The faces that were found.
+      frames_scored: In how many of the sampled frames one was scored.
+      config: The model's.
+    """
+    warnings = []
+    if read.info.is_still:
+        warnings.append("This is a single picture: nothing that shows only in motion was checked.")
+    if not read.clips:
+        longer_side = max(read.info.width, read.info.height)
+        smallest = math.ceil(config.faces.min_face_size * longer_side / config.faces.image_size)
+        warnings.append(
+            "No face was found, so nothing was judged. This says nothing about the video's origin. "
+            f"Faces under {smallest} pixels are not looked for in a video of this size."
+        )
+        return tuple(warnings)
+    if config.calibration.caveat is not None:
+        warnings.append(config.calibration.caveat)
+    num_frames = len(read.timestamps)
+    if frames_scored < num_frames / 2:
+        warnings.append(
+            f"A face was found in only {frames_scored} of {num_frames} frames; "
+            "the rest was not judged."
+        )
+    boxes = np.concatenate([clip.boxes_xyxy for clip in read.clips])
+    if np.median(boxes[:, 3] - boxes[:, 1]) < _SMALL_FACE:
+        warnings.append(
+            f"The faces are small (half of them under {_SMALL_FACE} pixels high): "
+            "little detail is left to judge."
+        )
+    if read.num_blurred:
+        warnings.append(
+            f"Faces that are too blurred to judge were left out: {read.num_blurred}. "
+            "The verdict rests on the others."
+        )
+    if len(read.clips) + read.num_blurred >= config.tracks.max_tracks:
+        warnings.append(
+            f"There are many faces; the {config.tracks.max_tracks} most prominent were judged."
+        )
+    return tuple(warnings)
