@@ -83,7 +83,8 @@ def main() -> int:
 
     from dfjax.models.pretrained import read_config
     from dfjax.reporting.card import model_card
-    from dfjax.training.run import RunOptions, run
+    from dfjax.training.opening import RunOptions
+    from dfjax.training.run import run
 
     datasets.disable_progress_bars()  # they would break through ours
     checkpoint = arguments.out / "checkpoint"

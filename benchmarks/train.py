@@ -9,26 +9,19 @@ precision, right before: the share is a ratio measured in one run, whatever a da
 """
 
 import dataclasses
-import os
 import time
 from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import tyro
-from flax import nnx
-from jax.sharding import NamedSharding, PartitionSpec
 
 from benchmarks.faces import machine
-from dfjax.config import Config
 from dfjax.data.prepared import load_manifest
-from dfjax.data.store import ClipStore
-from dfjax.models.detector import Detector
-from dfjax.models.encoders import load_encoder
 from dfjax.train_config import TrainConfig
-from dfjax.training.loader import Loader
-from dfjax.training.state import ModelParts, make_optimizer
-from dfjax.training.step import data_mesh, make_train_step
+from dfjax.training.opening import make_machinery
+from dfjax.training.run_data import open_data
+from dfjax.training.start import start
 
 UNCOUNTED = 3
 """Steps before the clock starts."""
@@ -39,13 +32,13 @@ class Arguments:
     """Measures the speed of training."""
 
     data: tuple[str, ...]
-    """Prepared data sets."""
+    """Prepared data sets, as `train.py` takes them."""
 
     weights: str = "microsoft/resnet-50"
-    """Folder or Hub repository with the published ResNet-50 files."""
+    """Folder or Hub repository with the published ResNet-50 files, or with a model of dfjax."""
 
-    workers: int = os.cpu_count() or 1
-    """Threads that decode pictures."""
+    workers: int = 0
+    """Threads that decode pictures. 0: one per core."""
 
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(steps=30)
 
@@ -53,25 +46,13 @@ class Arguments:
 def main() -> None:
     arguments = tyro.cli(Arguments, description=__doc__)
     config = arguments.train
-    encoder = load_encoder(arguments.weights)
-    parts_of_config = Config.from_dict(load_manifest(arguments.data[0])["config"])
-    model_config = dataclasses.replace(parts_of_config, encoder=encoder.config)
-    detector = Detector(model_config, rngs=nnx.Rngs(0), encoder=encoder)
-    mesh = data_mesh()
-    replicated = NamedSharding(mesh, PartitionSpec())
-    parts = ModelParts.of(detector, config)
-    optimizer = make_optimizer(config, parts)
-    loader = Loader(
-        ClipStore(arguments.data, "train"),
-        config,
-        mesh,
-        image_size=model_config.crops.image_size,
-        workers=arguments.workers,
-    )
-    state = jax.device_put(parts.initial_state(optimizer), replicated)
-    frozen = jax.device_put(parts.frozen, replicated)
+    data = open_data(arguments.data, (), [load_manifest(source) for source in arguments.data])
+    detector, _ = start([arguments.weights], data.config, config.seed)
+    machinery = make_machinery(detector, data.store, config, workers=arguments.workers)
+    loader, mesh = machinery.loader, machinery.mesh
+    state, frozen = machinery.initial_state(), machinery.parts.frozen
     key = jax.random.key(config.seed)
-    step: Any = make_train_step(parts, optimizer, config, mesh)
+    step: Any = machinery.step
 
     peak = matmul_rate(config.compute_dtype) * mesh.size
     flops, started, waited = 0.0, 0.0, 0.0
@@ -89,7 +70,7 @@ def main() -> None:
     clips = 2 * config.pairs * steps
     frames = (2 * config.pairs * config.clip_frames + 2 * config.still_pairs) * steps
     print(f"{machine()}; JAX {jax.__version__}, {mesh.size} x {jax.devices()[0].device_kind}")
-    print(f"crops of {model_config.crops.image_size} px, {config.compute_dtype}, {steps} steps")
+    print(f"crops of {data.config.crops.image_size} px, {config.compute_dtype}, {steps} steps")
     print(f"seconds per step          {seconds / steps:10.3f}")
     print(f"clips per second          {clips / seconds:10.2f}")
     print(f"frames per second         {frames / seconds:10.1f}")

@@ -13,6 +13,7 @@ from sklearn.metrics import roc_curve
 from tensorboardX import SummaryWriter
 
 from dfjax.evaluation.scores import Scores
+from dfjax.files import write_text_atomically
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -30,7 +31,7 @@ class MetricsLog:
         self._folder = folder
         path = folder / METRICS_FILE
         kept = [row for row in read_metrics(folder) if row["step"] <= start]
-        path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        write_text_atomically(path, "".join(json.dumps(row) + "\n" for row in kept))
         self._rows = kept
         self._file = path.open("a", encoding="utf-8")
         logging.getLogger("tensorboardX").setLevel(logging.ERROR)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import datasets
 import numpy as np
+import pyarrow.parquet as pq
 from PIL import Image
 from safetensors.numpy import save_file
 
@@ -79,6 +80,13 @@ def write_prepared(folder: Path, *, groups: int = 8, stills: int = 4, seed: int 
     report = {"splits": counts, "missing": []}
     (folder / REPORT_FILE).write_text(dumps(report))
     return str(folder)
+
+
+def without_fakes(folder: str) -> None:
+    """Takes the fakes out of the validation split of a prepared data set."""
+    path = Path(folder) / "data" / "validation-00000-of-00001.parquet"
+    is_real = ("label", "=", FEATURES["label"].str2int("real"))
+    pq.write_table(pq.read_table(path, filters=[is_real]), path)
 
 
 def write_weights(folder: Path) -> str:

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from dfjax.config import CalibrationConfig
 from dfjax.evaluation.scores import video_scores
@@ -26,6 +27,20 @@ def test_steps_that_are_done_again_are_dropped_first(tmp_path):
     with MetricsLog(tmp_path, start=2) as record:
         record.add(3, {"loss": 33.0})
     assert [row["loss"] for row in read_metrics(tmp_path)] == [1.0, 2.0, 33.0]
+
+
+def test_a_rewrite_that_is_cut_off_keeps_every_line(tmp_path, monkeypatch):
+    with MetricsLog(tmp_path, start=0) as record:
+        for step in (1, 2, 3):
+            record.add(step, {"loss": float(step)})
+
+    def fail(*_):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("dfjax.files.os.replace", fail)
+    with pytest.raises(OSError, match="disk is full"):
+        MetricsLog(tmp_path, start=2)
+    assert [row["loss"] for row in read_metrics(tmp_path)] == [1.0, 2.0, 3.0]
 
 
 def test_a_line_that_a_kill_cut_off_is_left_out(tmp_path):

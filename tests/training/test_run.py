@@ -173,23 +173,8 @@ def test_a_run_is_published_anew_with_a_share_of_its_start(data, whole, tmp_path
     assert record["seconds"] == pytest.approx(seconds, abs=0.1)
 
 
-@pytest.mark.parametrize(("share", "said"), [("0.5", "starts from an encoder"), ("2", "a share")])
-def test_a_share_of_the_start_that_means_nothing_is_refused(data, tmp_path, share, said):
-    process = _start(data, tmp_path / "run", "--start-share", share)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert said in " ".join(output.split()) and "Traceback" not in output
-
-
 def test_a_folder_that_holds_a_run_is_not_overwritten(data, whole):
     process = _start(data, whole)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "--resume" in output and "Traceback" not in output
-
-
-def test_a_run_is_not_resumed_with_other_arguments_and_they_are_named(data, whole):
-    process = _start(data, whole, "--resume", "--learning-rate", "1e-5")
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert "learning_rate" in output and "Traceback" not in output

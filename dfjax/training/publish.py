@@ -1,0 +1,130 @@
+"""The end of a run: the averaged weights become a calibrated checkpoint with its record."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from dfjax.config import CalibrationConfig, dumps
+from dfjax.evaluation.calibration import calibrate_on, correction_share, with_correction
+from dfjax.evaluation.figures import report
+from dfjax.evaluation.scoring import ScoredClip
+from dfjax.files import write_text_atomically
+from dfjax.training.metrics_log import read_metrics
+from dfjax.training.opening import OpenedRun
+from dfjax.training.start import RECORD_FILE
+from dfjax.training.validation import SPLIT
+
+CHECKPOINT_FOLDER = "checkpoint"
+"""In the run's folder: the model, as the Hub serves it."""
+
+
+def publish(opened: OpenedRun, variables: nnx.State, *, step: int) -> dict[str, Any]:
+    """Weighs, rounds, measures and calibrates a detector, and writes it with its record.
+
+    Every process calls this, for all of them score; the first one writes.
+
+    Args:
+      opened: The run. Its detector becomes the published one.
+      variables: Of the detector after training, as `nnx.state` gives them.
+      step: After which they are.
+
+    Returns:
+      The record, also written to `training.json` in the checkpoint.
+    """
+    detector, validation = opened.detector, opened.validation
+    exact = _with_share_of_start(opened, variables)
+    unrounded = validation.score(exact)
+    share = correction_share(unrounded)
+    unrounded = with_correction(unrounded, share)
+    nnx.update(detector, exact)
+    detector.temporal.weigh_correction(share)
+    nnx.update(detector, _rounded(nnx.state(detector)))
+    scored = validation.score(nnx.state(detector))
+    calibration = calibrate_on(
+        scored, max_false_positive_rate=opened.train_config.max_false_positive_rate
+    )
+    detector.config = dataclasses.replace(detector.config, calibration=calibration)
+    record = _record(
+        opened,
+        scored,
+        calibration,
+        step=step,
+        correction_share=share,
+        largest_logit_change=_largest_change(unrounded, scored),
+    )
+    if jax.process_index() == 0:
+        folder = opened.out / CHECKPOINT_FOLDER
+        detector.save_pretrained(folder)
+        write_text_atomically(folder / RECORD_FILE, dumps(record))
+    return record
+
+
+def _with_share_of_start(opened: OpenedRun, variables: nnx.State) -> nnx.State:
+    """Returns the mean of the variables and those before the first step, as the options weigh."""
+    share = opened.options.start_share
+    if not share:
+        return variables
+    first = jax.device_put(nnx.state(opened.detector), opened.machinery.replicated)
+    return jax.tree.map(lambda end, begin: end + share * (begin - end), variables, first)
+
+
+def _rounded(variables: nnx.State) -> nnx.State:
+    """Returns the variables as they are published: kernels with the digits of float16.
+
+    Before they are measured, so that the figures are those of what people get.
+    """
+    return jax.tree.map(
+        lambda x: x.astype(jnp.float16).astype(x.dtype) if x.ndim > 1 else x, variables
+    )
+
+
+def _largest_change(exact: Sequence[ScoredClip], rounded: Sequence[ScoredClip]) -> float:
+    """Returns by how much rounding changed a logit at most, of a clip or of one of its frames."""
+    return max(
+        max(
+            abs(before.clip_logit - after.clip_logit),
+            float(np.abs(before.frame_logits - after.frame_logits).max()),
+        )
+        for before, after in zip(exact, rounded, strict=True)
+    )
+
+
+def _record(
+    opened: OpenedRun,
+    scored: Sequence[ScoredClip],
+    calibration: CalibrationConfig,
+    *,
+    step: int,
+    correction_share: float,
+    largest_logit_change: float,
+) -> dict[str, Any]:
+    """Returns what the detector was trained on and how, and what it reaches on validation."""
+    options, description = opened.options, opened.description
+    data = opened.data.describe([clip.row for clip in scored], about=options.about_data)
+    return {
+        "data": data,
+        "started_from": opened.started_from,
+        "train_config": description["train_config"],
+        "versions": description["versions"],
+        "command": options.command,
+        "published": opened.train_config.publish,
+        "step": step,
+        "start_share": options.start_share,
+        "correction_share": correction_share,
+        "rounding": {"largest_logit_change": largest_logit_change},
+        "validation": report(scored, opened.data.validation_skipped, calibration, split=SPLIT),
+        "seconds": _seconds(opened.out),
+    }
+
+
+def _seconds(out: Path) -> float:
+    """Returns how long all steps and validations took, those before a run was cut off too."""
+    rows = read_metrics(out)
+    names = ("step_seconds", "validation_seconds")
+    return round(sum(row[name] for row in rows for name in names if name in row), 1)

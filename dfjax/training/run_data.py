@@ -1,0 +1,134 @@
+"""The data of a run: opened, checked for what would make figures worthless, and counted."""
+
+import collections
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dfjax.config import Config
+from dfjax.data.prepared import ClipRow, load_report, load_skipped
+from dfjax.data.sources import title
+from dfjax.data.store import ClipStore, StoredClip
+from dfjax.errors import DatasetError
+from dfjax.evaluation.scores import compression_name
+from dfjax.training.validation import SPLIT
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunData:
+    """Prepared data sets, to learn from and to measure on."""
+
+    config: Config  # with the parts that all of them were prepared with
+    fingerprints: list[str]
+    store: ClipStore  # of the training clips
+    measured: list[str]  # data sets whose validation clips are scored
+    skipped: dict[str, int]  # videos of the training data that gave no clip, by reason
+    validation_skipped: dict[str, Any] | None  # videos to score that gave none: `load_skipped`
+
+    def describe(self, validation_clips: Sequence[ClipRow], *, about: str) -> dict[str, Any]:
+        """Returns what the record of a run says of its data.
+
+        Args:
+          validation_clips: Those that were scored.
+          about: Origins and terms of the data, in sentences.
+        """
+        clips = self.store.clips
+        names = {f"{title(clip.dataset)} {compression_name(clip.compression)}" for clip in clips}
+        return {
+            "name": ", ".join(sorted(name.strip() for name in names)),
+            "about": about,
+            "train": _counts(clips),
+            "validation": _counts(validation_clips),
+            "skipped": self.skipped,
+            "fingerprint": "+".join(self.fingerprints),
+        }
+
+
+def open_data(
+    sources: Sequence[str], validation_data: Sequence[str], manifests: Sequence[dict]
+) -> RunData:
+    """Opens the data sets of a run, and checks that they can be learnt from and measured on.
+
+    Args:
+      sources: Prepared data sets, as for `open_rows`; each has the splits "train" and "validation".
+      validation_data: More of them, of which only "validation" is used.
+      manifests: Of `sources` and `validation_data`, in this order, from `load_manifest`.
+
+    Raises:
+      DatasetError: A data set was not prepared to the end, two were prepared differently, splits
+        share identities, or no data set has both labels in validation.
+    """
+    measured = [*sources, *validation_data]
+    config = _shared_config(measured, manifests)
+    store, validation_clips = ClipStore(sources, "train"), ClipStore(measured, SPLIT).clips
+    _refuse_shared_groups(store.clips, validation_clips)
+    _require_both_labels(validation_clips)
+    return RunData(
+        config=config,
+        fingerprints=[manifest["fingerprint"] for manifest in manifests],
+        store=store,
+        measured=measured,
+        skipped=_skipped(sources),
+        validation_skipped=load_skipped(measured, SPLIT),
+    )
+
+
+def _shared_config(sources: Sequence[str], manifests: Sequence[dict]) -> Config:
+    """Returns the config with the parts that the data sets were prepared with."""
+    parts = [manifest["config"] for manifest in manifests]
+    for source, other in zip(sources[1:], parts[1:], strict=True):
+        if other != parts[0]:
+            raise DatasetError(
+                f"{sources[0]} and {source} were prepared with different configs, so their crops "
+                "differ. Prepare both with the same."
+            )
+    return Config.from_dict(parts[0])
+
+
+def _refuse_shared_groups(
+    train_clips: Sequence[StoredClip], validation: Sequence[StoredClip]
+) -> None:
+    shared = sorted({clip.group for clip in train_clips} & {clip.group for clip in validation})
+    if shared:
+        raise DatasetError(
+            f"{len(shared)} groups of identities are in training and validation, such as "
+            f"{shared[0]}. A figure from such a split means nothing: split by identity."
+        )
+
+
+def _require_both_labels(validation: Sequence[StoredClip]) -> None:
+    labels = collections.defaultdict(set)
+    for clip in validation:
+        labels[clip.dataset].add(clip.is_fake)
+    if not any(len(found) == 2 for found in labels.values()):
+        raise DatasetError(
+            f"no data set has both real and fake validation videos; there are {dict(labels)}. "
+            "Without them nothing can be measured or calibrated: add a data set that has both."
+        )
+
+
+def _counts(clips: Sequence[StoredClip] | Sequence[ClipRow]) -> dict[str, int]:
+    """Returns how many videos, clips and groups of identities there are, and their labels."""
+    labels = {clip.video: clip.is_fake for clip in clips}
+    return {
+        "videos": len(labels),
+        "clips": len(clips),
+        "real": sum(not is_fake for is_fake in labels.values()),
+        "fake": sum(map(bool, labels.values())),
+        "groups": len({clip.group for clip in clips}),
+    }
+
+
+def _skipped(sources: Sequence[str]) -> dict[str, int]:
+    """Returns how many videos gave no clip, by reason, over all splits and data sets."""
+    counts = {"no_face": 0, "unreadable": 0, "missing": 0}
+    for source in sources:
+        if Path(source).is_file():
+            continue  # a parquet file alone does not tell
+        prepared = load_report(source)
+        counts["missing"] += len(prepared["missing"])
+        for split in prepared["splits"].values():
+            counts["no_face"] += split["no_face"]
+            counts["unreadable"] += split["unreadable"]
+    return counts

@@ -1,0 +1,80 @@
+"""The folder of a run: what may begin or go on there."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfjax.config import DetectorConfig
+from dfjax.errors import TrainingError
+from dfjax.files import UNFINISHED
+from dfjax.train_config import TrainConfig
+from dfjax.training.folder import RUN_FILE, check_folder, claim_folder, describe_run
+
+
+def _description(config: TrainConfig | None = None, command: str = "first") -> dict[str, Any]:
+    return describe_run(
+        config or TrainConfig(),
+        DetectorConfig(),
+        weights=["weights"],
+        fingerprints=["0" * 16],
+        command=command,
+    )
+
+
+def _claimed(folder: Path) -> Path:
+    claim_folder(folder, _description())
+    return folder
+
+
+def test_a_new_folder_may_be_claimed_whether_or_not_it_exists(tmp_path):
+    for out in (tmp_path, tmp_path / "deep" / "down"):
+        check_folder(out, _description(), resume=False)
+        claim_folder(out, _description())
+        assert json.loads((out / RUN_FILE).read_text()) == _description()
+
+
+def test_a_check_changes_nothing(tmp_path):
+    check_folder(tmp_path / "new", _description(), resume=True)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_holds_a_run_is_refused_without_resume(tmp_path):
+    with pytest.raises(TrainingError, match="is not empty.*--resume"):
+        check_folder(_claimed(tmp_path), _description(), resume=False)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_with_something_else_in_it_is_refused(tmp_path, resume):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(TrainingError, match="is not empty"):
+        check_folder(tmp_path, _description(), resume=resume)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_claim_that_was_cut_off_does_not_stand_in_the_way(tmp_path, resume):
+    (tmp_path / (RUN_FILE + UNFINISHED)).write_text('{"train_co')
+    check_folder(tmp_path, _description(), resume=resume)
+    claim_folder(tmp_path, _description())
+    assert json.loads((tmp_path / RUN_FILE).read_text()) == _description()
+
+
+def test_a_run_that_goes_on_keeps_the_description_of_its_beginning(tmp_path):
+    again = _description(command="first --resume")
+    check_folder(_claimed(tmp_path), again, resume=True)
+    claim_folder(tmp_path, again)
+    assert json.loads((tmp_path / RUN_FILE).read_text())["command"] == "first"
+
+
+def test_a_run_does_not_go_on_with_another_config_and_the_field_is_named(tmp_path):
+    other = dataclasses.replace(TrainConfig(), learning_rate=1e-5)
+    with pytest.raises(TrainingError, match="other train_config: learning_rate: .* 1e-05 here"):
+        check_folder(_claimed(tmp_path), _description(other), resume=True)
+
+
+@pytest.mark.parametrize("name", ["weights", "fingerprints"])
+def test_a_run_does_not_go_on_with_other_weights_or_data(tmp_path, name):
+    with pytest.raises(TrainingError, match=f"other {name}"):
+        check_folder(_claimed(tmp_path), _description() | {name: ["other"]}, resume=True)

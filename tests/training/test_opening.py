@@ -1,0 +1,77 @@
+"""A run opens whole or not at all: what fails leaves nothing that stands in the way of the next."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import pytest
+from flax import nnx
+
+from dfjax.errors import DatasetError, ModelFormatError, TrainingError
+from dfjax.models.detector import Detector
+from dfjax.training.folder import RUN_FILE
+from dfjax.training.opening import OpenedRun, RunOptions, open_run
+from tests.tiny import TINY_CONFIG
+from tests.training.prepared_set import CONFIG, without_fakes, write_prepared, write_weights
+
+
+def _open(data: str, weights: str, out: Path, pairs: int = CONFIG.pairs, **more: Any) -> OpenedRun:
+    return open_run(
+        [data],
+        [weights],
+        out,
+        train_config=dataclasses.replace(CONFIG, pairs=pairs),
+        detector_config=TINY_CONFIG.detector,
+        options=RunOptions(command="python train.py", **more),
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> str:
+    return write_prepared(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> str:
+    return write_weights(tmp_path_factory.mktemp("weights"))
+
+
+def test_a_start_that_fails_leaves_the_folder_for_the_next(tmp_path, weights):
+    folder, out = tmp_path / "prepared", tmp_path / "run"
+    without_fakes(write_prepared(folder))
+    with pytest.raises(DatasetError, match="add a data set that has both"):
+        _open(str(folder), weights, out)
+    assert not out.exists()
+    opened = _open(write_prepared(folder), weights, out)
+    assert [path.name for path in out.iterdir()] == [RUN_FILE]
+    assert opened.started_from == []
+
+
+def test_options_and_weights_that_do_not_fit_leave_no_folder(tmp_path, data, weights):
+    out = tmp_path / "run"
+    with pytest.raises(TrainingError, match="cannot be split over 8 devices"):
+        _open(data, weights, out, pairs=12)
+    with pytest.raises(ModelFormatError, match="There is no folder"):
+        _open(data, str(tmp_path / "nothing"), out)
+    with pytest.raises(TrainingError, match="--start-share is 2.0; it is a share"):
+        _open(data, weights, out, start_share=2.0)
+    with pytest.raises(TrainingError, match="the run starts from an encoder"):
+        _open(data, weights, out, start_share=0.5)
+    assert not out.exists()
+
+
+def test_each_initial_state_may_be_donated(tmp_path, data, weights):
+    machinery = _open(data, weights, tmp_path / "run").machinery
+    first, second = machinery.initial_state(), machinery.initial_state()
+    jax.tree.map(lambda array: array.delete(), first)
+    parts = machinery.parts
+    kept = jax.tree.leaves((second, parts.params, parts.batch_stats, parts.frozen))
+    assert kept and not any(array.is_deleted() for array in kept)
+    assert all(leaf.sharding == machinery.replicated for leaf in jax.tree.leaves(second))
+
+
+def test_a_run_from_a_detector_names_what_it_started_from(tmp_path, data):
+    Detector(TINY_CONFIG, rngs=nnx.Rngs(0)).save_pretrained(tmp_path / "model")
+    opened = _open(data, str(tmp_path / "model"), tmp_path / "run", start_share=0.5)
+    assert len(opened.started_from) == 1

@@ -1,0 +1,81 @@
+"""Data that would make figures worthless is refused before a step is taken, and data is counted."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dfjax.data.prepared import MANIFEST_FILE, REPORT_FILE, load_manifest
+from dfjax.errors import DatasetError
+from dfjax.training.run_data import RunData, open_data
+from tests.training.prepared_set import without_fakes, write_prepared
+
+
+def _open(*sources: str, validation_data: tuple[str, ...] = ()) -> RunData:
+    manifests = [load_manifest(source) for source in (*sources, *validation_data)]
+    return open_data(sources, validation_data, manifests)
+
+
+@pytest.fixture
+def data(tmp_path) -> str:
+    return write_prepared(tmp_path / "prepared")
+
+
+def test_videos_clips_labels_and_groups_are_counted(data):
+    found = _open(data).describe([], about="Drawn at random.")
+    # Three quarters of eight groups of a real video and two fakes, and of four with one fake.
+    counts = {"videos": 24, "clips": 24, "real": 9, "fake": 15, "groups": 9}
+    assert found["train"] == counts
+    assert found["name"] == "FaceForensics++ c23"
+    assert found["about"] == "Drawn at random."
+    assert found["fingerprint"] == "0" * 16
+
+
+def test_videos_without_a_clip_are_counted_over_all_splits(data):
+    path = Path(data) / REPORT_FILE
+    report = json.loads(path.read_text())
+    report["missing"] = ["a", "b"]
+    for split, no_face in (("train", 3), ("validation", 4)):
+        report["splits"][split] |= {"no_face": no_face, "unreadable": 1}
+    path.write_text(json.dumps(report))
+    assert _open(data).skipped == {"no_face": 7, "unreadable": 2, "missing": 2}
+
+
+def test_data_that_is_only_measured_on_gives_no_training_clip(data, tmp_path):
+    more = write_prepared(tmp_path / "more", seed=1)
+    found = _open(data, validation_data=(more,))
+    assert len(found.store.clips) == len(_open(data).store.clips)
+    assert found.measured == [data, more]
+    assert found.fingerprints == ["0" * 16, f"{1:016}"]
+
+
+def test_data_sets_that_were_prepared_differently_are_refused(data, tmp_path):
+    other = write_prepared(tmp_path / "other")
+    path = Path(other) / MANIFEST_FILE
+    manifest = json.loads(path.read_text())
+    manifest["config"]["crops"]["margin"] = 2.0
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(DatasetError, match="prepared with different configs"):
+        _open(data, other)
+
+
+def test_identities_in_both_splits_are_refused(data):
+    train, validation = (
+        Path(data) / "data" / f"{split}-00000-of-00001.parquet" for split in ("train", "validation")
+    )
+    shutil.copy(train, validation)
+    with pytest.raises(DatasetError, match="split by identity"):
+        _open(data)
+
+
+def test_validation_without_fakes_is_refused(data):
+    without_fakes(data)
+    with pytest.raises(DatasetError, match="both real and fake validation videos"):
+        _open(data)
+
+
+def test_data_of_which_prepare_did_not_come_to_its_end_is_refused(data):
+    (Path(data) / REPORT_FILE).unlink()
+    with pytest.raises(DatasetError, match="did not come to its end"):
+        _open(data)
