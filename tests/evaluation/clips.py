@@ -1,12 +1,16 @@
 """Clips with known labels and scores, without pixels."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dfjax.config import CalibrationConfig
 from dfjax.data.prepared import ClipRow
 from dfjax.evaluation.scoring import Look, ScoredClip, Scorer
+from dfjax.evaluation.studies.study import ScoreFunction, StudyContext
+from tests.tiny import TINY_CONFIG
 
 
 def clip_row(
@@ -102,3 +106,25 @@ class StripeScorer(Scorer):
             )
             for row in rows
         ]
+
+
+def stripe_score(by_stripe: bool) -> ScoreFunction:
+    """Returns what a `StripeScorer` gives, as studies are given it."""
+    return lambda rows, stage=None: StripeScorer(by_stripe)(None, rows)
+
+
+def study_context(**fields: Any) -> StudyContext:
+    """Returns what a study may use, without any data but what is given."""
+    empty = {
+        "score": stripe_score(by_stripe=True),
+        "config": dataclasses.replace(
+            TINY_CONFIG, calibration=fields.pop("calibration", CalibrationConfig())
+        ),
+        "scored": (),
+        "rows": lambda: iter(()),
+        "sources": (),
+        "split": "validation",
+        "out": Path("not-used"),
+        "fingerprint": "model-data",
+    }
+    return StudyContext(**(empty | fields))
