@@ -77,15 +77,8 @@ class RobustnessStudy(Study):
 
     def section(self, result: Mapping[str, Any], split: str) -> str:
         """Returns the tables of distortions and of everyday treatments."""
-        header = [
-            "distortion",
-            "setting",
-            "scored",
-            "AUC",
-            "AUC, mean of frames",
-            "balanced accuracy",
-        ]
-        header += ["real called fake", "no face", "unreadable"]
+        header = ["distortion", "setting", "scored", "AUC", "AUC, mean of frames"]
+        header += ["balanced accuracy", "real called fake", "no face", "unreadable"]
 
         def rows(entries: Iterable[Mapping[str, Any]], *keys: str) -> list[list[Any]]:
             return [
