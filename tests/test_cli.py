@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,7 @@ from PIL import Image
 
 from dfjax.__main__ import main
 from dfjax.data.prepared import load_manifest
+from dfjax.evaluation.distortions import KINDS
 from tests.tiny import tiny_detector
 from tests.training.prepared_set import write_prepared
 from tests.videos import moving_pattern, portrait_frames, write_video
@@ -156,3 +159,20 @@ def test_a_split_that_is_not_there_is_told_with_those_that_are(run, tmp_path):
     assert (code, out) == (1, "")
     assert "no split 'test'; it has ['train', 'validation']" in " ".join(err.split())
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", [(), ("evaluate",)])
+def test_help_does_not_wait_for_jax(command):
+    """Every distortion is offered by its name, from the one list that there is."""
+    program = (
+        "import sys\n"
+        "from dfjax.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: sys.exit('jax' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command, "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    if command:
+        assert all(kind in done.stdout for kind in KINDS)

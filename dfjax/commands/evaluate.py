@@ -2,27 +2,20 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
+import tyro.extras
 from rich.console import Console
 
 from dfjax.commands.progress import progress_bar
 from dfjax.errors import DfjaxError
+from dfjax.evaluation.distortions import KINDS
 
-Kind = Literal[
-    "compression",
-    "resize",
-    "blur",
-    "noise",
-    "contrast",
-    "saturation",
-    "occlusion",
-    "pixelation",
-    "everyday",
-]
+if TYPE_CHECKING:
+    from dfjax.evaluation.studies.study import Study
 
-KINDS: tuple[Kind, ...] = Kind.__args__
+Kind = Annotated[str, tyro.conf.arg(constructor=tyro.extras.literal_type_from_choices(KINDS))]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,10 +64,11 @@ class Evaluate:
         """Returns the exit code."""
         import datasets
 
-        from dfjax.evaluation.run import RobustnessConfig, evaluate
+        from dfjax.evaluation.run import evaluate
         from dfjax.evaluation.tables import cell
         from dfjax.hub.model import add_evaluation
         from dfjax.predictor import model_source
+        from dfjax.reporting.report import write_report
 
         datasets.disable_progress_bars()
         model = model_source(self.model)
@@ -86,24 +80,16 @@ class Evaluate:
             )
         if not self.datasets:
             raise DfjaxError("No data set was named. Give at least one.")
-        robustness = None
-        if self.robustness:
-            robustness = RobustnessConfig(
-                kinds=self.robustness_kinds,
-                num_videos=self.robustness_videos,
-            )
         with progress_bar() as progress:
             task = progress.add_task("Loading the model", total=None)
             try:
-                report = evaluate(
+                evaluation = evaluate(
                     self.datasets,
                     model,
                     self.out,
                     split=self.split,
-                    self_blended=self.self_blended,
-                    shortcuts=self.shortcuts,
+                    optional=self._optional(),
                     roots=self.roots,
-                    robustness=robustness,
                     on_progress=lambda stage, done, total: progress.update(
                         task,
                         description=stage if total is not None else f"{stage}: {done} clips",
@@ -116,8 +102,10 @@ class Evaluate:
                     "Stopped. The same command does not distort again what was distorted."
                 )
                 return 130
+        write_report(evaluation, self.out)
         if self.card:
             add_evaluation(Path(model), self.out)
+        report = evaluation.report
         figures = report["figures"]
         counts = figures["counts"]
         console = Console(stderr=True)
@@ -130,3 +118,20 @@ class Evaluate:
             markup=False,
         )
         return 0
+
+    def _optional(self) -> "list[Study]":
+        """Returns the studies that were asked for."""
+        from dfjax.evaluation.studies.controls import ControlsStudy
+        from dfjax.evaluation.studies.robustness import RobustnessStudy
+        from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
+
+        asked: list[Study] = []
+        if self.self_blended:
+            asked.append(SelfBlendedStudy())
+        if self.shortcuts:
+            asked.append(ControlsStudy())
+        if self.robustness:
+            asked.append(
+                RobustnessStudy(kinds=self.robustness_kinds, num_videos=self.robustness_videos)
+            )
+        return asked

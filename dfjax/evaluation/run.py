@@ -1,11 +1,10 @@
-"""A detector measured on prepared data sets: from folders to `report.json` and `report.md`."""
+"""A detector measured on prepared data sets: from folders to figures."""
 
 import dataclasses
 import hashlib
 import importlib.metadata
-import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +12,18 @@ import jax
 import numpy as np
 from flax import nnx
 
-from dfjax.config import Config, dumps
+from dfjax.config import Config, ResNetConfig, dumps
 from dfjax.data.prepared import ClipRow, load_manifest, load_skipped, read_clips
-from dfjax.data.sources import LabelledVideo, read_source, title
-from dfjax.data.sources.videos import STILL_SUFFIXES
+from dfjax.data.sources import LabelledVideo, read_source
 from dfjax.errors import DatasetError
-from dfjax.evaluation.calibration import frozen_threshold
+from dfjax.evaluation import studies
 from dfjax.evaluation.figures import report
-from dfjax.evaluation.scores import video_scores
+from dfjax.evaluation.scores import Scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, Scorer
-from dfjax.evaluation.studies.controls import measure_faceless, measure_metadata
-from dfjax.evaluation.studies.distorted_videos import DistortedScorer
-from dfjax.evaluation.studies.distortions import DISTORTIONS
-from dfjax.evaluation.studies.partial_fakes import measure_partial_fakes
-from dfjax.evaluation.studies.robustness import EVERYDAY_KIND, choose_videos, measure_robustness
-from dfjax.evaluation.studies.self_blended import measure_self_blended
-from dfjax.evaluation.studies.slices import slices
-from dfjax.evaluation.studies.worst_errors import mistakes
-from dfjax.faces.detection import FaceDetector
+from dfjax.evaluation.studies.study import OnProgress, ScoreFunction, Study, StudyContext
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from dfjax.models.locate import find_folder
-from dfjax.reporting import plots
-from dfjax.reporting.markdown import markdown
 from dfjax.version import __version__
 
 SCHEMA_VERSION = 1
@@ -44,16 +32,13 @@ SCHEMA_VERSION = 1
 FEW_GROUPS = 20
 """Under so many groups of identities, intervals by bootstrap come out too narrow."""
 
-OnProgress = Callable[[str, int, int | None], None]
-"""Called with a few words for the stage, how much of it is done, and of how much, if known."""
 
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What was measured."""
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RobustnessConfig:
-    """Which videos are distorted, and how."""
-
-    kinds: tuple[str, ...] = (*DISTORTIONS, EVERYDAY_KIND)
-    num_videos: int = 100  # at most, over all data sets; balanced over classes and groups
+    report: dict[str, Any]  # as `report.json` holds it
+    videos: Scores  # of the split
 
 
 def evaluate(
@@ -62,37 +47,31 @@ def evaluate(
     out: Path,
     *,
     split: str,
-    self_blended: bool = False,
-    shortcuts: bool = False,
+    optional: Sequence[Study] = (),
     roots: Sequence[Path] = (),
-    robustness: RobustnessConfig | None = None,
     on_progress: OnProgress = lambda stage, done, total: None,
-) -> dict[str, Any]:
-    """Measures a detector on one split, and writes `report.json`, `report.md` and plots.
+) -> Evaluation:
+    """Measures a detector on one split of prepared data sets.
 
     Nothing is fitted: calibration and thresholds are those of the model's config.
 
     Args:
       sources: Prepared folders, parquet files or Hub repositories, as for `open_rows`.
       model: Folder or Hub repository of the detector.
-      out: Folder to write to. Distorted videos are not done again if it holds what they gave.
+      out: Folder where studies keep what is slow to make, such as what distorted videos gave; what
+        it holds of an earlier run is not made again.
       split: Such as "test".
-      self_blended: Measure also real clips against fakes blended from them.
-      shortcuts: Measure also whether labels are told without the face: by what is around it, and,
-        if there are `roots`, by the files' metadata.
+      optional: Studies to measure in addition to those that always are.
       roots: The folder that each data set was prepared from, in their order.
-      robustness: Distort the videos in `roots`, and score them anew; None: do not.
-      on_progress: Told how far the run is.
+      on_progress: Called as the run goes on.
 
     Returns:
-      What `report.json` holds: schema_version; model: `id`, `revision`, `fingerprint` of weights
-      and config; data: per source `name`, `split`, `fingerprint`, `prepared_with`, and whether it
-      is known that the model was calibrated or trained on it; versions; notes: sentences that a
-      reader of the figures must know; figures: see `report`; slices: see `slices`; partial_fakes:
-      see `measure_partial_fakes`; self_blended: see `measure_self_blended`, or null; mistakes: see
-      `mistakes`; shortcuts: null, or `faceless`, see `measure_faceless`, and `metadata`, see
-      `measure_metadata`, null without `roots`; robustness: see `measure_robustness`, or null. It
-      names no path of this machine.
+      The report and the scores of the videos. The report has schema_version; model: `id`,
+      `revision`, `fingerprint` of weights and config; data: per source `name`, `split`,
+      `fingerprint`, `prepared_with`, and whether it is known that the model was calibrated or
+      trained on it; versions; notes: sentences that a reader of the figures must know; figures: see
+      `figures.report`; and under the name of each study its result, null where it was not measured.
+      It names no path of this machine.
 
     Raises:
       DatasetError: A data set is not there, or lacks the split or what a measure needs.
@@ -101,29 +80,34 @@ def evaluate(
     """
     folder = find_folder(model)
     detector = Detector.from_pretrained(folder)
-    calibration = detector.config.calibration
-    state = nnx.state(detector)
-    scorer = Scorer(JaxEngine.for_many(detector))
     manifests = [load_manifest(source) for source in sources]
     files = _files(sources, manifests, roots) if roots else []
-    if robustness is not None and not files:
-        raise DatasetError(
-            "Videos are distorted from their files on. Give the folders that the data sets were "
-            "prepared from, in the same order."
-        )
-
-    def on_clip(stage: str) -> Callable[[int], None]:
-        return lambda done: on_progress(stage, done, None)
-
-    scored = scorer(_rows(sources, split), on_clip=on_clip("Scoring"))
+    measured = [*(study for study in studies.STUDIES if not study.optional), *optional]
+    _check_files(measured, files)
+    score = _score_function(detector, on_progress)
+    scored = score(_rows(sources, split), "Scoring")
+    calibration = detector.config.calibration
     figures = report(scored, load_skipped(sources, split), calibration, split=split)
     data = _data(sources, manifests, split, _training_record(folder))
+    of_model = fingerprint(nnx.state(detector), detector.config)
+    context = StudyContext(
+        score=score,
+        config=detector.config,
+        scored=scored,
+        rows=lambda: _rows(sources, split),
+        sources=sources,
+        split=split,
+        files=files,
+        out=out,
+        fingerprint="-".join((of_model, *(manifest["fingerprint"] for manifest in manifests))),
+        on_progress=on_progress,
+    )
     result: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "model": {
             "id": folder.resolve().name if Path(model).is_dir() else model,
             "revision": None if Path(model).is_dir() else folder.name,
-            "fingerprint": fingerprint(state, detector.config),
+            "fingerprint": of_model,
         },
         "data": data,
         "versions": {
@@ -132,69 +116,58 @@ def evaluate(
         },
         "notes": _notes(figures, data, detector.config),
         "figures": figures,
-        "slices": slices(scored, calibration),
-        "partial_fakes": measure_partial_fakes(
-            scorer, sources, split, on_clip=on_clip("Scoring partial fakes")
-        ),
-        "self_blended": None,
-        "mistakes": mistakes(scored, calibration),
-        "shortcuts": None,
-        "robustness": None,
+        **{study.name: None for study in studies.STUDIES},
     }
-    if self_blended:
-        result["self_blended"] = measure_self_blended(
-            scorer,
-            _rows(sources, split),
-            scored,
-            calibration,
-            detector.config.video.num_frames,
-            on_clip=on_clip("Scoring self-blended fakes"),
-        )
-    if shortcuts:
-        result["shortcuts"] = {
-            "faceless": measure_faceless(
-                scorer,
-                _rows(sources, split),
-                detector.config.video.num_frames,
-                on_clip=on_clip("Scoring without faces"),
-            ),
-            "metadata": measure_metadata(
-                files,
-                split,
-                on_file=lambda done, total: on_progress("Reading files", done, total),
-            )
-            if files
-            else None,
-        }
-    if robustness is not None:
-        name = "-".join((result["model"]["fingerprint"], *(m["fingerprint"] for m in manifests)))
-        distorted = DistortedScorer(
-            scorer,
-            detector.config,
-            FaceDetector(detector.config.faces),
-            out / "distorted" / name,
-        )
-        result["robustness"] = measure_robustness(
-            distorted,
-            choose_videos(_to_distort(files, split), robustness.num_videos),
-            calibration,
-            kinds=robustness.kinds,
-            on_video=lambda done, total: on_progress("Distorting videos", done, total),
-        )
-    _write(result, scored, detector.config, out)
-    return result
+    for study in measured:
+        result[study.name] = study.measure(context)
+    return Evaluation(result, video_scores(scored, calibration))
 
 
 def fingerprint(state: Any, config: Config) -> str:
     """Returns a name for the weights together with the config."""
-    values = config.to_dict()
-    if config.crops.min_detail == 0:
-        del values["crops"]["min_detail"]  # models from before there was such a field keep theirs
-    digest = hashlib.sha256(dumps(values).encode())
+    digest = hashlib.sha256(dumps(_as_first_published(config)).encode())
     for path, value in jax.tree.leaves_with_path(state):
         digest.update(jax.tree_util.keystr(path).encode())
         digest.update(np.ascontiguousarray(value).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _as_first_published(config: Config) -> dict[str, Any]:
+    """Returns the config in the first layout of `config.json`, where it fits in there.
+
+    Models keep the fingerprint by which published reports name them, however the layout grows.
+    """
+    values = config.to_dict()
+    if config.crops.min_detail == 0:
+        del values["crops"]["min_detail"]
+    if isinstance(config.encoder, ResNetConfig):
+        encoder = values["encoder"]
+        shape = ("embedding_size", "depths", "widths", "compute_dtype")
+        values["encoder"] = {name: encoder[name] for name in shape}
+        calibration = values.pop("calibration")
+        values |= {"normalization": encoder["normalization"], "calibration": calibration}
+    return values
+
+
+def _score_function(detector: Detector, on_progress: OnProgress) -> ScoreFunction:
+    """Returns what scores clips with a detector, and says how far it is."""
+    scorer = Scorer(JaxEngine.for_many(detector))
+
+    def score(rows: Iterable[ClipRow], stage: str | None = None) -> list[ScoredClip]:
+        on_clip = None if stage is None else lambda done: on_progress(stage, done, None)
+        return scorer(rows, on_clip=on_clip)
+
+    return score
+
+
+def _check_files(measured: Sequence[Study], files: Sequence[Sequence[LabelledVideo]]) -> None:
+    """Checks that no study lacks the files that it needs: now, and not when all is scored."""
+    lacking = [study.name for study in measured if study.needs_files and not files]
+    if lacking:
+        raise DatasetError(
+            f"To measure {', '.join(lacking)}, the videos' own files are needed. Give the folders "
+            "that the data sets were prepared from, in the same order."
+        )
 
 
 def _rows(sources: Sequence[str], split: str) -> Iterator[ClipRow]:
@@ -230,15 +203,6 @@ def _files(
         listed = read_source(manifest["source"]["name"], root, **manifest["source"]["options"])
         files.append(listed.videos)
     return files
-
-
-def _to_distort(files: Sequence[Sequence[LabelledVideo]], split: str) -> list[LabelledVideo]:
-    """Returns the videos of a split; stills have no codec to go through."""
-    return [
-        video
-        for video in itertools.chain.from_iterable(files)
-        if video.split == split and video.path.suffix.lower() not in STILL_SUFFIXES
-    ]
 
 
 def _training_record(folder: Path) -> dict[str, Any]:
@@ -303,28 +267,3 @@ def _notes(figures: Mapping[str, Any], data: Sequence[Mapping], config: Config) 
             f"With {counts['real']} real videos, 1% false positives cannot be told from none."
         )
     return notes
-
-
-def _write(
-    result: Mapping[str, Any], scored: Sequence[ScoredClip], config: Config, out: Path
-) -> None:
-    figures, counts = result["figures"], result["figures"]["counts"]
-    videos = video_scores(scored, config.calibration)
-    threshold = frozen_threshold(config.calibration)
-    caption = f"{', '.join(map(title, counts['datasets']))}, {figures['split']} split: "
-    caption += f"{counts['real']} real, {counts['fake']} fake"
-    pictures = {
-        "roc": plots.draw_roc(videos, caption),
-        "probabilities": plots.draw_probabilities(videos, threshold, caption),
-        "reliability": plots.draw_reliability(figures, caption),
-        "methods": plots.draw_methods(figures, caption),
-    }
-    if any(entry["parts"] for entry in result["slices"]):
-        pictures["slices"] = plots.draw_slices(result["slices"], caption)
-    if result["robustness"] is not None and len(result["robustness"]["distortions"]) > 1:
-        pictures["robustness"] = plots.draw_robustness(result["robustness"], caption)
-    out.mkdir(parents=True, exist_ok=True)
-    for name, figure in pictures.items():
-        figure.savefig(out / f"{name}.png", dpi=120)
-    (out / "report.json").write_text(dumps(result), encoding="utf-8")
-    (out / "report.md").write_text(markdown(result), encoding="utf-8")

@@ -28,7 +28,7 @@ def cell(figure: Mapping[str, Any]) -> str:
     return f"{figure['value']:.3f} ({low:.3f} to {high:.3f})"
 
 
-def percent(share: float | None) -> str:
+def as_percent(share: float | None) -> str:
     """Returns a share in percent; a dash where there is none."""
     return "—" if share is None else f"{share:.1%}"
 

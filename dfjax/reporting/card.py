@@ -8,9 +8,9 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from dfjax.config import Config
 from dfjax.data.sources import TITLES, title
+from dfjax.evaluation import studies
 from dfjax.evaluation.tables import table
-from dfjax.reporting import card_tables, card_training
-from dfjax.reporting.further import further_sections
+from dfjax.reporting import card_training, figure_tables
 from dfjax.reporting.recorded import Recorded
 from dfjax.reporting.results import results_table
 
@@ -56,9 +56,9 @@ On the {split} split: {scored}. In brackets are 95% intervals from {draws} boots
 
 {measures}
 
-{comparison} The threshold is {threshold}; under and over it are
+{comparison} The threshold is {threshold}. Counts at it, and of the answers that the model gives:
 
-{confusion}
+{decisions}
 
 {operating_points}Per method of manipulation, each against the real videos of its data set and
 compression:
@@ -195,6 +195,7 @@ def model_card(
     datasets = [str(name) for name in report.values("counts", "datasets")]
     data_name = record.text("data", "name")
     used = _used_datasets(datasets, data_name)
+    points = figure_tables.operating_points(report)
     settings = record.at("train_config").flat()
     return _TEMPLATE.format(
         front_matter=_front_matter(report, model_id).to_yaml(),
@@ -213,24 +214,24 @@ def model_card(
         scored=_counted(report),
         draws=report.count("bootstrap", "draws"),
         over=report.text("bootstrap", "over"),
-        measures=card_tables.measures(report),
+        measures=figure_tables.measures_table(report),
         comparison=report.text("mean_of_frames", "sentence"),
         threshold=f"{report.number('threshold', 'value'):.3f}",
-        confusion=card_tables.confusion(report),
-        operating_points=card_tables.operating_points(report),
-        per_method=card_tables.per_method(report),
-        per_setting=card_tables.per_setting(report),
-        failures=card_tables.failures(report),
+        decisions=figure_tables.decisions_table(report),
+        operating_points=f"{points}\n\n" if points else "",
+        per_method=figure_tables.methods_table(report, ("auc", "tpr_at_5_percent_fpr")),
+        per_setting=figure_tables.settings_table(report, ("auc",)),
+        failures=figure_tables.unscored(report),
         further=_further(evaluation),
         unseen=_unseen(record, evaluation),
-        splits=card_tables.splits(record),
+        splits=card_training.splits(record),
         skipped=_listed(record.at("data", "skipped").flat()),
         fingerprint=record.text("data", "fingerprint"),
         seconds=f"{record.number('seconds'):.0f}",
         versions=_listed(record.at("versions").flat()),
         step=record.count("step"),
         about=card_training.about(training),
-        start=card_training.start(training),
+        start=card_training.share_of_start(training),
         share=card_training.correction(training),
         rounding=card_training.rounding(training),
         before=card_training.before(training.get("started_from")),
@@ -260,7 +261,9 @@ Each row was measured on other videos, so no two can be compared as they stand; 
 what they report.
 
 {results_table(evaluation)}"""
-    sections = [pictures, *map(str.strip, further_sections(evaluation)), beside]
+    split = evaluation["figures"]["split"]
+    further = [study.section(result, split) for study, result in studies.results(evaluation)]
+    sections = [pictures, *map(str.strip, further), beside]
     text = "".join(f"{section}\n\n" for section in sections if section)
     return re.sub(r"\]\((\w+\.png)\)", rf"]({PICTURES}/\1)", text)
 

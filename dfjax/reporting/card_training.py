@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dfjax.evaluation.tables import table
 from dfjax.reporting.recorded import Recorded
 
 
@@ -34,6 +35,18 @@ def trained(settings: Mapping[str, Any]) -> str:
     return " ".join(sentences)
 
 
+def splits(record: Recorded) -> str:
+    """Returns the counts of the two splits, as a table."""
+    keys = ("videos", "clips", "real", "fake", "groups")
+    return table(
+        ["split", "videos and pictures", "clips", "real", "fake", "identity groups"],
+        [
+            [split, *(record.count("data", split, key) for key in keys)]
+            for split in ("train", "validation")
+        ],
+    )
+
+
 def about(training: Mapping[str, Any]) -> str:
     """Returns what whoever trained the model says of the data's origins, as sentences."""
     about = str(training["data"].get("about") or "").strip()
@@ -51,7 +64,7 @@ def correction(training: Mapping[str, Any]) -> str:
     )
 
 
-def start(training: Mapping[str, Any]) -> str:
+def share_of_start(training: Mapping[str, Any]) -> str:
     """Returns how much of the start is in the weights; nothing where there is none of it."""
     if not training.get("start_share"):
         return ""

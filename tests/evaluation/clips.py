@@ -1,12 +1,19 @@
 """Clips with known labels and scores, without pixels."""
 
 import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dfjax.config import CalibrationConfig
 from dfjax.data.prepared import ClipRow
 from dfjax.evaluation.scoring import Look, ScoredClip, Scorer
+from dfjax.evaluation.studies.study import ScoreFunction, StudyContext
+from dfjax.inference.jax_engine import JaxEngine
+from dfjax.models.detector import Detector
+from tests.tiny import TINY_CONFIG
 
 
 def clip_row(
@@ -102,3 +109,30 @@ class StripeScorer(Scorer):
             )
             for row in rows
         ]
+
+
+def stripe_score(by_stripe: bool) -> ScoreFunction:
+    """Returns what a `StripeScorer` gives, as studies are given it."""
+    return lambda rows, stage=None: StripeScorer(by_stripe)(rows)
+
+
+def study_context(**fields: Any) -> StudyContext:
+    """Returns what a study may use, without any data but what is given."""
+    empty = {
+        "score": stripe_score(by_stripe=True),
+        "config": dataclasses.replace(
+            TINY_CONFIG, calibration=fields.pop("calibration", CalibrationConfig())
+        ),
+        "scored": (),
+        "rows": lambda: iter(()),
+        "sources": (),
+        "split": "validation",
+        "out": Path("not-used"),
+        "fingerprint": "model-data",
+    }
+    return StudyContext(**(empty | fields))
+
+
+def score_clips(detector: Detector, rows: Iterable[ClipRow]) -> list[ScoredClip]:
+    """Returns the rows' clips with the detector's logits, in order."""
+    return Scorer(JaxEngine(detector))(rows)

@@ -11,12 +11,14 @@ import pytest
 from flax import nnx
 from PIL import Image
 
-from dfjax.commands.evaluate import KINDS
 from dfjax.errors import DatasetError
 from dfjax.evaluation import run as run_module
-from dfjax.evaluation.run import RobustnessConfig, evaluate, fingerprint
-from dfjax.evaluation.studies.distortions import DISTORTIONS
-from dfjax.evaluation.studies.robustness import EVERYDAY_KIND
+from dfjax.evaluation.run import evaluate, fingerprint
+from dfjax.evaluation.studies import robustness
+from dfjax.evaluation.studies.controls import ControlsStudy
+from dfjax.evaluation.studies.robustness import RobustnessStudy
+from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
+from dfjax.reporting.report import write_report
 from tests.evaluation.clips import StripeScorer
 from tests.tiny import tiny_detector
 from tests.training.prepared_set import write_prepared
@@ -41,14 +43,15 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(folder) -> dict:
-    return evaluate(
+    evaluation = evaluate(
         [str(folder / "set"), str(folder / "other")],
         str(folder / "model"),
         folder / "report",
         split="validation",
-        self_blended=True,
-        shortcuts=True,
+        optional=(SelfBlendedStudy(), ControlsStudy()),
     )
+    write_report(evaluation, folder / "report")
+    return evaluation.report
 
 
 @pytest.fixture
@@ -129,7 +132,10 @@ def test_a_data_set_that_is_given_twice_is_refused(folder):
 @pytest.mark.usefixtures("no_network")
 def test_a_parquet_file_alone_has_no_known_failures(folder):
     file = folder / "set" / "data" / "validation-00000-of-00001.parquet"
-    result = evaluate([str(file)], str(folder / "model"), folder / "parquet", split="validation")
+    evaluation = evaluate(
+        [str(file)], str(folder / "model"), folder / "parquet", split="validation"
+    )
+    result = evaluation.report
     assert result["figures"]["counts"]["videos"] == 6
     assert result["figures"]["failures"]["known"] is False
     assert result["data"][0]["calibrated_on"] is False
@@ -161,7 +167,7 @@ def test_videos_are_not_distorted_without_their_files(folder, tmp_path):
             str(folder / "model"),
             tmp_path / "out",
             split="validation",
-            robustness=RobustnessConfig(),
+            optional=(RobustnessStudy(),),
         )
 
 
@@ -192,7 +198,7 @@ def test_the_videos_of_the_split_are_distorted_and_each_models_results_kept_apar
         asked.append(([video.key for video in videos], kinds, scorer.folder))
         raise _Captured
 
-    monkeypatch.setattr(run_module, "measure_robustness", capture)
+    monkeypatch.setattr(robustness, "measure_robustness", capture)
     tiny_detector(seed=1).save_pretrained(tmp_path / "other")
     for model in (folder / "model", tmp_path / "other"):
         with pytest.raises(_Captured):
@@ -202,13 +208,9 @@ def test_the_videos_of_the_split_are_distorted_and_each_models_results_kept_apar
                 tmp_path / "out",
                 split="validation",
                 roots=(tmp_path / "ffpp",),
-                robustness=RobustnessConfig(kinds=("blur",), num_videos=4),
+                optional=(RobustnessStudy(kinds=("blur",), num_videos=4),),
             )
     (keys, kinds, first), (_, _, second) = asked
     assert sorted(keys) == ["ffpp/youtube/c23/010", "ffpp/youtube/c23/011"]
     assert kinds == ("blur",)
     assert first != second and first.parent == second.parent == tmp_path / "out" / "distorted"
-
-
-def test_the_command_line_offers_the_kinds_that_there_are():
-    assert KINDS == (*DISTORTIONS, EVERYDAY_KIND)

@@ -9,9 +9,12 @@ import pytest
 
 from dfjax.errors import HubError
 from dfjax.evaluation.run import evaluate
+from dfjax.evaluation.studies.controls import ControlsStudy
+from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
 from dfjax.hub.model import add_evaluation, build_model_folder
 from dfjax.models.pretrained import read_config
 from dfjax.reporting.card import EVALUATION_FILE, PICTURES, model_card
+from dfjax.reporting.report import write_report
 from dfjax.reporting.results import PUBLISHED, results_table
 from tests.tiny import tiny_detector
 from tests.training.prepared_set import write_prepared
@@ -21,14 +24,14 @@ from tests.training.prepared_set import write_prepared
 def report(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluation")
     write_prepared(folder / "set", groups=8, stills=0)
-    evaluate(
+    evaluation = evaluate(
         [str(folder / "set")],
         str(checkpoint),
         folder / "report",
         split="validation",
-        self_blended=True,
-        shortcuts=True,
+        optional=(SelfBlendedStudy(), ControlsStudy()),
     )
+    write_report(evaluation, folder / "report")
     return folder / "report"
 
 

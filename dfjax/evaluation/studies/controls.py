@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,14 @@ from sklearn.feature_extraction import DictVectorizer
 from dfjax.augment.face_outline import inside_distance, place_outline, whole_face
 from dfjax.config import CalibrationConfig
 from dfjax.data.prepared import ClipRow, padded_landmarks
-from dfjax.data.sources import LabelledVideo
+from dfjax.data.sources import LabelledVideo, title
 from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.evaluation import estimates
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.estimates import Estimate
 from dfjax.evaluation.scores import Scores, scores_of_files, video_scores
-from dfjax.evaluation.scoring import OnClip, Scorer
+from dfjax.evaluation.studies.study import Study, StudyContext
+from dfjax.evaluation.tables import cell, table
 
 MASK_MARGIN = 0.06
 """By which the mask reaches beyond the outline of the face, as a share of the crop's side."""
@@ -63,27 +64,57 @@ def faceless(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
         yield dataclasses.replace(row, frames=frames)
 
 
-def measure_faceless(
-    scorer: Scorer,
-    rows: Iterable[ClipRow],
-    num_frames: int,
-    *,
-    on_clip: OnClip | None = None,
-) -> dict[str, Any]:
-    """Returns how well the detector tells labels by what is around the face.
+class ControlsStudy(Study):
+    """Whether labels can be told without the face."""
 
-    Args:
-      scorer: With the detector.
-      rows: Prepared clips of a split.
-      num_frames: That a clip has at most.
-      on_clip: Told how far the run is.
+    name = "shortcuts"
+    optional = True
 
-    Returns:
-      `auc`, the mean over data sets and compressions that have both classes, and `per_setting`,
-      with counts and the `auc` of each.
-    """
-    clips = scorer(faceless(rows, num_frames), on_clip=on_clip)
-    return _per_setting(video_scores(clips, CalibrationConfig()))
+    def measure(self, context: StudyContext) -> dict[str, Any]:
+        """Returns how well labels are told by what is around the face, and by the files alone.
+
+        Args:
+          context: The detector and its data.
+
+        Returns:
+          `faceless`: `auc`, the mean over data sets and compressions that have both classes, and
+          `per_setting`, with counts and the `auc` of each. `metadata`: see `measure_metadata`; null
+          where the files were not given.
+        """
+        masked = faceless(context.rows(), context.config.video.num_frames)
+        clips = context.score(masked, "Scoring without faces")
+        metadata = None
+        if context.files:
+            metadata = measure_metadata(
+                context.files,
+                context.split,
+                on_file=lambda done, total: context.on_progress("Reading files", done, total),
+            )
+        return {
+            "faceless": _per_setting(video_scores(clips, CalibrationConfig())),
+            "metadata": metadata,
+        }
+
+    def section(self, result: Mapping[str, Any], split: str) -> str:
+        """Returns both controls per data set and compression."""
+        intro = """## Controls: labels told without the face
+
+Both should be near an AUC of 0.5, or figures above measure something else than faces. "Face masked
+out" is the model on crops with grey in place of the face; "metadata alone" a random forest over
+what ffmpeg or the JPEG header says of a file, its size and its rates, fitted on the training
+split."""
+        parts = {"face masked out": result["faceless"], "metadata alone": result["metadata"]}
+        rows = []
+        for name, part in parts.items():
+            if part is None:
+                rows.append([name, "not measured without the files", "", "", ""])
+                continue
+            for row in part["per_setting"]:
+                setting = f"{title(row['dataset'])} {row['compression']}".strip()
+                rows.append([name, setting, row["real"], row["fake"], cell(row["auc"])])
+            rows.append([name, "mean", "", "", cell(part["auc"])])
+        header = ["control", "data", "real", "fake", "AUC"]
+        return f"{intro}\n\n{table(header, rows)}"
 
 
 def measure_metadata(
@@ -101,7 +132,7 @@ def measure_metadata(
       on_file: Told how far the run is.
 
     Returns:
-      As `measure_faceless`; `left_out` says why data sets are, by name.
+      As `faceless` of the study; `left_out` says why data sets are, by name.
     """
     wanted = [[v for v in videos if v.split in ("train", split)] for videos in sources]
     total, num_read = sum(map(len, wanted)), 0
@@ -121,9 +152,9 @@ def measure_metadata(
             for name in sorted({video.dataset for video in videos}):
                 left_out[name] = "it has not both real and fake files to fit on and to measure"
             continue
-        table = DictVectorizer(sparse=False)
-        table.fit(list(itertools.compress(described, is_train)))
-        values = table.transform(described)
+        features = DictVectorizer(sparse=False)
+        features.fit(list(itertools.compress(described, is_train)))
+        values = features.transform(described)
         forest = RandomForestClassifier(NUM_TREES, min_samples_leaf=3, random_state=0, n_jobs=1)
         weights = _cell_weights(scores.take(is_train))
         forest.fit(values[is_train], scores.is_fake[is_train], sample_weight=weights)

@@ -14,9 +14,9 @@ from dfjax.config import Config
 from dfjax.data.prepared import ClipRow
 from dfjax.data.sources import LabelledVideo
 from dfjax.errors import VideoError
+from dfjax.evaluation.distortions import Distortion
 from dfjax.evaluation.scores import by_video
-from dfjax.evaluation.scoring import Scorer
-from dfjax.evaluation.studies.distortions import Distortion
+from dfjax.evaluation.studies.study import ScoreFunction
 from dfjax.faces.clips import FaceClips, read_face_clips
 from dfjax.faces.detection import FaceDetector
 
@@ -39,7 +39,7 @@ class DistortedScorer:
 
     def __init__(
         self,
-        scorer: Scorer,
+        score: ScoreFunction,
         config: Config,
         face_detector: FaceDetector,
         folder: Path,
@@ -47,12 +47,12 @@ class DistortedScorer:
         """Takes the detector and where its results are kept.
 
         Args:
-          scorer: With the detector.
+          score: Scores clips with the detector.
           config: The detector's config.
           face_detector: Made from `config.faces`.
           folder: Of this detector and these videos alone; made where it is missing.
         """
-        self._scorer, self._config = scorer, config
+        self._score_clips, self._config = score, config
         self._face_detector = face_detector
         self.folder = folder
 
@@ -95,7 +95,7 @@ class DistortedScorer:
                 rows += self._rows(video, distortion)
             except VideoError:
                 unreadable.add(video.key)
-        faces = by_video(self._scorer(rows))
+        faces = by_video(self._score_clips(rows))
         return [
             DistortedScore(
                 key=video.key,

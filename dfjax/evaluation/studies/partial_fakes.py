@@ -5,7 +5,7 @@ They are built of pairs of a fake and its original, which show the same moments 
 
 import dataclasses
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import datasets
@@ -16,7 +16,9 @@ from dfjax.evaluation import estimates, metrics
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.estimates import Estimate
 from dfjax.evaluation.scores import Scores
-from dfjax.evaluation.scoring import OnClip, ScoredClip, Scorer
+from dfjax.evaluation.scoring import ScoredClip
+from dfjax.evaluation.studies.study import Study, StudyContext
+from dfjax.evaluation.tables import as_percent, cell, table
 from dfjax.faces.boxes import overlaps
 
 MIN_SHARE, MAX_SHARE = 0.25, 0.75
@@ -108,60 +110,72 @@ def blend_in_time(fake: ClipRow, original: ClipRow) -> PartialFake | None:
     return PartialFake(row=row, frame_is_fake=is_fake)
 
 
-def measure_partial_fakes(
-    scorer: Scorer,
-    sources: Sequence[str],
-    split: str,
-    *,
-    on_clip: OnClip | None = None,
-) -> dict[str, Any]:
-    """Returns how well frame scores tell the manipulated frames of partial fakes from the others.
+class PartialFakesStudy(Study):
+    """How well frame scores tell the manipulated frames of partial fakes from the others."""
 
-    Args:
-      scorer: With the detector.
-      sources: Prepared data sets.
-      split: Such as "validation".
-      on_clip: Told how far the run is.
+    name = "partial_fakes"
 
-    Returns:
-      `clips`, `frames`, `manipulated_share`; `auc` over the frames of all clips together, and
-      `auc_within_clips`, the mean over clips of the AUC of a clip's own frames.
-    """
-    labels: list[np.ndarray] = []
+    def measure(self, context: StudyContext) -> dict[str, Any]:
+        """Returns the figures of frames.
 
-    def rows() -> Iterator[ClipRow]:
-        for source in sources:
-            for partial in partial_fakes(source, split):
-                labels.append(partial.frame_is_fake)
-                yield partial.row
+        Args:
+          context: The detector and its data.
 
-    clips = scorer(rows(), on_clip=on_clip)
-    if not clips:
-        absent = Estimate.absent("no fake of the split has its original beside it").to_json()
+        Returns:
+          `clips`, `frames`, `manipulated_share`; `auc` over the frames of all clips together, and
+          `auc_within_clips`, the mean over clips of the AUC of a clip's own frames.
+        """
+        labels: list[np.ndarray] = []
+
+        def rows() -> Iterator[ClipRow]:
+            for source in context.sources:
+                for partial in partial_fakes(source, context.split):
+                    labels.append(partial.frame_is_fake)
+                    yield partial.row
+
+        clips = context.score(rows(), "Scoring partial fakes")
+        if not clips:
+            absent = Estimate.absent("no fake of the split has its original beside it").to_json()
+            return {
+                "clips": 0,
+                "frames": 0,
+                "manipulated_share": None,
+                "auc": absent,
+                "auc_within_clips": absent,
+            }
+        frames = _frames(clips, labels)
+        auc = estimates.estimate_ranking(frames, Draws.of(frames.groups))["auc"]
+        within = np.array(
+            [
+                metrics.ranking_measures(is_fake.astype(int), clip.frame_logits)["auc"]
+                for clip, is_fake in zip(clips, labels, strict=True)
+            ]
+        )
         return {
-            "clips": 0,
-            "frames": 0,
-            "manipulated_share": None,
-            "auc": absent,
-            "auc_within_clips": absent,
+            "clips": len(clips),
+            "frames": len(frames),
+            "manipulated_share": round(float(frames.is_fake.mean()), 6),
+            "auc": auc.to_json(),
+            "auc_within_clips": estimates.mean_over(
+                within, [clip.row.group for clip in clips]
+            ).to_json(),
         }
-    frames = _frames(clips, labels)
-    auc = estimates.estimate_ranking(frames, Draws.of(frames.groups))["auc"]
-    within = np.array(
-        [
-            metrics.ranking_measures(is_fake.astype(int), clip.frame_logits)["auc"]
-            for clip, is_fake in zip(clips, labels, strict=True)
+
+    def section(self, result: Mapping[str, Any], split: str) -> str:
+        """Returns what a frame's score says of its frame."""
+        intro = """## Partial fakes
+
+Originals with one stretch of their fake in place of their own frames: does a frame's score tell
+which are manipulated?"""
+        if not result["clips"]:
+            return f"{intro} Not measured: {result['auc']['reason']}."
+        rows = [
+            ["AUC over all frames", cell(result["auc"])],
+            ["AUC within a clip, mean over clips", cell(result["auc_within_clips"])],
         ]
-    )
-    return {
-        "clips": len(clips),
-        "frames": len(frames),
-        "manipulated_share": round(float(frames.is_fake.mean()), 6),
-        "auc": auc.to_json(),
-        "auc_within_clips": estimates.mean_over(
-            within, [clip.row.group for clip in clips]
-        ).to_json(),
-    }
+        header = f"{result['clips']} clips, {result['frames']} frames, "
+        header += f"{as_percent(result['manipulated_share'])} of them manipulated"
+        return f"{intro}\n\n{table([header, 'value'], rows)}"
 
 
 def _frames(clips: Sequence[ScoredClip], labels: Sequence[np.ndarray]) -> Scores:

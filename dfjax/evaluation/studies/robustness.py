@@ -1,25 +1,37 @@
 """What distortions of the videos do to the answers."""
 
 import collections
+import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from dfjax.config import CalibrationConfig
 from dfjax.data.sources import LabelledVideo
+from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.errors import DatasetError
 from dfjax.evaluation import estimates
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.calibration import frozen_threshold, threshold_at
+from dfjax.evaluation.distortions import (
+    DISTORTIONS,
+    EVERYDAY,
+    EVERYDAY_KIND,
+    KINDS,
+    UNCHANGED,
+    Distortion,
+)
+from dfjax.evaluation.drawing import entitle
 from dfjax.evaluation.scores import scores_of_files
 from dfjax.evaluation.studies.distorted_videos import DistortedScore, DistortedScorer
-from dfjax.evaluation.studies.distortions import DISTORTIONS, EVERYDAY, UNCHANGED, Distortion
+from dfjax.evaluation.studies.study import Study, StudyContext
+from dfjax.evaluation.tables import as_percent, cell, table
+from dfjax.faces.detection import FaceDetector
 from dfjax.inference.probabilities import calibrated_clip_logits
-
-EVERYDAY_KIND = "everyday"
-"""Stands for all of `EVERYDAY` where kinds are named."""
 
 EVERYDAY_RATE = 0.05
 """False-positive rate of the operating point at which everyday treatments are counted."""
@@ -28,12 +40,96 @@ OnVideo = Callable[[int, int], None]
 """Called with the number of videos done and the number in all, over all distortions."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RobustnessStudy(Study):
+    """The same videos under each distortion: which are distorted, and how."""
+
+    name = "robustness"
+    optional = True
+    needs_files = True
+
+    kinds: tuple[str, ...] = KINDS
+    num_videos: int = 100  # at most, over all data sets; balanced over classes and groups
+
+    def measure(self, context: StudyContext) -> dict[str, Any]:
+        """Returns figures of the videos of the split, see `measure_robustness`.
+
+        What is known of a distorted video is kept in `context.out`, and not done again.
+        """
+        scorer = DistortedScorer(
+            context.score,
+            context.config,
+            FaceDetector(context.config.faces),
+            context.out / "distorted" / context.fingerprint,
+        )
+        videos = [
+            video
+            for video in itertools.chain.from_iterable(context.files)
+            # A still has no codec to go through.
+            if video.split == context.split and video.path.suffix.lower() not in STILL_SUFFIXES
+        ]
+        return measure_robustness(
+            scorer,
+            choose_videos(videos, self.num_videos),
+            context.calibration,
+            kinds=self.kinds,
+            on_video=lambda done, total: context.on_progress("Distorting videos", done, total),
+        )
+
+    def section(self, result: Mapping[str, Any], split: str) -> str:
+        """Returns the tables of distortions and of everyday treatments."""
+        header = ["distortion", "setting", "scored", "AUC", "AUC, mean of frames"]
+        header += ["balanced accuracy", "real called fake", "no face", "unreadable"]
+
+        def rows(entries: Iterable[Mapping[str, Any]], *keys: str) -> list[list[Any]]:
+            return [
+                [
+                    f"{row['kind']} {row['severity'] or ''}".strip(),
+                    row["setting"],
+                    row["scored"],
+                    *(cell(row[key]) for key in keys),
+                    as_percent(row["no_face_share"]),
+                    row["unreadable"],
+                ]
+                for row in entries
+            ]
+
+        counts = f"{result['real']} real and {result['fake']} fake videos of"
+        keys = ("auc", "mean_of_frames_auc", "balanced_accuracy", "false_positive_rate")
+        text = f"""## Distorted videos
+
+{counts} {result["groups"]} groups of identities, each changed, then searched for faces and
+scored anew. Verdicts are at the threshold {result["threshold"]:.3f}; AUC is the mean over data
+sets.
+
+{table(header, rows(result["distortions"], *keys))}"""
+        if len(result["distortions"]) > 1:
+            text += "\n\n![Distorted videos](robustness.png)"
+        if result["everyday"]:
+            header = ["treatment", "setting", "scored", "real called fake", "no face", "unreadable"]
+            text += f"""
+
+### Everyday treatments of real videos
+
+{result["real"]} real videos, at the threshold {result["everyday_threshold"]:.3f} for 5%
+false positives.
+
+{table(header, rows(result["everyday"], "false_positive_rate"))}"""
+        return text
+
+    def pictures(self, result: Mapping[str, Any], caption: str) -> dict[str, Figure]:
+        """Returns the figures by severity, where anything was distorted in severities."""
+        if len(result["distortions"]) == 1:
+            return {}
+        return {"robustness": draw_robustness(result, caption)}
+
+
 def measure_robustness(
     scorer: DistortedScorer,
     videos: Sequence[LabelledVideo],
     calibration: CalibrationConfig,
     *,
-    kinds: Sequence[str] = (*DISTORTIONS, EVERYDAY_KIND),
+    kinds: Sequence[str] = KINDS,
     on_video: OnVideo | None = None,
 ) -> dict[str, Any]:
     """Returns figures of the same videos under each distortion.
@@ -42,7 +138,7 @@ def measure_robustness(
       scorer: With the detector.
       videos: Of one split.
       calibration: The detector's own.
-      kinds: Names of `DISTORTIONS`, or `EVERYDAY_KIND`.
+      kinds: Some of `KINDS`.
       on_video: Told how far the run is.
 
     Returns:
@@ -56,11 +152,10 @@ def measure_robustness(
     Raises:
       DatasetError: A kind is unknown, or there are no videos.
     """
-    unknown = sorted(set(kinds) - {*DISTORTIONS, EVERYDAY_KIND})
+    unknown = sorted(set(kinds) - {*KINDS})
     if unknown:
         raise DatasetError(
-            f"There is no distortion {', '.join(unknown)}; known are "
-            f"{', '.join((*DISTORTIONS, EVERYDAY_KIND))}."
+            f"There is no distortion {', '.join(unknown)}; known are {', '.join(KINDS)}."
         )
     if not videos:
         raise DatasetError("The split has no video that could be distorted; stills have no codec.")
@@ -104,6 +199,44 @@ def measure_robustness(
         if treatments
         else [],
     }
+
+
+def draw_robustness(robustness: Mapping[str, Any], caption: str) -> Figure:
+    """Returns what each kind of distortion does, by severity.
+
+    Args:
+      robustness: As `measure_robustness` gives it.
+      caption: Names the data.
+    """
+    unchanged, *distorted = robustness["distortions"]
+    kinds = list(dict.fromkeys(row["kind"] for row in distorted))
+    columns = min(4, len(kinds))
+    lines = -(-len(kinds) // columns)
+    size = max(6.2, 3.1 * columns), 2.6 * lines + 1.2  # room for caption and legend
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    curves = (
+        ("AUC", "C0-", lambda row: row["auc"]["value"]),
+        ("balanced accuracy", "C2--", lambda row: row["balanced_accuracy"]["value"]),
+        ("real videos called fake", "C3-", lambda row: row["false_positive_rate"]["value"]),
+        ("no face found", "k:", lambda row: row["no_face_share"]),
+    )
+    for axes, kind in zip(panels, kinds, strict=False):
+        rows = [unchanged, *(row for row in distorted if row["kind"] == kind)]
+        severities = [row["severity"] for row in rows]
+        for name, style, value in curves:
+            values = np.array([value(row) for row in rows], np.float64)  # None becomes NaN: a gap
+            axes.plot(severities, values, style, marker="o", markersize=3, label=name)
+        axes.set_title(f"{kind}, by severity", fontsize="medium")
+        axes.set(ylim=(-0.03, 1.03), xticks=range(6), xticklabels=["none", *range(1, 6)])
+        axes.grid(color="0.9")
+    for axes in panels[len(kinds) :]:
+        axes.remove()
+    ncols = 4 if columns > 2 else 2
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=ncols)
+    counts = f"{robustness['real']} real and {robustness['fake']} fake distorted"
+    entitle(figure, f"{counts}, threshold {robustness['threshold']:.2f}", caption)
+    return figure
 
 
 def choose_videos(videos: Sequence[LabelledVideo], count: int) -> list[LabelledVideo]:

@@ -6,19 +6,19 @@ Nothing but the blend tells the two apart: same person, same codec, same frames.
 import dataclasses
 import functools
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
 from dfjax.augment.self_blend import self_blend
-from dfjax.config import CalibrationConfig
 from dfjax.data.prepared import ClipRow, padded_landmarks
 from dfjax.evaluation import estimates
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.scores import mean_of_frames, video_scores
-from dfjax.evaluation.scoring import OnClip, ScoredClip, Scorer
+from dfjax.evaluation.studies.study import Study, StudyContext
+from dfjax.evaluation.tables import MEASURES, cell, table
 from dfjax.train_config import BlendConfig
 
 METHOD = "self-blended"
@@ -56,35 +56,43 @@ def self_blended(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
         )
 
 
-def measure_self_blended(
-    scorer: Scorer,
-    rows: Iterable[ClipRow],
-    scored: Iterable[ScoredClip],
-    calibration: CalibrationConfig,
-    num_frames: int,
-    *,
-    on_clip: OnClip | None = None,
-) -> dict[str, Any]:
-    """Returns how well real videos are told from their self-blended versions.
+class SelfBlendedStudy(Study):
+    """How well real videos are told from their self-blended versions."""
 
-    Args:
-      scorer: With the detector.
-      rows: Prepared clips of a split.
-      scored: The same clips, scored.
-      calibration: The detector's own.
-      num_frames: That a clip has at most.
-      on_clip: Told how far the run is.
+    name = "self_blended"
+    optional = True
 
-    Returns:
-      Counts, the figures of `metrics.ranking_measures` for the video scores, and `mean_of_frames`
-      with the same for that baseline.
-    """
-    clips = [clip for clip in scored if not clip.row.is_fake]
-    clips += scorer(self_blended(rows, num_frames), on_clip=on_clip)
-    videos, baseline = video_scores(clips, calibration), mean_of_frames(clips, calibration)
-    draws = Draws.of(videos.groups)
-    return {
-        **videos.counts(),
-        **estimates.to_json(estimates.estimate_ranking(videos, draws)),
-        "mean_of_frames": estimates.to_json(estimates.estimate_ranking(baseline, draws)),
-    }
+    def measure(self, context: StudyContext) -> dict[str, Any]:
+        """Returns the figures of videos.
+
+        Args:
+          context: The detector and its data.
+
+        Returns:
+          Counts, the figures of `metrics.ranking_measures` for the video scores, and
+          `mean_of_frames` with the same for that baseline.
+        """
+        clips = [clip for clip in context.scored if not clip.row.is_fake]
+        blended = self_blended(context.rows(), context.config.video.num_frames)
+        clips += context.score(blended, "Scoring self-blended fakes")
+        videos = video_scores(clips, context.calibration)
+        baseline = mean_of_frames(clips, context.calibration)
+        draws = Draws.of(videos.groups)
+        return {
+            **videos.counts(),
+            **estimates.to_json(estimates.estimate_ranking(videos, draws)),
+            "mean_of_frames": estimates.to_json(estimates.estimate_ranking(baseline, draws)),
+        }
+
+    def section(self, result: Mapping[str, Any], split: str) -> str:
+        """Returns how well the blends are told from the real clips."""
+        keys = [key for key in MEASURES if key in result]
+        rows = [
+            [MEASURES[key], cell(result[key]), cell(result["mean_of_frames"][key])] for key in keys
+        ]
+        header = [f"{result['real']} real, {result['fake']} blended", "video", "mean of frames"]
+        return f"""## Self-blended fakes
+
+Every real clip against one blended from itself: no known method, and nothing but the blend to tell.
+
+{table(header, rows)}"""

@@ -1,17 +1,20 @@
 """The same figures for parts of a split: small and large faces, dark and bright ones, and so on."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from dfjax.config import CalibrationConfig
 from dfjax.evaluation import estimates
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.calibration import frozen_threshold
+from dfjax.evaluation.drawing import draw_intervals, entitle, one_panel
 from dfjax.evaluation.scores import Scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, main_faces
+from dfjax.evaluation.studies.study import Study, StudyContext
+from dfjax.evaluation.tables import MEASURES, cell, table
 
 NUM_BINS = 4
 """Of a number's values, each with as many videos."""
@@ -40,41 +43,100 @@ class Split:
     labels: Sequence[str]
 
 
-def slices(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> list[dict[str, Any]]:
-    """Returns figures by what a video's main face looks like, and by each attribute of the source.
+class SlicesStudy(Study):
+    """Figures by what a video's main face looks like, and by each attribute of the source."""
+
+    name = "slices"
+
+    def measure(self, context: StudyContext) -> list[dict[str, Any]]:
+        """Returns figures of the parts of the split.
+
+        Args:
+          context: The detector and its data.
+
+        Returns:
+          Per property `by`, `unit` (null: a category) and `parts`; a property that does not split
+          the videos has no parts and a `reason`. A part has a `label`, counts, and the figures
+          `auc`, `false_positive_rate` and `true_positive_rate` at the frozen threshold.
+        """
+        clips = main_faces(context.scored)
+        videos = video_scores(context.scored, context.calibration)
+        draws = Draws.of(videos.groups)
+        threshold = frozen_threshold(context.calibration)
+
+        def entry(by: str, unit: str | None, split: Split | str) -> dict[str, Any]:
+            if isinstance(split, str):
+                return {"by": by, "unit": unit, "parts": [], "reason": split}
+            parts = [
+                {"label": label, **_figures(videos.take(rows), draws.take(rows), threshold)}
+                for part, label in enumerate(split.labels)
+                for rows in [np.flatnonzero(split.part_of == part)]
+            ]
+            return {"by": by, "unit": unit, "parts": parts, "reason": None}
+
+        entries = [
+            entry(name, unit, split_by_number(np.array([measure(clip) for clip in clips])))
+            for name, unit, measure in _MEASURES
+        ]
+        for name in sorted({name for clip in clips for name in clip.row.attributes}):
+            values = [clip.row.attributes.get(name) for clip in clips]
+            entries.append(entry(name, None, split_by_attribute(values)))
+        return entries
+
+    def section(self, result: Sequence[Mapping[str, Any]], split: str) -> str:
+        """Returns the table of all parts, and why there are no others."""
+        keys = ("auc", "false_positive_rate", "true_positive_rate")
+        header = ["by", "part", "real", "fake", *(MEASURES[key] for key in keys)]
+        rows = [
+            [
+                entry["by"] if entry["unit"] is None else f"{entry['by']}, {entry['unit']}",
+                part["label"],
+                part["real"],
+                part["fake"],
+                *(cell(part[key]) for key in keys),
+            ]
+            for entry in result
+            for part in entry["parts"]
+        ]
+        skipped = "".join(
+            f"- Not by {entry['by']}: {entry['reason']}.\n"
+            for entry in result
+            if not entry["parts"]
+        )
+        return f"""## Parts of the split {split}
+
+By what the main face of a video looks like, in parts with as many videos, and by what the data set
+says of them.
+
+{table(header, rows) if rows else ""}
+
+{skipped}
+{"![Parts](slices.png)" if rows else ""}"""
+
+    def pictures(self, result: Sequence[Mapping[str, Any]], caption: str) -> dict[str, Figure]:
+        """Returns the AUC of each part, where there are parts."""
+        has_parts = any(entry["parts"] for entry in result)
+        return {"slices": draw_slices(result, caption)} if has_parts else {}
+
+
+def draw_slices(table: Sequence[Mapping[str, Any]], caption: str) -> Figure:
+    """Returns the AUC of each part of the split with its interval.
 
     Args:
-      scored: All clips of a split.
-      calibration: The detector's own.
-
-    Returns:
-      Per property `by`, `unit` (null: a category) and `parts`; a property that does not split the
-      videos has no parts and a `reason`. A part has a `label`, counts, and the figures `auc`,
-      `false_positive_rate` and `true_positive_rate` at the frozen threshold.
+      table: As the study gives it.
+      caption: Names the data.
     """
-    clips = main_faces(scored)
-    videos = video_scores(scored, calibration)
-    draws = Draws.of(videos.groups)
-    threshold = frozen_threshold(calibration)
-
-    def entry(by: str, unit: str | None, split: Split | str) -> dict[str, Any]:
-        if isinstance(split, str):
-            return {"by": by, "unit": unit, "parts": [], "reason": split}
-        parts = [
-            {"label": label, **_figures(videos.take(rows), draws.take(rows), threshold)}
-            for part, label in enumerate(split.labels)
-            for rows in [np.flatnonzero(split.part_of == part)]
-        ]
-        return {"by": by, "unit": unit, "parts": parts, "reason": None}
-
-    table = [
-        entry(name, unit, split_by_number(np.array([measure(clip) for clip in clips])))
-        for name, unit, measure in _MEASURES
-    ]
-    for name in sorted({name for clip in clips for name in clip.row.attributes}):
-        values = [clip.row.attributes.get(name) for clip in clips]
-        table.append(entry(name, None, split_by_attribute(values)))
-    return table
+    labels, figures = [], []
+    for entry in table:
+        for part in entry["parts"]:
+            counts = f"{part['real']} real, {part['fake']} fake"
+            labels.append(f"{entry['by']} {part['label']} ({counts})")
+            figures.append(part["auc"])
+    figure, axes = one_panel(7.5, 1.2 + 0.3 * len(labels))
+    draw_intervals(axes, labels, figures)
+    axes.set(xlabel="AUC, 95% interval")
+    entitle(figure, "Parts of the data", caption)
+    return figure
 
 
 def split_by_number(values: np.ndarray) -> Split | str:

@@ -1,14 +1,15 @@
 """The answers that are furthest from the truth, and what is special about those videos."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from dfjax.config import CalibrationConfig
 from dfjax.evaluation.calibration import frozen_threshold
 from dfjax.evaluation.scores import by_video, video_scores
 from dfjax.evaluation.scoring import ScoredClip, main_faces
+from dfjax.evaluation.studies.study import Study, StudyContext
+from dfjax.evaluation.tables import table
 
 NUM_EXAMPLES = 5
 """Of each class."""
@@ -17,43 +18,75 @@ _RARE = 0.1
 """Share of the split's videos on one end of a property that is worth a word."""
 
 
-def mistakes(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> dict[str, Any]:
-    """Returns the real videos with the highest scores and the fakes with the lowest.
+class WorstErrorsStudy(Study):
+    """The real videos with the highest scores and the fakes with the lowest."""
 
-    Args:
-      scored: All clips of a split.
-      calibration: The detector's own.
+    name = "mistakes"
 
-    Returns:
-      `real` and `fake`: at most `NUM_EXAMPLES` videos each, the worst first, with `video`,
-      `dataset`, `method`, `compression`, `probability_fake`, `is_wrong` at the frozen threshold,
-      and `traits`, words for what sets its main face apart from those of the split.
-    """
-    videos = video_scores(scored, calibration)
-    clips = main_faces(scored)
-    num_faces = [len(faces) for faces in by_video(scored).values()]
-    traits = [
-        [*words, *(["several faces"] if count > 1 else [])]
-        for words, count in zip(_traits(clips), num_faces, strict=True)
-    ]
-    probabilities, threshold = videos.probabilities, frozen_threshold(calibration)
-    table = {}
-    for is_fake, label in enumerate(("real", "fake")):
-        rows = np.flatnonzero(videos.is_fake == is_fake)
-        distance = probabilities[rows] if label == "real" else -probabilities[rows]
-        table[label] = [
-            {
-                "video": str(videos.videos[row]),
-                "dataset": str(videos.datasets[row]),
-                "method": str(videos.methods[row]),
-                "compression": str(videos.compressions[row]),
-                "probability_fake": round(float(probabilities[row]), 6),
-                "is_wrong": bool((probabilities[row] > threshold) != is_fake),
-                "traits": traits[row],
-            }
-            for row in rows[np.argsort(-distance, kind="stable")][:NUM_EXAMPLES]
+    def measure(self, context: StudyContext) -> dict[str, Any]:
+        """Returns the videos that are furthest from the truth.
+
+        Args:
+          context: The detector and its data.
+
+        Returns:
+          `real` and `fake`: at most `NUM_EXAMPLES` videos each, the worst first, with `video`,
+          `dataset`, `method`, `compression`, `probability_fake`, `is_wrong` at the frozen
+          threshold, and `traits`, words for what sets its main face apart from those of the split.
+        """
+        videos = video_scores(context.scored, context.calibration)
+        clips = main_faces(context.scored)
+        num_faces = [len(faces) for faces in by_video(context.scored).values()]
+        traits = [
+            [*words, *(["several faces"] if count > 1 else [])]
+            for words, count in zip(_traits(clips), num_faces, strict=True)
         ]
-    return table
+        probabilities = videos.probabilities
+        threshold = frozen_threshold(context.calibration)
+        worst = {}
+        for is_fake, label in enumerate(("real", "fake")):
+            rows = np.flatnonzero(videos.is_fake == is_fake)
+            distance = probabilities[rows] if label == "real" else -probabilities[rows]
+            worst[label] = [
+                {
+                    "video": str(videos.videos[row]),
+                    "dataset": str(videos.datasets[row]),
+                    "method": str(videos.methods[row]),
+                    "compression": str(videos.compressions[row]),
+                    "probability_fake": round(float(probabilities[row]), 6),
+                    "is_wrong": bool((probabilities[row] > threshold) != is_fake),
+                    "traits": traits[row],
+                }
+                for row in rows[np.argsort(-distance, kind="stable")][:NUM_EXAMPLES]
+            ]
+        return worst
+
+    def section(self, result: Mapping[str, Any], split: str) -> str:
+        """Returns the table of these videos."""
+        header = [
+            "video",
+            "label",
+            "probability_fake",
+            "told wrongly",
+            "its face beside the others",
+        ]
+        rows = [
+            [
+                example["video"],
+                label,
+                f"{example['probability_fake']:.3f}",
+                "yes" if example["is_wrong"] else "no",
+                ", ".join(example["traits"]),
+            ]
+            for label, examples in result.items()
+            for example in examples
+        ]
+        return f"""## Furthest from the truth
+
+The real videos with the highest scores and the fakes with the lowest. A word for the face is given
+where at most one in ten videos of the split is so or more so.
+
+{table(header, rows)}"""
 
 
 def _traits(clips: Sequence[ScoredClip]) -> list[list[str]]:

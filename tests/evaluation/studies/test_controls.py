@@ -7,13 +7,13 @@ from PIL import Image
 
 from dfjax.data.sources import LabelledVideo
 from dfjax.evaluation.studies.controls import (
+    ControlsStudy,
     describe_file,
     faceless,
-    measure_faceless,
     measure_metadata,
 )
 from tests.augment.faces import LANDMARKS
-from tests.evaluation.clips import StripeScorer, clip_row
+from tests.evaluation.clips import StripeScorer, clip_row, study_context
 from tests.videos import moving_pattern, write_video
 
 SIZE = 64
@@ -65,7 +65,12 @@ def test_a_label_that_is_in_the_face_is_not_told_without_it_and_one_around_it_is
     if fake_is == "inside":  # all that is bright lies under the mask
         for row in rows:
             row.frames[:] = np.where(_hidden(row), row.frames, 128)
-    found = measure_faceless(_Mean(by_stripe=False), rows, 4)
+    context = study_context(
+        score=lambda rows, stage=None: _Mean(by_stripe=False)(rows), rows=lambda: iter(rows)
+    )
+    shortcuts = ControlsStudy().measure(context)
+    assert shortcuts["metadata"] is None  # without the files
+    found = shortcuts["faceless"]
     assert found["auc"]["value"] == (0.5 if fake_is == "inside" else 1.0)
     (setting,) = found["per_setting"]
     assert (setting["dataset"], setting["compression"], setting["fake"]) == ("ffpp", "c23", 6)

@@ -6,11 +6,11 @@ import pytest
 from dfjax.evaluation.studies.partial_fakes import (
     MAX_SHARE,
     MIN_SHARE,
+    PartialFakesStudy,
     blend_in_time,
-    measure_partial_fakes,
     partial_fakes,
 )
-from tests.evaluation.clips import StripeScorer, clip_row
+from tests.evaluation.clips import clip_row, stripe_score, study_context
 from tests.training.prepared_set import METHODS, NUM_FRAMES, write_prepared
 
 
@@ -85,7 +85,9 @@ def test_every_fake_of_the_split_with_its_original_gives_one(prepared):
 
 def test_a_detector_that_sees_the_manipulation_is_told_from_one_that_does_not(prepared):
     seeing, blind = (
-        measure_partial_fakes(StripeScorer(by_stripe), [prepared], "validation")
+        PartialFakesStudy().measure(
+            study_context(score=stripe_score(by_stripe), sources=[prepared])
+        )
         for by_stripe in (True, False)
     )
     assert (seeing["clips"], seeing["frames"]) == (4, 4 * NUM_FRAMES)
@@ -95,6 +97,8 @@ def test_a_detector_that_sees_the_manipulation_is_told_from_one_that_does_not(pr
 
 def test_a_split_without_pairs_says_so(tmp_path):
     stills = write_prepared(tmp_path, groups=0, stills=4)
-    measured = measure_partial_fakes(StripeScorer(True), [stills], "validation")
+    measured = PartialFakesStudy().measure(study_context(sources=[stills]))
     assert measured["clips"] == 0
-    assert measured["auc"]["reason"] == "no fake of the split has its original beside it"
+    reason = "no fake of the split has its original beside it"
+    assert measured["auc"]["reason"] == reason
+    assert f"Not measured: {reason}." in PartialFakesStudy().section(measured, "validation")

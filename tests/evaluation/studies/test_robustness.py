@@ -9,18 +9,24 @@ from matplotlib.text import Text
 from dfjax.config import CalibrationConfig, OperatingPoint, dumps
 from dfjax.data.sources import LabelledVideo
 from dfjax.errors import DamagedVideoError, DatasetError
-from dfjax.evaluation.figures import report
-from dfjax.evaluation.scoring import Scorer
+from dfjax.evaluation.distortions import (
+    DISTORTIONS,
+    EVERYDAY,
+    EVERYDAY_KIND,
+    UNCHANGED,
+    Distortion,
+)
 from dfjax.evaluation.studies import distorted_videos as distorted_module
 from dfjax.evaluation.studies.distorted_videos import DistortedScore, DistortedScorer
-from dfjax.evaluation.studies.distortions import DISTORTIONS, EVERYDAY, UNCHANGED, Distortion
-from dfjax.evaluation.studies.robustness import EVERYDAY_KIND, choose_videos, measure_robustness
+from dfjax.evaluation.studies.robustness import (
+    RobustnessStudy,
+    choose_videos,
+    draw_robustness,
+    measure_robustness,
+)
 from dfjax.faces.clips import read_face_clips
 from dfjax.faces.detection import FaceDetector
-from dfjax.inference.jax_engine import JaxEngine
-from dfjax.reporting import plots
-from dfjax.reporting.markdown import markdown
-from tests.evaluation.clips import scored_set
+from tests.evaluation.clips import score_clips
 from tests.tiny import TINY_CONFIG, tiny_detector
 from tests.videos import moving_pattern, portrait_frames, write_video
 
@@ -121,23 +127,11 @@ def test_the_text_and_the_picture_show_every_kind():
     figures = measure_robustness(
         _KnownScorer(), VIDEOS, CALIBRATION, kinds=("blur", "noise", EVERYDAY_KIND)
     )
-    document = {
-        "model": {"id": "model", "revision": None, "fingerprint": "0"},
-        "data": [],
-        "versions": {},
-        "notes": [],
-        "figures": report(scored_set(4), {}, CALIBRATION, split="test"),
-        "slices": [],
-        "partial_fakes": {"clips": 0, "auc": {"value": None, "reason": "of no matter"}},
-        "self_blended": None,
-        "mistakes": {},
-        "shortcuts": None,
-        "robustness": figures,
-    }
-    text = markdown(document)
+    study = RobustnessStudy()
+    text = study.section(figures, "test")
     rows = [*figures["distortions"], *figures["everyday"]]
     assert all(f"| {row['setting']} | {row['scored']} |" in text for row in rows)
-    panels = plots.draw_robustness(figures, "caption").axes
+    panels = study.pictures(figures, "caption")["robustness"].axes
     assert [axes.get_title().split(",")[0] for axes in panels] == ["blur", "noise"]
     for axes in panels:
         auc, *_ = axes.get_lines()
@@ -148,7 +142,7 @@ def test_the_text_and_the_picture_show_every_kind():
 def test_a_long_caption_stays_inside_of_the_picture(kinds):
     figures = measure_robustness(_KnownScorer(), VIDEOS, CALIBRATION, kinds=kinds)
     caption = "one, two, three, four and five data sets, validation split: 623 real, 469 fake"
-    picture = plots.draw_robustness(figures, caption)
+    picture = draw_robustness(figures, caption)
     picture.canvas.draw()
     captions = [text for text in picture.findobj(Text) if "validation" in text.get_text()]
     assert len(captions) == len(picture.legends) == 1
@@ -172,7 +166,10 @@ def face_detector() -> FaceDetector:
 def distorted_scorer(tmp_path, face_detector) -> DistortedScorer:
     detector = tiny_detector()
     return DistortedScorer(
-        Scorer(JaxEngine(detector)), TINY_CONFIG, face_detector, tmp_path / "known"
+        lambda rows, stage=None: score_clips(detector, rows),
+        TINY_CONFIG,
+        face_detector,
+        tmp_path / "known",
     )
 
 
@@ -191,7 +188,7 @@ def test_a_video_is_scored_as_the_file_on_the_disk_is(distorted_scorer, face_det
     found = read_face_clips(copy, TINY_CONFIG, face_detector)
     (row,) = distorted_module.clip_rows(videos[0], found)
     np.testing.assert_array_equal(row.frames, found.clips[0].frames)
-    (scored,) = Scorer(JaxEngine(tiny_detector()))([row])
+    (scored,) = score_clips(tiny_detector(), [row])
     assert face.clip_logit == pytest.approx(scored.clip_logit, abs=1e-5)
     assert face.frame_logit == pytest.approx(scored.frame_logits.mean(), abs=1e-5)
     assert (pattern.clip_logit, pattern.unreadable) == (None, False)

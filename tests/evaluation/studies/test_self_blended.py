@@ -1,11 +1,9 @@
 import numpy as np
 import pytest
 
-from dfjax.config import CalibrationConfig
 from dfjax.data.prepared import read_clips
-from dfjax.evaluation.scoring import Scorer
-from dfjax.evaluation.studies.self_blended import METHOD, measure_self_blended, self_blended
-from dfjax.inference.jax_engine import JaxEngine
+from dfjax.evaluation.studies.self_blended import METHOD, SelfBlendedStudy, self_blended
+from tests.evaluation.clips import score_clips, study_context
 from tests.tiny import tiny_detector
 from tests.training.prepared_set import NUM_FRAMES, write_prepared
 
@@ -29,8 +27,12 @@ def test_each_real_clip_gives_one_fake_and_always_the_same(rows):
 
 def test_the_figures_are_of_real_videos_and_as_many_blended_ones(rows):
     detector = tiny_detector()
-    scorer = Scorer(JaxEngine(detector))
-    measured = measure_self_blended(scorer, rows, scorer(rows), CalibrationConfig(), NUM_FRAMES)
+    context = study_context(
+        score=lambda rows, stage=None: score_clips(detector, rows),
+        scored=score_clips(detector, rows),
+        rows=lambda: iter(rows),
+    )
+    measured = SelfBlendedStudy().measure(context)
     assert measured["real"] == measured["fake"] == sum(not row.is_fake for row in rows)
     assert 0 <= measured["auc"]["value"] <= 1
     assert measured["mean_of_frames"]["auc"]["interval"] is not None

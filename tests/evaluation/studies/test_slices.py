@@ -4,14 +4,14 @@ import json
 import numpy as np
 import pytest
 
-from dfjax.config import CalibrationConfig, dumps
+from dfjax.config import dumps
 from dfjax.evaluation.scoring import Look
-from dfjax.evaluation.studies.slices import slices, split_by_attribute, split_by_number
-from tests.evaluation.clips import scored_set
+from dfjax.evaluation.studies.slices import SlicesStudy, split_by_attribute, split_by_number
+from tests.evaluation.clips import scored_set, study_context
 
 
 def _by(clips, name: str) -> dict:
-    (entry,) = [e for e in slices(clips, CalibrationConfig()) if e["by"] == name]
+    (entry,) = [e for e in SlicesStudy().measure(study_context(scored=clips)) if e["by"] == name]
     return entry
 
 
@@ -124,4 +124,7 @@ def test_values_that_are_told_alike_are_one_part():
 
 
 def test_no_videos_are_not_split():
-    assert json.loads(dumps(slices([], CalibrationConfig())))[0]["reason"] == "there are no videos"
+    assert (
+        json.loads(dumps(SlicesStudy().measure(study_context())))[0]["reason"]
+        == "there are no videos"
+    )

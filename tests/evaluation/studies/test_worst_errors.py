@@ -5,15 +5,19 @@ import numpy as np
 
 from dfjax.config import CalibrationConfig, dumps
 from dfjax.evaluation.scoring import Look
-from dfjax.evaluation.studies.worst_errors import NUM_EXAMPLES, mistakes
-from tests.evaluation.clips import scored_clip, scored_set
+from dfjax.evaluation.studies.worst_errors import NUM_EXAMPLES, WorstErrorsStudy
+from tests.evaluation.clips import scored_clip, scored_set, study_context
 
 CALIBRATION = CalibrationConfig(scale=1.0, bias=0.0, real_below=0.5, fake_above=0.5)
 
 
+def _worst(clips) -> dict:
+    return WorstErrorsStudy().measure(study_context(scored=clips, calibration=CALIBRATION))
+
+
 def test_the_worst_of_each_class_come_first_and_only_errors_are_called_wrong():
     clips = scored_set(20, apart=2.0)
-    found = mistakes(clips, CALIBRATION)
+    found = _worst(clips)
     assert json.loads(dumps(found)) == found
     real = sorted((c.clip_logit for c in clips if not c.row.is_fake), reverse=True)
     fake = sorted(c.clip_logit for c in clips if c.row.is_fake)
@@ -32,9 +36,9 @@ def test_what_sets_a_face_apart_is_told_in_words():
     dark = dataclasses.replace(clips[0], look=Look(sharpness=100.0, brightness=9.0), clip_logit=9.0)
     small = scored_clip("013", logit=8.0, boxes_xyxy=np.tile(np.array([0, 0, 20, 20]), (4, 1)))
     second = dataclasses.replace(small, row=dataclasses.replace(small.row, track_id=1))
-    first, next_, *_ = mistakes([dark, *clips[1:], small, second], CALIBRATION)["real"]
+    first, next_, *_ = _worst([dark, *clips[1:], small, second])["real"]
     assert (first["traits"], next_["traits"]) == (["dark"], ["small face", "several faces"])
 
 
 def test_nothing_is_said_of_an_empty_class():
-    assert mistakes([scored_clip()], CALIBRATION)["fake"] == []
+    assert _worst([scored_clip()])["fake"] == []

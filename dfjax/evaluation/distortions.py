@@ -214,6 +214,12 @@ EVERYDAY = (
 )
 """What happens to real videos of ordinary people, and must not make them fakes."""
 
+EVERYDAY_KIND = "everyday"
+"""Stands for all of `EVERYDAY` where kinds are named."""
+
+KINDS = (*DISTORTIONS, EVERYDAY_KIND)
+"""Names by which distortions are chosen."""
+
 
 def _tell_rotation(path: Path, out: Path) -> Path:
     """Writes a video that was turned clockwise with the metadata that lets players turn it back."""

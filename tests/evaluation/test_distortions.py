@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from dfjax.config import VideoConfig
-from dfjax.evaluation.studies.distortions import DISTORTIONS, EVERYDAY, UNCHANGED, Distortion
+from dfjax.evaluation.distortions import DISTORTIONS, EVERYDAY, UNCHANGED, Distortion
 from dfjax.video.reading import probe, read_frames
 from tests.videos import portrait_frames, run_ffmpeg, write_video
 

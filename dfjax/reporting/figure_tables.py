@@ -1,0 +1,125 @@
+"""The figures of a split as text, for the report and the model card alike."""
+
+from collections.abc import Sequence
+
+from dfjax.data.sources import title
+from dfjax.evaluation.metrics import RANKING
+from dfjax.evaluation.tables import MEASURES, as_percent, cell, table
+from dfjax.reporting.recorded import Recorded
+
+
+def measures_table(figures: Recorded) -> str:
+    """Returns all figures of videos, of the mean of frames, and of frames."""
+    rows = [
+        [
+            name,
+            cell(figures.figure("video", key)),
+            cell(figures.figure("mean_of_frames", key)) if key in RANKING else "",
+            cell(figures.figure("frame", key)),
+        ]
+        for key, name in MEASURES.items()
+    ]
+    return table(["", "video", "video, mean of frames", "frame"], rows)
+
+
+def decisions_table(figures: Recorded) -> str:
+    """Returns the counts at the threshold, and those of the model's answers."""
+    rows = [
+        [
+            label,
+            figures.count("confusion", f"{'true' if label == 'real' else 'false'}_real"),
+            figures.count("confusion", f"{'true' if label == 'fake' else 'false'}_fake"),
+            *(figures.count("verdicts", label, answer) for answer in ("real", "uncertain", "fake")),
+        ]
+        for label in ("real", "fake")
+    ]
+    header = ["", "under the threshold", "over it", "answer: real", "uncertain", "fake"]
+    return table(header, rows)
+
+
+def operating_points(figures: Recorded) -> str:
+    """Returns the thresholds of the config, with a sentence before them; nothing without any."""
+    rows = [
+        [
+            f"{point.number('wanted_false_positive_rate'):.0%}",
+            f"{point.number('fake_above'):.3f}",
+            cell(point.figure("false_positive_rate")),
+            cell(point.figure("true_positive_rate")),
+        ]
+        for point in figures.rows("operating_points")
+    ]
+    if not rows:
+        return ""
+    header = ["false positives, as calibrated", "threshold", "real called fake", "fakes found"]
+    intro = "Thresholds of `config.json` for other rates, and what they give here; means over data"
+    return f"{intro} sets:\n\n{table(header, rows)}"
+
+
+def methods_table(figures: Recorded, keys: Sequence[str]) -> str:
+    """Returns the figures of each method of manipulation, and their mean.
+
+    Args:
+      figures: As `figures.report` gives them.
+      keys: Which figures, as in `MEASURES`.
+    """
+    rows = [
+        [
+            row.text("method"),
+            title(row.text("dataset")),
+            row.text("compression"),
+            row.count("fake"),
+            row.count("real"),
+            *(cell(row.figure(key)) for key in keys),
+        ]
+        for row in figures.rows("per_method")
+    ]
+    mean = figures.at("mean_over_methods")
+    rows.append(["mean over methods", "", "", "", "", *(cell(mean.figure(key)) for key in keys)])
+    names = [MEASURES[key] for key in keys]
+    return table(["method", "data set", "compression", "fake", "real", *names], rows)
+
+
+def settings_table(figures: Recorded, keys: Sequence[str]) -> str:
+    """Returns the figures of each data set and compression, and the mean over data sets.
+
+    Args:
+      figures: As `figures.report` gives them.
+      keys: Which figures, as in `MEASURES`.
+    """
+    settings = [(row, "all") for row in figures.rows("per_dataset")]
+    settings += [(row, row.text("compression")) for row in figures.rows("per_compression")]
+    rows = [
+        [
+            title(row.text("dataset")),
+            compression,
+            *(row.count(name) for name in ("real", "fake", "groups")),
+            *(cell(row.figure(key)) for key in keys),
+        ]
+        for row, compression in settings
+    ]
+    mean = figures.at("mean_over_datasets")
+    rows.append(["mean over data sets", "", "", "", "", *(cell(mean.figure(key)) for key in keys)])
+    names = [MEASURES[key] for key in keys]
+    return table(["data set", "compression", "real", "fake", "groups", *names], rows)
+
+
+def unscored(figures: Recorded) -> str:
+    """Returns how many videos have no score, and what they do to the figures."""
+    failures = figures.at("failures")
+    if failures.flat().get("known") is not True:
+        return f"How many videos gave no score is not known: {failures.text('reason')}."
+    no_face, unreadable = failures.count("no_face"), failures.count("unreadable")
+    total = figures.count("counts", "videos") + no_face + unreadable
+    keys = ("auc", "balanced_accuracy", "false_positive_rate")
+    rows = [
+        [words, *(cell(failures.figure(name, key)) for key in keys)]
+        for name, words in (
+            ("left_out", "left out"),
+            ("counted_as_wrong", "counted as told wrongly"),
+        )
+    ]
+    share = as_percent(no_face / total if total else None)
+    return f"""{no_face} videos without a face ({share} of all),
+{unreadable} that could not be read. "No face" is never "real".
+
+{table(["they are", *(MEASURES[key] for key in keys)], rows)}"""
