@@ -1,6 +1,5 @@
 """From a file or from frames to a `Prediction`: the whole road, with one model held ready."""
 
-import dataclasses
 import os
 import time
 from collections.abc import Sequence
@@ -12,7 +11,14 @@ import numpy as np
 
 from dfjax.config import Config
 from dfjax.errors import ModelFormatError
-from dfjax.faces.clips import FaceClip, FaceClips, OnProgress, face_clips, read_face_clips
+from dfjax.faces.clips import (
+    FaceClip,
+    FaceClips,
+    OnProgress,
+    describe_frames,
+    face_clips,
+    read_face_clips,
+)
 from dfjax.faces.detection import FaceDetector
 from dfjax.inference.engine import Engine, FaceLogits, score_faces
 from dfjax.inference.jax_engine import JaxEngine
@@ -155,8 +161,9 @@ class Predictor:
           'no_face'
         """
         report = on_progress or _ignore_progress
+        info = describe_frames(frames, timestamps, name=name)
         times = np.asarray(timestamps, np.float64)
-        if len(frames) == len(times) > self.config.video.num_frames:
+        if len(frames) > self.config.video.num_frames:
             chosen = spread_evenly(times, self.config.video.num_frames)
             frames, times = [frames[index] for index in chosen], times[chosen]
         read = face_clips(
@@ -164,9 +171,9 @@ class Predictor:
             times,
             self.config,
             self.face_detector,
+            info=info,
             on_progress=lambda fraction, stage: report(_READING_SHARE * fraction, stage),
         )
-        read = dataclasses.replace(read, info=dataclasses.replace(read.info, name=name))
         return self._predict(read, report)
 
     def _predict(self, read: FaceClips, report: OnProgress) -> Prediction:

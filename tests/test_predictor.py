@@ -11,6 +11,7 @@ from dfjax.errors import ModelFormatError, VideoError
 from dfjax.faces.detection import FaceDetector
 from dfjax.inference.engine import score_faces
 from dfjax.predictor import Predictor, model_source
+from dfjax.video.reading import read_frames
 from tests.tiny import TINY_CONFIG, tiny_detector
 from tests.videos import moving_pattern, portrait_boxes, portrait_frames, write_video
 
@@ -242,3 +243,52 @@ def test_without_any_model_the_error_says_how_to_name_one(monkeypatch, tmp_path)
     monkeypatch.setattr("dfjax.predictor._EMBEDDED_MODEL", tmp_path / "checkpoint")
     with pytest.raises(ModelFormatError, match="--model.*DFJAX_MODEL"):
         model_source()
+
+
+def test_frames_in_memory_get_the_answer_of_their_file(predictor, videos, two):
+    times, frames = zip(*read_frames(videos / "two.mp4", TINY_CONFIG.video), strict=True)
+    prediction = predictor.score_frames(frames, np.array(times), name="two.mp4")
+    assert prediction.probability_fake == two.probability_fake
+    assert prediction.tracks == two.tracks and prediction.frames == two.frames
+    assert prediction.warnings == two.warnings
+    assert (prediction.video.width, prediction.video.height) == (two.video.width, two.video.height)
+    assert prediction.video.name == "two.mp4"
+
+
+def test_all_frames_of_a_video_get_the_answer_of_its_file(predictor, videos, one):
+    every = np.arange(50) / 25
+    read = read_frames(videos / "one.mp4", TINY_CONFIG.video, timestamps=every)
+    times, frames = zip(*read, strict=True)
+    assert len(frames) == 50 > TINY_CONFIG.video.num_frames
+    prediction = predictor.score_frames(frames, np.array(times), name="one.mp4")
+    assert prediction.tracks == one.tracks
+    assert prediction.video.duration == pytest.approx(one.video.duration)
+    assert prediction.video.fps == pytest.approx(one.video.fps)
+
+
+def test_one_frame_is_a_still_picture(predictor, videos):
+    picture = np.asarray(Image.open(videos / "still.png"))
+    prediction = predictor.score_frames([picture], np.zeros(1))
+    still = predictor(videos / "still.png")
+    assert prediction.tracks == still.tracks and prediction.warnings == still.warnings
+    assert prediction.video.duration == 0.0
+
+
+GREY = np.full((48, 64, 3), 128, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("frames", "timestamps", "message"),
+    [
+        ([], [], "no frames"),
+        ([GREY, GREY], [0.0], "2 frames came with timestamps of shape"),
+        ([GREY, GREY], [0.1, 0.1], "increase from frame to frame"),
+        ([GREY, GREY], [0.0, np.nan], "finite"),
+        ([GREY, GREY[:24]], [0.0, 0.1], "Frame 1 has shape .24, 64, 3."),
+        ([GREY[..., 0]], [0.0], r"Frame 0 is uint8 .48, 64.; needed"),
+        ([GREY / 255], [0.0], "Frame 0 is float64"),
+    ],
+)
+def test_what_is_no_row_of_frames_is_refused_in_words(predictor, frames, timestamps, message):
+    with pytest.raises(ValueError, match=message):
+        predictor.score_frames(frames, np.array(timestamps))

@@ -113,7 +113,8 @@ def face_clips(
       ValueError: There are no frames, they differ in size or are no pictures, or the times do not
         fit them.
     """
-    _check_frames(frames, timestamps)
+    described = describe_frames(frames, timestamps)
+    info = info or described
     report = on_progress or (lambda fraction, stage: None)
     started = time.perf_counter()
     times = np.asarray(timestamps, np.float64)
@@ -122,7 +123,6 @@ def face_clips(
         faces += face_detector.detect(frames[start : start + FACE_BATCH])
         report(0.9 * len(faces) / len(frames), "Looking for faces")
     height, width = frames[0].shape[:2]
-    info = info or _info_of_frames(times, height, width)
     # A large frame was scaled down while decoding; a box is told in the pixels that a viewer sees.
     scale = np.array([info.width / width, info.height / height] * 2)
     limits = np.array([info.width, info.height] * 2)
@@ -152,7 +152,19 @@ def face_clips(
     )
 
 
-def _check_frames(frames: Sequence[np.ndarray], timestamps: np.ndarray) -> None:
+def describe_frames(
+    frames: Sequence[np.ndarray], timestamps: np.ndarray, *, name: str = "frames"
+) -> VideoInfo:
+    """Returns what frames say of the video that they are from; the last one lasts as the others.
+
+    Args:
+      frames: As for `face_clips`.
+      timestamps: As for `face_clips`.
+      name: Of the video.
+
+    Raises:
+      ValueError: As for `face_clips`.
+    """
     if len(frames) == 0:
         raise ValueError("There are no frames; at least one is needed.")
     if np.shape(timestamps) != (len(frames),):
@@ -168,13 +180,11 @@ def _check_frames(frames: Sequence[np.ndarray], timestamps: np.ndarray) -> None:
                 f"Frame {index} has shape {list(np.shape(frame))}, and the first one "
                 f"{list(np.shape(frames[0]))}. All frames of a video must have one size."
             )
-
-
-def _info_of_frames(times: np.ndarray, height: int, width: int) -> VideoInfo:
-    """Returns what frames say of the video that they are from; the last one lasts as the others."""
+    times = np.asarray(timestamps, np.float64)
     spacing = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    height, width = np.shape(frames[0])[:2]
     return VideoInfo(
-        name="frames",
+        name=name,
         duration=float(times[-1] - times[0] + spacing),
         fps=1 / spacing if spacing else 0.0,
         width=width,

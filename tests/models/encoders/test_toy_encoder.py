@@ -1,0 +1,174 @@
+"""A new encoder is one class and its config: nothing else in dfjax has to know of it."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from safetensors.numpy import load_file, save_file
+
+from dfjax.config import Config, EncoderConfig, NormalizationConfig
+from dfjax.errors import ModelFormatError
+from dfjax.models.detector import Detector
+from dfjax.models.encoders import Encoder, load_encoder
+from dfjax.models.tensors import PublishedTensor, VariablePath, to_tensors
+from dfjax.predictor import Predictor
+from dfjax.training.run import RunOptions, run
+from tests.models.tiny import assert_same_weights, filled
+from tests.tiny import TINY_CONFIG
+from tests.training.prepared_set import plain, write_prepared
+from tests.videos import portrait_frames, write_video
+
+STEM, HEAD = "encoder.toy.patches.weight", "encoder.toy.mixer.weight"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ToyConfig(EncoderConfig):
+    """Of an encoder of square patches."""
+
+    type: ClassVar[str] = "toy-patches"
+
+    normalization: NormalizationConfig = NormalizationConfig(mean=(0.5, 0.5, 0.5))
+    patch: int = 8
+    features: int = 6
+
+
+class Toy(Encoder[ToyConfig]):
+    """One matrix for the pixels of a patch, and one for what it gives."""
+
+    config_class = ToyConfig
+    published_type = "toy"
+
+    def __init__(self, config: ToyConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        self.patches = nnx.Linear(3 * config.patch**2, 5, use_bias=False, rngs=rngs)
+        self.mixer = nnx.Linear(5, config.features, use_bias=False, rngs=rngs)
+
+    @property
+    def num_features(self) -> int:
+        return self.config.features
+
+    @property
+    def num_stages(self) -> int:
+        return 2
+
+    def stage_of(self, path: VariablePath) -> int:
+        return ("patches", "mixer").index(path[0])
+
+    @classmethod
+    def published(cls, path: VariablePath) -> PublishedTensor:
+        return PublishedTensor(f"toy.{path[0]}.weight", (1, 0))  # as torch has them: [out, in]
+
+    @classmethod
+    def config_of_files(cls, values: Mapping[str, Any], where: str) -> ToyConfig:
+        return ToyConfig(patch=values["patch_size"])
+
+    @classmethod
+    def is_unused(cls, name: str) -> bool:
+        return name == "toy.head"
+
+    def feature_map(self, images: jax.Array, **options: Any) -> jax.Array:
+        del options
+        side = self.config.patch
+        count, height, width, _ = images.shape
+        shape = (count, height // side, side, width // side, side, 3)
+        patches = images.reshape(shape).transpose(0, 1, 3, 2, 4, 5)
+        return self.mixer(jnp.tanh(self.patches(patches.reshape(*patches.shape[:3], -1))))
+
+
+CONFIG: Config = dataclasses.replace(TINY_CONFIG, encoder=ToyConfig())
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> Path:
+    """Files of the toy as somebody else would publish them."""
+    folder = tmp_path_factory.mktemp("published")
+    encoder = filled(lambda rngs: Toy(ToyConfig(), rngs=rngs))
+    (folder / "config.json").write_text(json.dumps({"model_type": "toy", "patch_size": 8}))
+    tensors = to_tensors(encoder, Toy.published) | {"toy.head": np.zeros(3, np.float32)}
+    save_file(tensors, folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module", params=[0, 1, 2])
+def trained(request, published, tmp_path_factory) -> tuple[int, Path]:
+    """A run of two steps that trains so many stages, and its checkpoint."""
+    folder = tmp_path_factory.mktemp("run")
+    run(
+        [write_prepared(folder / "data")],
+        [str(published)],
+        folder / "run",
+        train_config=plain(steps=2, still_pairs=0, trained_stages=request.param),
+        detector_config=TINY_CONFIG.detector,
+        options=RunOptions(command="test", workers=1),
+        on_step=lambda step, values: None,
+    )
+    return request.param, folder / "run" / "checkpoint"
+
+
+def _tensors(folder: Path) -> dict[str, np.ndarray]:
+    return {k: v for file in folder.glob("*.safetensors") for k, v in load_file(file).items()}
+
+
+def test_it_trains_and_only_the_stages_that_are_asked_for_change(trained, published):
+    num_trained, checkpoint = trained
+    before, after = _tensors(published), _tensors(checkpoint)
+    for stage, (theirs, ours) in enumerate(
+        [("toy.patches.weight", STEM), ("toy.mixer.weight", HEAD)]
+    ):
+        is_trained = stage >= 2 - num_trained
+        # Kernels are published with the digits of float16.
+        same = np.array_equal(before[theirs].astype(np.float16), after[ours].astype(np.float16))
+        assert same != is_trained, ours
+
+
+def test_its_type_stands_in_the_config_and_it_loads_and_predicts(trained, tmp_path):
+    _, checkpoint = trained
+    values = json.loads((checkpoint / "config.json").read_text())
+    assert values["encoder"]["type"] == "toy-patches"
+    preprocessor = json.loads((checkpoint / "preprocessor_config.json").read_text())
+    assert preprocessor["image_mean"] == [0.5, 0.5, 0.5]
+    detector = Detector.from_pretrained(checkpoint)
+    assert isinstance(detector.encoder, Toy) and detector.encoder.config == ToyConfig()
+    write_video(tmp_path / "clip.mp4", portrait_frames(10))
+    prediction = Predictor.from_pretrained(checkpoint)(tmp_path / "clip.mp4")
+    assert prediction.probability_fake is not None and 0 < prediction.probability_fake < 1
+
+
+def test_a_saved_one_comes_back_with_the_same_bits(tmp_path):
+    detector = filled(lambda rngs: Detector(CONFIG, rngs=rngs))
+    detector.save_pretrained(tmp_path)
+    loaded = Detector.from_pretrained(tmp_path)
+    assert loaded.config == CONFIG
+    assert_same_weights(loaded, detector)
+
+
+def test_the_mean_of_its_feature_map_is_its_features():
+    detector = filled(lambda rngs: Detector(CONFIG, rngs=rngs))
+    crops = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    places = np.asarray(detector.feature_map(crops))
+    assert places.shape == (2, 4, 4, 6)
+    np.testing.assert_allclose(places.mean((1, 2)), detector.encode(crops), atol=1e-6)
+
+
+def test_files_that_no_encoder_reads_are_refused_with_those_that_are_read(published, tmp_path):
+    assert isinstance(load_encoder(published), Toy)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    with pytest.raises(ModelFormatError, match="model_type 'bert'.*'resnet' or 'toy' is needed"):
+        load_encoder(tmp_path)
+
+
+def test_crops_of_a_size_that_it_does_not_take_are_refused():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class FixedConfig(ToyConfig):
+        type: ClassVar[str] = "toy-fixed"
+        image_size: ClassVar[int | None] = 64
+
+    with pytest.raises(ValueError, match="'toy-fixed' takes crops of 64 pixels"):
+        dataclasses.replace(TINY_CONFIG, encoder=FixedConfig())

@@ -1,0 +1,82 @@
+"""Each sentence comes when it should, and only then."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from dfjax.config import CalibrationConfig, Config
+from dfjax.faces.clips import FaceClip, FaceClips
+from dfjax.prediction_warnings import prediction_warnings
+from dfjax.video.reading import VideoInfo
+
+CONFIG = Config()
+NUM_FRAMES = 10
+
+
+def _read(
+    *, faces: int = 1, side: int = 200, is_still: bool = False, num_blurred: int = 0
+) -> FaceClips:
+    frames = 1 if is_still else NUM_FRAMES
+    clip = FaceClip(
+        track_id=0,
+        frame_indices=np.arange(frames),
+        frames=np.zeros((frames, 8, 8, 3), np.uint8),
+        boxes_xyxy=np.tile([10, 10, 10 + side, 10 + side], (frames, 1)),
+        landmarks=np.zeros((frames, 5, 2), np.float32),
+    )
+    info = VideoInfo(
+        name="clip.mp4",
+        duration=0.0 if is_still else 4.0,
+        fps=25.0,
+        width=1280,
+        height=720,
+        is_still=is_still,
+        container="mov",
+        codec="h264",
+    )
+    return FaceClips(
+        info=info,
+        timestamps=np.arange(frames) / 2,
+        clips=(clip,) * faces,
+        decode_seconds=0.0,
+        face_seconds=0.0,
+        num_blurred=num_blurred,
+    )
+
+
+def test_of_a_plain_video_there_is_nothing_to_say():
+    assert prediction_warnings(_read(), NUM_FRAMES, CONFIG) == ()
+
+
+@pytest.mark.parametrize(
+    ("read", "frames_scored", "sentence"),
+    [
+        (_read(is_still=True), 1, "single picture"),
+        (_read(faces=0), 0, "nothing was judged.*under 48 pixels"),
+        (_read(), 4, "in only 4 of 10 frames"),
+        (_read(side=63), NUM_FRAMES, "faces are small"),
+        (_read(num_blurred=2), NUM_FRAMES, "too blurred to judge were left out: 2"),
+        (_read(faces=8), NUM_FRAMES, "many faces; the 8 most prominent"),
+        (_read(faces=7, num_blurred=1), NUM_FRAMES, "many faces"),
+    ],
+)
+def test_what_limits_a_verdict_is_said(read, frames_scored, sentence):
+    found = prediction_warnings(read, frames_scored, CONFIG)
+    assert any(re.search(sentence, warning) for warning in found)
+
+
+@pytest.mark.parametrize(
+    ("read", "frames_scored"),
+    [(_read(), 5), (_read(side=64), NUM_FRAMES), (_read(faces=7), NUM_FRAMES)],
+)
+def test_at_the_limit_nothing_is_said(read, frames_scored):
+    assert prediction_warnings(read, frames_scored, CONFIG) == ()
+
+
+def test_the_models_caveat_comes_before_what_is_said_of_the_faces():
+    calibration = CalibrationConfig(caveat="It was only tried on mice.")
+    config = dataclasses.replace(CONFIG, calibration=calibration)
+    first, second = prediction_warnings(_read(side=20), NUM_FRAMES, config)
+    assert first == "It was only tried on mice." and "small" in second
