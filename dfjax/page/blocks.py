@@ -2,9 +2,9 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -61,6 +61,92 @@ def build_page(
     scorer = SharedPredictor(predictor)
     if warm_up:
         scorer.start_warm_up()
+    empty = texts.how_it_works(predictor.config.video.num_frames)
+    with UploadBlocks(
+        title=texts.TITLE,
+        analytics_enabled=False,
+        delete_cache=(SWEEP_SECONDS, KEEP_SECONDS),
+    ) as page:
+        _html(texts.header())
+        parts = _lay_out(examples, empty)
+        _html(texts.limits())
+        _html(texts.footer(predictor.model))
+        _join(parts, _check_with(scorer), _pick_from(examples), empty)
+        _add_endpoint(_predict_with(scorer), parts.video)
+    return page.queue(max_size=_MAX_WAITING, api_open=False, default_concurrency_limit=4)
+
+
+class _Parts(NamedTuple):
+    """What a visitor uses, and what answers."""
+
+    video: gr.File
+    preview: gr.HTML
+    button: gr.Button
+    picker: gr.HTML  # of the examples
+    result: gr.HTML
+    spoken: gr.HTML  # for screen readers
+
+
+def _lay_out(examples: Sequence[ExampleVideo], empty: str) -> _Parts:
+    """Adds the two columns of the page: what goes in, and what comes out."""
+    cards = example_cards(examples) if examples else ""
+    with gr.Row(elem_id="df-main"):
+        with gr.Column(scale=2, min_width=300):
+            video = gr.File(
+                label="Video",
+                file_types=_FILE_TYPES,
+                height=170,
+                elem_id="df-upload",
+            )
+            # Gradio's own example in the API's documentation is an address, and a PDF.
+            video.example_payload = lambda: {
+                "path": "clip.mp4",
+                "meta": {"_type": "gradio.FileData"},
+            }
+            preview = _html("", elem_id="df-preview")
+            button = gr.Button("Check this video", variant="primary", elem_id="df-check")
+            _html(texts.privacy_note((SWEEP_SECONDS + KEEP_SECONDS) // 60))
+            picker = _html(cards, js_on_load=ON_LOAD, visible=bool(cards), elem_id="df-examples")
+        with gr.Column(scale=3, min_width=300):
+            result = _html(empty, elem_id="df-result")
+            spoken = _html(
+                "",
+                html_template='<p role="status" aria-live="polite">${value}</p>',
+                elem_id="df-spoken",
+            )
+    return _Parts(video, preview, button, picker, result, spoken)
+
+
+def _join(parts: _Parts, check: Callable, pick: Callable, empty: str) -> None:
+    """Adds the events of the page."""
+    checking = {
+        "fn": check,
+        "inputs": parts.video,
+        "outputs": [parts.result, parts.spoken],
+        "preprocess": False,
+        "show_progress_on": parts.result,
+        "api_visibility": "private",
+        "concurrency_limit": 1,
+        "concurrency_id": "score",
+    }
+    parts.button.click(fn=None, js=_SHOW_RESULT)
+    parts.button.click(**checking).then(fn=None, js=_SHOW_RESULT)
+    picked = parts.picker.click(
+        pick, outputs=parts.video, show_progress="hidden", queue=False, api_visibility="private"
+    )
+    picked.then(fn=None, js=_SHOW_RESULT)
+    picked.then(**checking).then(fn=None, js=_SHOW_RESULT)
+    script = (Path(__file__).parent / "preview.js").read_text(encoding="utf-8")
+    parts.video.change(
+        fn=None,
+        js=script.replace("EMPTY_RESULT", json.dumps(empty)),
+        inputs=parts.video,
+        outputs=[parts.preview, parts.result, parts.spoken],
+    )
+
+
+def _predict_with(scorer: SharedPredictor) -> Callable:
+    """Returns the function behind the API's endpoint; Gradio shows its docstring to callers."""
 
     def predict(video: dict[str, Any] | None, progress: gr.Progress = _PROGRESS) -> dict[str, Any]:
         """Judges whether the faces in a video were manipulated (deepfake detection).
@@ -83,6 +169,12 @@ def build_page(
         except DfjaxError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
+    return predict
+
+
+def _check_with(scorer: SharedPredictor) -> Callable:
+    """Returns the function behind the page's button."""
+
     def check(video: dict[str, Any] | None, progress: gr.Progress = _PROGRESS) -> tuple[str, str]:
         """Returns the result for the page, and the sentence that a screen reader says."""
         if video is None:
@@ -97,6 +189,12 @@ def build_page(
             return render_error(texts.OUR_FAULT, "The check failed"), texts.OUR_FAULT
         return render_result(prediction), spoken_summary(prediction)
 
+    return check
+
+
+def _pick_from(examples: Sequence[ExampleVideo]) -> Callable:
+    """Returns the function behind the cards of the examples."""
+
     def pick(event: gr.EventData) -> str:
         """Returns the example whose card was clicked."""
         index = getattr(event, "index", None)
@@ -104,69 +202,7 @@ def build_page(
             raise gr.Error("There is no such example.", print_exception=False)
         return str(examples[index].path)
 
-    empty = texts.how_it_works(predictor.config.video.num_frames)
-    cards = example_cards(examples) if examples else ""
-    with UploadBlocks(
-        title=texts.TITLE,
-        analytics_enabled=False,
-        delete_cache=(SWEEP_SECONDS, KEEP_SECONDS),
-    ) as page:
-        _html(texts.header())
-        with gr.Row(elem_id="df-main"):
-            with gr.Column(scale=2, min_width=300):
-                video = gr.File(
-                    label="Video",
-                    file_types=_FILE_TYPES,
-                    height=170,
-                    elem_id="df-upload",
-                )
-                # Gradio's own example in the API's documentation is an address, and a PDF.
-                video.example_payload = lambda: {
-                    "path": "clip.mp4",
-                    "meta": {"_type": "gradio.FileData"},
-                }
-                preview = _html("", elem_id="df-preview")
-                button = gr.Button("Check this video", variant="primary", elem_id="df-check")
-                _html(texts.privacy_note((SWEEP_SECONDS + KEEP_SECONDS) // 60))
-                picker = _html(
-                    cards, js_on_load=ON_LOAD, visible=bool(cards), elem_id="df-examples"
-                )
-            with gr.Column(scale=3, min_width=300):
-                result = _html(empty, elem_id="df-result")
-                spoken = _html(
-                    "",
-                    html_template='<p role="status" aria-live="polite">${value}</p>',
-                    elem_id="df-spoken",
-                )
-        _html(texts.limits())
-        _html(texts.footer(predictor.model))
-
-        checking = {
-            "fn": check,
-            "inputs": video,
-            "outputs": [result, spoken],
-            "preprocess": False,
-            "show_progress_on": result,
-            "api_visibility": "private",
-            "concurrency_limit": 1,
-            "concurrency_id": "score",
-        }
-        button.click(fn=None, js=_SHOW_RESULT)
-        button.click(**checking).then(fn=None, js=_SHOW_RESULT)
-        picked = picker.click(
-            pick, outputs=video, show_progress="hidden", queue=False, api_visibility="private"
-        )
-        picked.then(fn=None, js=_SHOW_RESULT)
-        picked.then(**checking).then(fn=None, js=_SHOW_RESULT)
-        script = (Path(__file__).parent / "preview.js").read_text(encoding="utf-8")
-        video.change(
-            fn=None,
-            js=script.replace("EMPTY_RESULT", json.dumps(empty)),
-            inputs=video,
-            outputs=[preview, result, spoken],
-        )
-        _add_endpoint(predict, video)
-    return page.queue(max_size=_MAX_WAITING, api_open=False, default_concurrency_limit=4)
+    return pick
 
 
 def _html(value: str, **settings: Any) -> gr.HTML:
