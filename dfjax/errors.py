@@ -2,7 +2,18 @@
 
 
 class DfjaxError(Exception):
-    """Base of all errors that dfjax raises on purpose; its message is fit to be shown."""
+    """Base of all errors that dfjax raises on purpose; its message is fit to be shown.
+
+    Example:
+      >>> from dfjax import Predictor
+      >>> from dfjax.errors import DfjaxError
+      >>> predictor = Predictor.from_pretrained("checkpoint")
+      >>> try:
+      ...     predictor("holiday.mp4")
+      ... except DfjaxError as error:
+      ...     print(error)
+      There is no file named 'holiday.mp4'. Check its path.
+    """
 
 
 class VideoError(DfjaxError):

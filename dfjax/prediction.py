@@ -108,6 +108,13 @@ class Prediction:
 
     `clips` holds the face crops that were scored, by track id: uint8 [n, S, S, 3] RGB, one row per
     entry of the track's `frames`. It is for showing, and not part of the JSON.
+
+    Example:
+      >>> import json
+      >>> from dfjax import Predictor
+      >>> report = Predictor.from_pretrained("checkpoint")("clip.mp4").to_dict()
+      >>> sorted(json.loads(json.dumps(report)))[:4]
+      ['decision', 'frames', 'label', 'model']
     """
 
     label: Label

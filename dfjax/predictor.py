@@ -54,6 +54,15 @@ class Predictor:
     """Scores videos with one detector, held ready by an engine.
 
     Not to be called from two threads at once.
+
+    Example:
+      >>> from dfjax import Predictor
+      >>> predictor = Predictor.from_pretrained("checkpoint")
+      >>> prediction = predictor("clip.mp4")
+      >>> prediction.label in ("real", "fake", "uncertain")
+      True
+      >>> [frame.probability_fake for frame in prediction.frames][:1]
+      [0...]
     """
 
     def __init__(

@@ -112,6 +112,16 @@ def face_clips(
     Raises:
       ValueError: There are no frames, they differ in size or are no pictures, or the times do not
         fit them.
+
+    Example:
+      >>> import numpy as np
+      >>> from dfjax.config import Config
+      >>> from dfjax.faces.clips import face_clips
+      >>> from dfjax.faces.detection import FaceDetector
+      >>> config = Config()
+      >>> frames = np.zeros((3, 120, 160, 3), np.uint8)  # nobody is in them
+      >>> face_clips(frames, np.arange(3) / 25, config, FaceDetector(config.faces)).clips
+      ()
     """
     described = describe_frames(frames, timestamps)
     info = info or described

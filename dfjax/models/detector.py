@@ -26,6 +26,15 @@ class Detector(nnx.Module):
 
     `encode` and `score_features` are the two halves of `__call__`. With a frozen encoder the first
     can be run once for a data set and the second trained on what it gave.
+
+    Example:
+      >>> import numpy as np
+      >>> from dfjax import Detector
+      >>> detector = Detector.from_pretrained("checkpoint")
+      >>> size = detector.config.crops.image_size
+      >>> crops = np.zeros((2, size, size, 3), np.uint8)  # face crops, RGB
+      >>> detector.encode(crops).shape
+      (2, 2048)
     """
 
     def __init__(self, config: Config, *, rngs: nnx.Rngs, encoder: Encoder | None = None):

@@ -109,6 +109,10 @@ def sample_timestamps(duration: float, num_frames: int) -> np.ndarray:
       ValueError: `duration` is not positive, or `num_frames` is less than 1.
 
     Source: DeepfakeBench samples 32 frames evenly per test video.
+
+    Example:
+      >>> sample_timestamps(2.0, 4)
+      array([0. , 0.5, 1. , 1.5])
     """
     if not (duration > 0 and math.isfinite(duration)):
         raise ValueError(f"duration is {duration}; a positive number of seconds is needed.")
@@ -180,6 +184,14 @@ def read_frames(
       DamagedVideoError: No frame can be decoded.
       VideoLimitError: A limit is reached while decoding.
       ValueError: `timestamps` are negative or not increasing.
+
+    Example:
+      >>> from dfjax.config import VideoConfig
+      >>> from dfjax.video.reading import read_frames
+      >>> for timestamp, frame in read_frames("clip.mp4", VideoConfig(num_frames=2)):
+      ...     print(timestamp, frame.shape, frame.dtype)
+      0.0 (360, 480, 3) uint8
+      0.2 (360, 480, 3) uint8
     """
     if timestamps is not None:
         timestamps = np.asarray(timestamps, np.float64)
