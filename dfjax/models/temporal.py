@@ -119,7 +119,8 @@ class TemporalModel(nnx.Module):
         frame_logits = jnp.where(frame_mask, self.frame_head(x)[:, :, 0], 0.0)
         num_frames = jnp.sum(frame_mask, axis=1)
         mean = jnp.sum(frame_logits, axis=1) / jnp.maximum(num_frames, 1)
-        weights = masked_softmax(self.attention(states)[:, :, 0], frame_mask)
+        # Zeros where a clip has no frame at all.
+        weights = jax.nn.softmax(self.attention(states)[:, :, 0], where=frame_mask)
         pooled = jnp.einsum("bt,bth->bh", weights, states)
         correction = jnp.where(num_frames > 1, self.correction_head(pooled)[:, 0], 0.0)
         # The mean is not trained by the clip's label, which is wrong for the untouched frames of a
@@ -132,22 +133,3 @@ class TemporalModel(nnx.Module):
         bias = self.correction_head.bias
         assert bias is not None
         bias[...] *= share
-
-
-def masked_softmax(logits: jax.Array, mask: jax.Array) -> jax.Array:
-    """Returns the softmax over the last axis of what the mask keeps.
-
-    Args:
-      logits: float32 [B,T].
-      mask: bool [B,T].
-
-    Returns:
-      float32 [B,T]: 0 where the mask is False. Each row sums to 1, or to 0 where the mask keeps
-      nothing.
-    """
-    lowest = jnp.finfo(logits.dtype).min
-    highest = jnp.max(jnp.where(mask, logits, lowest), axis=-1, keepdims=True)
-    # The inner `where` keeps exp from overflowing at masked places: its gradient would be NaN.
-    exponentials = jnp.where(mask, jnp.exp(jnp.where(mask, logits - highest, 0.0)), 0.0)
-    total = jnp.sum(exponentials, axis=-1, keepdims=True)
-    return exponentials / jnp.where(total > 0, total, 1.0)

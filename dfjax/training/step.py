@@ -60,9 +60,7 @@ def make_train_step(
             params=params,
             batch_stats=batch_stats,
             opt_state=opt_state,
-            ema_params=jax.tree.map(
-                lambda old, new: decay * old + (1 - decay) * new, state.ema_params, params
-            ),
+            ema_params=optax.incremental_update(params, state.ema_params, 1 - decay),
         )
         is_sound = jnp.isfinite(metrics["loss"]) & jnp.isfinite(grad_norm)
         is_sound &= batch.step == state.step

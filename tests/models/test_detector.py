@@ -13,7 +13,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from dfjax.config import Config
 from dfjax.models.detector import Detector
 from dfjax.models.encoders.resnet import ResNet
-from dfjax.models.temporal import DetectorOutput, masked_softmax
+from dfjax.models.output import DetectorOutput
 from dfjax.models.tensors import to_tensors
 from tests.models.reference import pooled_features, relative_error
 from tests.models.tiny import CONFIG, RESNET, filled
@@ -278,13 +278,6 @@ def test_eight_devices_equal_one(run, use_running_average):
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found_stats, stats
     )
-
-
-def test_masked_softmax_sums_to_one_over_what_is_kept_and_survives_large_logits():
-    logits = jnp.asarray([[1e4, 0.0, 2e4], [-1e4, 1e30, -1e4], [1.0, 2.0, 3.0]])
-    mask = jnp.asarray([[True, True, False], [True, False, True], [False, False, False]])
-    expected = [[1, 0, 0], [0.5, 0, 0.5], [0, 0, 0]]
-    np.testing.assert_allclose(masked_softmax(logits, mask), expected)
 
 
 def test_an_lstm_sees_the_past_or_read_backwards_the_future_only(detector):
