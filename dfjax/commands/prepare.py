@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.table import Table
 
 from dfjax.commands.progress import progress_bar
 from dfjax.config import Config, CropConfig, VideoConfig
-from dfjax.data.sources import read_source
+from dfjax.data.sources import LAYOUTS, read_source
 from dfjax.errors import DatasetError
 
 
@@ -23,12 +23,14 @@ class Prepare:
     """
 
     source: tyro.conf.Positional[
-        Literal["ffpp", "celebdf", "dfdc", "dfdcp", "dfdc-faces", "folder"]
+        Annotated[
+            str,
+            tyro.conf.arg(
+                metavar="{" + ",".join(layout.name for layout in LAYOUTS) + "}",
+                help="\n".join(f"{layout.name}: {layout.summary}" for layout in LAYOUTS),
+            ),
+        ]
     ]
-    """ffpp: FaceForensics++. celebdf: Celeb-DF, version 1 or 2. dfdc: the DFDC or its sample.
-    dfdcp: its preview. dfdc-faces: face crops of it. Each in its published layout. folder: one of
-    your own, with real/ and fake/ (one of them is enough), or a metadata.csv with the columns file
-    and label, and identity, split, original and method where you know them."""
 
     root: tyro.conf.Positional[Path]
     """The data set's folder."""

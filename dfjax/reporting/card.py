@@ -7,7 +7,8 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from dfjax.config import Config
-from dfjax.data.sources import TITLES, title
+from dfjax.data import sources
+from dfjax.data.sources import DatasetLayout, title
 from dfjax.evaluation import studies
 from dfjax.evaluation.tables import table
 from dfjax.reporting import card_training, figure_tables
@@ -142,18 +143,6 @@ Apache-2.0.
 {sources}
 """
 
-_CITATIONS = {
-    "ffpp": "A. Rössler et al., FaceForensics++: Learning to Detect Manipulated Facial Images, "
-    "ICCV 2019: clips.",
-    "celebdf": "Y. Li et al., Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics, "
-    "CVPR 2020: clips.",
-    "dfdc": "B. Dolhansky et al., The DeepFake Detection Challenge (DFDC) Dataset, 2020: clips.",
-    "dfdcp": "B. Dolhansky et al., The Deepfake Detection Challenge (DFDC) Preview Dataset, 2019: "
-    "clips.",
-    "dfdc-faces": "B. Dolhansky et al., The DeepFake Detection Challenge (DFDC) Dataset, 2020: "
-    "pictures.",
-}
-
 _SELF_BLENDED = (
     "K. Shiohara, T. Yamasaki, Detecting Deepfakes with Self-Blended Images, CVPR 2022: fakes that "
     "are made while training."
@@ -237,8 +226,8 @@ def model_card(
         before=card_training.before(training.get("started_from")),
         published="best on validation" if record.text("published") == "best" else "last",
         train_config=table(["setting", "value"], settings.items()),
-        datasets=", ".join(TITLES[key] for key in used) or "the data sets",
-        sources=_sources(used, settings),
+        datasets=", ".join(str(layout.title) for layout in used) or "the data sets",
+        sources=_cited(used, settings),
     )
 
 
@@ -319,21 +308,21 @@ def _counted(report: Recorded) -> str:
     )
 
 
-def _used_datasets(validated: Iterable[str], data_name: str) -> list[str]:
-    """Returns the data sets of a model, those that have a name that people know.
+def _used_datasets(validated: Iterable[str], data_name: str) -> list[DatasetLayout]:
+    """Returns the data sets of a model that people know by a title.
 
     Args:
-      validated: Those of the validation split.
+      validated: Names of those of the validation split.
       data_name: Titles of those of the training split, each with a compression, with commas.
     """
+    known = [layout for layout in sources.LAYOUTS if layout.title is not None]
     used = set(validated)
     for part in data_name.split(", "):
-        used.update(
-            sorted(
-                (k for k in TITLES if part.startswith(TITLES[k])), key=lambda key: len(TITLES[key])
-            )[-1:]
-        )
-    return [key for key in TITLES if key in used]
+        # The longest title that fits: "DFDC preview c23" starts with "DFDC", too.
+        fitting = [layout for layout in known if part.startswith(str(layout.title))]
+        if fitting:
+            used.add(max(fitting, key=lambda layout: len(str(layout.title))).name)
+    return [layout for layout in known if layout.name in used]
 
 
 def _listed(entries: Mapping[str, Any]) -> str:
@@ -341,8 +330,8 @@ def _listed(entries: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in entries.items()) or "nothing"
 
 
-def _sources(datasets: Iterable[str], settings: Mapping[str, Any]) -> str:
-    cited = [_CITATIONS[key] for key in datasets]
+def _cited(datasets: Iterable[DatasetLayout], settings: Mapping[str, Any]) -> str:
+    cited = [layout.citation for layout in datasets if layout.citation is not None]
     if settings.get("self_blended"):
         cited.append(_SELF_BLENDED)
     return "\n".join(f"- {citation}" for citation in (*cited, *_ALWAYS_CITED))

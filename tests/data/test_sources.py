@@ -1,10 +1,13 @@
-import typing
+import json
 
 import pytest
+import tyro
 
 from dfjax.commands.prepare import Prepare
-from dfjax.data.sources import READERS, TITLES, LabelledVideo, Source, read_source, title
+from dfjax.data import sources
+from dfjax.data.sources import LAYOUTS, LabelledVideo, Source, read_source, title
 from dfjax.data.sources.split import held_out, split_by_identity
+from dfjax.data.sources.videos import DatasetLayout
 from dfjax.errors import DatasetError
 from tests.data.trees import assert_nobody_is_in_two_splits, touch
 
@@ -24,9 +27,11 @@ def video(tmp_path, *people: str, split: str = "", name: str | None = None) -> L
     )
 
 
-def test_the_command_line_offers_every_reader():
-    (choices, _) = typing.get_args(typing.get_type_hints(Prepare, include_extras=True)["source"])
-    assert list(typing.get_args(choices)) == list(READERS)
+def test_the_command_line_offers_every_data_set(capsys):
+    with pytest.raises(SystemExit):
+        tyro.cli(Prepare, args=["--help"])
+    shown = capsys.readouterr().out
+    assert all(f"{layout.name}: " in shown for layout in LAYOUTS)
 
 
 def test_a_reader_is_called_by_name_with_its_options(tmp_path):
@@ -51,7 +56,7 @@ def test_a_reader_or_option_that_there_is_not_is_named_with_those_that_there_are
         read_source(name, tmp_path, **options)
 
 
-@pytest.mark.parametrize("name", list(READERS))
+@pytest.mark.parametrize("name", [layout.name for layout in LAYOUTS])
 def test_a_folder_that_is_not_there_is_told(tmp_path, name):
     with pytest.raises(DatasetError, match="no folder .*absent"):
         read_source(name, tmp_path / "absent")
@@ -60,7 +65,24 @@ def test_a_folder_that_is_not_there_is_told(tmp_path, name):
 def test_a_data_set_is_called_as_people_know_it_and_a_folder_as_its_owner_does():
     assert title("ffpp") == "FaceForensics++"
     assert title("my holidays") == "my holidays"
-    assert set(TITLES) == set(READERS) - {"folder"}
+    assert [layout.name for layout in LAYOUTS if layout.title is None] == ["folder"]
+    assert all(layout.citation for layout in LAYOUTS if layout.title is not None)
+
+
+def test_a_data_set_is_added_by_its_description_alone(tmp_path, monkeypatch, capsys):
+    def read_toys(root):
+        return Source(name="toys", options={}, videos=(video(root, "ken", split="train"),))
+
+    toys = DatasetLayout(name="toys", read=read_toys, summary="dolls that talk.", title="Toy Talk")
+    monkeypatch.setattr(sources, "LAYOUTS", (*LAYOUTS, toys))
+    assert title("toys") == "Toy Talk"
+    assert len(read_source("toys", tmp_path).videos) == 1
+    (tmp_path / "ken.mp4").write_text("not a video")
+    out = tmp_path / "prepared"
+    options = [str(tmp_path), "--out", str(out), "--workers", "1"]
+    assert tyro.cli(Prepare, args=["toys", *options]).run() == 0
+    assert "Face clips of set" in (out / "README.md").read_text()
+    assert json.loads((out / "dfjax.json").read_text())["source"]["name"] == "toys"
 
 
 def test_two_videos_of_one_key_are_refused(tmp_path):

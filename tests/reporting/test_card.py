@@ -10,7 +10,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from dfjax.config import CalibrationConfig, Config
-from dfjax.data.sources import TITLES
+from dfjax.data import sources
+from dfjax.data.sources import DatasetLayout, Source, title
 from dfjax.errors import ModelFormatError
 from dfjax.evaluation.calibration import calibrate_on
 from dfjax.evaluation.figures import report
@@ -52,7 +53,7 @@ def shown(path: tuple[Any, ...], figure: Any) -> str:
         case ("validation", *_) if isinstance(figure, float):
             return f"{figure:.3f}"
         case ("validation", *_, "dataset" | "datasets"):
-            return TITLES[figure]
+            return title(figure)
     return str(figure)
 
 
@@ -190,3 +191,22 @@ def test_only_the_data_sets_that_were_used_are_cited(training: dict[str, Any]):
     text = model_card(CONFIG, training=training)
     assert "The terms of FaceForensics++, DFDC face crops also bind" in text
     assert "Celeb-DF" not in text
+
+
+@pytest.mark.parametrize("citation", [None, "A. Toymaker, Toy Talk, 2026: clips."])
+def test_a_data_set_that_was_added_is_in_the_card_with_its_citation(
+    training: dict[str, Any], monkeypatch, citation
+):
+    toys = DatasetLayout(
+        name="toys",
+        read=lambda root: Source(name="toys", options={}, videos=()),
+        summary="dolls that talk.",
+        title="Toy Talk",
+        citation=citation,
+    )
+    monkeypatch.setattr(sources, "LAYOUTS", (*sources.LAYOUTS, toys))
+    training["data"]["name"] = "Toy Talk original"
+    training["validation"]["counts"]["datasets"] = ["toys"]
+    card = model_card(CONFIG, training=training)
+    assert "The terms of Toy Talk also bind" in card
+    assert (f"- {citation}" in card) == (citation is not None)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from dfjax.data.sources.split import split_by_identity
-from dfjax.data.sources.videos import LabelledVideo, Source
+from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, Source
 from dfjax.errors import DatasetError
 
 _TEST_LIST = "List_of_testing_videos.txt"
@@ -104,3 +104,15 @@ def _read_test_list(file: Path) -> set[tuple[str, str]]:
             )
         tested.add((kind, match[3]))
     return tested
+
+
+CELEBDF = DatasetLayout(
+    name="celebdf",
+    read=read_celebdf,
+    summary="Celeb-DF, version 1 or 2, in its published layout.",
+    title="Celeb-DF",
+    citation=(
+        "Y. Li et al., Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics, "
+        "CVPR 2020: clips."
+    ),
+)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from dfjax.data.sources.split import held_out
-from dfjax.data.sources.videos import LabelledVideo, Source
+from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, Source
 from dfjax.errors import DatasetError
 
 _IS_FAKE = {"REAL": False, "FAKE": True, "0": False, "1": True}
@@ -116,3 +116,12 @@ def _test_videos(folder: Path) -> list[LabelledVideo]:
         )
         for name, is_fake in rows
     ]
+
+
+DFDC = DatasetLayout(
+    name="dfdc",
+    read=read_dfdc,
+    summary="the DFDC or its sample, in its published layout.",
+    title="DFDC",
+    citation="B. Dolhansky et al., The DeepFake Detection Challenge (DFDC) Dataset, 2020: clips.",
+)

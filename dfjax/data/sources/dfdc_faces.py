@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from dfjax.data.sources.split import held_out
-from dfjax.data.sources.videos import LabelledVideo, Source
+from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, Source
 from dfjax.errors import DatasetError
 
 _HELD_OUT = "val_sources.txt"
@@ -69,3 +69,14 @@ def read_dfdc_faces(root: Path) -> Source:
         videos=found,
         missing=tuple(video.key for video in videos if not video.path.is_file()),
     )
+
+
+DFDC_FACES = DatasetLayout(
+    name="dfdc-faces",
+    read=read_dfdc_faces,
+    summary="face crops of the DFDC, in the layout of Kaggle's deepfake-faces.",
+    title="DFDC face crops",
+    citation=(
+        "B. Dolhansky et al., The DeepFake Detection Challenge (DFDC) Dataset, 2020: pictures."
+    ),
+)

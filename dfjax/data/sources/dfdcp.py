@@ -4,7 +4,7 @@ import json
 from pathlib import Path, PurePosixPath
 
 from dfjax.data.sources.split import split_by_identity
-from dfjax.data.sources.videos import LabelledVideo, Source, flat_id
+from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, Source, flat_id
 from dfjax.errors import DatasetError
 
 
@@ -64,3 +64,14 @@ def _video(root: Path, name: str, row: dict) -> LabelledVideo:
         group=people[0],
         attributes={"augmentations": row["augmentations"]} if row.get("augmentations") else {},
     )
+
+
+DFDCP = DatasetLayout(
+    name="dfdcp",
+    read=read_dfdcp,
+    summary="the preview of the DFDC, in its published layout.",
+    title="DFDC preview",
+    citation=(
+        "B. Dolhansky et al., The Deepfake Detection Challenge (DFDC) Preview Dataset, 2019: clips."
+    ),
+)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dfjax.data.sources.videos import LabelledVideo, Source
+from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, Source
 from dfjax.errors import DatasetError
 
 FFPP_METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
@@ -136,3 +136,15 @@ def _read_pairs(file: Path) -> list[tuple[str, str]]:
         raise DatasetError(
             f"{file} is not a list of pairs of ids, such as [['000', '003'], …]: {error}."
         ) from error
+
+
+FFPP = DatasetLayout(
+    name="ffpp",
+    read=read_ffpp,
+    summary="FaceForensics++, in its published layout.",
+    title="FaceForensics++",
+    citation=(
+        "A. Rössler et al., FaceForensics++: Learning to Detect Manipulated Facial Images, "
+        "ICCV 2019: clips."
+    ),
+)

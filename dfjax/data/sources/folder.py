@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from dfjax.data.sources.split import held_out
-from dfjax.data.sources.videos import STILL_SUFFIXES, VIDEO_SUFFIXES, LabelledVideo, Source, flat_id
+from dfjax.data.sources.videos import (
+    STILL_SUFFIXES,
+    VIDEO_SUFFIXES,
+    DatasetLayout,
+    LabelledVideo,
+    Source,
+    flat_id,
+)
 from dfjax.errors import DatasetError
 
 _LIST = "metadata.csv"
@@ -187,3 +194,14 @@ def _splits(rows: list[_Row], groups: list[str]) -> dict[str, str]:
         group: splits.get(group) or ("validation" if group in validation else "train")
         for group in groups
     }
+
+
+FOLDER = DatasetLayout(
+    name="folder",
+    read=read_folder,
+    summary=(
+        "a folder of your own, with real/ and fake/ (one of them is enough), or with a "
+        "metadata.csv with the columns file and label, and identity, split, original and "
+        "method where you know them."
+    ),
+)

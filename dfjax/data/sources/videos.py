@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -60,6 +60,17 @@ class Source:
                 f"{first} and {second} have the same name {repeated[0]}, as have {len(repeated)} "
                 "in all. Rename one of each."
             )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DatasetLayout:
+    """A data set in the folders that it is published in: all that dfjax says of it."""
+
+    name: str  # by which `prepare` and prepared data sets call it
+    read: Callable[..., Source]  # lists the videos of a folder; its options are keyword arguments
+    summary: str  # for the help of `prepare`: what it is, in a sentence
+    title: str | None = None  # as people know it; None: its owner names it
+    citation: str | None = None  # for model cards, with what was taken of it
 
 
 def flat_id(path: PurePath) -> str:
