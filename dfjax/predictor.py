@@ -41,6 +41,7 @@ from dfjax.prediction import (
 )
 from dfjax.prediction_warnings import prediction_warnings
 from dfjax.version import __version__
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import spread_evenly
 
 _EMBEDDED_MODEL = Path(__file__).resolve().parent.parent / "checkpoint"
@@ -72,6 +73,7 @@ class Predictor:
         model_id: str = "unnamed",
         revision: str | None = None,
         face_detector: FaceDetector | None = None,
+        limits: VideoLimits = VideoLimits(),
     ):
         """Takes a loaded detector.
 
@@ -81,17 +83,28 @@ class Predictor:
           model_id: What the report names as the model: a folder's name or a Hub repository.
           revision: The Hub revision that it was loaded from, if it was.
           face_detector: Shared between predictors, if given; else made from the config.
+          limits: What a file may cost: yours to say, not the model's.
         """
         self.engine: Engine = JaxEngine(detector) if isinstance(detector, Detector) else detector
         self.config: Config = self.engine.config
+        self.limits = limits
         self.model = ModelSummary(id=model_id, revision=revision, version=__version__)
         self.face_detector = face_detector or FaceDetector(self.config.faces)
 
     @classmethod
     def from_pretrained(
-        cls, folder_or_repo_id: str | PathLike[str], *, revision: str | None = None
+        cls,
+        folder_or_repo_id: str | PathLike[str],
+        *,
+        revision: str | None = None,
+        limits: VideoLimits = VideoLimits(),
     ) -> Self:
         """Returns a predictor with the weights of a folder or of a Hub repository.
+
+        Args:
+          folder_or_repo_id: A folder that `Detector.save_pretrained` wrote, or "owner/name".
+          revision: Branch, tag or commit on the Hub; None: its main branch.
+          limits: What a file may cost.
 
         Raises:
           ModelFormatError: What is there is not a model of dfjax.
@@ -101,7 +114,7 @@ class Predictor:
         folder = Path(folder_or_repo_id)
         # A report goes to strangers: name a local folder, but not the path that leads to it.
         model_id = folder.resolve().name if folder.is_dir() else str(folder_or_repo_id)
-        return cls(detector, model_id=model_id, revision=revision)
+        return cls(detector, model_id=model_id, revision=revision, limits=limits)
 
     def warm_up(self) -> None:
         """Compiles all that any video can need, so that no visitor waits for it."""
@@ -130,6 +143,7 @@ class Predictor:
             path,
             self.config,
             self.face_detector,
+            limits=self.limits,
             on_progress=lambda fraction, stage: report(_READING_SHARE * fraction, stage),
         )
         return self._predict(read, report)

@@ -8,11 +8,11 @@ folder and the model's `training.json` record them. Imports neither jax nor anyt
 import dataclasses
 from typing import Any, Literal
 
-from dfjax.config import require
+from dfjax.config import Checked, require
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BlendConfig:
+class BlendConfig(Checked):
     """How a self-blended fake is made of a real clip, and which frames of a partial fake are fake.
 
     Of a clip two versions are made, a source and a target; where a mask over the face or a part of
@@ -43,6 +43,7 @@ class BlendConfig:
 
     def __post_init__(self):
         """Checks ranges."""
+        super().__post_init__()
         _check_shares(self, "drifting", "transform_target", "colour_probability", "two_segments")
         _check_limits(
             self,
@@ -77,7 +78,7 @@ class BlendConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AugmentConfig:
+class AugmentConfig(Checked):
     """What codec and camera do to a clip; one draw for a real clip and its fake.
 
     Each change happens to a share of the clips, then to all frames of the clip alike. With all
@@ -111,6 +112,7 @@ class AugmentConfig:
 
     def __post_init__(self):
         """Checks ranges."""
+        super().__post_init__()
         _check_shares(
             self,
             "flip",
@@ -176,7 +178,7 @@ def _check_pair(config: Any, name: str, low: float, high: float) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(Checked):
     """How a detector is trained."""
 
     steps: int = 2000  # updates of the weights
@@ -215,6 +217,7 @@ class TrainConfig:
 
     def __post_init__(self):
         """Checks ranges."""
+        super().__post_init__()
         for name in ("steps", "clip_frames", "max_stride", "accumulation", "validate_every"):
             value = getattr(self, name)
             require(value >= 1, f"TrainConfig.{name} is {value}; it must be at least 1.")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 
@@ -83,7 +84,11 @@ def test_an_unknown_field_or_a_value_of_another_type_is_refused_by_name(values, 
     ("section", "field", "value"),
     [
         ("video", "num_frames", 0),
-        ("video", "max_duration", -1.0),
+        ("video", "num_frames", 10**9),
+        ("video", "max_frame_pixels", 10**12),
+        ("faces", "image_size", 10**6),
+        ("tracks", "max_tracks", 10**6),
+        ("crops", "image_size", 10**6),
         ("faces", "min_face_size", 11),
         ("faces", "pyramid_factor", 1.0),
         ("faces", "thresholds", [0.5, 0.5, 1.0]),
@@ -119,6 +124,39 @@ def test_a_value_out_of_range_is_refused_by_name(section, field, value):
 def test_a_value_of_the_encoder_out_of_range_is_refused_by_name(field, value):
     with pytest.raises(ValueError, match="std" if field == "normalization" else field):
         Config.from_dict({"encoder": {"type": "resnet", field: value}})
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        (lambda x: {"calibration": {"bias": x}}, "CalibrationConfig.bias"),
+        (lambda x: {"calibration": {"frame_bias": x}}, "CalibrationConfig.frame_bias"),
+        (lambda x: {"calibration": {"false_positive_rate": x}}, "false_positive_rate"),
+        (lambda x: {"crops": {"margin": x}}, "CropConfig.margin"),
+        (lambda x: {"faces": {"thresholds": [0.5, x, 0.5]}}, "FaceConfig.thresholds"),
+        (
+            lambda x: {"encoder": {"type": "resnet", "normalization": {"mean": [x, 0.5, 0.5]}}},
+            "NormalizationConfig.mean",
+        ),
+        (
+            lambda x: {
+                "calibration": {"operating_points": [{"false_positive_rate": 0.1, "fake_above": x}]}
+            },
+            "OperatingPoint.fake_above",
+        ),
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused_by_name(values, field, number):
+    with pytest.raises(ValueError, match=field):
+        Config.from_dict(values(number))
+
+
+def test_limits_that_older_models_carry_are_left_out_and_other_unknown_fields_are_not():
+    older = {"video": {"num_frames": 7, "max_file_bytes": 10**15, "max_decode_seconds": 1e9}}
+    assert Config.from_dict(older) == Config(video=VideoConfig(num_frames=7))
+    with pytest.raises(ValueError, match="unknown fields max_hours"):
+        Config.from_dict({"video": {"max_hours": 1}})
 
 
 def test_json_that_no_other_program_could_read_is_not_written():

@@ -51,3 +51,18 @@ def test_a_run_is_recorded_with_every_field():
     values = json.loads(json.dumps(to_json_value(TrainConfig())))
     assert values["blend"].keys() == {field.name for field in dataclasses.fields(BlendConfig)}
     assert values["augment"].keys() == {field.name for field in dataclasses.fields(AugmentConfig)}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"learning_rate": float("nan")},
+        {"weight_decay": float("inf")},
+        {"publish": "worst"},
+        {"compute_dtype": "float16"},
+    ],
+)
+def test_what_is_no_number_or_no_word_that_is_offered_is_refused_by_name(values):
+    (field,) = values
+    with pytest.raises(ValueError, match=f"TrainConfig.{field}"):
+        TrainConfig(**values)

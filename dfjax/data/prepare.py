@@ -25,6 +25,7 @@ from dfjax.data.sources import LabelledVideo, Source
 from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.data.workers import read_in_order
 from dfjax.errors import DatasetError
+from dfjax.files import write_text_atomically
 from dfjax.video.film import NUM_FRAMES as FILM_FRAMES
 
 _FRAMES_PER_SHARD = 1024
@@ -83,16 +84,16 @@ def prepare(
                     if on_video is not None:
                         on_video(num_done, len(source.videos))
                 _write_shard(rows, shard.path)
-                _write_text(
+                write_text_atomically(
                     shard.outcome_file, dumps({k: to_json_value(o) for k, o in outcome.items()})
                 )
             written = json.loads(shard.outcome_file.read_text(encoding="utf-8"))
             outcomes[shard.split] |= {key: Outcome(**values) for key, values in written.items()}
     shutil.rmtree(scratch, ignore_errors=True)
     report = make_report(outcomes, source)
-    _write_text(out / REPORT_FILE, dumps(report))
+    write_text_atomically(out / REPORT_FILE, dumps(report))
     names = {video.dataset for video in source.videos}
-    _write_text(out / "README.md", dataset_card(names, codec, report))
+    write_text_atomically(out / "README.md", dataset_card(names, codec, report))
     return report
 
 
@@ -113,12 +114,17 @@ def _claim_folder(out: Path, source: Source, config: Config, codec: CodecConfig)
             raise DatasetError(
                 f"{out} holds other files. Name a new folder, or one that an earlier run began."
             )
-        _write_text(out / MANIFEST_FILE, dumps(manifest))
-    elif load_manifest(str(out)) != manifest:
+        write_text_atomically(out / MANIFEST_FILE, dumps(manifest))
+    elif _meant(load_manifest(str(out))) != _meant(manifest):
         raise DatasetError(
             f"{out} was begun with another config or other videos. Name a new folder, "
             "or remove that one."
         )
+
+
+def _meant(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Returns a manifest with its config as it is understood: older ones have more fields."""
+    return {**manifest, "config": Config.from_dict(manifest["config"])}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -165,11 +171,4 @@ def _write_shard(rows: list[dict[str, Any]], path: Path) -> None:
     columns = {name: [row[name] for row in rows] for name in FEATURES}
     unfinished = path.with_suffix(".unfinished")
     datasets.Dataset.from_dict(columns, features=FEATURES).to_parquet(unfinished)
-    unfinished.replace(path)
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)

@@ -149,7 +149,7 @@ class RowReader:
 
     def _read_encoded(self, video: LabelledVideo, crf: int) -> FaceClips:
         with self._scratch_file(video.path) as encoded:
-            transcode(video.path, encoded, crf=crf, config=self._config.video)
+            transcode(video.path, encoded, crf=crf)
             return self._read(encoded)
 
     def _read_film(self, path: Path, crf: int, seed: int) -> FaceClips:

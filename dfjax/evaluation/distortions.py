@@ -16,7 +16,6 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 
-from dfjax.config import VideoConfig
 from dfjax.errors import VideoError
 from dfjax.video.reading import probe
 from dfjax.video.transcode import transcode
@@ -41,7 +40,7 @@ class Distortion:
         """A name that is unique, and fit for a file."""
         return f"{self.kind}-{self.severity}"
 
-    def apply(self, path: Path, folder: Path, config: VideoConfig) -> Path:
+    def apply(self, path: Path, folder: Path) -> Path:
         """Returns the changed video, written into `folder`; the file itself where nothing changes.
 
         Raises:
@@ -49,10 +48,10 @@ class Distortion:
         """
         if self is UNCHANGED:
             return path
-        info = probe(path, config)
+        info = probe(path)
         out = folder / ("changed.mkv" if self.crf is None else "changed.mp4")
         filters = self.filters(info.width, info.height)
-        transcode(path, out, crf=self.crf, filters=filters, config=config)
+        transcode(path, out, crf=self.crf, filters=filters)
         return _tell_rotation(out, folder / "turned.mp4") if self.turned else out
 
 

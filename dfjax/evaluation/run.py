@@ -132,12 +132,24 @@ def fingerprint(state: Any, config: Config) -> str:
     return digest.hexdigest()[:16]
 
 
+# Stood in the config before `VideoLimits`, and no published model had others.
+_FIRST_LIMITS = {
+    "max_source_pixels": 8192 * 4320,
+    "max_duration": 4 * 3600.0,
+    "max_source_frames": 2_000_000,
+    "max_file_bytes": 2 * 1024**3,
+    "max_output_bytes": 1024**3,
+    "max_decode_seconds": 120.0,
+}
+
+
 def _as_first_published(config: Config) -> dict[str, Any]:
     """Returns the config in the first layout of `config.json`, where it fits in there.
 
     Models keep the fingerprint by which published reports name them, however the layout grows.
     """
     values = config.to_dict()
+    values["video"] |= _FIRST_LIMITS
     if config.crops.min_detail == 0:
         del values["crops"]["min_detail"]
     if isinstance(config.encoder, ResNetConfig):

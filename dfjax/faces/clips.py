@@ -15,6 +15,7 @@ from dfjax.config import Config
 from dfjax.faces.crops import crop_landmarks, crop_track, detail
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.tracks import link_faces
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import VideoInfo, probe, read_frames
 
 FACE_BATCH = 8
@@ -52,6 +53,7 @@ def read_face_clips(
     config: Config,
     face_detector: FaceDetector,
     *,
+    limits: VideoLimits = VideoLimits(),
     on_progress: OnProgress | None = None,
 ) -> FaceClips:
     """Samples a video, finds and follows its faces, and crops them; see `face_clips`.
@@ -60,6 +62,7 @@ def read_face_clips(
       path: A video or a still picture; a still gives clips of one frame.
       config: Its parts `video`, `faces`, `tracks` and `crops` are used.
       face_detector: Made from `config.faces`.
+      limits: What the file may cost.
       on_progress: Told how far this function is.
 
     Raises:
@@ -67,9 +70,9 @@ def read_face_clips(
     """
     report = on_progress or (lambda fraction, stage: None)
     started = time.perf_counter()
-    info = probe(path, config.video)
+    info = probe(path, limits)
     timestamps, frames = [], []
-    for timestamp, frame in read_frames(path, config.video, info=info):
+    for timestamp, frame in read_frames(path, config.video, limits=limits, info=info):
         timestamps.append(timestamp)
         frames.append(frame)
         report(0.4 * min(1.0, len(frames) / config.video.num_frames), "Reading the video")

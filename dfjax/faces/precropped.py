@@ -25,7 +25,7 @@ def open_crop(path: Path, config: Config) -> tuple[VideoInfo, np.ndarray]:
     Raises:
       VideoError: The file cannot be read, or is not a square picture.
     """
-    info = probe(path, config.video)
+    info = probe(path)
     if not info.is_still or info.width != info.height:
         raise VideoError(
             f"{info.name!r} is {info.width}x{info.height}, {info.codec}; a face crop must be a "
@@ -113,7 +113,7 @@ def filmed_clips(
     """
     (of_picture,) = clips.clips
     size = config.crops.image_size
-    info = probe(path, config.video)
+    info = probe(path)
     times, frames = zip(*read_frames(path, config.video, info=info), strict=True)
     timestamps = np.array(times)
     transforms = transforms[np.round(timestamps * FPS).astype(np.int64)]

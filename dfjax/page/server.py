@@ -18,9 +18,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dfjax.page import texts
 from dfjax.page.blocks import KEEP_SECONDS, SWEEP_SECONDS
 
-MAX_UPLOAD_BYTES = 200 * 1024**2
-"""Bytes of one uploaded file."""
-
 _MAX_BODY_BYTES = 1024**2  # of every request that is not an upload; none of ours needs more
 
 # Gradio's screen recorder hands any file to whatever ffmpeg is on PATH, unguarded.
@@ -53,6 +50,7 @@ def launch(
     page: gr.Blocks,
     *,
     uploads: Path,
+    max_upload_bytes: int,
     host: str | None = None,
     port: int | None = None,
     share: bool = False,
@@ -63,6 +61,7 @@ def launch(
       page: The page.
       uploads: GRADIO_TEMP_DIR, set to a folder of this process alone before Gradio was imported.
         Whatever is in it grows old there and is deleted.
+      max_upload_bytes: Of one uploaded file.
       host: Address to listen on; None: GRADIO_SERVER_NAME, or else only this machine.
       port: None: GRADIO_SERVER_PORT, or else the first free one from 7860 on.
       share: Also make a public address through Gradio's tunnel.
@@ -79,13 +78,16 @@ def launch(
         show_error=False,
         run_history=False,
         enable_monitoring=False,
-        max_file_size=MAX_UPLOAD_BYTES,
+        max_file_size=max_upload_bytes,
         # A session's last result stays in memory until it is crowded out.
         state_session_capacity=64,
         ssr_mode=False,
         pwa=False,
         mcp_server=True,
-        app_kwargs={"middleware": [Middleware(Guard)], "lifespan": _sweeping(uploads)},
+        app_kwargs={
+            "middleware": [Middleware(Guard, max_upload_bytes=max_upload_bytes)],
+            "lifespan": _sweeping(uploads),
+        },
     )
 
 
@@ -111,8 +113,9 @@ def theme() -> Base:
 class Guard:
     """Middleware: limits the size of every request, closes paths, and sets the headers above."""
 
-    def __init__(self, app: ASGIApp):
+    def __init__(self, app: ASGIApp, *, max_upload_bytes: int):
         self._app = app
+        self._max_upload_bytes = max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
@@ -124,7 +127,7 @@ class Guard:
             await PlainTextResponse("Not found", status_code=404)(scope, receive, send)
             return
         # Some room for the form around the file.
-        extra = MAX_UPLOAD_BYTES if path.endswith("/upload") else 0
+        extra = self._max_upload_bytes if path.endswith("/upload") else 0
         limit = _MAX_BODY_BYTES + extra
         if int(dict(scope["headers"]).get(b"content-length", 0)) > limit:
             response = PlainTextResponse(f"The limit is {limit:,} bytes.", status_code=413)

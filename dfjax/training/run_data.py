@@ -76,14 +76,14 @@ def open_data(
 
 def _shared_config(sources: Sequence[str], manifests: Sequence[dict]) -> Config:
     """Returns the config with the parts that the data sets were prepared with."""
-    parts = [manifest["config"] for manifest in manifests]
-    for source, other in zip(sources[1:], parts[1:], strict=True):
-        if other != parts[0]:
+    configs = [Config.from_dict(manifest["config"]) for manifest in manifests]
+    for source, other in zip(sources[1:], configs[1:], strict=True):
+        if other != configs[0]:
             raise DatasetError(
                 f"{sources[0]} and {source} were prepared with different configs, so their crops "
                 "differ. Prepare both with the same."
             )
-    return Config.from_dict(parts[0])
+    return configs[0]
 
 
 def _refuse_shared_groups(

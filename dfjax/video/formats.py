@@ -6,8 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-from dfjax.config import VideoConfig
 from dfjax.errors import NoVideoStreamError, UnsupportedFormatError, VideoError, VideoLimitError
+from dfjax.video.limits import VideoLimits
 
 STILL_FORMATS = ("JPEG", "PNG", "WEBP")
 """Pillow's names of the still pictures that are opened."""
@@ -93,7 +93,7 @@ def open_plain(path: Path) -> BinaryIO:
     return file
 
 
-def identify(path: Path, config: VideoConfig) -> str:
+def identify(path: Path, limits: VideoLimits) -> str:
     """Returns what the file is: "mov" (also MP4), "matroska" (also WebM), "avi", "gif" or a still.
 
     The first four are ffmpeg's names of the only demuxers that dfjax runs; a still is one of
@@ -103,7 +103,7 @@ def identify(path: Path, config: VideoConfig) -> str:
       VideoError: It is missing, a folder, not a plain file, or may not be read.
       UnsupportedFormatError: It is empty or of another kind.
       NoVideoStreamError: It is a kind of file that holds sound only.
-      VideoLimitError: It is larger than `config.max_file_bytes`.
+      VideoLimitError: It is larger than `limits.max_file_bytes`.
     """
     name = shown_name(path)
     with open_plain(path) as file:
@@ -111,9 +111,9 @@ def identify(path: Path, config: VideoConfig) -> str:
         head = file.read(512)
     if not head:
         raise UnsupportedFormatError(f"{name!r} is empty. Was its upload or download cut off?")
-    if num_bytes > config.max_file_bytes:
+    if num_bytes > limits.max_file_bytes:
         raise VideoLimitError(
-            f"{name!r} has {num_bytes:,} bytes; the limit is {config.max_file_bytes:,}. "
+            f"{name!r} has {num_bytes:,} bytes; the limit is {limits.max_file_bytes:,}. "
             "Cut it shorter or make its pictures smaller."
         )
     return _identify_head(head, name)

@@ -1,7 +1,7 @@
 """Video files: what they hold, and frames read evenly over their time.
 
 Uploads are taken for hostile. Only the first bytes decide how a file is opened, and every limit of
-`VideoConfig` is enforced while it is read.
+`VideoLimits` is enforced while it is read.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ from dfjax.errors import DamagedVideoError, VideoLimitError
 from dfjax.video.decode import TOLERANCE, Request, decode
 from dfjax.video.ffmpeg import MediaFile, Stopwatch
 from dfjax.video.formats import STILL_FORMATS, identify, shown_name
+from dfjax.video.limits import VideoLimits
 from dfjax.video.stills import read_still, still_size
 from dfjax.video.streams import FrameTimes, measure, read_header
 
@@ -46,12 +47,12 @@ class VideoInfo:
     probe_seconds: float = dataclasses.field(default=0.0, repr=False, compare=False)
 
 
-def probe(path: str | PathLike[str], config: VideoConfig = VideoConfig()) -> VideoInfo:
+def probe(path: str | PathLike[str], limits: VideoLimits = VideoLimits()) -> VideoInfo:
     """Looks at a file: what it is, how large and how long, and whether a picture can be decoded.
 
     Args:
       path: The file. Its suffix is not looked at.
-      config: The limits.
+      limits: What the file may cost.
 
     Raises:
       VideoError: It is missing, a folder, not a plain file, or may not be read.
@@ -62,9 +63,9 @@ def probe(path: str | PathLike[str], config: VideoConfig = VideoConfig()) -> Vid
     """
     path = Path(fsdecode(path))
     name = shown_name(path)
-    container = identify(path, config)
+    container = identify(path, limits)
     if container in STILL_FORMATS:
-        height, width = still_size(path, container, config)
+        height, width = still_size(path, container, limits)
         return VideoInfo(
             name=name,
             duration=0.0,
@@ -75,10 +76,10 @@ def probe(path: str | PathLike[str], config: VideoConfig = VideoConfig()) -> Vid
             container=container,
             codec=container,
         )
-    source = _source(path, name, container, config)
-    stopwatch = Stopwatch(config.max_decode_seconds)
-    header = read_header(source, config, stopwatch)
-    frame_times, fps = measure(source, header, config, stopwatch)
+    source = _source(path, name, container, limits)
+    stopwatch = Stopwatch(limits.max_decode_seconds)
+    header = read_header(source, limits, stopwatch)
+    frame_times, fps = measure(source, header, limits, stopwatch)
     return VideoInfo(
         name=name,
         duration=frame_times.end,
@@ -157,6 +158,7 @@ def read_frames(
     path: str | PathLike[str],
     config: VideoConfig = VideoConfig(),
     *,
+    limits: VideoLimits = VideoLimits(),
     info: VideoInfo | None = None,
     timestamps: np.ndarray | None = None,
 ) -> Generator[tuple[float, np.ndarray], None, None]:
@@ -170,8 +172,9 @@ def read_frames(
 
     Args:
       path: The file.
-      config: How many frames, how large, and the limits.
-      info: What `probe` returned for this file with this config; None probes it now.
+      config: How many frames, and how large.
+      limits: What the file may cost.
+      info: What `probe` returned for this file with these limits; None probes it now.
       timestamps: float64 [N], seconds, increasing, not negative; None spreads
         `config.num_frames` evenly over the video.
 
@@ -198,19 +201,23 @@ def read_frames(
         if timestamps.ndim != 1 or not (np.diff(timestamps, prepend=-1e-9) > 0).all():
             raise ValueError("timestamps must be one row of seconds, from 0 on, increasing.")
     path = Path(fsdecode(path))
-    info = info or probe(path, config)
-    return _read_frames(path, config, info, timestamps)
+    info = info or probe(path, limits)
+    return _read_frames(path, config, limits, info, timestamps)
 
 
 def _read_frames(
-    path: Path, config: VideoConfig, info: VideoInfo, timestamps: np.ndarray | None
+    path: Path,
+    config: VideoConfig,
+    limits: VideoLimits,
+    info: VideoInfo,
+    timestamps: np.ndarray | None,
 ) -> Generator[tuple[float, np.ndarray], None, None]:
     size = frame_size(info, config)
     num_bytes = size[0] * size[1] * 3
     times = info.frame_times
     if times is None:
-        _check_output(info, num_bytes, config)
-        yield 0.0, read_still(path, info.container, config, size)
+        _check_output(info, num_bytes, limits)
+        yield 0.0, read_still(path, info.container, limits, size)
         return
     slack = 0.0
     if timestamps is None:
@@ -223,7 +230,7 @@ def _read_frames(
     if len(timestamps) == 0:
         return
     request = Request(
-        source=_source(path, info.name, info.container, config),
+        source=_source(path, info.name, info.container, limits),
         start=info.start,
         num_pixels=info.height * info.width,
         size=size,
@@ -232,11 +239,11 @@ def _read_frames(
         times=times,
     )
     num_frames = 0
-    stopwatch = Stopwatch(config.max_decode_seconds, info.probe_seconds)
+    stopwatch = Stopwatch(limits.max_decode_seconds, info.probe_seconds)
     with closing(decode(request, stopwatch)) as frames:
         for frame in frames:
             num_frames += 1
-            _check_output(info, num_frames * num_bytes, config)
+            _check_output(info, num_frames * num_bytes, limits)
             yield frame
     if num_frames == 0:
         raise DamagedVideoError(
@@ -245,13 +252,13 @@ def _read_frames(
         )
 
 
-def _source(path: Path, name: str, container: str, config: VideoConfig) -> MediaFile:
-    return MediaFile(path=path, name=name, demuxer=container, max_pixels=config.max_source_pixels)
+def _source(path: Path, name: str, container: str, limits: VideoLimits) -> MediaFile:
+    return MediaFile(path=path, name=name, demuxer=container, max_pixels=limits.max_source_pixels)
 
 
-def _check_output(info: VideoInfo, num_bytes: int, config: VideoConfig) -> None:
-    if num_bytes > config.max_output_bytes:
+def _check_output(info: VideoInfo, num_bytes: int, limits: VideoLimits) -> None:
+    if num_bytes > limits.max_output_bytes:
         raise VideoLimitError(
-            f"The frames of {info.name!r} need more than {config.max_output_bytes:,} bytes, the "
+            f"The frames of {info.name!r} need more than {limits.max_output_bytes:,} bytes, the "
             "limit. Read fewer or smaller frames."
         )

@@ -8,27 +8,27 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from dfjax.config import VideoConfig
 from dfjax.errors import DamagedVideoError, VideoLimitError
 from dfjax.video.formats import open_plain, shown_name
+from dfjax.video.limits import VideoLimits
 
 _EXIF_ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
-def still_size(path: Path, still_format: str, config: VideoConfig) -> tuple[int, int]:
+def still_size(path: Path, still_format: str, limits: VideoLimits) -> tuple[int, int]:
     """Returns the height and width of the picture as it is displayed, without decoding it.
 
     Args:
       path: The file.
       still_format: Pillow's name of its format.
-      config: Its `max_source_pixels` is enforced.
+      limits: Its `max_source_pixels` is enforced.
 
     Raises:
       DamagedVideoError: The picture's header cannot be read.
       VideoLimitError: It has more pixels than are allowed.
     """
-    with _opened(path, still_format, config) as picture:
+    with _opened(path, still_format, limits) as picture:
         width, height = picture.size
         if picture.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS:
             width, height = height, width
@@ -36,7 +36,7 @@ def still_size(path: Path, still_format: str, config: VideoConfig) -> tuple[int,
 
 
 def read_still(
-    path: Path, still_format: str, config: VideoConfig, size: tuple[int, int]
+    path: Path, still_format: str, limits: VideoLimits, size: tuple[int, int]
 ) -> np.ndarray:
     """Returns the picture, turned as its EXIF orientation says, as uint8 [H,W,3] RGB of `size`.
 
@@ -44,7 +44,7 @@ def read_still(
       DamagedVideoError: The picture cannot be decoded.
       VideoLimitError: It has more pixels than are allowed.
     """
-    with _opened(path, still_format, config) as picture:
+    with _opened(path, still_format, limits) as picture:
         if picture.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would clip
             picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
         picture = ImageOps.exif_transpose(picture).convert("RGB")
@@ -55,17 +55,17 @@ def read_still(
 
 
 @contextmanager
-def _opened(path: Path, still_format: str, config: VideoConfig) -> Iterator[Image.Image]:
+def _opened(path: Path, still_format: str, limits: VideoLimits) -> Iterator[Image.Image]:
     """Opens a picture within the limits; what Pillow raises inside becomes an error of ours."""
     name = shown_name(path)
     too_large = (
-        f"{name!r} has more pixels than the limit of {config.max_source_pixels:,}. "
+        f"{name!r} has more pixels than the limit of {limits.max_source_pixels:,}. "
         "Make the picture smaller."
     )
     with open_plain(path) as file:
         try:
             with Image.open(file, formats=[still_format]) as picture:
-                if picture.width * picture.height > config.max_source_pixels:
+                if picture.width * picture.height > limits.max_source_pixels:
                     raise VideoLimitError(too_large)
                 yield picture
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):

@@ -7,7 +7,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from dfjax.config import VideoConfig
 from dfjax.errors import (
     DamagedVideoError,
     NoVideoStreamError,
@@ -16,6 +15,7 @@ from dfjax.errors import (
     VideoLimitError,
 )
 from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch
+from dfjax.video.limits import VideoLimits
 
 _SCAN_SECONDS = 120.0
 """A video up to this long has all its packets looked at, which takes a few hundredths of a second.
@@ -54,7 +54,7 @@ class FrameTimes:
     is_whole: bool  # whether all frames are here, or only those at the end of a long video
 
 
-def read_header(source: MediaFile, config: VideoConfig, stopwatch: Stopwatch) -> Header:
+def read_header(source: MediaFile, limits: VideoLimits, stopwatch: Stopwatch) -> Header:
     """Reads the header and decodes the first picture.
 
     Raises:
@@ -83,8 +83,8 @@ def read_header(source: MediaFile, config: VideoConfig, stopwatch: Stopwatch) ->
         stream = rf"\[info\]   Stream #0:{mapped[1]}[\[(:].* Video: .*, ([\d.]+) fps"
         if rate := _first_match(stream, log):
             fps = float(rate[1])
-    if duration is not None and duration > config.max_duration:
-        raise _too_long(source, duration, config)
+    if duration is not None and duration > limits.max_duration:
+        raise _too_long(source, duration, limits)
     return Header(
         codec=codec,
         height=height,
@@ -96,7 +96,7 @@ def read_header(source: MediaFile, config: VideoConfig, stopwatch: Stopwatch) ->
 
 
 def measure(
-    source: MediaFile, header: Header, config: VideoConfig, stopwatch: Stopwatch
+    source: MediaFile, header: Header, limits: VideoLimits, stopwatch: Stopwatch
 ) -> tuple[FrameTimes, float]:
     """Returns when frames are shown, and how many a second on average.
 
@@ -109,12 +109,12 @@ def measure(
     """
     claimed, fps = header.duration, header.fps
     if claimed is not None and fps is not None and claimed > _SCAN_SECONDS:
-        tail = _read_packets(source, header, config, stopwatch, since=claimed - _TAIL_SECONDS)
+        tail = _read_packets(source, header, limits, stopwatch, since=claimed - _TAIL_SECONDS)
         if tail is not None:
-            if tail.end * fps > config.max_source_frames:
-                raise _too_many_frames(source, config)
+            if tail.end * fps > limits.max_source_frames:
+                raise _too_many_frames(source, limits)
             return tail, fps
-    times = _read_packets(source, header, config, stopwatch)
+    times = _read_packets(source, header, limits, stopwatch)
     if times is None:
         raise DamagedVideoError(
             f"{source.name!r} is damaged: it does not say when its pictures are shown. "
@@ -126,7 +126,7 @@ def measure(
 def _read_packets(
     source: MediaFile,
     header: Header,
-    config: VideoConfig,
+    limits: VideoLimits,
     stopwatch: Stopwatch,
     *,
     since: float | None = None,
@@ -150,10 +150,10 @@ def _read_packets(
             if flag & _DISCARDED or ticks == _NO_TIME:
                 continue
             timestamp = float(ticks * unit - start)
-            if timestamp > config.max_duration:
-                raise _too_long(source, timestamp, config)
-            if len(shown) >= config.max_source_frames:
-                raise _too_many_frames(source, config)
+            if timestamp > limits.max_duration:
+                raise _too_long(source, timestamp, limits)
+            if len(shown) >= limits.max_source_frames:
+                raise _too_many_frames(source, limits)
             if timestamp < 0:  # shown before the first picture that can be decoded
                 continue
             shown.append(timestamp)
@@ -227,15 +227,15 @@ def _why_no_picture(source: MediaFile, log: list[str]) -> VideoError:
     return error
 
 
-def _too_long(source: MediaFile, duration: float, config: VideoConfig) -> VideoLimitError:
+def _too_long(source: MediaFile, duration: float, limits: VideoLimits) -> VideoLimitError:
     return VideoLimitError(
         f"{source.name!r} is {duration:,.0f} seconds long; "
-        f"the limit is {config.max_duration:,.0f}. Cut it shorter."
+        f"the limit is {limits.max_duration:,.0f}. Cut it shorter."
     )
 
 
-def _too_many_frames(source: MediaFile, config: VideoConfig) -> VideoLimitError:
+def _too_many_frames(source: MediaFile, limits: VideoLimits) -> VideoLimitError:
     return VideoLimitError(
-        f"{source.name!r} has more than {config.max_source_frames:,} frames, which is the limit. "
+        f"{source.name!r} has more than {limits.max_source_frames:,} frames, which is the limit. "
         "Cut it shorter."
     )

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from os import PathLike, fsdecode
 from pathlib import Path
 
-from dfjax.config import VideoConfig
 from dfjax.errors import DamagedVideoError, VideoError
 from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe
 
 _MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
 _LOSSLESS = (".mkv",)  # MP4 takes no FFV1, and MOV loses which range its colours have
 
 _ENCODE_SECONDS = 30.0
-"""Seconds that encoding one second of a video may take, beside `VideoConfig.max_decode_seconds`."""
+"""Seconds that encoding one second of a video may take, on top of the limit for decoding."""
 
 # Nothing is resampled and no pixel is invented: an odd row or column is left out.
 _EVEN_SIZE = "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"
@@ -34,7 +34,7 @@ def transcode(
     *,
     crf: int | None,
     filters: Sequence[str] = (),
-    config: VideoConfig = VideoConfig(),
+    limits: VideoLimits = VideoLimits(),
 ) -> None:
     """Writes a video again, without its sound, every frame at its time after the first.
 
@@ -49,7 +49,7 @@ def transcode(
         FaceForensics++ used 23 and 40; an odd last row or column is cut off. None: lossless, FFV1
         in the video's own pixel format and size, so that only `filters` change the picture.
       filters: ffmpeg's video filters, such as "gblur=sigma=2", in the order in which they run.
-      config: The limits of what is read.
+      limits: Of what is read.
 
     Raises:
       VideoError: As for `probe`; or it is a still, or it cannot be decoded or encoded.
@@ -65,15 +65,15 @@ def transcode(
         )
     if crf is not None and not 0 <= crf <= 51:
         raise ValueError(f"crf is {crf}; a number from 0 to 51 is needed, or None for lossless.")
-    info = probe(path, config)
+    info = probe(path, limits)
     if out.exists() and out.samefile(path):
         raise ValueError(f"{out.name!r} would be written over itself; name another file.")
     if info.is_still:
         raise VideoError(f"{info.name!r} is a still picture; a video is needed to encode it again.")
     source = MediaFile(
-        path=path, name=info.name, demuxer=info.container, max_pixels=config.max_source_pixels
+        path=path, name=info.name, demuxer=info.container, max_pixels=limits.max_source_pixels
     )
-    stopwatch = Stopwatch(config.max_decode_seconds + _ENCODE_SECONDS * info.duration)
+    stopwatch = Stopwatch(limits.max_decode_seconds + _ENCODE_SECONDS * info.duration)
     chain = ["setpts=PTS-STARTPTS", *filters]
     if crf is None:
         encoder = ["-c:v", "ffv1", "-threads", "1"]

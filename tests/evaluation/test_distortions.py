@@ -26,7 +26,7 @@ def _first_frame(path: Path) -> np.ndarray:
 
 def _change(distortion: Distortion, portrait: Path, folder: Path) -> float:
     """Returns the mean absolute difference that a distortion makes, seen at the full size."""
-    frame = Image.fromarray(_first_frame(distortion.apply(portrait, folder, CONFIG)))
+    frame = Image.fromarray(_first_frame(distortion.apply(portrait, folder)))
     height, width = SIZE
     seen = np.asarray(frame.resize((width, height), Image.Resampling.BICUBIC), np.float64)
     return float(np.abs(seen - _first_frame(portrait)).mean())
@@ -48,12 +48,12 @@ def test_every_kind_has_five_severities_with_names_of_their_own():
 
 def test_a_distortion_always_gives_the_same_picture(portrait, tmp_path):
     noise = DISTORTIONS["noise"][4]
-    first, second = (_first_frame(noise.apply(portrait, tmp_path, CONFIG)).copy() for _ in range(2))
+    first, second = (_first_frame(noise.apply(portrait, tmp_path)).copy() for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 def test_the_unchanged_video_is_the_file_itself(portrait, tmp_path):
-    assert UNCHANGED.apply(portrait, tmp_path, CONFIG) == portrait
+    assert UNCHANGED.apply(portrait, tmp_path) == portrait
 
 
 def _everyday(kind: str) -> Distortion:
@@ -65,13 +65,13 @@ def test_a_messenger_makes_large_videos_small_and_leaves_small_ones_their_size(p
     large = write_video(tmp_path / "large.mp4", np.zeros((2, 720, 1280, 3), np.uint8))
     sizes = []
     for path in (large, portrait):
-        info = probe(_everyday("messenger").apply(path, tmp_path, CONFIG), CONFIG)
+        info = probe(_everyday("messenger").apply(path, tmp_path))
         sizes.append((info.width, info.height))
     assert sizes == [(854, 480), (320, 240)]
 
 
 def test_a_turned_video_looks_as_before_and_is_stored_on_its_side(portrait, tmp_path):
-    turned = _everyday("rotation").apply(portrait, tmp_path, CONFIG)
+    turned = _everyday("rotation").apply(portrait, tmp_path)
     difference = _first_frame(turned).astype(int) - _first_frame(portrait)
     assert np.abs(difference).mean() < 4
     stored = tmp_path / "stored.png"
@@ -82,8 +82,8 @@ def test_a_turned_video_looks_as_before_and_is_stored_on_its_side(portrait, tmp_
 
 def test_low_light_is_dark_and_smoothing_takes_texture_away(portrait, tmp_path):
     before = _first_frame(portrait).astype(np.float64)
-    dark = _first_frame(_everyday("low light").apply(portrait, tmp_path, CONFIG))
-    smooth = _first_frame(_everyday("smoothing").apply(portrait, tmp_path, CONFIG))
+    dark = _first_frame(_everyday("low light").apply(portrait, tmp_path))
+    smooth = _first_frame(_everyday("smoothing").apply(portrait, tmp_path))
     assert dark.mean() < 0.8 * before.mean()
     texture = [
         np.abs(np.diff(frame.astype(np.float64), axis=1)).mean() for frame in (smooth, before)

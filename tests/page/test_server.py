@@ -10,15 +10,18 @@ from dfjax.page import server
 
 
 @pytest.fixture
-def client(monkeypatch):
-    monkeypatch.setattr(server, "MAX_UPLOAD_BYTES", 3 * 1024**2)
+def client():
 
     async def count(request):
         return PlainTextResponse(str(len(await request.body())))
 
     paths = ("/gradio_api/queue/join", "/gradio_api/upload", "/gradio_api/process_recording")
     routes = [Route(path, count, methods=["GET", "POST"]) for path in paths]
-    return TestClient(Starlette(routes=routes, middleware=[Middleware(server.Guard)]))
+    return TestClient(
+        Starlette(
+            routes=routes, middleware=[Middleware(server.Guard, max_upload_bytes=3 * 1024**2)]
+        )
+    )
 
 
 def test_a_small_request_passes_with_the_headers_that_keep_the_page_at_home(client):

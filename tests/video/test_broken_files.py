@@ -21,6 +21,7 @@ from dfjax.errors import (
     VideoError,
     VideoLimitError,
 )
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
 from tests.videos import frame_number, moving_pattern, run_ffmpeg, write_video
 
@@ -295,5 +296,5 @@ def test_a_video_damaged_in_places_gives_what_can_be_decoded(tmp_path, clip):
 )
 def test_each_limit_is_enforced(clip, limit, value):
     with pytest.raises(VideoLimitError) as caught:
-        probe(clip, VideoConfig(**{limit: value}))
+        probe(clip, VideoLimits(**{limit: value}))
     assert "clip.mp4" in str(caught.value) and not _JARGON.search(str(caught.value))

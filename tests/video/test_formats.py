@@ -8,6 +8,7 @@ import pytest
 from dfjax.config import VideoConfig
 from dfjax.errors import VideoLimitError
 from dfjax.video import decode
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
 from tests.videos import frame_number, moving_pattern, write_video
 
@@ -91,7 +92,7 @@ def test_a_seek_gives_the_same_frame_as_one_pass(video, monkeypatch):
 def test_the_size_of_a_coded_picture_is_limited(video):
     path, _ = video
     with pytest.raises(VideoLimitError, match="pixels"):
-        probe(path, VideoConfig(max_source_pixels=48 * 64 - 1))
+        probe(path, VideoLimits(max_source_pixels=48 * 64 - 1))
 
 
 @pytest.mark.parametrize(

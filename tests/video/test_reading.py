@@ -8,6 +8,7 @@ from PIL import Image
 
 from dfjax.config import VideoConfig
 from dfjax.errors import VideoLimitError
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import frame_size, probe, read_frames, sample_timestamps
 from tests.videos import frame_number, moving_pattern, run_ffmpeg, write_video
 
@@ -154,7 +155,7 @@ def test_pixels_that_are_not_square_are_stretched(tmp_path, pixel_aspect, width,
 def test_large_frames_are_scaled_down_in_proportion(tmp_path):
     path = write_video(tmp_path / "large.mp4", moving_pattern(3, 240, 480))
     config = VideoConfig(max_frame_pixels=120 * 200)
-    info = probe(path, config)
+    info = probe(path)
     assert (info.width, info.height) == (480, 240)
     height, width = frame_size(info, config)
     assert height * width <= config.max_frame_pixels
@@ -234,8 +235,8 @@ def test_a_large_still_is_scaled_down(tmp_path):
 
 
 def test_frames_beyond_the_output_limit_are_refused(tmp_path, clip):
-    config = VideoConfig(num_frames=8, max_output_bytes=5 * 48 * 64 * 3)
-    frames = read_frames(clip, config)
+    limits = VideoLimits(max_output_bytes=5 * 48 * 64 * 3)
+    frames = read_frames(clip, VideoConfig(num_frames=8), limits=limits)
     for _ in range(5):
         next(frames)
     with pytest.raises(VideoLimitError, match="clip.mp4"):

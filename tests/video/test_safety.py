@@ -12,6 +12,7 @@ import pytest
 from dfjax.config import VideoConfig
 from dfjax.errors import DamagedVideoError, VideoLimitError
 from dfjax.video import decode, ffmpeg
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
 from tests.videos import frame_number, moving_pattern, run_ffmpeg, write_video
 
@@ -99,9 +100,9 @@ def test_a_decoder_that_hangs_is_ended_at_the_limit(clip, processes, monkeypatch
     replace_ffmpeg(monkeypatch, tmp_path, "exec sleep 600")
     before = open_descriptors()
     with pytest.raises(VideoLimitError, match="longer than the limit of 0.3 seconds"):
-        list(read_frames(clip, VideoConfig(max_decode_seconds=0.3), info=info))
+        list(read_frames(clip, limits=VideoLimits(max_decode_seconds=0.3), info=info))
     with pytest.raises(VideoLimitError, match="longer than the limit of 0.3 seconds"):
-        probe(clip, VideoConfig(max_decode_seconds=0.3))
+        probe(clip, VideoLimits(max_decode_seconds=0.3))
     assert_all_ended(processes)
     assert open_descriptors() == before
 
@@ -110,7 +111,8 @@ def test_the_limit_counts_probing_and_reading_together(clip):
     info = probe(clip)
     assert info.probe_seconds > 0
     with pytest.raises(VideoLimitError, match="longer than the limit"):
-        list(read_frames(clip, VideoConfig(max_decode_seconds=info.probe_seconds), info=info))
+        limits = VideoLimits(max_decode_seconds=info.probe_seconds)
+        list(read_frames(clip, limits=limits, info=info))
 
 
 def test_endless_messages_fill_no_memory(clip, processes, monkeypatch, tmp_path):
@@ -124,7 +126,7 @@ def test_endless_messages_fill_no_memory(clip, processes, monkeypatch, tmp_path)
 
     monkeypatch.setattr(ffmpeg.FfmpegRun, "close", close_and_keep_log)
     with pytest.raises(VideoLimitError):
-        probe(clip, VideoConfig(max_decode_seconds=0.5))
+        probe(clip, VideoLimits(max_decode_seconds=0.5))
     assert_all_ended(processes)
     assert 0 < sum(map(len, logs[0])) <= 1 << 20
 
@@ -192,7 +194,8 @@ def test_time_that_the_caller_takes_is_not_counted(clip, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(ffmpeg.time, "monotonic", lambda: clock[0])
     numbers = []
-    for _, frame in read_frames(clip, VideoConfig(num_frames=10, max_decode_seconds=5)):
+    limits = VideoLimits(max_decode_seconds=5)
+    for _, frame in read_frames(clip, VideoConfig(num_frames=10), limits=limits):
         clock[0] += 100
         numbers.append(frame_number(frame))
     assert numbers == list(np.arange(10) * 10)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dfjax.config import VideoConfig
 from dfjax.errors import UnsupportedFormatError, VideoError, VideoLimitError
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
 from dfjax.video.transcode import transcode
 from tests.videos import frame_number, moving_pattern, run_ffmpeg, write_video
@@ -130,7 +130,7 @@ def test_a_file_that_is_no_video_is_told_and_leaves_nothing_behind(video, tmp_pa
 def test_the_limits_of_reading_hold(video, tmp_path):
     with pytest.raises(VideoLimitError, match="pixels"):
         transcode(
-            video, tmp_path / "o.mp4", crf=23, config=VideoConfig(max_source_pixels=48 * 64 - 1)
+            video, tmp_path / "o.mp4", crf=23, limits=VideoLimits(max_source_pixels=48 * 64 - 1)
         )
 
 

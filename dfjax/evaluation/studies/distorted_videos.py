@@ -109,7 +109,7 @@ class DistortedScorer:
 
     def _rows(self, video: LabelledVideo, distortion: Distortion) -> list[ClipRow]:
         with tempfile.TemporaryDirectory() as folder:
-            changed = distortion.apply(video.path, Path(folder), self._config.video)
+            changed = distortion.apply(video.path, Path(folder))
             return list(
                 clip_rows(video, read_face_clips(changed, self._config, self._face_detector))
             )

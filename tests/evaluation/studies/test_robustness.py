@@ -184,7 +184,7 @@ def test_a_video_is_scored_as_the_file_on_the_disk_is(distorted_scorer, face_det
     encoded = Distortion(kind="compression", severity=1, setting="", crf=23)
     face, pattern, damaged = distorted_scorer.outcomes(videos, encoded, lambda done: None)
     (tmp_path / "again").mkdir()
-    copy = encoded.apply(paths[0], tmp_path / "again", TINY_CONFIG.video)
+    copy = encoded.apply(paths[0], tmp_path / "again")
     found = read_face_clips(copy, TINY_CONFIG, face_detector)
     (row,) = distorted_module.clip_rows(videos[0], found)
     np.testing.assert_array_equal(row.frames, found.clips[0].frames)

@@ -1,0 +1,24 @@
+"""What a file may cost whoever reads it."""
+
+import dataclasses
+
+from dfjax.config import Checked, require
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VideoLimits(Checked):
+    """Bounds on one file, chosen by whoever reads or serves it, never by a model."""
+
+    max_source_pixels: int = 8192 * 4320  # pixels of one coded frame; more is refused
+    max_duration: float = 4 * 3600.0  # seconds; longer is refused
+    max_source_frames: int = 2_000_000  # coded frames in the file; more is refused
+    max_file_bytes: int = 2 * 1024**3  # bytes; larger is refused
+    max_output_bytes: int = 1024**3  # bytes of decoded frames delivered for one video
+    max_decode_seconds: float = 120.0  # wall time of all decoding of one video, seconds
+
+    def __post_init__(self):
+        """Checks that every limit is positive."""
+        super().__post_init__()
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            require(value > 0, f"VideoLimits.{field.name} is {value}; it must be positive.")

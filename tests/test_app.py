@@ -1,0 +1,26 @@
+"""The options of `app.py`."""
+
+import pytest
+
+import app
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--max-upload-megabytes", "--max-duration", "--max-decode-seconds", "--max-megapixels"],
+)
+@pytest.mark.parametrize("value", ["0", "-3", "nan", "inf", "much"])
+def test_a_limit_that_is_no_positive_number_is_refused_in_a_sentence(option, value, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        app.main([option, value])
+    assert stopped.value.code == 2
+    assert f"argument {option}: '{value}' is not a positive number" in capsys.readouterr().err
+
+
+def test_the_options_become_the_limits_of_a_file():
+    given = {"upload-megabytes": 3, "duration": 60, "decode-seconds": 9, "megapixels": 2}
+    options = app.parse([f"--max-{name}={value}" for name, value in given.items()])
+    limits = app.limits_of(options)
+    assert limits.max_file_bytes == 3 * 1024**2
+    assert (limits.max_duration, limits.max_decode_seconds) == (60.0, 9.0)
+    assert limits.max_source_pixels == 2_000_000
