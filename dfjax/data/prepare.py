@@ -18,7 +18,8 @@ from typing import Any
 import datasets
 
 from dfjax.config import Config, dumps, to_json_value
-from dfjax.data.prepared import FEATURES, MANIFEST_FILE, REPORT_FILE, load_manifest
+from dfjax.data.clip_row import FEATURES
+from dfjax.data.prepared import MANIFEST_FILE, REPORT_FILE, load_manifest
 from dfjax.data.report import dataset_card, make_report
 from dfjax.data.rows import CodecConfig, Outcome
 from dfjax.data.sources import LabelledVideo, Source

@@ -1,9 +1,8 @@
-"""A prepared data set: the columns of its rows, and reading them back."""
+"""A prepared data set, read back: its rows, and what it says of itself."""
 
-import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,69 +12,11 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 
 from dfjax.config import Config
+from dfjax.data.clip_row import FEATURES, LABELS, ClipRow, clip_row
 from dfjax.errors import DatasetError
-
-LABELS = ["real", "fake"]
-"""Names of the label column. Read by name: class folders elsewhere sort "fake" first."""
-
-FEATURES = datasets.Features(
-    {
-        "dataset": datasets.Value("string"),
-        "method": datasets.Value("string"),
-        "compression": datasets.Value("string"),
-        "video_id": datasets.Value("string"),
-        "split": datasets.Value("string"),
-        "source_ids": datasets.List(datasets.Value("string")),  # of the people in the video
-        "group": datasets.Value("string"),  # identities that no split may part
-        "original_id": datasets.Value("string"),  # video_id of the real video of a fake, or ""
-        "label": datasets.ClassLabel(names=LABELS),
-        "track_id": datasets.Value("int32"),
-        "num_frames": datasets.Value("int32"),  # sampled from the video; 1: a still
-        "width": datasets.Value("int32"),  # pixels of the video, as displayed
-        "height": datasets.Value("int32"),
-        "fps": datasets.Value("float64"),  # frames per second; 0 for a still
-        "duration": datasets.Value("float64"),  # seconds; 0 for a still
-        "attributes": datasets.Value("string"),  # more columns of the source, as a JSON object
-        "frame_indices": datasets.List(datasets.Value("int32")),  # [n], of those that show the face
-        "timestamps": datasets.List(datasets.Value("float64")),  # [n], seconds
-        "boxes_xyxy": datasets.List(datasets.List(datasets.Value("int32"), length=4)),  # [n, 4]
-        "landmarks": datasets.List(datasets.List(datasets.Value("float32"), length=10)),  # [n, 10]
-        "frames": datasets.List(datasets.Image()),  # [n], PNG: exactly what the app would score
-    }
-)
 
 MANIFEST_FILE = "dfjax.json"
 REPORT_FILE = "report.json"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ClipRow:
-    """One face clip with its label."""
-
-    dataset: str
-    method: str  # how it was manipulated, or where a real one is from
-    compression: str
-    video_id: str
-    group: str  # identities that no split may part; unique over data sets
-    original_id: str  # video_id of the real video that a fake was made from, or ""
-    is_fake: int  # 0 = real, 1 = fake
-    track_id: int
-    num_frames: int  # sampled from the video; 1: a still
-    width: int  # pixels of the video, as displayed
-    height: int
-    fps: float  # 0.0 for a still
-    duration: float  # seconds; 0.0 for a still
-    attributes: Mapping[str, Any]  # more columns of the source
-    frame_indices: np.ndarray  # int64 [n], into the sampled frames
-    timestamps: np.ndarray  # float64 [n], seconds
-    boxes_xyxy: np.ndarray  # int64 [n, 4], pixels of the video
-    landmarks: np.ndarray  # float32 [n, 5, 2], xy in pixels of the crop
-    frames: np.ndarray  # uint8 [n, S, S, 3] RGB
-
-    @property
-    def video(self) -> str:
-        """A name of the video that is unique over data sets and methods."""
-        return "/".join((self.dataset, self.method, self.compression, self.video_id))
 
 
 def open_rows(source: str, split: str, *, streaming: bool = False) -> Any:
@@ -232,45 +173,3 @@ def read_clips(source: str, split: str) -> Iterator[ClipRow]:
     label = rows.features["label"]
     for row in rows:
         yield clip_row(row, label)
-
-
-def clip_row(row: Mapping[str, Any], label: datasets.ClassLabel) -> ClipRow:
-    """Returns a row of `open_rows` with its pictures decoded.
-
-    Args:
-      row: As the data set gives it.
-      label: The data set's label column, whose names say what its numbers mean.
-    """
-    return ClipRow(
-        dataset=row["dataset"],
-        method=row["method"],
-        compression=row["compression"],
-        video_id=row["video_id"],
-        group=f"{row['dataset']}/{row['group']}",
-        original_id=row["original_id"],
-        is_fake=int(label.int2str(row["label"]) == "fake"),
-        track_id=row["track_id"],
-        num_frames=row["num_frames"],
-        width=row["width"],
-        height=row["height"],
-        fps=row["fps"],
-        duration=row["duration"],
-        attributes=json.loads(row["attributes"] or "{}"),
-        frame_indices=np.array(row["frame_indices"], np.int64),
-        timestamps=np.array(row["timestamps"], np.float64),
-        boxes_xyxy=np.array(row["boxes_xyxy"], np.int64),
-        landmarks=np.array(row["landmarks"], np.float32).reshape(-1, 5, 2),
-        frames=decode_frames(row["frames"]),
-    )
-
-
-def decode_frames(frames: list[dict[str, Any]]) -> np.ndarray:
-    """Returns pictures of one row as uint8 [n, S, S, 3] RGB.
-
-    Args:
-      frames: As `open_rows` gives them: dicts with the file's `bytes`.
-    """
-    image = datasets.Image()
-    return np.stack(
-        [np.asarray(image.decode_example(dict(frame)).convert("RGB")) for frame in frames]
-    )

@@ -3,18 +3,16 @@
 import contextlib
 import dataclasses
 import functools
-import io
 import itertools
-import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from PIL import Image
 
 from dfjax.config import Config
+from dfjax.data.clip_row import rows_of
 from dfjax.data.sources.split import hash_fraction
 from dfjax.data.sources.videos import LabelledVideo
 from dfjax.errors import VideoError
@@ -223,40 +221,5 @@ def _video_rows(video: LabelledVideo, found: FaceClips | str) -> VideoRows:
         faces=sum(len(clip.frames) for clip in clips),
         reason=found if isinstance(found, str) else "" if clips else NO_FACE,
     )
-    rows = [] if isinstance(found, str) else list(_rows(video, found))
+    rows = [] if isinstance(found, str) else [row.to_file() for row in rows_of(video, found)]
     return VideoRows(key=video.key, outcome=outcome, rows=rows)
-
-
-def _rows(video: LabelledVideo, found: FaceClips) -> Iterator[dict[str, Any]]:
-    """Yields a row of `FEATURES` for each clip."""
-    for clip in found.clips:
-        yield {
-            "dataset": video.dataset,
-            "method": video.method,
-            "compression": video.compression,
-            "video_id": video.video_id,
-            "split": video.split,
-            "source_ids": list(video.source_ids),
-            "group": video.group,
-            "original_id": video.original_id,
-            "label": "fake" if video.is_fake else "real",
-            "track_id": clip.track_id,
-            "num_frames": len(found.timestamps),
-            "width": found.info.width,
-            "height": found.info.height,
-            "fps": found.info.fps,
-            "duration": found.info.duration,
-            "attributes": json.dumps(dict(video.attributes), ensure_ascii=False, sort_keys=True),
-            "frame_indices": clip.frame_indices,
-            "timestamps": found.timestamps[clip.frame_indices],
-            "boxes_xyxy": clip.boxes_xyxy,
-            "landmarks": clip.landmarks.reshape(-1, 10),
-            "frames": [{"bytes": _png(frame), "path": None} for frame in clip.frames],
-        }
-
-
-def _png(frame: np.ndarray) -> bytes:
-    """Returns a crop as PNG, lossless: training sees exactly what the app sees."""
-    buffer = io.BytesIO()
-    Image.fromarray(frame).save(buffer, "PNG", compress_level=4)
-    return buffer.getvalue()

@@ -13,7 +13,8 @@ import numpy as np
 from flax import nnx
 
 from dfjax.config import Config, ResNetConfig, dumps
-from dfjax.data.prepared import ClipRow, load_manifest, load_skipped, read_clips
+from dfjax.data.clip_row import ClipRow
+from dfjax.data.prepared import load_manifest, load_skipped, read_clips
 from dfjax.data.sources import LabelledVideo, read_source
 from dfjax.errors import DatasetError
 from dfjax.evaluation import studies

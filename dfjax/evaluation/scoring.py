@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from dfjax.augment.colour import LUMA
-from dfjax.data.prepared import ClipRow
+from dfjax.data.clip_row import ClipRow
 from dfjax.errors import DatasetError
 from dfjax.inference.engine import Engine, score_faces
 

@@ -6,14 +6,8 @@ import datasets
 import pyarrow.parquet
 from huggingface_hub import DatasetCard
 
-from dfjax.data.prepared import (
-    FEATURES,
-    MANIFEST_FILE,
-    REPORT_FILE,
-    load_manifest,
-    load_report,
-    read_clips,
-)
+from dfjax.data.clip_row import FEATURES
+from dfjax.data.prepared import MANIFEST_FILE, REPORT_FILE, load_manifest, load_report, read_clips
 from dfjax.errors import HubError
 from dfjax.hub.folder import known_files, read_front_matter, require
 

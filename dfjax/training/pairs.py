@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from dfjax.data.store import StoredClip
+from dfjax.data.clip_row import ClipInfo
 from dfjax.errors import TrainingError
 from dfjax.train_config import TrainConfig
 
@@ -34,13 +34,13 @@ class Pair:
 class PairIndex:
     """Clips of one kind, videos or stills, sorted into what pairs are made of."""
 
-    clips: Sequence[StoredClip]
+    clips: Sequence[ClipInfo]
     stills: bool  # the kind
     reals: dict[str, np.ndarray]  # per data set: int64 [R], rows
     fakes: dict[str, list[tuple[int, np.ndarray]]]  # per method: row, and the reals beside it
 
     @classmethod
-    def of(cls, clips: Sequence[StoredClip], *, stills: bool) -> Self:
+    def of(cls, clips: Sequence[ClipInfo], *, stills: bool) -> Self:
         """Returns the index of the videos, or of the stills, among `clips`.
 
         A fake whose original is there is shown beside it, in the same compression. Another fake is

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from dfjax.config import Config
-from dfjax.data.prepared import ClipRow, load_report, load_skipped
+from dfjax.data.clip_row import ClipInfo, ClipRow
+from dfjax.data.prepared import load_report, load_skipped
 from dfjax.data.sources import title
-from dfjax.data.store import ClipStore, StoredClip
+from dfjax.data.store import ClipStore
 from dfjax.errors import DatasetError
 from dfjax.evaluation.scores import compression_name
 from dfjax.training.validation import SPLIT
@@ -86,9 +87,7 @@ def _shared_config(sources: Sequence[str], manifests: Sequence[dict]) -> Config:
     return configs[0]
 
 
-def _refuse_shared_groups(
-    train_clips: Sequence[StoredClip], validation: Sequence[StoredClip]
-) -> None:
+def _refuse_shared_groups(train_clips: Sequence[ClipInfo], validation: Sequence[ClipInfo]) -> None:
     shared = sorted({clip.group for clip in train_clips} & {clip.group for clip in validation})
     if shared:
         raise DatasetError(
@@ -97,7 +96,7 @@ def _refuse_shared_groups(
         )
 
 
-def _require_both_labels(validation: Sequence[StoredClip]) -> None:
+def _require_both_labels(validation: Sequence[ClipInfo]) -> None:
     labels = collections.defaultdict(set)
     for clip in validation:
         labels[clip.dataset].add(clip.is_fake)
@@ -108,7 +107,7 @@ def _require_both_labels(validation: Sequence[StoredClip]) -> None:
         )
 
 
-def _counts(clips: Sequence[StoredClip] | Sequence[ClipRow]) -> dict[str, int]:
+def _counts(clips: Sequence[ClipInfo] | Sequence[ClipRow]) -> dict[str, int]:
     """Returns how many videos, clips and groups of identities there are, and their labels."""
     labels = {clip.video: clip.is_fake for clip in clips}
     return {

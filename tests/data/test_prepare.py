@@ -9,8 +9,9 @@ from PIL import Image
 
 from dfjax.config import Config, CropConfig, VideoConfig
 from dfjax.data import rows as rows_module
+from dfjax.data.clip_row import FEATURES
 from dfjax.data.prepare import prepare
-from dfjax.data.prepared import FEATURES, load_report, read_clips, split_names
+from dfjax.data.prepared import load_report, read_clips, split_names
 from dfjax.data.rows import NO_FACE
 from dfjax.data.sources import read_source
 from dfjax.data.sources.ffpp import read_ffpp

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dfjax.config import CalibrationConfig
-from dfjax.data.prepared import ClipRow
+from dfjax.data.clip_row import ClipRow
 from dfjax.evaluation.scoring import Look, ScoredClip, Scorer
 from dfjax.evaluation.studies.study import ScoreFunction, StudyContext
 from dfjax.inference.jax_engine import JaxEngine
@@ -26,6 +26,8 @@ def clip_row(
         method="youtube",
         compression="c23",
         video_id=video_id,
+        split="validation",
+        source_ids=(video_id,),
         group=f"ffpp/{video_id}",
         original_id="",
         is_fake=0,

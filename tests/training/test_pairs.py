@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from dfjax.data.store import StoredClip
+from dfjax.data.clip_row import ClipInfo
 from dfjax.errors import TrainingError
 from dfjax.train_config import TrainConfig
 from dfjax.training.pairs import PairIndex, choose_frames
@@ -12,23 +12,32 @@ from dfjax.training.pairs import PairIndex, choose_frames
 CONFIG = TrainConfig(self_blended=0.25, clip_frames=4)
 
 
-def _clip(video_id: str, method: str = "youtube", *, original: str = "", **fields) -> StoredClip:
-    clip = StoredClip(
+def _clip(video_id: str, method: str = "youtube", *, original: str = "", **fields) -> ClipInfo:
+    clip = ClipInfo(
+        split="train",
+        source_ids=(video_id,),
+        track_id=0,
+        width=640,
+        height=480,
+        fps=25.0,
+        duration=4.0,
+        attributes={},
+        timestamps=np.arange(32) / 8,
+        boxes_xyxy=np.tile([0, 0, 9, 9], (32, 1)),
         dataset="ffpp",
         method=method,
         compression="c23",
         video_id=video_id,
         original_id=original,
         group=video_id,
-        is_fake=method != "youtube",
+        is_fake=int(method != "youtube"),
         num_frames=32,
         frame_indices=np.arange(32),
-        face_area=1.0,
     )
     return dataclasses.replace(clip, **fields)
 
 
-def _clips(num_real: int = 77, num_fake: int = 323) -> list[StoredClip]:
+def _clips(num_real: int = 77, num_fake: int = 323) -> list[ClipInfo]:
     """The classic imbalance; nine of ten fakes are of one method."""
     reals = [_clip(f"{i:03}") for i in range(num_real)]
     methods = ["Deepfakes" if i % 10 else "FaceSwap" for i in range(num_fake)]

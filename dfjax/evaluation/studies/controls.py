@@ -21,7 +21,8 @@ from sklearn.feature_extraction import DictVectorizer
 
 from dfjax.augment.face_outline import inside_distance, place_outline, whole_face
 from dfjax.config import CalibrationConfig
-from dfjax.data.prepared import ClipRow, padded_landmarks
+from dfjax.data.clip_row import ClipRow
+from dfjax.data.prepared import padded_landmarks
 from dfjax.data.sources import LabelledVideo, title
 from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.evaluation import estimates

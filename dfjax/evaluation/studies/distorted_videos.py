@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dfjax.config import Config
-from dfjax.data.prepared import ClipRow
+from dfjax.data.clip_row import ClipRow, rows_of
 from dfjax.data.sources import LabelledVideo
 from dfjax.errors import VideoError
 from dfjax.evaluation.distortions import Distortion
 from dfjax.evaluation.scores import by_video
 from dfjax.evaluation.studies.study import ScoreFunction
-from dfjax.faces.clips import FaceClips, read_face_clips
+from dfjax.faces.clips import read_face_clips
 from dfjax.faces.detection import FaceDetector
 
 _VIDEOS_AT_ONCE = 8
@@ -110,35 +110,7 @@ class DistortedScorer:
     def _rows(self, video: LabelledVideo, distortion: Distortion) -> list[ClipRow]:
         with tempfile.TemporaryDirectory() as folder:
             changed = distortion.apply(video.path, Path(folder))
-            return list(
-                clip_rows(video, read_face_clips(changed, self._config, self._face_detector))
-            )
-
-
-def clip_rows(video: LabelledVideo, read: FaceClips) -> Iterator[ClipRow]:
-    """Yields the clips that were read from a video, as a prepared data set would hold them."""
-    for clip in read.clips:
-        yield ClipRow(
-            dataset=video.dataset,
-            method=video.method,
-            compression=video.compression,
-            video_id=video.video_id,
-            group=f"{video.dataset}/{video.group}",
-            original_id=video.original_id,
-            is_fake=int(video.is_fake),
-            track_id=clip.track_id,
-            num_frames=len(read.timestamps),
-            width=read.info.width,
-            height=read.info.height,
-            fps=read.info.fps,
-            duration=read.info.duration,
-            attributes=video.attributes,
-            frame_indices=clip.frame_indices,
-            timestamps=read.timestamps[clip.frame_indices],
-            boxes_xyxy=clip.boxes_xyxy,
-            landmarks=clip.landmarks,
-            frames=clip.frames,
-        )
+            return list(rows_of(video, read_face_clips(changed, self._config, self._face_detector)))
 
 
 def _read(path: Path) -> Iterator[DistortedScore]:

@@ -11,7 +11,8 @@ from typing import Any
 import datasets
 import numpy as np
 
-from dfjax.data.prepared import ClipRow, clip_row, open_rows
+from dfjax.data.clip_row import ClipRow, clip_row
+from dfjax.data.prepared import open_rows
 from dfjax.evaluation import estimates, metrics
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.estimates import Estimate

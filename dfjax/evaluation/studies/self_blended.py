@@ -13,7 +13,8 @@ import jax
 import numpy as np
 
 from dfjax.augment.self_blend import self_blend
-from dfjax.data.prepared import ClipRow, padded_landmarks
+from dfjax.data.clip_row import ClipRow
+from dfjax.data.prepared import padded_landmarks
 from dfjax.evaluation import estimates
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.scores import mean_of_frames, video_scores

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 from matplotlib.figure import Figure
 
 from dfjax.config import CalibrationConfig, Config
-from dfjax.data.prepared import ClipRow
+from dfjax.data.clip_row import ClipRow
 from dfjax.data.sources import LabelledVideo
 from dfjax.evaluation.scoring import ScoredClip
 

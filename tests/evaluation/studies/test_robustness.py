@@ -186,7 +186,7 @@ def test_a_video_is_scored_as_the_file_on_the_disk_is(distorted_scorer, face_det
     (tmp_path / "again").mkdir()
     copy = encoded.apply(paths[0], tmp_path / "again")
     found = read_face_clips(copy, TINY_CONFIG, face_detector)
-    (row,) = distorted_module.clip_rows(videos[0], found)
+    (row,) = distorted_module.rows_of(videos[0], found)
     np.testing.assert_array_equal(row.frames, found.clips[0].frames)
     (scored,) = score_clips(tiny_detector(), [row])
     assert face.clip_logit == pytest.approx(scored.clip_logit, abs=1e-5)
