@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-import dfjax
 from dfjax.config import (
     CalibrationConfig,
     Config,
@@ -135,13 +134,3 @@ def test_importing_the_config_starts_neither_jax_nor_any_other_library():
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     assert result.stdout.split() == ["dfjax"]
-
-
-def test_the_package_gives_what_it_lists_and_nothing_else():
-    from dfjax.models.detector import Detector
-    from dfjax.predictor import Predictor
-
-    assert dfjax.Detector is Detector and dfjax.Predictor is Predictor
-    assert set(dfjax.__all__) <= set(dir(dfjax))
-    with pytest.raises(AttributeError, match="no attribute 'Classifier'"):
-        _ = dfjax.Classifier
