@@ -7,6 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from dfjax.errors import MissingExtraError
+from dfjax.extras import require_extra
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Serves the page until it is stopped; returns the exit code."""
@@ -28,10 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
             return _serve(options, Path(folder).resolve())
     except KeyboardInterrupt:
         return 0
+    except MissingExtraError as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 def _serve(options: argparse.Namespace, folder: Path) -> int:
     """Serves the page; `folder` is this process's own, and is deleted after it."""
+    require_extra("app", "app.py")
     uploads = folder / "uploads"
     uploads.mkdir()
     # Gradio reads these when it is imported.
