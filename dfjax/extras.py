@@ -29,5 +29,5 @@ def require_extra(extra: Literal["app", "train"], user: str) -> None:
     if missing:
         raise MissingExtraError(
             f"{user} needs {', '.join(missing)}, not installed here: "
-            f"run pip install 'dfjax[{extra}]'."
+            f"run pip install 'dfjax[{extra}]', or in a checkout pip install '.[{extra}]'."
         )
