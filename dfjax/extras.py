@@ -6,7 +6,7 @@ from typing import Literal
 from dfjax.errors import MissingExtraError
 
 MODULES = {
-    "app": ("gradio", "skimage"),
+    "app": ("gradio", "jinja2", "skimage"),
     "train": (
         *("datasets", "matplotlib", "optax", "orbax", "sklearn", "tensorboardX"),
         *("transformers", "yaml"),

@@ -3,6 +3,8 @@ import importlib.resources
 import pkgutil
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +46,22 @@ def test_the_package_gives_what_it_lists_and_nothing_else():
     assert set(dfjax.__all__) <= set(dir(dfjax))
     with pytest.raises(AttributeError, match="no attribute 'Classifier'"):
         _ = dfjax.Classifier
+
+
+def test_what_is_not_python_is_installed_as_well():
+    project = Path(__file__).resolve().parent.parent
+    setup = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["setuptools"]
+    package = project / "dfjax"
+    installed = {
+        file for pattern in setup["package-data"]["dfjax"] for file in package.glob(pattern)
+    }
+    others = {
+        file
+        for file in package.rglob("*")
+        if file.is_file() and file.suffix not in (".py", ".pyc") and file.name[0] != "."
+    }
+    assert others == installed
+    assert any(file.suffix == ".html" for file in installed)
 
 
 def test_type_checkers_may_read_the_packages_annotations():
