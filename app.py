@@ -9,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from dfjax.errors import MissingExtraError
+from dfjax.extras import require_extra
 from dfjax.video.limits import VideoLimits
 
 _LIMITS = VideoLimits()
@@ -24,6 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
             return _serve(options, Path(folder).resolve())
     except KeyboardInterrupt:
         return 0
+    except MissingExtraError as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -98,6 +103,7 @@ def limits_of(options: argparse.Namespace) -> VideoLimits:
 
 def _serve(options: argparse.Namespace, folder: Path) -> int:
     """Serves the page; `folder` is this process's own, and is deleted after it."""
+    require_extra("app", "app.py")
     uploads = folder / "uploads"
     uploads.mkdir()
     # Gradio reads these when it is imported.

@@ -9,17 +9,21 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import tyro
 
 from dfjax.errors import DfjaxError
-from dfjax.hub.dataset import DATASET_FILES, check_dataset_folder
-from dfjax.hub.model import MODEL_FILES, build_model_folder
+from dfjax.extras import require_extra
 from dfjax.hub.push import check_destination, push_folder
-from dfjax.hub.space import SPACE_OWNED, build_space_folder
 
 _PROJECT = Path(__file__).resolve().parent
+
+
+class _Built(NamedTuple):
+    folder: Path
+    files: list[str]  # paths inside the folder
+    owned: tuple[str, ...]  # patterns of the published files that the push replaces or deletes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,11 +44,12 @@ class Model(_Push):
 
     never_public: ClassVar[bool] = False
     repo_type: ClassVar[Literal["model"]] = "model"
-    owned: ClassVar[tuple[str, ...]] = MODEL_FILES
 
-    def build(self, folder: Path) -> tuple[Path, list[str]]:
-        """Builds and checks the folder, and returns it with its files."""
-        return folder, build_model_folder(self.model, folder, self.repo_id)
+    def build(self, folder: Path) -> _Built:
+        """Builds and checks the folder."""
+        from dfjax.hub.model import MODEL_FILES, build_model_folder
+
+        return _Built(folder, build_model_folder(self.model, folder, self.repo_id), MODEL_FILES)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,7 +64,6 @@ class Dataset(_Push):
     public: bool = False  # allow a public repository, and make a new one public
 
     repo_type: ClassVar[Literal["dataset"]] = "dataset"
-    owned: ClassVar[tuple[str, ...]] = DATASET_FILES
 
     @property
     def private(self) -> bool:
@@ -71,9 +75,11 @@ class Dataset(_Push):
         """Whether a repository that exists must be private."""
         return not self.public
 
-    def build(self, folder: Path) -> tuple[Path, list[str]]:
-        """Checks the data set where it lies, and returns its folder with the files."""
-        return self.data, check_dataset_folder(self.data)
+    def build(self, folder: Path) -> _Built:
+        """Checks the data set where it lies."""
+        from dfjax.hub.dataset import DATASET_FILES, check_dataset_folder
+
+        return _Built(self.data, check_dataset_folder(self.data), DATASET_FILES)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,11 +91,12 @@ class Space(_Push):
 
     never_public: ClassVar[bool] = False
     repo_type: ClassVar[Literal["space"]] = "space"
-    owned: ClassVar[tuple[str, ...]] = SPACE_OWNED
 
-    def build(self, folder: Path) -> tuple[Path, list[str]]:
-        """Builds and checks the folder, and returns it with its files."""
-        return folder, build_space_folder(_PROJECT, self.model, folder)
+    def build(self, folder: Path) -> _Built:
+        """Builds and checks the folder."""
+        from dfjax.hub.space import SPACE_OWNED, build_space_folder
+
+        return _Built(folder, build_space_folder(_PROJECT, self.model, folder), SPACE_OWNED)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,6 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     try:
+        require_extra("train", "push_to_hub.py")
         with tempfile.TemporaryDirectory() as temporary:
             _publish(options, Path(temporary))
     except DfjaxError as error:
@@ -111,7 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _publish(options: Model | Dataset | Space, temporary: Path) -> None:
     check_destination(options.repo_id, options.revision, options.create_pr)
-    folder, files = options.build(temporary)
+    # Late, in `build`, are the imports that take seconds, so that --help answers at once.
+    folder, files, owned = options.build(temporary)
     sizes = {name: (folder / name).stat().st_size for name in files}
     for name, num_bytes in sizes.items():
         print(f"{num_bytes:>14,}  {name}")
@@ -125,7 +134,7 @@ def _publish(options: Model | Dataset | Space, temporary: Path) -> None:
         files,
         options.repo_id,
         options.repo_type,
-        owned=options.owned,
+        owned=owned,
         private=options.private,
         never_public=options.never_public,
         revision=options.revision,

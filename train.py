@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dfjax.config import DetectorConfig
 from dfjax.errors import DfjaxError
+from dfjax.extras import require_extra
 from dfjax.train_config import TrainConfig
 
 
@@ -73,6 +74,16 @@ def main() -> int:
     """Runs the command line; returns the exit code."""
     arguments = tyro.cli(Arguments, config=(tyro.conf.FlagCreatePairsOff,))
     console = Console(stderr=True)
+    try:
+        require_extra("train", "train.py")
+        return _train(arguments, console)
+    except DfjaxError as error:
+        console.print(f"Error: {error}", style="red", markup=False)
+        return 1
+
+
+def _train(arguments: Arguments, console: Console) -> int:
+    """Trains and publishes as asked; returns the exit code."""
     # A run that is taken up again must end with the same bits, on a GPU too. Before jax is loaded.
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_gpu_deterministic_ops" not in flags:
@@ -88,55 +99,51 @@ def main() -> int:
 
     datasets.disable_progress_bars()  # they would break through ours
     checkpoint = arguments.out / "checkpoint"
-    try:
-        if arguments.coordinator is not None:
-            address = None if arguments.coordinator == "auto" else arguments.coordinator
-            jax.distributed.initialize(address, arguments.num_processes, arguments.process_id)
-        is_first = jax.process_index() == 0
-        with _progress(console, disable=not is_first) as progress:
-            task = progress.add_task("Loading", total=arguments.train.steps)
+    if arguments.coordinator is not None:
+        address = None if arguments.coordinator == "auto" else arguments.coordinator
+        jax.distributed.initialize(address, arguments.num_processes, arguments.process_id)
+    is_first = jax.process_index() == 0
+    with _progress(console, disable=not is_first) as progress:
+        task = progress.add_task("Loading", total=arguments.train.steps)
 
-            def on_step(step: int, values: dict[str, Any]) -> None:
-                if "loss" in values:
-                    progress.update(
-                        task,
-                        completed=step,
-                        description=f"loss {values['loss']:.3f}, waits {values['wait_share']:.0%}",
-                    )
-                elif is_first:
-                    figures = ", ".join(
-                        f"{name.removeprefix('validation_auc_')} {value:.3f}"
-                        for name, value in values.items()
-                        if name.startswith("validation_auc_")
-                    )
-                    console.print(
-                        f"step {step:>6}  validation AUC {values['validation_auc']:.3f} ({figures})"
-                    )
+        def on_step(step: int, values: dict[str, Any]) -> None:
+            if "loss" in values:
+                progress.update(
+                    task,
+                    completed=step,
+                    description=f"loss {values['loss']:.3f}, waits {values['wait_share']:.0%}",
+                )
+            elif is_first:
+                figures = ", ".join(
+                    f"{name.removeprefix('validation_auc_')} {value:.3f}"
+                    for name, value in values.items()
+                    if name.startswith("validation_auc_")
+                )
+                console.print(
+                    f"step {step:>6}  validation AUC {values['validation_auc']:.3f} ({figures})"
+                )
 
-            record = run(
-                arguments.data,
-                arguments.weights,
-                arguments.out,
-                train_config=arguments.train,
-                detector_config=arguments.detector,
-                options=RunOptions(
-                    command=shlex.join(["python", "train.py", *sys.argv[1:]]),
-                    workers=arguments.workers,
-                    save_every=arguments.save_every,
-                    resume=arguments.resume,
-                    validation_data=arguments.validation_data,
-                    about_data=arguments.about_data,
-                    start_share=arguments.start_share,
-                ),
-                on_step=on_step,
-            )
-        if not is_first:
-            return 0
-        card = model_card(read_config(checkpoint), training=record)
-        (checkpoint / "README.md").write_text(card, encoding="utf-8")
-    except DfjaxError as error:
-        console.print(f"Error: {error}", style="red", markup=False)
-        return 1
+        record = run(
+            arguments.data,
+            arguments.weights,
+            arguments.out,
+            train_config=arguments.train,
+            detector_config=arguments.detector,
+            options=RunOptions(
+                command=shlex.join(["python", "train.py", *sys.argv[1:]]),
+                workers=arguments.workers,
+                save_every=arguments.save_every,
+                resume=arguments.resume,
+                validation_data=arguments.validation_data,
+                about_data=arguments.about_data,
+                start_share=arguments.start_share,
+            ),
+            on_step=on_step,
+        )
+    if not is_first:
+        return 0
+    card = model_card(read_config(checkpoint), training=record)
+    (checkpoint / "README.md").write_text(card, encoding="utf-8")
     console.print(f"Written to {checkpoint}.")
     return 0
 

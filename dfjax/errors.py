@@ -48,5 +48,9 @@ class TrainingError(DfjaxError):
     """Training cannot start or go on."""
 
 
+class MissingExtraError(DfjaxError):
+    """A package that only a part of dfjax needs is not installed."""
+
+
 class HubError(DfjaxError):
     """The Hugging Face Hub refused a request, or what would be sent is not complete."""

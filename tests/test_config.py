@@ -3,12 +3,9 @@
 import dataclasses
 import json
 import math
-import subprocess
-import sys
 
 import pytest
 
-import dfjax
 from dfjax.config import (
     CalibrationConfig,
     Config,
@@ -162,24 +159,3 @@ def test_limits_that_older_models_carry_are_left_out_and_other_unknown_fields_ar
 def test_json_that_no_other_program_could_read_is_not_written():
     with pytest.raises(ValueError, match="JSON"):
         dumps({"scale": float("nan")})
-
-
-def test_importing_the_config_starts_neither_jax_nor_any_other_library():
-    code = (
-        "import sys; before = set(sys.modules); import dfjax.train_config, dfjax.errors; "
-        "roots = {name.partition('.')[0] for name in set(sys.modules) - before}; "
-        "print(*sorted(roots - set(sys.stdlib_module_names)))"
-    )
-    command = [sys.executable, "-c", code]
-    result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
-    assert result.stdout.split() == ["dfjax"]
-
-
-def test_the_package_gives_what_it_lists_and_nothing_else():
-    from dfjax.models.detector import Detector
-    from dfjax.predictor import Predictor
-
-    assert dfjax.Detector is Detector and dfjax.Predictor is Predictor
-    assert set(dfjax.__all__) <= set(dir(dfjax))
-    with pytest.raises(AttributeError, match="no attribute 'Classifier'"):
-        _ = dfjax.Classifier

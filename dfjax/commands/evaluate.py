@@ -11,6 +11,7 @@ from rich.console import Console
 from dfjax.commands.progress import progress_bar
 from dfjax.errors import DfjaxError
 from dfjax.evaluation.distortions import KINDS
+from dfjax.extras import require_extra
 
 if TYPE_CHECKING:
     from dfjax.evaluation.studies.study import Study
@@ -62,6 +63,7 @@ class Evaluate:
 
     def run(self) -> int:
         """Returns the exit code."""
+        require_extra("train", "`python -m dfjax evaluate`")
         import datasets
 
         from dfjax.evaluation.run import evaluate

@@ -13,6 +13,7 @@ from dfjax.commands.progress import progress_bar
 from dfjax.config import Config, CropConfig, VideoConfig
 from dfjax.data.sources import LAYOUTS, read_source
 from dfjax.errors import DatasetError
+from dfjax.extras import require_extra
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,7 @@ class Prepare:
 
     def run(self) -> int:
         """Returns the exit code."""
+        require_extra("train", "`python -m dfjax prepare`")
         import datasets
 
         from dfjax.data.prepare import prepare

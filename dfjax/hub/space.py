@@ -19,7 +19,10 @@ from dfjax.hub.model import MODEL_FILES, check_model_folder
 
 _TOP_FILES = ("app.py", "requirements.txt", "README.md", "LICENSE")
 
-SPACE_FILES = (*_TOP_FILES, "dfjax/**/*.py", "dfjax/**/*.css", "dfjax/**/*.js")
+SPACE_FILES = (
+    *_TOP_FILES,
+    *("dfjax/**/*.py", "dfjax/**/*.css", "dfjax/**/*.js", "dfjax/**/*.html"),
+)
 """The project's files that the Space runs, as patterns; its model comes in `checkpoint/`."""
 
 SPACE_OWNED = (*_TOP_FILES, "dfjax/*", "checkpoint/*")

@@ -3,12 +3,12 @@
 import base64
 import io
 from collections.abc import Sequence
-from html import escape
 from os import PathLike
 from typing import Protocol
 
 from PIL import Image
 
+from dfjax.page.rendering import render
 from dfjax.video.reading import read_frames
 
 _POSTER_HEIGHT = 120  # pixels
@@ -42,17 +42,8 @@ def example_cards(examples: Sequence[ExampleVideo]) -> str:
     Raises:
       VideoError: An example cannot be read.
     """
-    cards = "".join(
-        f'<li><button type="button" data-example="{n}">'
-        f'<img src="{_poster(example.path)}" alt=""><span>{escape(example.caption)}</span>'
-        "</button></li>"
-        for n, example in enumerate(examples)
-    )
-    return (
-        '<section class="df-examples"><h2>Or try an example</h2>'
-        '<p class="df-muted">Both were made for this project from a public-domain portrait. '
-        f"They are scored when you click, like any other video.</p><ul>{cards}</ul></section>"
-    )
+    cards = [{"poster": _poster(example.path), "caption": example.caption} for example in examples]
+    return render("examples.html", cards=cards)
 
 
 def _poster(path: str | PathLike[str]) -> str:

@@ -144,6 +144,8 @@ def _write_video(path: Path, frames: Iterable[np.ndarray]) -> None:
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-loglevel", "error"]
     command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(_FPS)]
     command += ["-i", "pipe:0", *_ENCODER, "-y", partial]
+    # Not imageio_ffmpeg.write_frames: it forks Python, which can hang a process that runs jax, and
+    # it does not look at ffmpeg's exit status.
     try:
         with tempfile.TemporaryFile() as messages:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=messages)

@@ -2,12 +2,13 @@
 
 import base64
 import io
-from html import escape
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from dfjax.page.plot import clock, mark
+from dfjax.page.rendering import render
 from dfjax.page.verdict import percent
 from dfjax.prediction import Decision, Prediction, TrackScore
 
@@ -24,11 +25,12 @@ def face_strips(prediction: Prediction) -> str:
     the face was seen, and always holds the frame with the highest probability.
     """
     tracks = sorted(prediction.tracks, key=lambda track: -track.probability_fake)
-    return "".join(
+    faces = [
         _strip(track, prediction.clips[track.id], prediction.decision)
         for track in tracks
         if track.id in prediction.clips
-    )
+    ]
+    return render("faces.html", faces=faces, side=_CROP_SIDE)
 
 
 def shown_frames(probabilities: np.ndarray, num_shown: int = NUM_CROPS) -> list[int]:
@@ -47,27 +49,25 @@ def shown_frames(probabilities: np.ndarray, num_shown: int = NUM_CROPS) -> list[
     return chosen.tolist()
 
 
-def _strip(track: TrackScore, crops: np.ndarray, decision: Decision) -> str:
+def _strip(track: TrackScore, crops: np.ndarray, decision: Decision) -> dict[str, Any]:
+    """Returns what the template shows of one face."""
     probabilities = np.array([frame.probability_fake for frame in track.frames])
-    figures = []
-    for index in shown_frames(probabilities):
-        frame = track.frames[index]
-        number = escape(percent(frame.probability_fake, decision))
-        figures.append(
-            f'<li><img src="{_data_uri(crops[index])}" width="{_CROP_SIDE}" height="{_CROP_SIDE}" '
-            f'alt="Face {track.id + 1} at {clock(frame.timestamp)}">'
-            f'<span class="df-crop-text"><span>{clock(frame.timestamp)}</span>'
-            f"<strong>{number}</strong></span>"
-            f'<span class="df-bar"><i style="width:{100 * frame.probability_fake:.0f}%"></i></span>'
-            "</li>"
-        )
-    seen = f"{clock(track.start)} – {clock(track.end)}" if track.end > track.start else ""
-    return (
-        f'<section class="df-face" aria-label="Face {track.id + 1}"><h4>{mark(track.id)} '
-        f"Face {track.id + 1} "
-        f"<strong>{escape(percent(track.probability_fake, decision))}</strong>"
-        f'<span class="df-muted">{seen}</span></h4><ul>{"".join(figures)}</ul></section>'
-    )
+    shown = [(crops[index], track.frames[index]) for index in shown_frames(probabilities)]
+    return {
+        "name": f"Face {track.id + 1}",
+        "mark": mark(track.id),
+        "percent": percent(track.probability_fake, decision),
+        "seen": f"{clock(track.start)} – {clock(track.end)}" if track.end > track.start else "",
+        "crops": [
+            {
+                "picture": _data_uri(crop),
+                "time": clock(frame.timestamp),
+                "percent": percent(frame.probability_fake, decision),
+                "bar": f"{100 * frame.probability_fake:.0f}",
+            }
+            for crop, frame in shown
+        ],
+    }
 
 
 def _data_uri(crop: np.ndarray) -> str:

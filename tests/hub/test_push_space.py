@@ -144,6 +144,7 @@ def test_the_published_space_says_how_to_run_it(published: tuple[LoopbackHub, Re
 def project(tmp_path: Path) -> Path:
     project = tmp_path / "project"
     (project / "dfjax" / "page" / "__pycache__").mkdir(parents=True)
+    (project / "dfjax" / "page" / "templates").mkdir()
     (project / "tests").mkdir()
     for name, text in {
         "app.py": APP,
@@ -153,6 +154,7 @@ def project(tmp_path: Path) -> Path:
         "dfjax/__init__.py": "",
         "dfjax/page/blocks.py": "",
         "dfjax/page/style.css": "",
+        "dfjax/page/templates/result.html": "",
         "dfjax/page/.hidden.py": "",
         "dfjax/page/notes.txt": "",
         "dfjax/page/__pycache__/blocks.py": "",
@@ -179,6 +181,7 @@ def test_only_what_the_space_runs_is_published(
         "dfjax/__init__.py",
         "dfjax/page/blocks.py",
         "dfjax/page/style.css",
+        "dfjax/page/templates/result.html",
     }
     assert model < set(files)
     assert (tmp_path / "built" / "written_while_running.py").is_file()  # it did run

@@ -1,12 +1,13 @@
 import re
-import shutil
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import skimage.data
 
 from dfjax.errors import DfjaxError
+from dfjax.page import example_videos
 from dfjax.page.example_videos import Example, example_frames, write_examples
 from dfjax.video.reading import probe, read_frames
 
@@ -81,10 +82,23 @@ def test_what_is_there_is_kept_and_what_is_missing_is_made(examples: list[Exampl
     assert missing.read_bytes() == examples[1].path.read_bytes()
 
 
-def test_a_failing_encoder_is_told_and_leaves_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "encoder", [["-preset", "nonsense"], ["-bsf:v", "nonsense"]], ids=["x264", "ffmpeg"]
+)
+def test_a_failing_encoder_is_told_in_its_own_words_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: list[str]
 ):
-    monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", lambda: shutil.which("false"))
-    with pytest.raises(DfjaxError, match="astronaut.mp4"):
+    monkeypatch.setattr(example_videos, "_ENCODER", encoder)
+    with pytest.raises(DfjaxError, match="(?s)astronaut.mp4.*nonsense.*space on the disk"):
         write_examples(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_making_them_does_not_fork_a_process_that_runs_jax(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    jax.devices()  # from now on jax warns of a fork, and a warning is an error here
+    monkeypatch.setattr(
+        example_videos, "example_frames", lambda blended: example_frames(blended, 2)
+    )
+    assert all(example.path.is_file() for example in write_examples(tmp_path))

@@ -1,0 +1,33 @@
+"""The parts of dfjax that need more packages than judging videos does."""
+
+import importlib.util
+from typing import Literal
+
+from dfjax.errors import MissingExtraError
+
+MODULES = {
+    "app": ("gradio", "jinja2", "skimage"),
+    "train": (
+        *("datasets", "matplotlib", "optax", "orbax", "sklearn", "tensorboardX"),
+        *("transformers", "yaml"),
+    ),
+}
+"""What each extra of pyproject.toml installs, by the names under which it is imported."""
+
+
+def require_extra(extra: Literal["app", "train"], user: str) -> None:
+    """Checks that the packages of an extra are installed, before any work is done.
+
+    Args:
+      extra: The extra, as in `pip install 'dfjax[train]'`.
+      user: What needs it, as the user knows it; begins the error's sentence.
+
+    Raises:
+      MissingExtraError: A package of the extra is not installed.
+    """
+    missing = [name for name in MODULES[extra] if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"{user} needs {', '.join(missing)}, not installed here: "
+            f"run pip install 'dfjax[{extra}]', or in a checkout pip install '.[{extra}]'."
+        )
