@@ -1,4 +1,4 @@
-"""`python -m dfjax evaluate`: how far a model can be trusted, in figures."""
+"""`python -m dfjax evaluate`: measures a model on prepared data sets."""
 
 import dataclasses
 from pathlib import Path
@@ -23,7 +23,7 @@ Kind = Annotated[str, tyro.conf.arg(constructor=tyro.extras.literal_type_from_ch
 class Evaluate:
     """Measure a model on prepared data sets: report.json, report.md and plots.
 
-    Nothing is fitted to the data: calibration and thresholds are the model's own.
+    Nothing is fitted to this data: calibration and thresholds come from the model's config.
     """
 
     datasets: tyro.conf.Positional[tuple[str, ...]]
@@ -33,33 +33,33 @@ class Evaluate:
     """Folder for the report."""
 
     model: str | None = None
-    """Folder or Hub repository. Without it DFJAX_MODEL, and without that `checkpoint/`."""
+    """Folder or Hub repository. Defaults to DFJAX_MODEL, or `checkpoint/` if that is not set."""
 
     split: str = "test"
-    """Which split of the data sets."""
+    """Split of the data sets to measure."""
 
     self_blended: bool = False
-    """Also tell real clips from fakes that are blended from them."""
+    """Also measure real clips against fakes blended from them."""
 
     shortcuts: bool = False
-    """Also measure whether labels can be told without the face: by what is around it and, with
-    --roots, by the files' metadata alone. Both should be near an AUC of 0.5."""
+    """Also measure whether labels can be predicted without the face: from what is around it and,
+    with --roots, from the files' metadata alone. Both should be near an AUC of 0.5."""
 
     roots: tuple[Path, ...] = ()
-    """The folders that the data sets were prepared from, in the same order."""
+    """The folders the data sets were prepared from, in the same order."""
 
     robustness: bool = False
-    """Also re-encode and distort the videos of --roots, search them for faces and score them anew.
-    Can be stopped and started again: the same command goes on where it was."""
+    """Also re-encode and distort the videos of --roots, then detect faces and score them again.
+    If interrupted, run the same command again to continue where it stopped."""
 
     robustness_kinds: tuple[Kind, ...] = KINDS
-    """Which distortions; all but "everyday" come in five severities."""
+    """Distortions to apply; all but "everyday" have five severities."""
 
     robustness_videos: int = 100
-    """How many videos are distorted, at most; half of them real, half fake."""
+    """Maximum number of videos to distort, half of them real and half fake."""
 
     card: bool = False
-    """Also put the report and its pictures into the model's own folder, and write its card anew."""
+    """Also copy the report and its plots into the model's folder, and rewrite its model card."""
 
     def run(self) -> int:
         """Returns the exit code."""
@@ -74,14 +74,14 @@ class Evaluate:
 
         datasets.disable_progress_bars()
         model = model_source(self.model)
-        # Now, and not when all is measured.
+        # Checked now, not after an hour of measuring.
         if self.card and not (Path(model) / "training.json").is_file():
             raise DfjaxError(
-                f"--card writes into the model's own folder, beside its training.json; {model} is "
-                "no folder that holds one. Name one that train.py wrote, or download the model."
+                f"--card writes to a local model folder that has training.json; {model} is not "
+                "one. Pass a folder written by train.py, or download the model first."
             )
         if not self.datasets:
-            raise DfjaxError("No data set was named. Give at least one.")
+            raise DfjaxError("No data set was given. Pass at least one.")
         with progress_bar() as progress:
             task = progress.add_task("Loading the model", total=None)
             try:
@@ -101,7 +101,7 @@ class Evaluate:
                 )
             except KeyboardInterrupt:
                 Console(stderr=True).print(
-                    "Stopped. The same command does not distort again what was distorted."
+                    "Stopped. Run the same command again; finished distortions are kept."
                 )
                 return 130
         write_report(evaluation, self.out)
@@ -122,7 +122,7 @@ class Evaluate:
         return 0
 
     def _optional(self) -> "list[Study]":
-        """Returns the studies that were asked for."""
+        """Returns the optional studies that were requested."""
         from dfjax.evaluation.studies.controls import ControlsStudy
         from dfjax.evaluation.studies.robustness import RobustnessStudy
         from dfjax.evaluation.studies.self_blended import SelfBlendedStudy

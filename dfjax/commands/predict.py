@@ -1,4 +1,4 @@
-"""`python -m dfjax predict`: label and probability of videos."""
+"""`python -m dfjax predict`: labels videos and gives their probability of being fake."""
 
 import dataclasses
 import sys
@@ -26,21 +26,21 @@ _VERDICTS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Predict:
-    """Score videos: a label and a probability each, and with --json a score per frame.
+    """Score videos: a label and a probability for each, and with --json a score per frame.
 
-    Exits with 0 when every file got an answer, and with 1 when some file could not be read; the
-    others are still answered.
+    Exits with 0 if every file could be read, and with 1 if any could not; the others are still
+    scored.
     """
 
     videos: tyro.conf.Positional[tuple[str, ...]]
-    """Files: MP4, MOV, AVI, WebM, MKV, GIF, or a still picture."""
+    """Video files (MP4, MOV, AVI, WebM, MKV, GIF) or still images."""
 
     model: str | None = None
-    """Folder or Hub repository. Without it DFJAX_MODEL, and without that `checkpoint/`."""
+    """Folder or Hub repository. Defaults to DFJAX_MODEL, or `checkpoint/` if that is not set."""
 
     json: str | None = None
-    """Write the reports to this file, or with "-" to standard output instead of the table. One
-    video gives its report, several give a list; a file that could not be read has "error" in
+    """Write the predictions to this file, or with "-" to standard output instead of the table.
+    One video gives an object, several give a list; a file that could not be read has "error" in
     place of a verdict."""
 
     def run(self) -> int:
@@ -48,11 +48,11 @@ class Predict:
         from dfjax.predictor import Predictor, model_source
 
         if not self.videos:
-            raise DfjaxError("No video was named. Give at least one file.")
+            raise DfjaxError("No video was given. Pass at least one file.")
         table = Table("video", "verdict", "P(fake)", "faces", "frames", "seconds", box=None)
         reports: list[dict[str, Any]] = []
         failures: list[str] = []
-        notes: dict[str, list[str]] = {}  # a warning, and the files that it is about
+        notes: dict[str, list[str]] = {}  # from a warning to the files it applies to
         with progress_bar() as progress:
             task = progress.add_task("Loading the model", total=len(self.videos))
             predictor = Predictor.from_pretrained(model_source(self.model))
@@ -84,7 +84,7 @@ class Predict:
 
 
 def _moves(progress: Progress, task: Any, index: int, name: str) -> Callable[[float, str], None]:
-    """Returns what moves the bar while file number `index` is scored."""
+    """Returns the progress callback for file number `index`."""
 
     def on_progress(fraction: float, stage: str) -> None:
         progress.update(task, completed=index + fraction, description=f"{stage}: {name}")
@@ -93,7 +93,7 @@ def _moves(progress: Progress, task: Any, index: int, name: str) -> Callable[[fl
 
 
 def _plain(name: str) -> str:
-    # A file may be named "[bold]x.mp4", which must not be read as markup.
+    # A file name such as "[bold]x.mp4" must not be read as markup.
     return name.replace("[", r"\[")
 
 

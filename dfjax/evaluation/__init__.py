@@ -1,1 +1,1 @@
-"""Measures and calibration of scores."""
+"""Metrics for detector scores, and their calibration."""

@@ -1,8 +1,8 @@
-"""Intervals that respect identities: the same measures over a thousand resampled sets at once.
+"""Bootstrap intervals over groups of identities, vectorised over all draws.
 
-Videos of one person fail together, so whole groups of identities are drawn: drawing videos would
-give intervals that are too narrow. A draw is a weight for each group, how often it was drawn, so
-that scores are sorted once for all draws.
+Errors on videos of one person are correlated, so whole identity groups are resampled: resampling
+videos would give intervals that are too narrow. A draw is stored as a weight per group, the number
+of times it was drawn, so that the scores are sorted only once for all draws.
 """
 
 import dataclasses
@@ -16,25 +16,25 @@ from dfjax.evaluation.metrics import equal_error_rate, tpr_at
 NUM_DRAWS = 1000
 
 _BLOCK = 2**21
-"""Weights that are held at a time, to bound memory."""
+"""Maximum number of weights held in memory at a time."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Draws:
-    """D bootstrap samples of groups, for N videos or frames that belong to them."""
+    """D bootstrap samples of groups, for the N videos or frames in those groups."""
 
-    counts: np.ndarray  # float64 [D, G], how often a group is in a draw
+    counts: np.ndarray  # float64 [D, G], times each group was drawn
     group_of: np.ndarray  # int64 [N]
 
     @classmethod
     def of(
         cls, groups: Sequence[str] | np.ndarray, *, seed: int = 0, num_draws: int = NUM_DRAWS
     ) -> Self:
-        """Draws as many groups as there are, with replacement, `num_draws` times.
+        """Samples as many groups as there are, with replacement, `num_draws` times.
 
         Args:
-          groups: N names. The same names, in whatever order and number, give the same draws.
-          seed: Of the draws.
+          groups: N names. The draws depend only on the set of names, not on order or counts.
+          seed: Random seed of the draws.
           num_draws: D.
         """
         names, group_of = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
@@ -46,14 +46,14 @@ class Draws:
         return cls(counts, group_of)
 
     def take(self, rows: np.ndarray) -> Self:
-        """Returns the same draws for some of the N."""
+        """Returns the same draws for a subset of the N."""
         return dataclasses.replace(self, group_of=self.group_of[rows])
 
     def measure(self, measure: Callable[[np.ndarray], dict[str, np.ndarray]]) -> dict[str, Any]:
-        """Returns `measure` of all draws, by name, float64 [D].
+        """Returns `measure` evaluated on all draws, float64 [D] by name.
 
         Args:
-          measure: From weights, float64 [d, N], to named values, [d] each.
+          measure: Takes weights, float64 [d, N]; returns named values, [d] each.
         """
         step = max(1, _BLOCK // max(len(self.group_of), 1))
         parts = [
@@ -79,7 +79,7 @@ def weighted_ranking(
     descending = scores[order]
     starts = np.flatnonzero(np.append(True, descending[1:] != descending[:-1]))
     weights, fake = weights[:, order], is_fake[order].astype(np.float64)
-    # Weight of each class at or above each score that occurs; equal scores are passed together.
+    # Weight of each class at or above each distinct score; ties are passed together.
     found, alarms = (
         np.cumsum(np.add.reduceat(weights * is_class, starts, axis=1), axis=1)
         for is_class in (fake, 1 - fake)
@@ -107,15 +107,13 @@ def weighted_decisions(
 ) -> dict[str, np.ndarray]:
     """Returns `metrics.decision_measures` for each row of weights, [d].
 
-    NaN where a class has no weight.
-
-    The calibration error is not among them: drawing adds noise to every bin, so its interval would
-    lie too high.
+    NaN where a class has no weight. The calibration error is left out: resampling adds noise to
+    every bin, which would bias its interval upwards.
 
     Args:
       is_fake: [N], 0 or 1.
       probabilities: float [N].
-      threshold: Over which one is called fake.
+      threshold: Probability above which a video is called fake.
       weights: float64 [d, N].
     """
     called = probabilities > threshold

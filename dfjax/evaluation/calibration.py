@@ -1,4 +1,4 @@
-"""From logits to probabilities and thresholds, fitted on validation videos only."""
+"""Fits probabilities and thresholds to logits, on validation videos only."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -15,22 +15,22 @@ from dfjax.evaluation.scoring import ScoredClip, main_faces
 from dfjax.inference.probabilities import probabilities
 
 OPERATING_RATES = (0.01, 0.05)
-"""False-positive rates for which a threshold is published, beside the verdict's."""
+"""False-positive rates for which a threshold is published, in addition to the verdict's."""
 
 
 def fit_sigmoid(
     logits: np.ndarray, is_fake: np.ndarray, weights: np.ndarray | None = None
 ) -> tuple[float, float]:
-    """Returns the scale and bias of `sigmoid(scale * logit + bias)` that fit the labels best.
+    """Fits `sigmoid(scale * logit + bias)` to the labels and returns scale and bias.
 
-    Real and fake weigh alike, whatever their counts: the probability is that of a clip which may
-    be either with equal chance. The targets are Platt's, a little inside 0 and 1, so that a
-    perfectly separated small set does not give an endless scale.
+    Real and fake get equal total weight whatever their counts, so the probability assumes equal
+    priors. The targets are Platt's, slightly inside 0 and 1, so that a perfectly separated small
+    set does not give an infinite scale.
 
     Args:
       logits: float [N].
       is_fake: [N], 0 or 1, both present.
-      weights: float [N], positive, of each beside the others of its class; None: all alike.
+      weights: float [N], positive, relative weights within each class; None: all equal.
 
     Returns:
       The scale, positive, and the bias.
@@ -48,8 +48,8 @@ def fit_sigmoid(
         z = np.exp(parameters[0]) * logits / spread + parameters[1]
         return float(np.sum(weights * (np.logaddexp(0, z) - targets * z)))
 
-    # The logarithm of the scale is fitted: a negative scale would turn the order of scores round.
-    # It is bounded below, where scores say nothing and the best scale would be zero.
+    # The logarithm of the scale is fitted: a negative scale would reverse the order of scores.
+    # It is bounded below, because the best scale of uninformative scores is zero.
     fitted = minimize(loss, np.zeros(2), method="L-BFGS-B", bounds=[(-5.0, 5.0), (None, None)])
     return float(np.exp(fitted.x[0]) / spread), float(fitted.x[1])
 
@@ -60,19 +60,18 @@ def thresholds(
     max_false_positive_rate: float,
     datasets: np.ndarray | None = None,
 ) -> tuple[float, float]:
-    """Returns `real_below` and `fake_above`: between them lies the verdict "uncertain".
+    """Returns `real_below` and `fake_above`; between them the verdict is "uncertain".
 
-    At most `max_false_positive_rate` of the real videos score over `fake_above`, and at most the
-    same share of the fake ones under `real_below`: in each data set by itself. A model that is
-    right on one source is often wrong on the next, and an average over sources would hide that.
-    Where the two cross, because the classes are told apart better than asked, both become their
-    middle.
+    In each data set separately, at most `max_false_positive_rate` of the real videos score above
+    `fake_above`, and at most the same share of the fakes below `real_below`. A model that is right
+    on one source is often wrong on the next, and an average over sources would hide that. If the
+    classes separate so well that the two thresholds cross, both are set to their midpoint.
 
     Args:
       probabilities: float [N], calibrated.
       is_fake: [N], 0 or 1, both present.
       max_false_positive_rate: Between 0 and 1.
-      datasets: str [N], of which data set each is; None: all of one.
+      datasets: str [N], the data set of each; None: all from one.
     """
     probabilities, fake = np.asarray(probabilities, np.float64), np.asarray(is_fake).astype(bool)
     datasets = np.zeros(len(fake), str) if datasets is None else np.asarray(datasets)
@@ -88,28 +87,28 @@ def thresholds(
 def _fake_above(
     probabilities: np.ndarray, fake: np.ndarray, rate: float, datasets: np.ndarray
 ) -> float:
-    """Returns a threshold that at most `rate` of the real videos of each data set are over."""
+    """Returns a threshold exceeded by at most `rate` of the real videos of each data set."""
     highest_real = _exceeded_by(probabilities[~fake], datasets[~fake], rate)
-    # Half-way to the next score: on the score itself, rounding would decide that video's verdict.
+    # Halfway to the next score: at the score itself, rounding would decide that video's verdict.
     above = probabilities[probabilities > highest_real].min(initial=1.0)
     return _between(highest_real, above)
 
 
 def _exceeded_by(values: np.ndarray, datasets: np.ndarray, share: float) -> float:
-    """Returns the smallest of the values that at most a share of each data set is greater than."""
+    """Returns the smallest value exceeded by at most `share` of the values of each data set."""
     smallest = []
     for name in np.unique(datasets):
         ordered = np.sort(values[datasets == name])[::-1]
-        # A little more, lest rounding takes away one that is allowed to the point.
+        # Slightly more, so that rounding does not lose one when the share is exact.
         num_allowed = int(share * len(ordered) * (1 + 1e-9))
         smallest.append(float(ordered[min(num_allowed, len(ordered) - 1)]))
     return max(smallest)
 
 
 def _between(low: float, high: float) -> float:
-    """Returns the middle of two numbers, rounded as far as it stays between them.
+    """Returns the midpoint of two numbers, in as few decimals as keep it between them.
 
-    People read thresholds, and digits that mean nothing are in their way.
+    People read thresholds, and meaningless digits get in the way.
     """
     middle = float(low + high) / 2
     rounded = (round(middle, decimals) for decimals in range(2, 17))
@@ -119,30 +118,29 @@ def _between(low: float, high: float) -> float:
 def calibrate_on(
     scored: Sequence[ScoredClip], *, max_false_positive_rate: float
 ) -> CalibrationConfig:
-    """Returns what a detector publishes to turn its logits into probabilities and a verdict.
+    """Returns the calibration that turns a detector's logits into probabilities and a verdict.
 
-    Data sets weigh alike, whatever their size, and the rates hold in each of them; one of real
-    videos alone counts too. A model whose AUC may be that of chance gets
-    thresholds that no probability crosses, and a caveat that says so; its operating points are
-    still those of its scores.
+    Data sets have equal weight whatever their size, and the rates hold in each of them, including
+    those with real videos only. If the model's AUC may be no better than chance, it gets thresholds
+    that no probability crosses, and a caveat that says so; its operating points are still fitted.
 
     Args:
-      scored: All clips of the validation videos, and of no others.
-      max_false_positive_rate: Of real videos at `fake_above`, between 0 and 1.
+      scored: All clips of the validation videos, and no others.
+      max_false_positive_rate: Share of real videos above `fake_above`, between 0 and 1.
 
     Raises:
-      DatasetError: A class is absent.
+      DatasetError: There are no real or no fake videos.
     """
     videos = video_scores(scored, CalibrationConfig())
     counts = np.bincount(videos.is_fake, minlength=2)
     if counts.min() == 0:
         raise DatasetError(
-            f"the validation videos are {counts[0]} real and {counts[1]} fake; a calibration needs "
-            "both."
+            f"The validation split has {counts[0]} real and {counts[1]} fake videos; calibration "
+            "needs both. Add data sets with --validation-data."
         )
     weights = _alike(videos)
     scale, bias = fit_sigmoid(videos.logits, videos.is_fake, weights)
-    # A label holds for the frames of the main face only.
+    # The video's label applies to the frames of its main face only.
     frames = frame_scores(main_faces(scored), CalibrationConfig())
     frame_scale, frame_bias = fit_sigmoid(frames.logits, frames.is_fake, _alike(frames))
     fitted = probabilities(scale * videos.logits + bias)
@@ -170,19 +168,20 @@ def calibrate_on(
     caveat = _caveat(videos)
     if caveat is None:
         return calibration
-    # A threshold can be fitted to any scores. To call a stranger's video fake by one that means
-    # nothing would be an accusation out of thin air.
+    # A threshold can be fitted to any scores, even random ones. Calling someone's video fake by
+    # such a threshold would be a baseless accusation.
     return dataclasses.replace(
         calibration, real_below=0.0, fake_above=1.0, false_positive_rate=0.0, caveat=caveat
     )
 
 
 def correction_share(scored: Sequence[ScoredClip]) -> float:
-    """Returns how much of the LSTM's correction counts, from 0 to 1 in steps of .05.
+    """Returns the factor for the LSTM's correction, from 0 to 1 in steps of 0.05.
 
-    The LSTM learns to correct frame logits of videos that the encoder has seen, which are surer
-    than those of others; unseen, it corrects too much. The share is that with which calibrated
-    probabilities fit the labels of the validation videos best, where data sets weigh alike.
+    The LSTM learns to correct frame logits of videos the encoder was trained on, where they are
+    more confident than elsewhere, so it corrects too much on unseen videos. The factor is the one
+    whose calibrated probabilities fit the labels of the validation videos best, with equal weight
+    for each data set.
 
     Args:
       scored: As for `calibrate_on`.
@@ -196,12 +195,12 @@ def correction_share(scored: Sequence[ScoredClip]) -> float:
         losses = np.logaddexp(0, logits) - videos.is_fake * logits
         return float(sum(np.average(losses[of], weights=weights[of]) for of in _classes(videos)))
 
-    # From the whole down: where nothing speaks against it, what was learnt stays as it is.
+    # From 1 down, so that a tie keeps the correction as it was learnt.
     return min((number / 20 for number in range(20, -1, -1)), key=misfit)
 
 
 def with_correction(scored: Sequence[ScoredClip], share: float) -> list[ScoredClip]:
-    """Returns the clips as they are if that share of the LSTM's correction counts."""
+    """Returns the clips with the LSTM's correction multiplied by `share`."""
     means = [float(clip.frame_logits.mean()) for clip in scored]
     return [
         dataclasses.replace(clip, clip_logit=mean + share * (clip.clip_logit - mean))
@@ -214,10 +213,10 @@ def _classes(videos: Scores) -> tuple[np.ndarray, np.ndarray]:
 
 
 def frozen_threshold(calibration: CalibrationConfig) -> float:
-    """Returns the probability over which figures count a video as called fake.
+    """Returns the probability above which the figures count a video as called fake.
 
-    That is the verdict's. Where a model was too weak to be given one, it is the operating point of
-    the highest rate, so that the figures show how weak.
+    That is the verdict's threshold. A model too weak for verdicts is measured at its operating
+    point with the highest false-positive rate instead, so that the figures show how weak it is.
     """
     if calibration.fake_above == 1.0 and calibration.operating_points:
         return calibration.operating_points[-1].fake_above
@@ -225,7 +224,7 @@ def frozen_threshold(calibration: CalibrationConfig) -> float:
 
 
 def threshold_at(calibration: CalibrationConfig, false_positive_rate: float) -> float:
-    """Returns the threshold of the operating point with that rate, else the frozen one."""
+    """Returns the threshold of the operating point with that rate, or else the frozen one."""
     for point in calibration.operating_points:
         if point.false_positive_rate == false_positive_rate:
             return point.fake_above
@@ -233,21 +232,21 @@ def threshold_at(calibration: CalibrationConfig, false_positive_rate: float) -> 
 
 
 def _alike(scores: Scores) -> np.ndarray:
-    """Returns float64 [N]: in each class, every data set that has some of it weighs the same."""
+    """Returns float64 [N] weights that are equal in total for each data set within a class."""
     cells = np.char.add(np.char.add(scores.datasets, "/"), scores.is_fake.astype(str))
     _, cell_of, counts = np.unique(cells, return_inverse=True, return_counts=True)
     return 1 / counts[cell_of]
 
 
 def _caveat(videos: Scores) -> str | None:
-    """Returns what to say of a model that was not shown to beat chance; None for one that was."""
+    """Returns a caveat for a model that was not shown to beat chance; None for one that was."""
     auc = estimates.auc_over_datasets(videos, Draws.of(videos.groups))
     if auc.interval is not None and auc.interval[0] > 0.5:
         return None
     if not auc.is_measured:
-        measured = "no data set has real and fake validation videos"
+        measured = "no data set has both real and fake validation videos"
     elif auc.interval is None:
-        measured = f"AUC {auc.value:.2f}, without an interval: {auc.reason}"
+        measured = f"AUC {auc.value:.2f}, no interval: {auc.reason}"
     else:
         measured = "AUC {:.2f} with a 95% interval from {:.2f} to {:.2f}".format(
             auc.value, *auc.interval
@@ -255,5 +254,5 @@ def _caveat(videos: Scores) -> str | None:
         measured += f", over {len(videos)} validation videos"
     return (
         f"This model has not been shown to do better than chance ({measured}), "
-        "so it gives no verdict. Read its scores as an experiment."
+        "so it gives no verdict. Treat its scores as experimental."
     )

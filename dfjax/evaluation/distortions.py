@@ -1,8 +1,9 @@
-"""What happens to videos on their way to a detector, as ffmpeg filters.
+"""Distortions that videos go through before they reach a detector, as ffmpeg filters.
 
-Distortions come in five severities. Their sizes are shares of the picture's height, so that a
-severity means the same at every resolution. All but the compression are written without loss: only
-the filter changes the picture. Everyday treatments have one setting each, as an app or a phone has.
+Distortions come in five severities. Their sizes are fractions of the picture's height, so that a
+severity means the same at every resolution. All but compression are encoded losslessly, so that
+only the filter changes the picture. Everyday treatments have one setting each, as in an app or a
+phone.
 
 Source: the kinds are those of Jiang et al., DeeperForensics-1.0, CVPR 2020, with resizing and
 pixelation added.
@@ -21,7 +22,7 @@ from dfjax.video.reading import probe
 from dfjax.video.transcode import transcode
 
 Filters = Callable[[int, int], Sequence[str]]
-"""From width and height, pixels, to ffmpeg's filters."""
+"""Takes width and height in pixels, and returns ffmpeg filters."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,15 +34,15 @@ class Distortion:
     setting: str  # in words
     filters: Filters = lambda width, height: ()
     crf: int | None = None  # of H.264; None: lossless
-    turned: bool = False  # stored lying on its side, with the rotation that players undo
+    turned: bool = False  # stored on its side, with metadata that makes players rotate it back
 
     @property
     def name(self) -> str:
-        """A name that is unique, and fit for a file."""
+        """A unique name that is usable as a file name."""
         return f"{self.kind}-{self.severity}"
 
     def apply(self, path: Path, folder: Path) -> Path:
-        """Returns the changed video, written into `folder`; the file itself where nothing changes.
+        """Returns the path of the distorted video in `folder`, or `path` if nothing changes.
 
         Raises:
           VideoError: The video cannot be decoded or encoded; a still has no codec to go through.
@@ -56,7 +57,7 @@ class Distortion:
 
 
 UNCHANGED = Distortion(kind="none", severity=0, setting="the file as it is")
-"""What the distorted videos are compared with."""
+"""The baseline that distorted videos are compared with."""
 
 
 def _scaled(share: float) -> Filters:
@@ -72,7 +73,7 @@ def _blurred(share: float) -> Filters:
 
 
 def _pixelated(blocks: int) -> Filters:
-    """Returns blocks of one colour, so many from top to bottom."""
+    """Returns pixelation with this number of blocks from top to bottom."""
     return lambda width, height: [
         f"scale={max(1, round(blocks * width / height))}:{blocks}:flags=area",
         f"scale={width}:{height}:flags=neighbor",
@@ -80,7 +81,7 @@ def _pixelated(blocks: int) -> Filters:
 
 
 def _occluded(count: int) -> Filters:
-    """Returns grey squares over the picture, the same places in all frames and videos."""
+    """Returns grey squares over the picture, in the same places in all frames and videos."""
     places = np.random.default_rng(0).random((count, 2)).round(3).tolist()
 
     def filters(width: int, height: int) -> list[str]:
@@ -95,7 +96,7 @@ def _occluded(count: int) -> Filters:
 
 
 def _limited_to(shorter_side: int) -> Filters:
-    """Returns what a messenger does to a large video; a small one stays as it is."""
+    """Returns downscaling as done by messengers; a small video keeps its size."""
 
     def filters(width: int, height: int) -> Sequence[str]:
         share = min(1.0, shorter_side / min(width, height))
@@ -115,7 +116,7 @@ def _even(number: float) -> int:
 def _levels(
     kind: str, settings: Sequence[float], words: str, filters: Callable[[float], Filters]
 ) -> tuple[Distortion, ...]:
-    """Returns one distortion per setting, from the mildest; `words` has a place for the setting."""
+    """Returns a distortion per setting, mildest first; `words` is a format for the setting."""
     return tuple(
         Distortion(
             kind=kind, severity=number, setting=words.format(setting), filters=filters(setting)
@@ -167,7 +168,7 @@ DISTORTIONS: dict[str, tuple[Distortion, ...]] = {
         lambda blocks: _pixelated(int(blocks)),
     ),
 }
-"""By kind, from the mildest severity to the hardest."""
+"""By kind, from the mildest severity to the strongest."""
 
 EVERYDAY = (
     Distortion(
@@ -211,21 +212,21 @@ EVERYDAY = (
         crf=28,
     ),
 )
-"""What happens to real videos of ordinary people, and must not make them fakes."""
+"""Treatments that ordinary real videos go through, and that must not make them look fake."""
 
 EVERYDAY_KIND = "everyday"
-"""Stands for all of `EVERYDAY` where kinds are named."""
+"""The kind that selects all of `EVERYDAY`."""
 
 KINDS = (*DISTORTIONS, EVERYDAY_KIND)
-"""Names by which distortions are chosen."""
+"""Kinds of distortion that can be selected."""
 
 
 def _tell_rotation(path: Path, out: Path) -> Path:
-    """Writes a video that was turned clockwise with the metadata that lets players turn it back."""
+    """Adds metadata that makes players rotate a video back that was turned clockwise."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-nostdin", "-y"]
     command += ["-display_rotation", "90", "-i", str(path), "-c", "copy", str(out)]
-    # The file is our own, not a stranger's.
+    # The input is a file we wrote, not an untrusted one.
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise VideoError(f"{path.name!r} could not be given a rotation: {done.stderr.strip()}")
+        raise VideoError(f"{path.name!r} could not be tagged as rotated: {done.stderr.strip()}")
     return out

@@ -1,4 +1,4 @@
-"""What pictures of figures have in common. Each is a figure of its own: no window, no state."""
+"""Helpers shared by all plots. They use `Figure` directly: no window, no pyplot state."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -8,17 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 GREY = "0.6"
-"""Of the lines that stand for chance."""
+"""Colour of the lines that mark chance."""
 
-_CHARACTERS_PER_INCH = 12  # of a caption; the widest of such a line still fits
+_CHARACTERS_PER_INCH = 12  # of a caption; even a line of wide characters fits
 
 
 def entitle(figure: Figure, title: str, caption: str) -> None:
-    """Writes a title and a caption over the figure, in lines as wide as it is.
+    """Writes a title and a caption above the figure, wrapped to its width.
 
     Args:
-      figure: To write over.
-      title: What the picture shows.
+      figure: The figure to write on.
+      title: What the plot shows.
       caption: Names the data: data sets, split and counts.
     """
     width = int(_CHARACTERS_PER_INCH * figure.get_figwidth())
@@ -27,18 +27,18 @@ def entitle(figure: Figure, title: str, caption: str) -> None:
 
 
 def one_panel(width: float, height: float) -> tuple[Figure, Axes]:
-    """Returns an empty figure, inches, with one pair of axes."""
+    """Returns an empty figure of this size, inches, with one pair of axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 
 
 def draw_intervals(axes: Axes, labels: Sequence[str], figures: Sequence[Mapping[str, Any]]) -> None:
-    """Draws a point and a line per figure, from top to bottom; says so where there is none.
+    """Draws a point and an interval per figure, top to bottom, or the reason why there is none.
 
     Args:
-      axes: To draw on.
+      axes: Axes to draw on.
       labels: One per figure.
-      figures: Each with `value`, `interval` and `reason`.
+      figures: One per label, each with `value`, `interval` and `reason`.
     """
     for place, figure in enumerate(figures):
         if figure["value"] is None:

@@ -1,4 +1,4 @@
-"""Figures with their intervals, or with the reason why there is none."""
+"""Figures with their intervals, or the reason why there is none."""
 
 import dataclasses
 import functools
@@ -14,17 +14,17 @@ from dfjax.evaluation.scores import Scores
 
 _LABELS = ("real", "fake")
 
-# Of the two classes, what a measure needs; all others need both.
+# Classes that a measure needs; those not listed need both.
 _CLASSES = {"false_positive_rate": (0,), "true_positive_rate": (1,)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """One figure and the values that it takes in the bootstrap's draws."""
+    """One figure and its values over the bootstrap draws."""
 
-    value: float  # NaN: it could not be measured
-    draws: np.ndarray | None = None  # float64 [D], NaN in draws that say nothing; None: no interval
-    reason: str | None = None  # why the value, or else the interval, is absent
+    value: float  # NaN: could not be measured
+    draws: np.ndarray | None = None  # float64 [D], NaN where undefined; None: no interval
+    reason: str | None = None  # why the value or the interval is absent
 
     @classmethod
     def absent(cls, reason: str) -> Self:
@@ -45,7 +45,7 @@ class Estimate:
         return float(low), float(high)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns `value`, `interval` and `reason`; null for what is absent."""
+        """Returns `value`, `interval` and `reason`; null where absent."""
         interval = self.interval
         return {
             "value": round(self.value, 6) if self.is_measured else None,
@@ -54,7 +54,7 @@ class Estimate:
         }
 
     def __sub__(self, other: Self) -> "Estimate":
-        """Returns the difference; its interval is that of the paired draws."""
+        """Returns the difference, with its interval from the paired draws."""
         reason = self.reason or other.reason
         if self.draws is None or other.draws is None:
             return Estimate(self.value - other.value, None, reason)
@@ -62,11 +62,11 @@ class Estimate:
 
 
 Estimates = dict[str, Estimate]
-"""By the names of `metrics.ranking_measures` and `metrics.decision_measures`."""
+"""Keyed by the names of `metrics.ranking_measures` and `metrics.decision_measures`."""
 
 
 def estimate_ranking(scores: Scores, draws: Draws) -> Estimates:
-    """Returns the measures of the order of scores; see `metrics.ranking_measures`."""
+    """Returns the measures that depend on score order; see `metrics.ranking_measures`."""
     is_fake, logits = scores.is_fake, scores.logits
     return _with_intervals(
         scores,
@@ -88,7 +88,7 @@ def estimate_decisions(scores: Scores, threshold: float, draws: Draws) -> Estima
 
 
 def auc_over_datasets(scores: Scores, draws: Draws) -> Estimate:
-    """Returns the mean of the data sets' AUCs: each weighs the same, whatever its size."""
+    """Returns the unweighted mean of the AUCs of the data sets."""
     parts = []
     for dataset in np.unique(scores.datasets):
         rows = np.flatnonzero(scores.datasets == dataset)
@@ -100,7 +100,7 @@ def mean(estimates: Iterable[Estimate]) -> Estimate:
     """Returns the mean of the figures that could be measured."""
     measured = [estimate for estimate in estimates if estimate.is_measured]
     if not measured:
-        return Estimate.absent("none of the figures to be averaged could be measured")
+        return Estimate.absent("none of the figures to average could be measured")
     value = float(np.mean([estimate.value for estimate in measured]))
     reason = next((estimate.reason for estimate in measured if estimate.draws is None), None)
     draws = [estimate.draws for estimate in measured if estimate.draws is not None]
@@ -110,7 +110,7 @@ def mean(estimates: Iterable[Estimate]) -> Estimate:
 
 
 def mean_over(values: np.ndarray, groups: Sequence[str]) -> Estimate:
-    """Returns the mean of float64 [N] values, each of a video of one of the groups."""
+    """Returns the mean of values, float64 [N], one per video; `groups` names the group of each."""
     value = float(values.mean())
     if len(set(groups)) == 1:
         return Estimate(value, None, "all videos are of one group of identities")
@@ -119,13 +119,13 @@ def mean_over(values: np.ndarray, groups: Sequence[str]) -> Estimate:
 
 
 def mean_of_each(rows: Sequence[Estimates]) -> Estimates:
-    """Returns the mean over the rows of every figure."""
+    """Returns the mean of each figure over the rows."""
     names = (*metrics.RANKING, *metrics.DECISIONS)
     return {name: mean(row[name] for row in rows) for name in names}
 
 
 def to_json(estimates: Estimates) -> dict[str, Any]:
-    """Returns the JSON values of several figures."""
+    """Returns several figures as JSON values."""
     return {name: estimate.to_json() for name, estimate in estimates.items()}
 
 
@@ -134,7 +134,7 @@ def _with_intervals(
     values: dict[str, float],
     draw: Callable[[], dict[str, np.ndarray]],
 ) -> Estimates:
-    """Returns the values with what `draw` gives for them, or with why that cannot be."""
+    """Returns the values with the draws from `draw`, or the reason why there are none."""
     drawn = draw() if len(scores) else {}
     estimates = {}
     for name, value in values.items():
@@ -142,7 +142,9 @@ def _with_intervals(
         if (reason := _why_no_value(scores, classes)) is not None:
             estimates[name] = Estimate.absent(reason)
         elif name not in drawn:
-            estimates[name] = Estimate(value, None, "not resampled: noise in its bins adds to it")
+            estimates[name] = Estimate(
+                value, None, "not resampled: noise in its bins would bias it"
+            )
         elif (reason := _why_no_interval(scores, classes)) is not None:
             estimates[name] = Estimate(value, None, reason)
         else:

@@ -1,7 +1,7 @@
 """The figures of a split, from its scored clips, as JSON values.
 
 A figure is an object with `value`, `interval` (95%, bootstrap over groups of source identities) and
-`reason`: why the value, or else its interval, is null. See `report` for the layout.
+`reason`, which says why the value or the interval is null. See `report` for the layout.
 """
 
 import dataclasses
@@ -27,11 +27,11 @@ from dfjax.evaluation.scores import (
 from dfjax.evaluation.scoring import ScoredClip
 
 Skipped = Mapping[str, Mapping[str, Any]]
-"""Videos that gave no clip, by key, with `reason`, `is_fake`, `method` and `group`: as in the
-report of `prepare`."""
+"""Videos without a clip, by key, with `reason`, `is_fake`, `method` and `group`, as in the report
+of `prepare`."""
 
 _WORST = 1e9
-"""A logit beyond any that a detector gives."""
+"""A logit larger than any that a detector outputs."""
 
 
 def report(
@@ -45,28 +45,29 @@ def report(
 
     Args:
       scored: All clips of the split, from a detector.
-      skipped: The videos of the split that gave no clip; None: not known.
-      calibration: The detector's own. It is used as it is: nothing is fitted here.
+      skipped: The videos of the split without a clip; None: not known.
+      calibration: The detector's own, used unchanged: nothing is fitted here.
       split: Name of the split.
 
     Returns:
       split, counts: What was scored: videos, clips, frames, real, fake, groups, datasets.
       bootstrap: draws, over: how the intervals were made.
-      threshold: probability_fake over which figures count a video as called fake; whether the
-        model gives such verdicts at all (`withheld`).
+      threshold: The probability_fake above which the figures count a video as called fake, and
+        whether the model gives no verdicts (`withheld`).
       video, frame: All figures over all videos, and over the sampled times of all videos.
-      mean_of_frames: The baseline blind to time. Over the videos of several frames: how many were
-        compared, the difference of AUC to the model, mean over data sets, whether the model beats
-        it, and a sentence that says so.
+      mean_of_frames: The baseline that ignores time. For the videos with several frames: how many
+        were compared, the model's AUC minus the baseline's (mean over data sets), whether the model
+        beats it, and a sentence that says so.
       per_method: Per data set, compression and method, against the real videos of that data set and
         compression.  mean_over_methods: their mean.
-      per_compression, per_dataset: All figures.  mean_over_datasets: every data set weighs alike.
-      operating_points: The thresholds of the config, and what they give, means over data sets.
-      verdicts: Counts of real and fake by the model's answer.
+      per_compression, per_dataset: All figures.  mean_over_datasets: their unweighted mean.
+      operating_points: The thresholds of the config and the rates measured at them, means over data
+        sets.
+      verdicts: Counts of real and fake videos by the model's verdict.
       confusion: Counts at the threshold.
       reliability: The bins of the calibration error.
-      failures: Videos without a face or unreadable; AUC and balanced accuracy with them left out,
-        and with each counted as told wrongly.
+      failures: Counts of videos that are unreadable or without a face; AUC, balanced accuracy and
+        false-positive rate with them left out, and with each counted as misclassified.
     """
     videos = video_scores(scored, calibration)
     frames = frame_scores(scored, calibration)
@@ -150,7 +151,7 @@ def _setting_rows(videos: Scores, dataset: str, compression: str) -> np.ndarray:
 def _per_method(
     videos: Scores, threshold: float, draws: Draws
 ) -> list[tuple[dict[str, Any], Estimates]]:
-    """Returns data set, compression, method and counts with the figures of each kind of fake."""
+    """Returns the figures of each method, with its data set, compression, name and counts."""
     table = []
     for dataset, compression in videos.settings:
         rows = _setting_rows(videos, dataset, compression)
@@ -165,33 +166,35 @@ def _per_method(
 
 
 def _moving(scored: Sequence[ScoredClip]) -> np.ndarray:
-    """Returns bool [V], True for a video of several frames; a single picture shows no motion."""
+    """Returns bool [V], True for a video with several frames; a still shows no motion."""
     clips_of = by_video(scored).values()
     return np.array([any(len(c.frame_logits) > 1 for c in clips) for clips in clips_of], bool)
 
 
 def _baseline(videos: Scores, baseline: Scores, draws: Draws, moving: np.ndarray) -> dict[str, Any]:
-    """Returns the figures of the mean of frames, and how the model compares where things move."""
+    """Returns the figures of the mean of frames, and its comparison with the model on videos."""
     rows = np.flatnonzero(moving)
     ours, theirs = (
         estimates.auc_over_datasets(scores.take(rows), draws.take(rows))
         for scores in (videos, baseline)
     )
-    difference = ours - theirs if len(rows) else Estimate.absent("there is no video, only pictures")
+    difference = (
+        ours - theirs if len(rows) else Estimate.absent("there are only pictures, no videos")
+    )
     interval = difference.interval
     if interval is None:
         beats = None
-        sentence = f"Whether the LSTM beats the mean of frames cannot be told: {difference.reason}."
+        sentence = f"Whether the LSTM beats the mean of frames is unknown: {difference.reason}."
     else:
         beats = interval[0] > 0
-        told = "AUC {:+.3f}, 95% interval {:+.3f} to {:+.3f}".format(difference.value, *interval)
-        told += f", {len(rows)} videos"
+        gain = "AUC {:+.3f}, 95% interval {:+.3f} to {:+.3f}".format(difference.value, *interval)
+        gain += f", {len(rows)} videos"
         if beats:
-            sentence = f"The LSTM beats the mean of frames ({told})."
+            sentence = f"The LSTM beats the mean of frames ({gain})."
         elif difference.value > 0:
-            sentence = f"The LSTM was not shown to beat the mean of frames ({told})."
+            sentence = f"The LSTM was not shown to beat the mean of frames ({gain})."
         else:
-            sentence = f"The LSTM does not beat the mean of frames ({told})."
+            sentence = f"The LSTM does not beat the mean of frames ({gain})."
     return {
         **estimates.to_json(estimates.estimate_ranking(baseline, draws)),
         "compared_videos": len(rows),
@@ -204,7 +207,7 @@ def _baseline(videos: Scores, baseline: Scores, draws: Draws, moving: np.ndarray
 def _operating_points(
     videos: Scores, calibration: CalibrationConfig, draws: Draws
 ) -> list[dict[str, Any]]:
-    """Returns what the thresholds of the config give, as means over data sets, as fitted."""
+    """Returns the rates at the config's thresholds: means over data sets, as when fitted."""
     parts = [np.flatnonzero(videos.datasets == name) for name in np.unique(videos.datasets)]
     table = []
     for point in calibration.operating_points:
@@ -224,7 +227,7 @@ def _operating_points(
 
 
 def _verdicts(videos: Scores, calibration: CalibrationConfig) -> dict[str, dict[str, int]]:
-    """Returns how many of the real and of the fake videos got each answer."""
+    """Returns how many real and fake videos got each verdict."""
     probabilities = videos.probabilities
     is_answer = {
         "real": probabilities < calibration.real_below,
@@ -241,9 +244,12 @@ def _verdicts(videos: Scores, calibration: CalibrationConfig) -> dict[str, dict[
 
 
 def _failures(videos: Scores, skipped: Skipped | None, threshold: float) -> dict[str, Any]:
-    """Returns what the videos without a score do to the figures."""
+    """Returns how the videos without a score affect the figures."""
     if skipped is None:
-        return {"known": False, "reason": "the data set has no report of the videos left out"}
+        return {
+            "known": False,
+            "reason": "the data set has no report of the videos that were left out",
+        }
     no_face = sum(entry["reason"] == NO_FACE for entry in skipped.values())
     total = len(videos) + len(skipped)
     with_wrong = _with_failures_wrong(videos, skipped)
@@ -267,7 +273,7 @@ def _failures(videos: Scores, skipped: Skipped | None, threshold: float) -> dict
 
 
 def _with_failures_wrong(videos: Scores, skipped: Skipped) -> Scores:
-    """Returns the videos with those that have no score added, each told as wrongly as can be."""
+    """Returns the videos plus those without a score, each as wrong as it can be."""
     is_fake = np.array([int(entry["is_fake"]) for entry in skipped.values()], np.int64)
     parts = [key.split("/", 3) for key in skipped]
 

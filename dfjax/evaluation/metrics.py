@@ -1,7 +1,7 @@
-"""Measures of how well scores tell fake from real.
+"""Measures of how well scores separate fake from real.
 
-Every function takes `is_fake`, [N], 0 or 1, and as many scores, higher meaning fake. What needs
-both classes is NaN where one is absent.
+Every function takes `is_fake`, [N], 0 or 1, and N scores, higher meaning fake. A measure that needs
+both classes is NaN if one is absent.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ RANKING = (
     "tpr_at_1_percent_fpr",
     "tpr_at_5_percent_fpr",
 )
-"""What `ranking_measures` measures."""
+"""Keys of `ranking_measures`."""
 
 DECISIONS = (
     "balanced_accuracy",
@@ -31,15 +31,15 @@ DECISIONS = (
     "brier",
     "calibration_error",
 )
-"""What `decision_measures` measures."""
+"""Keys of `decision_measures`."""
 
 NUM_BINS = 10
-"""Bins of equal width over the probabilities, for the calibration error."""
+"""Number of equal-width probability bins for the calibration error."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Confusion:
-    """Counts of verdicts at one threshold."""
+    """Counts of decisions at one threshold."""
 
     true_real: int
     false_fake: int  # real, called fake
@@ -48,32 +48,32 @@ class Confusion:
 
     @property
     def false_positive_rate(self) -> float:
-        """Share of the real that is called fake."""
+        """Share of real videos called fake."""
         return _ratio(self.false_fake, self.true_real + self.false_fake)
 
     @property
     def true_positive_rate(self) -> float:
-        """Share of the fake that is called fake."""
+        """Share of fake videos called fake."""
         return _ratio(self.true_fake, self.true_fake + self.false_real)
 
     @property
     def balanced_accuracy(self) -> float:
-        """Mean of the shares of real and of fake that are told rightly; 0.5 is chance."""
+        """Mean of the shares of real and of fake classified correctly; 0.5 is chance."""
         return 0.5 * (1 - self.false_positive_rate + self.true_positive_rate)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReliabilityBin:
-    """What is called fake with about one probability, and how much of it is."""
+    """Predicted probability and actual share of fakes in one bin of probabilities."""
 
     count: int
-    share: float  # of the whole, where real and fake weigh alike
+    share: float  # of the total weight; real and fake weigh the same
     mean_probability: float | None  # None: the bin is empty
-    fake_share: float | None  # where real and fake weigh alike
+    fake_share: float | None  # real and fake weigh the same
 
 
 def confusion(is_fake: np.ndarray, scores: np.ndarray, threshold: float) -> Confusion:
-    """Returns the counts when a score over `threshold` is called fake."""
+    """Returns the counts if every score above `threshold` is called fake."""
     called, fake = np.asarray(scores) > threshold, np.asarray(is_fake).astype(bool)
     return Confusion(
         true_real=int(np.sum(~called & ~fake)),
@@ -84,13 +84,13 @@ def confusion(is_fake: np.ndarray, scores: np.ndarray, threshold: float) -> Conf
 
 
 def ranking_measures(is_fake: np.ndarray, scores: np.ndarray) -> dict[str, float]:
-    """Returns the measures that depend on the order of the scores alone.
+    """Returns the measures that depend only on the order of the scores.
 
     Returns:
-      `auc`: area under the ROC curve, how often a fake scores above a real. `average_precision`: of
-      fakes; it depends on their share. `equal_error_rate`: where as many real are called fake as
-      fake are called real. `tpr_at_1_percent_fpr`, `tpr_at_5_percent_fpr`: the share of fakes found
-      when at most that share of the real is called fake.
+      `auc`: area under the ROC curve, the probability that a fake scores above a real.
+      `average_precision`: of fakes; it depends on their share. `equal_error_rate`: the error rate
+      where both classes have the same. `tpr_at_1_percent_fpr`, `tpr_at_5_percent_fpr`: the share of
+      fakes found when at most that share of the real is called fake.
     """
     if len(np.unique(is_fake)) < 2:
         return dict.fromkeys(RANKING, math.nan)
@@ -107,13 +107,13 @@ def ranking_measures(is_fake: np.ndarray, scores: np.ndarray) -> dict[str, float
 def decision_measures(
     is_fake: np.ndarray, probabilities: np.ndarray, threshold: float
 ) -> dict[str, float]:
-    """Returns the measures of calibrated probabilities and of verdicts at a threshold.
+    """Returns the measures of calibrated probabilities and of decisions at a threshold.
 
     Returns:
       `balanced_accuracy`, `false_positive_rate`, `true_positive_rate`: see `Confusion`. `brier`:
       mean squared error of the probability. `calibration_error`: the expected calibration error
-      over `reliability`'s bins. In the last two real and fake weigh alike, whatever their counts:
-      that is the mixture which the probabilities are calibrated for.
+      over `reliability`'s bins. In the last two, real and fake weigh the same whatever their
+      counts, because the probabilities are calibrated for equal priors.
     """
     counts = confusion(is_fake, probabilities, threshold)
     values = {
@@ -137,7 +137,7 @@ def decision_measures(
 
 
 def reliability(is_fake: np.ndarray, probabilities: np.ndarray) -> tuple[ReliabilityBin, ...]:
-    """Returns `NUM_BINS` bins of equal width over [0, 1]; real and fake weigh alike.
+    """Returns `NUM_BINS` equal-width bins over [0, 1]; real and fake weigh the same.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
     """
@@ -163,13 +163,13 @@ def reliability(is_fake: np.ndarray, probabilities: np.ndarray) -> tuple[Reliabi
 
 
 def class_weights(is_fake: np.ndarray) -> np.ndarray:
-    """Returns float64 [N]: weights that sum to 1, and to the same for each class that is there."""
+    """Returns float64 [N] weights that sum to 1, divided equally between the classes present."""
     _, class_of, counts = np.unique(is_fake, return_inverse=True, return_counts=True)
     return 1 / (len(counts) * counts[class_of])
 
 
 def equal_error_rate(fpr: np.ndarray, tpr: np.ndarray) -> np.ndarray:
-    """Returns where ROC curves, [..., K] from (0, 0) to (1, 1), meet the line tpr = 1 - fpr."""
+    """Returns the fpr at which ROC curves, [..., K] from (0, 0) to (1, 1), have tpr = 1 - fpr."""
     gap = fpr - (1 - tpr)  # rises from -1 to 1
     after = np.argmax(gap >= 0, axis=-1)[..., None]
     ends = [np.take_along_axis(a, after - k, -1)[..., 0] for a in (gap, fpr) for k in (1, 0)]
@@ -179,7 +179,7 @@ def equal_error_rate(fpr: np.ndarray, tpr: np.ndarray) -> np.ndarray:
 
 
 def tpr_at(fpr: np.ndarray, tpr: np.ndarray, max_fpr: float) -> np.ndarray:
-    """Returns the highest tpr of ROC curves, [..., K], at points with at most `max_fpr`."""
+    """Returns the highest tpr of ROC curves, [..., K], among points with fpr up to `max_fpr`."""
     return np.max(np.where(fpr <= max_fpr, tpr, 0.0), axis=-1)
 
 

@@ -1,4 +1,4 @@
-"""A detector measured on prepared data sets: from folders to figures."""
+"""Measures a detector on prepared data sets."""
 
 import dataclasses
 import hashlib
@@ -28,17 +28,17 @@ from dfjax.models.locate import find_folder
 from dfjax.version import __version__
 
 SCHEMA_VERSION = 1
-"""Version of the layout of `report.json`."""
+"""Version of the `report.json` layout."""
 
 FEW_GROUPS = 20
-"""Under so many groups of identities, intervals by bootstrap come out too narrow."""
+"""With fewer groups of identities than this, bootstrap intervals are too narrow."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What was measured."""
+    """The result of an evaluation."""
 
-    report: dict[str, Any]  # as `report.json` holds it
+    report: dict[str, Any]  # the content of `report.json`
     videos: Scores  # of the split
 
 
@@ -54,30 +54,30 @@ def evaluate(
 ) -> Evaluation:
     """Measures a detector on one split of prepared data sets.
 
-    Nothing is fitted: calibration and thresholds are those of the model's config.
+    Nothing is fitted: calibration and thresholds come from the model's config.
 
     Args:
       sources: Prepared folders, parquet files or Hub repositories, as for `open_rows`.
       model: Folder or Hub repository of the detector.
-      out: Folder where studies keep what is slow to make, such as what distorted videos gave; what
-        it holds of an earlier run is not made again.
+      out: Folder where studies cache slow results, such as the scores of distorted videos; results
+        of an earlier run are reused.
       split: Such as "test".
-      optional: Studies to measure in addition to those that always are.
-      roots: The folder that each data set was prepared from, in their order.
-      on_progress: Called as the run goes on.
+      optional: Studies to run in addition to those that always run.
+      roots: The folder that each data set was prepared from, in the same order as `sources`.
+      on_progress: Called to report progress.
 
     Returns:
       The report and the scores of the videos. The report has schema_version; model: `id`,
       `revision`, `fingerprint` of weights and config; data: per source `name`, `split`,
-      `fingerprint`, `prepared_with`, and whether it is known that the model was calibrated or
-      trained on it; versions; notes: sentences that a reader of the figures must know; figures: see
-      `figures.report`; and under the name of each study its result, null where it was not measured.
-      It names no path of this machine.
+      `fingerprint`, `prepared_with`, and whether the model is known to have been calibrated or
+      trained on it; versions; notes: caveats for the reader of the figures; figures: see
+      `figures.report`; and the result of each study under its name, null if it was not run. It
+      contains no local path.
 
     Raises:
-      DatasetError: A data set is not there, or lacks the split or what a measure needs.
-      ModelFormatError: There is no model that can be loaded.
-      HubError: The Hub does not give one of them.
+      DatasetError: A data set is missing, or lacks the split or something that a study needs.
+      ModelFormatError: The model cannot be loaded.
+      HubError: The model or a data set cannot be downloaded from the Hub.
     """
     folder = find_folder(model)
     detector = Detector.from_pretrained(folder)
@@ -125,7 +125,7 @@ def evaluate(
 
 
 def fingerprint(state: Any, config: Config) -> str:
-    """Returns a name for the weights together with the config."""
+    """Returns a hash of the weights and the config, 16 hex digits."""
     digest = hashlib.sha256(dumps(_as_first_published(config)).encode())
     for path, value in jax.tree.leaves_with_path(state):
         digest.update(jax.tree_util.keystr(path).encode())
@@ -145,9 +145,9 @@ _FIRST_LIMITS = {
 
 
 def _as_first_published(config: Config) -> dict[str, Any]:
-    """Returns the config in the first layout of `config.json`, where it fits in there.
+    """Returns the config in the first layout of `config.json`, if it can be expressed in it.
 
-    Models keep the fingerprint by which published reports name them, however the layout grows.
+    This keeps the fingerprints in published reports valid as the layout grows.
     """
     values = config.to_dict()
     values["video"] |= _FIRST_LIMITS
@@ -163,7 +163,7 @@ def _as_first_published(config: Config) -> dict[str, Any]:
 
 
 def _score_function(detector: Detector, on_progress: OnProgress) -> ScoreFunction:
-    """Returns what scores clips with a detector, and says how far it is."""
+    """Returns a function that scores clips with a detector and reports its progress."""
     scorer = Scorer(JaxEngine.for_many(detector))
 
     def score(rows: Iterable[ClipRow], stage: str | None = None) -> list[ScoredClip]:
@@ -174,17 +174,17 @@ def _score_function(detector: Detector, on_progress: OnProgress) -> ScoreFunctio
 
 
 def _check_files(measured: Sequence[Study], files: Sequence[Sequence[LabelledVideo]]) -> None:
-    """Checks that no study lacks the files that it needs: now, and not when all is scored."""
+    """Checks before anything is scored that no study lacks the files it needs."""
     lacking = [study.name for study in measured if study.needs_files and not files]
     if lacking:
         raise DatasetError(
-            f"To measure {', '.join(lacking)}, the videos' own files are needed. Give the folders "
-            "that the data sets were prepared from, in the same order."
+            f"{', '.join(lacking)} needs the original video files. Give the folders that the "
+            "data sets were prepared from with --roots, in the same order."
         )
 
 
 def _rows(sources: Sequence[str], split: str) -> Iterator[ClipRow]:
-    """Yields the clips of all data sets."""
+    """Yields the clips of all data sets, which must not share videos."""
     source_of: dict[str, str] = {}
     for source in sources:
         for row in read_clips(source, split):
@@ -192,7 +192,7 @@ def _rows(sources: Sequence[str], split: str) -> Iterator[ClipRow]:
             if first != source:
                 raise DatasetError(
                     f"{row.video} is in both {first} and {source}, and would count twice. "
-                    "Give each data set once."
+                    "List each data set once."
                 )
             yield row
 
@@ -200,18 +200,18 @@ def _rows(sources: Sequence[str], split: str) -> Iterator[ClipRow]:
 def _files(
     sources: Sequence[str], manifests: Sequence[Mapping[str, Any]], roots: Sequence[Path]
 ) -> list[Sequence[LabelledVideo]]:
-    """Returns the files of each data set, of all splits."""
+    """Returns the videos of each data set as files, for all splits."""
     if len(roots) != len(sources):
         raise DatasetError(
-            f"{len(sources)} data sets came with {len(roots)} folders of their videos; "
-            "give one for each, in the same order."
+            f"{len(sources)} data sets came with {len(roots)} folders of videos (--roots); give "
+            "one folder per data set, in the same order."
         )
     files = []
     for source, manifest, root in zip(sources, manifests, roots, strict=True):
         if "source" not in manifest:
             raise DatasetError(
-                f"{source} does not say how its videos were listed. Prepare it again with this "
-                "version of dfjax."
+                f"The manifest of {source} does not say how its videos were listed. Prepare it "
+                "again with this version of dfjax."
             )
         listed = read_source(manifest["source"]["name"], root, **manifest["source"]["options"])
         files.append(listed.videos)
@@ -219,7 +219,7 @@ def _files(
 
 
 def _training_record(folder: Path) -> dict[str, Any]:
-    """Returns the model's training record, or nothing where it has none."""
+    """Returns the model's training record, or an empty one if there is none."""
     try:
         return json.loads((folder / "training.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -235,13 +235,13 @@ def _data(
     known = str(training.get("data", {}).get("fingerprint", "")).split("+")
     return [
         {
-            # A report goes to strangers: name a local folder, but not the path that leads to it.
+            # Reports are published: give the name of a local folder, but not its path.
             "name": Path(source).resolve().name if Path(source).exists() else source,
             "split": split,
             "fingerprint": manifest["fingerprint"],
-            "prepared_with": "not told, a parquet file alone"
+            "prepared_with": "unknown (a parquet file)"
             if Path(source).is_file()
-            else "{} frames a video, crops of {} pixels".format(
+            else "{} frames per video, crops of {} pixels".format(
                 manifest["config"]["video"]["num_frames"],
                 manifest["config"]["crops"]["image_size"],
             ),
@@ -253,19 +253,19 @@ def _data(
 
 
 def _notes(figures: Mapping[str, Any], data: Sequence[Mapping], config: Config) -> list[str]:
-    """Returns what a reader of the figures must know of them."""
+    """Returns caveats that a reader of the figures must know."""
     notes = []
     counts = figures["counts"]
     for entry in data:
         if entry["calibrated_on"]:
             notes.append(
-                f"**The model's calibration and thresholds were fitted on this very split of "
-                f"{entry['name']}.** Its figures are no measure of unseen data."
+                f"**The model's calibration and thresholds were fitted on this split of "
+                f"{entry['name']}.** Its figures are not a measure of unseen data."
             )
         if entry["trained_on"]:
             notes.append(
-                f"**The model was trained on this very split of {entry['name']}.** Its figures say "
-                "nothing of unseen data."
+                f"**The model was trained on this split of {entry['name']}.** Its figures say "
+                "nothing about unseen data."
             )
     if config.calibration.caveat is not None:
         notes.append(config.calibration.caveat)
@@ -277,6 +277,6 @@ def _notes(figures: Mapping[str, Any], data: Sequence[Mapping], config: Config) 
         )
     if 0 < counts["real"] < 100:
         notes.append(
-            f"With {counts['real']} real videos, 1% false positives cannot be told from none."
+            f"With {counts['real']} real videos, a rate of 1% false positives cannot be resolved."
         )
     return notes

@@ -1,4 +1,4 @@
-"""From scored clips to scored videos and frames, as the app scores them."""
+"""Turns scored clips into scores of videos and frames, as in the app."""
 
 import collections
 import dataclasses
@@ -22,10 +22,10 @@ from dfjax.inference.probabilities import (
 class Scores:
     """N videos, or frames of videos, with one calibrated logit each."""
 
-    videos: np.ndarray  # str [N], names that are unique over data sets and methods
+    videos: np.ndarray  # str [N], unique across data sets and methods
     datasets: np.ndarray  # str [N]
     methods: np.ndarray  # str [N]
-    compressions: np.ndarray  # str [N]; re-encoded versions have one name, whatever their CRF
+    compressions: np.ndarray  # str [N]; all re-encoded versions share a name, whatever their CRF
     groups: np.ndarray  # str [N]; videos of one group share identities
     is_fake: np.ndarray  # int64 [N]
     logits: np.ndarray  # float64 [N]
@@ -39,7 +39,7 @@ class Scores:
         return probabilities(self.logits)
 
     def counts(self) -> dict[str, int]:
-        """Returns how many videos there are, real and fake, of how many groups."""
+        """Returns the numbers of videos, of real and fake ones, and of groups."""
         return {
             "videos": len(set(self.videos.tolist())),
             "real": len(set(self.videos[self.is_fake == 0].tolist())),
@@ -48,7 +48,7 @@ class Scores:
         }
 
     def take(self, rows: np.ndarray) -> Self:
-        """Returns some of the N, by index or by mask."""
+        """Returns a subset of the N, by index or by mask."""
         columns = {f.name: getattr(self, f.name)[rows] for f in dataclasses.fields(self)}
         return type(self)(**columns)
 
@@ -59,11 +59,11 @@ class Scores:
 
 
 def video_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> Scores:
-    """Returns per video the score of its highest face, as the app decides it.
+    """Returns the score of the highest-scoring face of each video, as in the app.
 
     Args:
       scored: All clips of the videos.
-      calibration: Its scale and bias are used.
+      calibration: Only its scale and bias are used.
     """
     return _highest_per_video(
         scored, lambda clip: calibrated_clip_logits(clip.clip_logit, calibration)
@@ -71,9 +71,9 @@ def video_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -
 
 
 def mean_of_frames(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> Scores:
-    """Returns the baseline that knows nothing of time, for the videos of `video_scores`.
+    """Returns the baseline that ignores time, for the same videos as `video_scores`.
 
-    A face's score is the mean of its frames' logits, a video's that of its highest face.
+    A face's score is the mean of its frame logits; a video's is that of its highest-scoring face.
     """
     return _highest_per_video(
         scored,
@@ -82,7 +82,7 @@ def mean_of_frames(scored: Sequence[ScoredClip], calibration: CalibrationConfig)
 
 
 def frame_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> Scores:
-    """Returns one score per sampled time at which a face is seen: the highest over the faces."""
+    """Returns one score per sampled time with a face: the highest over the faces."""
     rows, logits = [], []
     for clips in by_video(scored).values():
         highest: dict[int, float] = {}
@@ -95,10 +95,10 @@ def frame_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -
 
 
 def scores_of_files(videos: Sequence[LabelledVideo], logits: np.ndarray) -> Scores:
-    """Returns the scores of videos that were not prepared, from their files.
+    """Returns `Scores` for videos that were scored from their files, without being prepared.
 
     Args:
-      videos: N of them.
+      videos: N videos.
       logits: float64 [N].
     """
     return Scores(
@@ -113,7 +113,7 @@ def scores_of_files(videos: Sequence[LabelledVideo], logits: np.ndarray) -> Scor
 
 
 def by_video(scored: Sequence[ScoredClip]) -> dict[str, list[ScoredClip]]:
-    """Returns the clips of each video, in the order in which the videos come first."""
+    """Returns the clips of each video, in the order in which the videos first appear."""
     clips_of = collections.defaultdict(list)
     for clip in scored:
         clips_of[clip.row.video].append(clip)
@@ -121,11 +121,11 @@ def by_video(scored: Sequence[ScoredClip]) -> dict[str, list[ScoredClip]]:
 
 
 def compression_name(compression: str) -> str:
-    """Returns the name under which figures count a compression.
+    """Returns the name under which a compression is counted in the figures.
 
-    `prepare` draws the CRF of a re-encoded version per group of identities, as "c23-crf31", or as
-    "jpeg-film-crf31" of a film of a picture. Each is too rare for figures of its own, and reals and
-    fakes of a group share it.
+    `prepare` draws the CRF of a re-encoded version per group of identities: "c23-crf31", or
+    "jpeg-film-crf31" for a film of a picture. Each value is too rare to be reported separately, and
+    the real and fake videos of a group share it.
     """
     return re.sub(r"-crf\d+$", " re-encoded", re.sub(r"-film-crf\d+$", " filmed", compression))
 

@@ -1,4 +1,4 @@
-"""From prepared clips to logits, in the batches of an engine."""
+"""Scores prepared clips in batches with an engine."""
 
 import collections
 import dataclasses
@@ -18,7 +18,7 @@ OnClip = Callable[[int], None]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Look:
-    """What is measured on a clip's pixels, of luma in [0, 255]."""
+    """Properties of a clip's pixels, measured on luma in [0, 255]."""
 
     sharpness: float  # variance of the crops' Laplacian, mean over frames
     brightness: float  # mean luma
@@ -36,21 +36,21 @@ class Look:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScoredClip:
-    """What is known of a clip once its pixels are gone, and what the detector says of it."""
+    """A clip without its pixels, with the detector's logits."""
 
-    row: ClipRow  # its `frames` are empty
+    row: ClipRow  # with empty `frames`
     look: Look
     frame_logits: np.ndarray  # float64 [n], one for each of `row.frame_indices`
     clip_logit: float
 
     @property
     def face_size(self) -> float:
-        """Median over frames of the longer side of the face box, pixels of the video."""
+        """Median over frames of the longer side of the face box, in pixels of the video."""
         return float(np.median(self._sides().max(axis=1)))
 
     @property
     def face_area(self) -> float:
-        """Pixels of the face boxes, summed over frames."""
+        """Area of the face boxes in pixels, summed over frames."""
         return float(self._sides().prod(axis=1).sum())
 
     def _sides(self) -> np.ndarray:
@@ -58,9 +58,9 @@ class ScoredClip:
 
 
 def main_faces(scored: Iterable[ScoredClip]) -> list[ScoredClip]:
-    """Returns one clip per video, that of the face that fills most of it, in order of the videos.
+    """Returns one clip per video, that of the largest face, in the order of the videos.
 
-    A label holds for the video; where a second person is in view, only one was swapped.
+    A label applies to the whole video, but if several people are in view, only one was swapped.
     """
     largest: dict[str, ScoredClip] = {}
     for clip in scored:
@@ -72,7 +72,7 @@ def main_faces(scored: Iterable[ScoredClip]) -> list[ScoredClip]:
 
 @dataclasses.dataclass(frozen=True)
 class _EncodedClip:
-    """A clip between the two halves of the detector."""
+    """A clip after the encoder and before the head."""
 
     row: ClipRow  # without its frames
     look: Look
@@ -97,12 +97,12 @@ class Scorer:
         """Yields the rows' clips with their logits, in order.
 
         Rows are read one at a time, and their pixels are dropped as soon as they are encoded. Crops
-        of different clips share the encoder's batches; a clip's logits do not depend on which, but
-        for rounding.
+        of different clips share the encoder's batches, which changes a clip's logits by no more
+        than rounding.
 
         Args:
           rows: Prepared clips.
-          on_clip: Told how far the run is.
+          on_clip: Called with the number of clips scored so far.
 
         Raises:
           DatasetError: A clip has crops of another size, or more frames, than the detector's config
@@ -126,8 +126,8 @@ class Scorer:
     def _encoded(self, rows: Iterable[ClipRow]) -> Iterator[_EncodedClip]:
         """Yields the rows with the features of their crops, in order."""
         at_once = self._engine.crops_per_batch
-        crops: list[np.ndarray] = []  # that wait for a full batch
-        features: list[np.ndarray] = []  # of clips that are not encoded to their end
+        crops: list[np.ndarray] = []  # waiting for a full batch
+        features: list[np.ndarray] = []  # of clips that are only partly encoded
         waiting: collections.deque[tuple[ClipRow, Look]] = collections.deque()
 
         def finished() -> Iterator[_EncodedClip]:
@@ -140,7 +140,7 @@ class Scorer:
         for row in rows:
             self._check(row)
             crops.extend(row.frames)
-            # A copy of no pixels: a slice would keep all of them alive.
+            # An empty copy: a slice would keep all pixels alive.
             bare = dataclasses.replace(row, frames=row.frames[:0].copy())
             waiting.append((bare, Look.of(row.frames)))
             while len(crops) >= at_once:
@@ -157,18 +157,18 @@ class Scorer:
         if row.frames.shape[1:] != (size, size, 3):
             height, width = row.frames.shape[1:3]
             raise DatasetError(
-                f"the clip of {row.video} has crops of {width}x{height} pixels; the model takes "
-                f"{size}x{size}. Prepare the data set with --image-size {size}, or take a model "
-                f"of {width} pixels."
+                f"The clip of {row.video} has crops of {width}x{height} pixels; the model takes "
+                f"{size}x{size}. Prepare the data set with --image-size {size}, or use a model "
+                f"for {width} pixels."
             )
         if row.frame_indices.max() >= num_frames:
             raise DatasetError(
-                f"the clip of {row.video} is of {row.num_frames} sampled frames; the model takes "
+                f"The clip of {row.video} is from {row.num_frames} sampled frames; the model takes "
                 f"at most {num_frames}. Prepare the data set with --num-frames {num_frames}."
             )
 
     def _with_logits(self, clips: Sequence[_EncodedClip]) -> Iterator[ScoredClip]:
-        """Yields clips with their logits."""
+        """Yields the clips with their logits."""
         scored = score_faces(
             self._engine,
             [clip.features for clip in clips],

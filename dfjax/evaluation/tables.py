@@ -1,4 +1,4 @@
-"""Figures as text: what they are called, one with its interval, and tables of them."""
+"""Figures as text: their names, a figure with its interval, and Markdown tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,11 +15,11 @@ MEASURES = {
     "brier": "Brier score",
     "calibration_error": "expected calibration error",
 }
-"""What figures are called, by their names in a report."""
+"""Readable names of figures, by their keys in a report."""
 
 
 def cell(figure: Mapping[str, Any]) -> str:
-    """Returns a figure with its interval, or with the reason for what is absent."""
+    """Returns a figure with its interval, or the reason why either is absent."""
     if figure["value"] is None:
         return f"— ({figure['reason']})"
     if figure["interval"] is None:
@@ -29,16 +29,16 @@ def cell(figure: Mapping[str, Any]) -> str:
 
 
 def as_percent(share: float | None) -> str:
-    """Returns a share in percent; a dash where there is none."""
+    """Returns a share as a percentage; a dash for None."""
     return "—" if share is None else f"{share:.1%}"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Returns a table in Markdown."""
+    """Returns a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(_plain(str(cell)) for cell in line)} |" for line in lines)
 
 
 def _plain(text: str) -> str:
-    # A video's or an attribute's own words must not break the table.
+    # The name of a video or an attribute must not break the table.
     return text.replace("|", r"\|").replace("\n", " ")

@@ -1,1 +1,1 @@
-"""What people read: the report of an evaluation, the model card, and their pictures."""
+"""Evaluation reports, model cards and their plots."""

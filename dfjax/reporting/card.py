@@ -1,4 +1,4 @@
-"""The model card: what a checkpoint is and how far to trust it, in its own figures."""
+"""The model card: what a checkpoint is, and the figures that show how far to trust it."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -16,13 +16,13 @@ from dfjax.reporting.recorded import Recorded
 from dfjax.reporting.results import results_table
 
 MODEL_ID_PLACEHOLDER = "OWNER/NAME"
-"""Stands in a card for the repository's name, until a push puts the name there."""
+"""Placeholder for the repository's name in a card; a push replaces it."""
 
 EVALUATION_FILE = "report.json"
-"""In a checkpoint: the evaluation that its card shows."""
+"""File in a checkpoint with the evaluation that its card shows."""
 
 PICTURES = "figures"
-"""In a checkpoint: the folder with the evaluation's pictures."""
+"""Folder in a checkpoint with the evaluation's plots."""
 
 _TEMPLATE = """\
 ---
@@ -31,13 +31,13 @@ _TEMPLATE = """\
 
 # dfjax: a deepfake-video detector
 
-Given a video, this model says how probable it is that a face in it was manipulated, for the whole
-video and frame by frame. It finds and follows faces (MTCNN), crops them to {image_size} x
+Given a video, this model estimates the probability that a face in it was manipulated, for the whole
+video and for each frame. It detects and tracks faces (MTCNN), crops them to {image_size} x
 {image_size} pixels, encodes each crop with a ResNet and scores each frame. A video's score is the
-mean over up to {num_frames} frames, corrected by {lstm} that reads them in order; where several
-faces are seen, the highest counts.
+mean over up to {num_frames} frames, corrected by {lstm} that reads them in order; with several
+faces, the highest score counts.
 
-{trained} It was trained on {train_clips} face clips of {data_name}, and is for research.
+{trained} It was trained on {train_clips} face clips from {data_name}, and is for research.
 
 ## Use
 
@@ -48,20 +48,20 @@ predictor = Predictor.from_pretrained("{model_id}")
 print(predictor("clip.mp4").to_dict())
 ```
 
-The answer is "real", "fake", "uncertain" or "no_face". {rule}
+The label is "real", "fake", "uncertain" or "no_face". {rule}
 
 ## How well it works
 
-On the {split} split: {scored}. In brackets are 95% intervals from {draws} bootstrap draws over
+On the {split} split: {scored}. Parentheses show 95% intervals from {draws} bootstrap draws over
 {over}. An area under the ROC curve (AUC) of 0.5 is chance, 1 is perfect.
 
 {measures}
 
-{comparison} The threshold is {threshold}. Counts at it, and of the answers that the model gives:
+{comparison} The threshold is {threshold}. Counts at the threshold, and of the model's verdicts:
 
 {decisions}
 
-{operating_points}Per method of manipulation, each against the real videos of its data set and
+{operating_points}Per manipulation method, each against the real videos of its data set and
 compression:
 
 {per_method}
@@ -72,21 +72,21 @@ Per data set and compression:
 
 {failures}
 
-{further}{unseen} On other sources, codecs or manipulations expect less.
+{further}{unseen} Expect lower figures on other sources, codecs or manipulations.
 `python -m dfjax evaluate` measures the model on other data.
 
 ## Training
 
-{data_name}.{about} Training and validation share no group of identities; how far a group tells
-people apart is the data set's to say.
+{data_name}.{about} Training and validation share no group of identities; how well groups separate
+people depends on the data set.
 
 {splits}
 
-Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. The run took {seconds} s;
-{versions}. Published are the weights of step {step}, the {published}. \
+Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. The run took {seconds} s
+with {versions}. The published weights are those of step {step}, the {published}. \
 {start}{share}{rounding}{before}
 
-<details><summary>All settings of the training</summary>
+<details><summary>All training settings</summary>
 
 {train_config}
 
@@ -94,9 +94,9 @@ Left out: {skipped}. Fingerprint of the prepared data: `{fingerprint}`. The run 
 
 ## Train a better one
 
-With your own copies of FaceForensics++ (published layout, with its split files) and of DFDC, the
-files of `microsoft/resnet-50`, a GPU, and the code of dfjax, the whole encoder can be trained on
-crops of 224 pixels; this model has {image_size} pixels.
+With your own copies of FaceForensics++ (published layout, with its split files) and DFDC, the files
+of `microsoft/resnet-50`, a GPU, and the dfjax code, you can train the whole encoder on crops of 224
+pixels; this model uses {image_size} pixels.
 
 ```
 python -m dfjax prepare ffpp FFPP --out prepared/ffpp --compressions c23 c40 --codec-variants 1
@@ -107,36 +107,37 @@ python -m dfjax evaluate prepared/ffpp prepared/dfdc --split validation --self-b
     --roots FFPP DFDC --robustness --model runs/own/checkpoint --out report --card
 ```
 
-`docs/training.md` of the project says what each part does and what was tried.
+`docs/training.md` in the project explains each part and what was tried.
 
-## What it is for, and what it is not for
+## Intended use
 
 For research on detection, for teaching, and as a starting point for a better model. Do not use it
-as evidence about a person, to accuse or clear anyone, to moderate content without a human who
-decides, or in any decision with legal, financial or personal effect. Do not use it to tune fakes
-until they pass.
+as evidence about a person, to accuse or clear anyone, to moderate content without a human making
+the decision, or in any decision with legal, financial or personal consequences. Do not use it to
+tune fakes until they pass.
 
-## What it cannot tell
+## Limitations
 
-- It looks at faces only: not at sound, text, background, or a true video in a false context.
-- It knows the manipulations that it was trained on. Fully generated video and newer methods are out
-  of its sight.
-- Heavy compression, screen recording, filters, small, dark or turned faces lead to errors both
-  ways.
-- Its training data holds {train_groups} groups of identities. Error rates between groups of people
-  were not measured and may differ.
-- "Real" means that no trace was found. It does not prove that a video is authentic.
+- It looks at faces only, not at sound, text, the background, or whether a genuine video is shown in
+  a false context.
+- It knows the manipulations it was trained on. It was not trained to detect fully generated video
+  or newer methods.
+- Heavy compression, screen recording, filters, and small, dark or turned faces cause errors in both
+  directions.
+- Its training data contains {train_groups} groups of identities. Error rates were not compared
+  between demographic groups and may differ.
+- "Real" means that no trace of manipulation was found. It does not prove that a video is authentic.
 
 ## Privacy
 
-The model runs where you run it, and sends nothing anywhere. Faces are personal data: score only
-videos that you may process. It compares no identities and stores no faces.
+The model runs locally and sends no data anywhere. Faces are personal data: score only videos that
+you are allowed to process. It does not compare identities or store faces.
 
 ## Licence
 
-Weights: CC BY-NC 4.0, research use, because the ImageNet weights and the training clips are
-non-commercial. The terms of {datasets} also bind whoever uses that data. The code of dfjax is
-Apache-2.0.
+Weights: CC BY-NC 4.0, for research, because the ImageNet weights and the training clips are
+non-commercial. The terms of {datasets} also apply to anyone who uses that data. The dfjax code is
+licensed under Apache-2.0.
 
 ## Sources
 
@@ -169,12 +170,12 @@ def model_card(
     Args:
       config: The checkpoint's config; its thresholds and shapes are stated.
       training: What training recorded in `training.json`.
-      evaluation: What `evaluate` wrote to `report.json`: its figures take the place of those that
-        training recorded, and its pictures lie in `PICTURES`. None: there is no evaluation.
-      model_id: Repository or folder named in the example. The default is replaced by a push.
+      evaluation: What `evaluate` wrote to `report.json`. Its figures replace those that training
+        recorded, and its plots are in `PICTURES`. None: there is no evaluation.
+      model_id: Repository or folder named in the example. A push replaces the default.
 
     Raises:
-      ModelFormatError: `training` lacks a value that the card states, or it is not finite.
+      ModelFormatError: A value that the card states is missing or not finite.
     """
     record = Recorded(training)
     report = record.at("validation")
@@ -197,8 +198,8 @@ def model_card(
         data_name=data_name,
         model_id=model_id,
         rule=calibration.caveat
-        or f"`probability_fake` under {calibration.real_below:.3f} is called real, over "
-        f"{calibration.fake_above:.3f} fake, and uncertain between them.",
+        or f"A `probability_fake` below {calibration.real_below:.3f} is called real, above "
+        f"{calibration.fake_above:.3f} fake, and between them uncertain.",
         split=report.text("split"),
         scored=_counted(report),
         draws=report.count("bootstrap", "draws"),
@@ -232,7 +233,7 @@ def model_card(
 
 
 def _further(evaluation: Mapping[str, Any] | None) -> str:
-    """Returns what was measured beside the figures of the split, with the pictures."""
+    """Returns the plots, the sections of the studies and the comparison with published figures."""
     if evaluation is None:
         return ""
     pictures = "\n".join(
@@ -241,28 +242,28 @@ def _further(evaluation: Mapping[str, Any] | None) -> str:
             ("roc", "ROC curves"),
             ("probabilities", "Scores of real and fake videos"),
             ("reliability", "Reliability"),
-            ("methods", "Methods of manipulation"),
+            ("methods", "Manipulation methods"),
         )
     )
-    beside = f"""## Beside published figures
+    published = f"""## Compared with published figures
 
-Each row was measured on other videos, so no two can be compared as they stand; those of others are
-what they report.
+Each row was measured on different videos, so no two are directly comparable; the figures of others
+are as they reported them.
 
 {results_table(evaluation)}"""
     split = evaluation["figures"]["split"]
     further = [study.section(result, split) for study, result in studies.results(evaluation)]
-    sections = [pictures, *map(str.strip, further), beside]
+    sections = [pictures, *map(str.strip, further), published]
     text = "".join(f"{section}\n\n" for section in sections if section)
     return re.sub(r"\]\((\w+\.png)\)", rf"]({PICTURES}/\1)", text)
 
 
 def _unseen(record: Recorded, evaluation: Mapping[str, Any] | None) -> str:
-    """Returns whether the figures are of the videos that the model was fitted to."""
+    """Returns a sentence on whether the model was fitted to the videos it is measured on."""
     if evaluation is not None and not any(data["calibrated_on"] for data in evaluation["data"]):
-        return "Calibration and thresholds were fitted on other videos, of the validation split."
+        return "Calibration and thresholds were fitted on other videos, from the validation split."
     split = record.text("validation", "split")
-    chosen = ", and the published weights were chosen by them"
+    chosen = ", and the published weights were selected on them"
     return (
         "**These figures are not a measure of unseen data.** Calibration and thresholds were "
         f"fitted on the same {split} videos{chosen if record.text('published') == 'best' else ''}."
@@ -303,7 +304,7 @@ def _counted(report: Recorded) -> str:
     videos, real, fake = (counts.count(key) for key in ("videos", "real", "fake"))
     clips, frames, groups = (counts.count(key) for key in ("clips", "frames", "groups"))
     return (
-        f"{videos} videos and pictures ({real} real, {fake} fake) of {groups} groups of "
+        f"{videos} videos and pictures ({real} real, {fake} fake) from {groups} groups of "
         f"identities, {clips} face clips, {frames} frames with a face"
     )
 

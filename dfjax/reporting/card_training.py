@@ -1,4 +1,4 @@
-"""How a model was trained, as sentences of its card."""
+"""The model card's sentences on how the model was trained."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -9,34 +9,34 @@ from dfjax.reporting.recorded import Recorded
 
 
 def trained(settings: Mapping[str, Any]) -> str:
-    """Returns in words what was trained, and on which fakes."""
+    """Returns sentences on which parts were trained, and on which fakes."""
     stages = settings.get("trained_stages")
     sentences = []
     if stages == 0:
         sentences.append(
-            "It is a **baseline**: the encoder keeps the ImageNet weights that it came with, and "
-            "only what follows it was trained."
+            "It is a **baseline**: the encoder keeps its ImageNet weights, and only the layers "
+            "after it were trained."
         )
     elif stages is not None:
         sentences.append(
-            f"Of the encoder's stem and stages the last {stages} were trained, with all that "
-            "follows; the rest keeps its ImageNet weights."
+            f"The last {stages} of the encoder's stem and stages were trained, with all layers "
+            "after the encoder; the rest keeps its ImageNet weights."
         )
     if settings.get("self_blended"):
         sentences.append(
-            f"Of the fakes that it saw, {settings['self_blended']:.0%} were real clips that were "
+            f"{settings['self_blended']:.0%} of the fakes it was trained on were real clips "
             "blended with themselves."
         )
     if settings.get("partial_fakes"):
         sentences.append(
-            f"With a chance of {settings['partial_fakes']:.0%} a fake was manipulated in a part of "
-            "its frames only."
+            f"With a probability of {settings['partial_fakes']:.0%}, a fake was manipulated in "
+            "some of its frames only."
         )
     return " ".join(sentences)
 
 
 def splits(record: Recorded) -> str:
-    """Returns the counts of the two splits, as a table."""
+    """Returns a table with the counts of both splits."""
     keys = ("videos", "clips", "real", "fake", "groups")
     return table(
         ["split", "videos and pictures", "clips", "real", "fake", "identity groups"],
@@ -48,55 +48,53 @@ def splits(record: Recorded) -> str:
 
 
 def about(training: Mapping[str, Any]) -> str:
-    """Returns what whoever trained the model says of the data's origins, as sentences."""
+    """Returns the description of the data given to `--about-data`; empty if there is none."""
     about = str(training["data"].get("about") or "").strip()
     return f" {about}" if about else ""
 
 
 def correction(training: Mapping[str, Any]) -> str:
-    """Returns how much of the LSTM's correction counts; nothing where that was not fitted."""
+    """Returns a sentence on the factor for the LSTM's correction; empty if it was not fitted."""
     if "correction_share" not in training:
         return ""
     share = Recorded(training).number("correction_share")
     return (
-        f"Of what the LSTM adds to the mean of the frames' logits, {share:.2f} counts: that share "
-        "was fitted on the validation videos, together with the probabilities. "
+        f"The LSTM's correction to the mean of the frame logits is multiplied by {share:.2f}; this "
+        "factor was fitted on the validation videos, together with the calibration. "
     )
 
 
 def share_of_start(training: Mapping[str, Any]) -> str:
-    """Returns how much of the start is in the weights; nothing where there is none of it."""
+    """Returns a sentence on the weight of the starting model; empty if it is zero."""
     if not training.get("start_share"):
         return ""
     share = Recorded(training).number("start_share")
-    return (
-        f"They are a mean: {1 - share:.2f} of that, and {share:.2f} of what the run started from. "
-    )
+    return f"They are averaged with the starting model: {1 - share:.2f} to {share:.2f}. "
 
 
 def rounding(training: Mapping[str, Any]) -> str:
-    """Returns what the digits that were left off changed; nothing where it was not measured."""
+    """Returns a sentence on the effect of rounding the weights; empty if it was not measured."""
     if "rounding" not in training:
         return ""
     change = Recorded(training).number("rounding", "largest_logit_change")
     return (
-        "Kernels are published with the digits of float16; that changed no logit of the validation "
-        f"clips, nor of their frames, by more than {change:.5f}."
+        "Kernels are rounded to float16 precision, which changed no logit of the validation clips "
+        f"or their frames by more than {change:.5f}."
     )
 
 
 def before(started_from: Sequence[Mapping[str, Any]] | None) -> str:
-    """Returns the runs that this one went on from, the last first, as a paragraph and a list."""
-    runs: dict[str, str] = {}  # and after each, what it went on from itself
+    """Returns the runs that this one started from, latest first, as a paragraph and a list."""
+    runs: dict[str, str] = {}  # each with what it started from in turn
 
     def listed(records: Sequence[Mapping[str, Any]] | None) -> str:
         names = []
         for record in records or ():
-            name = "a model that came without a record of its training"
+            name = "a model without a training record"
             if record["command"] is not None:
                 name = f"step {record['step']} of `{_shown(record['command'])}`"
             if name not in runs:
-                runs[name] = ""  # its number, before those that it went on from
+                runs[name] = ""  # numbered before the runs it started from
                 if earlier := listed(record.get("started_from")):
                     runs[name] = f", from {earlier}"
             names.append(f"({list(runs).index(name) + 1})")
@@ -108,12 +106,12 @@ def before(started_from: Sequence[Mapping[str, Any]] | None) -> str:
     lines = [f"{i}. {name}{after}" for i, (name, after) in enumerate(runs.items(), start=1)]
     return (
         "\n\nSettings, time and kinds of fakes are those of the last run. "
-        f"It went on from {last}:\n\n" + "\n".join(lines)
+        f"It started from {last}:\n\n" + "\n".join(lines)
     )
 
 
 def _shown(command: str) -> str:
-    """Returns a command without what it says about its data: the card says that above."""
+    """Returns a command without `--about-data`, which the card has already shown."""
     words = shlex.split(command)
     if "--about-data" in words:
         start = words.index("--about-data")

@@ -1,4 +1,4 @@
-"""The figures of a split as text, for the report and the model card alike."""
+"""The figures of a split as text, for both the report and the model card."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from dfjax.reporting.recorded import Recorded
 
 
 def measures_table(figures: Recorded) -> str:
-    """Returns all figures of videos, of the mean of frames, and of frames."""
+    """Returns a table of all figures for videos, the mean of frames, and frames."""
     rows = [
         [
             name,
@@ -23,7 +23,7 @@ def measures_table(figures: Recorded) -> str:
 
 
 def decisions_table(figures: Recorded) -> str:
-    """Returns the counts at the threshold, and those of the model's answers."""
+    """Returns a table of counts at the threshold and by verdict."""
     rows = [
         [
             label,
@@ -33,12 +33,12 @@ def decisions_table(figures: Recorded) -> str:
         ]
         for label in ("real", "fake")
     ]
-    header = ["", "under the threshold", "over it", "answer: real", "uncertain", "fake"]
+    header = ["", "below the threshold", "above it", "verdict: real", "uncertain", "fake"]
     return table(header, rows)
 
 
 def operating_points(figures: Recorded) -> str:
-    """Returns the thresholds of the config, with a sentence before them; nothing without any."""
+    """Returns an introduced table of the config's thresholds; empty if there are none."""
     rows = [
         [
             f"{point.number('wanted_false_positive_rate'):.0%}",
@@ -51,12 +51,14 @@ def operating_points(figures: Recorded) -> str:
     if not rows:
         return ""
     header = ["false positives, as calibrated", "threshold", "real called fake", "fakes found"]
-    intro = "Thresholds of `config.json` for other rates, and what they give here; means over data"
-    return f"{intro} sets:\n\n{table(header, rows)}"
+    intro = (
+        "Thresholds in `config.json` by false-positive rate, with the rates measured here (means"
+    )
+    return f"{intro} over data sets):\n\n{table(header, rows)}"
 
 
 def methods_table(figures: Recorded, keys: Sequence[str]) -> str:
-    """Returns the figures of each method of manipulation, and their mean.
+    """Returns a table of the figures of each manipulation method, and their mean.
 
     Args:
       figures: As `figures.report` gives them.
@@ -80,7 +82,7 @@ def methods_table(figures: Recorded, keys: Sequence[str]) -> str:
 
 
 def settings_table(figures: Recorded, keys: Sequence[str]) -> str:
-    """Returns the figures of each data set and compression, and the mean over data sets.
+    """Returns a table of the figures per data set and compression, and the mean over data sets.
 
     Args:
       figures: As `figures.report` gives them.
@@ -104,10 +106,10 @@ def settings_table(figures: Recorded, keys: Sequence[str]) -> str:
 
 
 def unscored(figures: Recorded) -> str:
-    """Returns how many videos have no score, and what they do to the figures."""
+    """Returns how many videos have no score, and how they affect the figures."""
     failures = figures.at("failures")
     if failures.flat().get("known") is not True:
-        return f"How many videos gave no score is not known: {failures.text('reason')}."
+        return f"It is not known how many videos have no score: {failures.text('reason')}."
     no_face, unreadable = failures.count("no_face"), failures.count("unreadable")
     total = figures.count("counts", "videos") + no_face + unreadable
     keys = ("auc", "balanced_accuracy", "false_positive_rate")
@@ -115,11 +117,11 @@ def unscored(figures: Recorded) -> str:
         [words, *(cell(failures.figure(name, key)) for key in keys)]
         for name, words in (
             ("left_out", "left out"),
-            ("counted_as_wrong", "counted as told wrongly"),
+            ("counted_as_wrong", "counted as misclassified"),
         )
     ]
     share = as_percent(no_face / total if total else None)
-    return f"""{no_face} videos without a face ({share} of all),
-{unreadable} that could not be read. "No face" is never "real".
+    return f"""{no_face} videos had no face ({share} of all) and
+{unreadable} could not be read. "No face" is never counted as "real".
 
-{table(["they are", *(MEASURES[key] for key in keys)], rows)}"""
+{table(["these videos are", *(MEASURES[key] for key in keys)], rows)}"""

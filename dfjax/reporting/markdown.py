@@ -1,4 +1,4 @@
-"""The report for a person to read, from the report for programs."""
+"""The readable report, `report.md`, from the content of `report.json`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ def markdown(report: Json) -> str:
     """Returns the text of `report.md`.
 
     Args:
-      report: As `evaluate` gives it.
+      report: The report from `evaluate`.
     """
     figures = report["figures"]
     recorded = Recorded(figures, ("figures",), file="report.json")
@@ -52,7 +52,7 @@ def _header(report: Json) -> str:
         for data in report["data"]
     ]
     return (
-        f"{counts['videos']} videos ({counts['real']} real, {counts['fake']} fake) of "
+        f"{counts['videos']} videos ({counts['real']} real, {counts['fake']} fake) from "
         f"{counts['groups']} groups of identities; {counts['clips']} face clips, "
         f"{counts['frames']} frames with a face.\n\n"
         + table(["data", "split", "fingerprint", "prepared with"], rows)
@@ -62,7 +62,7 @@ def _header(report: Json) -> str:
 def _result(figures: Json, recorded: Recorded) -> str:
     threshold = figures["threshold"]
     withheld = (
-        " The model gives no verdicts; this is the threshold that it would have had."
+        " The model gives no verdicts; this is its threshold for the figures only."
         if threshold["withheld"]
         else ""
     )
@@ -72,10 +72,10 @@ def _result(figures: Json, recorded: Recorded) -> str:
 
 {measures_table(recorded)}
 
-A video's score is that of its highest face, as in the app. A frame's is that of the highest face
-seen then; the label of the video is taken to hold for each. The threshold is
-{threshold["value"]:.3f}, from the model's config.{withheld} Brier score and calibration error weigh
-real and fake alike; average precision depends on the share of fakes, here
+A video's score is that of its highest-scoring face, as in the app. A frame's score is that of its
+highest-scoring face; each frame is assumed to have the label of its video. The threshold is
+{threshold["value"]:.3f}, from the model's config.{withheld} Brier score and calibration error give
+real and fake equal weight; average precision depends on the share of fakes, here
 {_share(figures["counts"]["fake"], figures["counts"]["videos"])}.
 
 ![ROC](roc.png)
@@ -89,7 +89,7 @@ def _datasets(figures: Recorded) -> str:
 
 def _methods(figures: Recorded) -> str:
     keys = ("auc", "equal_error_rate", "tpr_at_5_percent_fpr", "true_positive_rate")
-    return f"""## Per method of manipulation
+    return f"""## Per manipulation method
 
 Each against the real videos of the same data set and compression.
 
@@ -115,7 +115,7 @@ def _calibration(figures: Json) -> str:
     ]
     return f"""## Calibration
 
-{len(rows)} bins of equal width; real and fake weigh alike.
+{len(rows)} bins of equal width; real and fake have equal weight.
 
 {table(["probability_fake", "videos", "mean", "share of fakes"], rows)}
 
@@ -129,9 +129,9 @@ def _how(report: Json) -> str:
     model = report["model"]["fingerprint"] + (f", revision {revision}" if revision else "")
     return f"""## How this was measured
 
-In brackets: 95% intervals from {figures["bootstrap"]["draws"]} bootstrap draws over
+Parentheses show 95% intervals from {figures["bootstrap"]["draws"]} bootstrap draws over
 {figures["bootstrap"]["over"]}. Nothing was fitted here. Fingerprint of the model: {model}.
-{versions}. `report.json` holds all figures."""
+{versions}. `report.json` contains all figures."""
 
 
 def _share(part: int, whole: int) -> str:

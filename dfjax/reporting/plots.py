@@ -1,4 +1,4 @@
-"""Pictures of a report. Each is a figure of its own: no window, nothing kept between them."""
+"""Plots of a report. They use `Figure` directly: no window, no pyplot state."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from dfjax.evaluation.drawing import GREY, draw_intervals, entitle, one_panel
 from dfjax.evaluation.metrics import NUM_BINS
 from dfjax.evaluation.scores import Scores
 
-# Every picture has a caption that names the data: data sets, split and counts.
+# Every plot has a caption that names the data: data sets, split and counts.
 
 _REAL, _FAKE = "tab:blue", "tab:red"
 
@@ -19,7 +19,7 @@ Json = Mapping[str, Any]
 
 
 def draw_roc(videos: Scores, caption: str) -> Figure:
-    """Returns the ROC curve of each data set that has both classes."""
+    """Returns a plot of the ROC curve of each data set that has both classes."""
     figure, axes = one_panel(5, 5)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, label="chance")
     for name in np.unique(videos.datasets).tolist():
@@ -36,7 +36,7 @@ def draw_roc(videos: Scores, caption: str) -> Figure:
 
 
 def draw_probabilities(videos: Scores, threshold: float, caption: str) -> Figure:
-    """Returns histograms of `probability_fake`, each class as shares of its own count."""
+    """Returns histograms of `probability_fake`, each class normalised by its count."""
     figure, axes = one_panel(6, 3.5)
     edges = np.linspace(0, 1, 21).tolist()
     for label, (name, color) in enumerate((("real", _REAL), ("fake", _FAKE))):
@@ -54,26 +54,26 @@ def draw_probabilities(videos: Scores, threshold: float, caption: str) -> Figure
 
 
 def draw_reliability(report: Json, caption: str) -> Figure:
-    """Returns how often what gets some probability of being fake is fake, and how many videos do.
+    """Returns a reliability diagram, with the number of videos in each bin below it.
 
     Args:
-      report: As `report` gives it.
+      report: The result of `figures.report`.
       caption: Names the data.
     """
     figure = Figure(figsize=(5, 6), layout="constrained")
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     bins = [bin for bin in report["reliability"] if bin["count"]]
-    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, label="calibrated perfectly")
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, label="perfect calibration")
     axes.plot(
         [bin["mean_probability"] for bin in bins],
         [bin["fake_share"] for bin in bins],
         marker="o",
         label="this model",
     )
-    axes.set(ylabel="share of fakes (real and fake weigh alike)", ylim=(-0.02, 1.02))
+    axes.set(ylabel="share of fakes (classes weighted equally)", ylim=(-0.02, 1.02))
     error = report["video"]["calibration_error"]["value"]
-    told = "" if error is None else f", calibration error {error:.3f}"
-    entitle(figure, f"Reliability{told}", caption)
+    suffix = "" if error is None else f", calibration error {error:.3f}"
+    entitle(figure, f"Reliability{suffix}", caption)
     axes.legend(loc="upper left", fontsize="small")
     middles = (np.arange(NUM_BINS) + 0.5) / NUM_BINS
     below.bar(middles, [bin["count"] for bin in report["reliability"]], width=0.9 / NUM_BINS)
@@ -82,10 +82,10 @@ def draw_reliability(report: Json, caption: str) -> Figure:
 
 
 def draw_methods(report: Json, caption: str) -> Figure:
-    """Returns the AUC of each method of manipulation with its interval.
+    """Returns a plot of the AUC of each manipulation method with its interval.
 
     Args:
-      report: As `report` gives it.
+      report: The result of `figures.report`.
       caption: Names the data.
     """
     rows = report["per_method"]

@@ -1,4 +1,4 @@
-"""What a training or an evaluation recorded, read with the checks that a model card needs."""
+"""Checked reading of what training or an evaluation recorded, for the model card."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from dfjax.errors import ModelFormatError
 
 
 class Recorded:
-    """A part of a recorded file whose values are checked when they are read."""
+    """A part of a recorded file whose values are checked as they are read."""
 
     def __init__(self, values: Any, where: tuple[str, ...] = (), *, file: str = "training.json"):
         self._values, self._where, self._file = values, where, file
@@ -57,7 +57,7 @@ class Recorded:
         return value
 
     def figure(self, *keys: str) -> dict[str, Any]:
-        """Returns a figure as `report` gives it: `value`, `interval` and `reason`."""
+        """Returns a figure as in `figures.report`: `value`, `interval` and `reason`."""
         figure = self.at(*keys)
         reason = figure._values.get("reason")
         value, interval = figure._values.get("value"), figure._values.get("interval")
@@ -70,7 +70,7 @@ class Recorded:
         return {"value": value, "interval": interval, "reason": reason}
 
     def flat(self) -> dict[str, Any]:
-        """Returns all values, those of inner objects by names with dots."""
+        """Returns all values, those of nested objects under dotted names."""
         flat = {}
         for key, value in self._values.items():
             if isinstance(value, Mapping):
@@ -87,7 +87,7 @@ class Recorded:
             if not isinstance(value, Mapping) or value.get(key) is None:
                 raise ModelFormatError(
                     f"{self._file} has no `{'.'.join(where)}`, which the model card states. "
-                    "Make it again with this version of dfjax."
+                    "Create it again with this version of dfjax."
                 )
             value = value[key]
         return value

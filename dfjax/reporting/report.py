@@ -1,4 +1,4 @@
-"""The report of an evaluation, as files: for programs, for people, and its pictures."""
+"""Writes the report of an evaluation: JSON, Markdown and plots."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,11 +16,11 @@ from dfjax.reporting.markdown import markdown
 
 
 def write_report(evaluation: Evaluation, out: Path) -> None:
-    """Writes `report.json`, `report.md` and the pictures that the text shows.
+    """Writes `report.json`, `report.md` and the plots that it shows.
 
     Args:
-      evaluation: As `evaluate` gives it.
-      out: Folder to write to; made where it is missing.
+      evaluation: The result of `evaluate`.
+      out: Folder to write to; created if missing.
     """
     out.mkdir(parents=True, exist_ok=True)
     for name, picture in _pictures(evaluation.report, evaluation.videos).items():
@@ -30,7 +30,7 @@ def write_report(evaluation: Evaluation, out: Path) -> None:
 
 
 def _pictures(report: Mapping[str, Any], videos: Scores) -> dict[str, Figure]:
-    """Returns all pictures by their names; each has a caption with data sets, split and counts."""
+    """Returns all plots by name; each has a caption with data sets, split and counts."""
     figures, counts = report["figures"], report["figures"]["counts"]
     caption = f"{', '.join(map(title, counts['datasets']))}, {figures['split']} split: "
     caption += f"{counts['real']} real, {counts['fake']} fake"

@@ -1,4 +1,4 @@
-"""The results of a model beside published ones, each with what it was measured on."""
+"""A model's results next to published ones, each with the data it was measured on."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,8 +13,8 @@ _SBI = "Self-blended images (Shiohara and Yamasaki, CVPR 2022), EfficientNet-B4"
 _SBI_SOURCE = "[README of its code](https://github.com/mapooon/SelfBlendedImages), weights for c23"
 _GEND = "GenD (Yermakov et al., 2025), a large vision transformer"
 _GEND_SOURCE = (
-    "[arXiv 2508.06248](https://arxiv.org/abs/2508.06248), as listed by wizwand.com; its own table "
-    "was not at hand"
+    "[arXiv 2508.06248](https://arxiv.org/abs/2508.06248), as listed by wizwand.com; the paper's "
+    "own table was not available"
 )
 
 PUBLISHED = (
@@ -33,30 +33,30 @@ PUBLISHED = (
         "[Streamlit and Keras app](https://github.com/abhinavyy/deepfake_model), ResNet-50, LSTM",
         "DFDC sample, 323 fake and 77 real videos",
         "12,000 frames of the same videos: split by frame, so no frame is of an unseen video",
-        "accuracy 0.81; to call every frame fake gives 0.814 there",
+        "accuracy 0.81; calling every frame fake gives 0.814 there",
         "its README and notebook",
     ),
     (
         "[Keras app](https://github.com/RishiPratap/Deep-fake-Detection-app), ResNet and LSTM",
-        "FaceForensics++, 3,000 videos by its README",
-        "200 videos, how they were set apart is not told",
+        "FaceForensics++, 3,000 videos according to its README",
+        "200 videos; its README does not say how they were selected",
         "accuracy 0.995",
         "its README",
     ),
 )
-"""What others report of theirs. None was measured here, and no two share their videos."""
+"""Results reported by others. None was measured here, and no two use the same videos."""
 
 
 def results_table(evaluation: Mapping[str, Any]) -> str:
-    """Returns the figures of a model and the published ones as a table.
+    """Returns a table of a model's figures and the published ones.
 
-    The card has it, and the project's README shows the same for `checkpoint/`.
+    The model card shows it, and the project's README shows the one of `checkpoint/`.
 
     Args:
-      evaluation: As `evaluate` gives it.
+      evaluation: The report from `evaluate`.
 
     Raises:
-      ModelFormatError: A figure is absent.
+      ModelFormatError: A figure is missing.
     """
     figures = Recorded(evaluation, file="report.json").at("figures")
     rows = []
@@ -67,7 +67,7 @@ def results_table(evaluation: Mapping[str, Any]) -> str:
             rows.append(
                 (
                     "**dfjax**",
-                    "as its card says",
+                    "see its card",
                     f"{setting}, {figures.text('split')}: {real} real, {fake} fake, "
                     f"{groups} groups of identities",
                     f"AUC {cell(row.figure('auc'))}",

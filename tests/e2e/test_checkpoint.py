@@ -62,7 +62,7 @@ def _cells(value) -> Iterator[str]:
 
 def test_what_the_docs_say_is_reached_is_what_the_evaluation_found(evaluation):
     docs = (CHECKPOINT.parent / "docs" / "training.md").read_text()
-    aims = docs.split("| figure | aim | reached |\n")[1].split("\n\n")[0].splitlines()[1:]
+    aims = docs.split("| figure | target | result |\n")[1].split("\n\n")[0].splitlines()[1:]
     found = [text.split(" (no interval")[0] for text in _cells(evaluation)]
     assert len(aims) == 17
     for row in aims:

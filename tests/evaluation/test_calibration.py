@@ -185,7 +185,7 @@ def test_two_data_sets_of_one_class_each_show_nothing():
     real = [c for c in scored_set(20) if not c.row.is_fake]
     fake = [c for c in scored_set(20, dataset="celebdf") if c.row.is_fake]
     caveat = calibrate_on(real + fake, max_false_positive_rate=0.05).caveat
-    assert caveat is not None and "no data set has real and fake" in caveat
+    assert caveat is not None and "no data set has both real and fake" in caveat
 
 
 def test_one_class_alone_cannot_be_calibrated_on():

@@ -82,7 +82,7 @@ def test_every_measure_is_there(result):
 def test_a_split_that_the_model_was_calibrated_on_is_told(result, folder):
     assert [data["calibrated_on"] for data in result["data"]] == [True, False]
     notes = " ".join(result["notes"])
-    assert "fitted on this very split of set" in notes and "of other" not in notes
+    assert "fitted on this split of set" in notes and "of other" not in notes
     assert "only" in notes and "groups of identities" in notes
 
 

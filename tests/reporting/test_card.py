@@ -90,18 +90,18 @@ def test_what_a_report_gives_is_what_the_card_takes(training: dict[str, Any]):
 def test_runs_before_are_listed_once_with_what_each_went_on_from(training: dict[str, Any]):
     text = model_card(CONFIG, training=training)
     assert (
-        "It went on from the mean of the weights of (1) and (2):\n\n"
+        "It started from the mean of the weights of (1) and (2):\n\n"
         "1. step 877 of `python train.py --out middle`, from (2)\n"
         "2. step 879 of `python train.py --out first`\n"
     ) in text
     training["started_from"] = training["started_from"][:1]
     training["started_from"][0]["command"] = "python train.py --about-data 'It is.' --out middle"
     assert "`python train.py --out middle`" in model_card(CONFIG, training=training)
-    assert "It went on from (1):\n\n1. step 877" in model_card(CONFIG, training=training)
+    assert "It started from (1):\n\n1. step 877" in model_card(CONFIG, training=training)
     training["started_from"] = [{"command": None, "step": None, "started_from": None}]
-    assert "from (1):\n\n1. a model that came without" in model_card(CONFIG, training=training)
+    assert "from (1):\n\n1. a model without a training" in model_card(CONFIG, training=training)
     training["started_from"] = []
-    assert "went on from" not in model_card(CONFIG, training=training)
+    assert "It started from" not in model_card(CONFIG, training=training)
 
 
 def test_the_hub_reads_the_front_matter(training: dict[str, Any]):
@@ -159,10 +159,18 @@ def test_a_figure_that_could_not_be_measured_is_told_with_the_reason(training: d
 @pytest.mark.parametrize(
     ("settings", "words", "absent"),
     [
-        ({"trained_stages": 0}, "the encoder keeps the ImageNet weights", "blended with"),
-        ({"trained_stages": 3}, "stem and stages the last 3 were trained", "**baseline**"),
-        ({"trained_stages": 2, "self_blended": 0.4}, "40% were real clips", "frames only"),
-        ({"trained_stages": 2, "partial_fakes": 0.25}, "chance of 25% a fake", "blended with"),
+        ({"trained_stages": 0}, "the encoder keeps its ImageNet weights", "blended with"),
+        ({"trained_stages": 3}, "The last 3 of the encoder's stem", "**baseline**"),
+        (
+            {"trained_stages": 2, "self_blended": 0.4},
+            "40% of the fakes it was trained on were real clips",
+            "frames only",
+        ),
+        (
+            {"trained_stages": 2, "partial_fakes": 0.25},
+            "probability of 25%, a fake",
+            "blended with",
+        ),
     ],
 )
 def test_the_card_says_what_was_trained_on_what(training, settings, words, absent):
@@ -173,10 +181,10 @@ def test_the_card_says_what_was_trained_on_what(training, settings, words, absen
 
 
 def test_the_card_admits_that_weights_were_chosen_by_the_videos_they_are_measured_on(training):
-    assert "chosen by them" not in model_card(CONFIG, training=training)
+    assert "selected on them" not in model_card(CONFIG, training=training)
     training["published"] = "best"
     text = " ".join(model_card(CONFIG, training=training).split())
-    assert "the published weights were chosen by them" in text
+    assert "the published weights were selected on them" in text
     assert "the best on validation" in text
 
 
@@ -189,7 +197,7 @@ def test_the_card_says_what_its_figures_are_not(training: dict[str, Any]):
 def test_only_the_data_sets_that_were_used_are_cited(training: dict[str, Any]):
     training["data"]["name"] = "DFDC face crops jpeg, FaceForensics++ c23"
     text = model_card(CONFIG, training=training)
-    assert "The terms of FaceForensics++, DFDC face crops also bind" in text
+    assert "The terms of FaceForensics++, DFDC face crops also apply" in text
     assert "Celeb-DF" not in text
 
 

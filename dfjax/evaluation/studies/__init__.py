@@ -1,4 +1,4 @@
-"""What is measured in addition to the figures of a split: each study in a file of its own."""
+"""Studies: measurements in addition to the figures of a split, one module each."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,14 +19,14 @@ STUDIES: tuple[Study, ...] = (
     ControlsStudy(),
     RobustnessStudy(),
 )
-"""All of them, in the order of their sections."""
+"""All studies, in the order of their sections in a report."""
 
 
 def results(report: Mapping[str, Any]) -> Iterator[tuple[Study, Any]]:
-    """Yields the studies whose results a report holds, each with its result.
+    """Yields each study that has a result in a report, with that result.
 
     Args:
-      report: What `report.json` holds.
+      report: The content of `report.json`.
     """
     for study in STUDIES:
         if report.get(study.name) is not None:

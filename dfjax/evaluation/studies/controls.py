@@ -1,7 +1,7 @@
-"""Could a label be told without looking at the face? Two controls, both of which should fail.
+"""Can labels be predicted without looking at the face? Two controls, both of which should fail.
 
-A figure of a detector means something only where these sit near an AUC of 0.5: files of a data set
-may differ by label in container, size or bit rate, and crops in what is around the face.
+A detector's figures mean something only if these controls are near an AUC of 0.5: in a data set,
+real and fake files may differ in container, size or bit rate, and crops in what surrounds the face.
 """
 
 import dataclasses
@@ -33,23 +33,23 @@ from dfjax.evaluation.studies.study import Study, StudyContext
 from dfjax.evaluation.tables import cell, table
 
 MASK_MARGIN = 0.06
-"""By which the mask reaches beyond the outline of the face, as a share of the crop's side."""
+"""How far the mask extends beyond the outline of the face, as a fraction of the crop's side."""
 
 NUM_TREES = 300
-"""Of the classifier that sees the metadata."""
+"""Trees of the random forest that classifies by metadata."""
 
 _GREY = 127
 
 OnFile = Callable[[int, int], None]
-"""Called with the number of files read and the number in all."""
+"""Called with the number of files read and the total."""
 
 
 def faceless(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
-    """Yields the clips with grey in place of the face, and a little beyond its outline.
+    """Yields the clips with the face, and a little beyond its outline, replaced by grey.
 
     Args:
       rows: Prepared clips.
-      num_frames: That a clip has at most.
+      num_frames: Maximum number of frames in a clip.
     """
     outline = whole_face()
 
@@ -66,13 +66,13 @@ def faceless(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
 
 
 class ControlsStudy(Study):
-    """Whether labels can be told without the face."""
+    """Whether labels can be predicted without the face."""
 
     name = "shortcuts"
     optional = True
 
     def measure(self, context: StudyContext) -> dict[str, Any]:
-        """Returns how well labels are told by what is around the face, and by the files alone.
+        """Measures how well what is around the face, or the files alone, predict the labels.
 
         Args:
           context: The detector and its data.
@@ -80,7 +80,7 @@ class ControlsStudy(Study):
         Returns:
           `faceless`: `auc`, the mean over data sets and compressions that have both classes, and
           `per_setting`, with counts and the `auc` of each. `metadata`: see `measure_metadata`; null
-          where the files were not given.
+          if the files were not given.
         """
         masked = faceless(context.rows(), context.config.video.num_frames)
         clips = context.score(masked, "Scoring without faces")
@@ -97,18 +97,18 @@ class ControlsStudy(Study):
         }
 
     def section(self, result: Mapping[str, Any], split: str) -> str:
-        """Returns both controls per data set and compression."""
-        intro = """## Controls: labels told without the face
+        """Returns a table of both controls per data set and compression."""
+        intro = """## Controls: labels predicted without the face
 
-Both should be near an AUC of 0.5, or figures above measure something else than faces. "Face masked
-out" is the model on crops with grey in place of the face; "metadata alone" a random forest over
-what ffmpeg or the JPEG header says of a file, its size and its rates, fitted on the training
-split."""
+Both should be near an AUC of 0.5; otherwise the figures above measure something other than faces.
+"Face masked out" is the model on crops with the face replaced by grey; "metadata alone" is a random
+forest fitted on the training split to a file's size, its rates, and what ffmpeg or the JPEG header
+reports about it."""
         parts = {"face masked out": result["faceless"], "metadata alone": result["metadata"]}
         rows = []
         for name, part in parts.items():
             if part is None:
-                rows.append([name, "not measured without the files", "", "", ""])
+                rows.append([name, "not measured: needs the files", "", "", ""])
                 continue
             for row in part["per_setting"]:
                 setting = f"{title(row['dataset'])} {row['compression']}".strip()
@@ -121,19 +121,19 @@ split."""
 def measure_metadata(
     sources: Sequence[Sequence[LabelledVideo]], split: str, *, on_file: OnFile | None = None
 ) -> dict[str, Any]:
-    """Returns how well a classifier tells labels by the files alone, no pixel decoded.
+    """Measures how well a classifier predicts labels from the files alone, without any pixels.
 
-    It sees every word in which ffmpeg describes a file, of container, encoder, colour range and so
-    on, and sizes, rates and lengths; of a picture the JPEG tables. It is fitted on the split
-    "train" of each data set.
+    Its features are the words of ffmpeg's description of a file (container, encoder, colour range
+    and so on), sizes, rates and duration; for a picture, the JPEG tables. It is fitted on the
+    "train" split of each data set.
 
     Args:
       sources: The videos of each data set, of all splits.
-      split: That is measured.
-      on_file: Told how far the run is.
+      split: Name of the split to measure.
+      on_file: Called after each file is read.
 
     Returns:
-      As `faceless` of the study; `left_out` says why data sets are, by name.
+      The same as `faceless` of the study, and `left_out`: reasons by name of data set.
     """
     wanted = [[v for v in videos if v.split in ("train", split)] for videos in sources]
     total, num_read = sum(map(len, wanted)), 0
@@ -151,7 +151,7 @@ def measure_metadata(
         scores = scores_of_files(videos, np.zeros(len(videos)))
         if len(set(scores.is_fake[is_train])) < 2 or len(set(scores.is_fake[~is_train])) < 2:
             for name in sorted({video.dataset for video in videos}):
-                left_out[name] = "it has not both real and fake files to fit on and to measure"
+                left_out[name] = "it lacks real or fake files, to fit on or to measure"
             continue
         features = DictVectorizer(sparse=False)
         features.fit(list(itertools.compress(described, is_train)))
@@ -166,7 +166,7 @@ def measure_metadata(
 
 
 def describe_file(path: Path) -> dict[str, float]:
-    """Returns what can be known of a file without its pixels, as features by name."""
+    """Returns what is known about a file without its pixels, as features by name."""
     num_bytes = path.stat().st_size
     if path.suffix.lower() in STILL_SUFFIXES:
         with Image.open(path) as picture:
@@ -179,21 +179,22 @@ def describe_file(path: Path) -> dict[str, float]:
                 **{f"word {word}": 1.0 for word in (picture.format, picture.mode, *picture.info)},
                 **{f"table {n}": float(np.sum(table)) for n, table in tables.items()},
             }
-    told = subprocess.run(
+    description = subprocess.run(
         [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-i", str(path)],
         capture_output=True,
         text=True,
         errors="replace",
-        check=False,  # there is no output file, which it complains of
+        check=False,  # it fails, for lack of an output file
     ).stderr
-    told = told.replace(str(path), "")  # which may hold the label, as a title in the file may
-    words = set(re.findall(r"[A-Za-z][\w:/.\-]*", told)) - {path.stem, path.name}
+    # The path may contain the label, and so may a title in the file.
+    description = description.replace(str(path), "")
+    words = set(re.findall(r"[A-Za-z][\w:/.\-]*", description)) - {path.stem, path.name}
     features = {f"word {word}": 1.0 for word in words}
     features["bytes"] = num_bytes
     for name, pattern in _NUMBERS.items():
-        if (found := re.search(pattern, told)) is not None:
+        if (found := re.search(pattern, description)) is not None:
             features[name] = float(found[1])
-    if (found := re.search(r"Duration: (\d+):(\d+):([\d.]+)", told)) is not None:
+    if (found := re.search(r"Duration: (\d+):(\d+):([\d.]+)", description)) is not None:
         hours, minutes, seconds = map(float, found.groups())
         features["duration"] = 3600 * hours + 60 * minutes + seconds
         features["bytes a second"] = num_bytes / max(features["duration"], 0.04)
@@ -210,9 +211,9 @@ _NUMBERS = {
 
 
 def _cell_weights(scores: Scores) -> np.ndarray:
-    """Returns float64 [N]: real and fake weigh alike in each data set and compression.
+    """Returns float64 [N] weights that balance real and fake in each data set and compression.
 
-    A data set with a larger share of fakes in one compression would tell labels by it.
+    Otherwise, where fakes are more frequent in one compression, it would give the labels away.
     """
     cells = ["/".join(cell) for cell in zip(scores.datasets, scores.compressions, strict=True)]
     named = [f"{cell}/{label}" for cell, label in zip(cells, scores.is_fake, strict=True)]

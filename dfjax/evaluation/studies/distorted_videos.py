@@ -1,7 +1,7 @@
-"""Scores videos that were distorted: from the file on, as the app meets them.
+"""Scores distorted videos, starting from the file as the app does.
 
-Every video is changed, searched for faces, cropped and scored anew. What is known of a video is
-appended to a file at once, so that a run that was stopped goes on where it was.
+Every video is distorted, then faces are detected, cropped and scored again. Each result is appended
+to a file at once, so that an interrupted run continues where it stopped.
 """
 
 import dataclasses
@@ -21,21 +21,21 @@ from dfjax.faces.clips import read_face_clips
 from dfjax.faces.detection import FaceDetector
 
 _VIDEOS_AT_ONCE = 8
-"""Whose crops are held and scored together."""
+"""Number of videos whose crops are held and scored together."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DistortedScore:
-    """What became of one video under one distortion."""
+    """The result for one video under one distortion."""
 
     key: str
-    clip_logit: float | None = None  # of its highest face; None: there is none
-    frame_logit: float | None = None  # mean over frames, of the face for which it is highest
+    clip_logit: float | None = None  # of its highest-scoring face; None: no face
+    frame_logit: float | None = None  # mean over frames, highest over the faces
     unreadable: bool = False
 
 
 class DistortedScorer:
-    """Scores distorted videos with one detector, and remembers in a folder what it has done."""
+    """Scores distorted videos with one detector, and keeps the results in a folder."""
 
     def __init__(
         self,
@@ -44,13 +44,13 @@ class DistortedScorer:
         face_detector: FaceDetector,
         folder: Path,
     ):
-        """Takes the detector and where its results are kept.
+        """Takes the detector and the folder for its results.
 
         Args:
           score: Scores clips with the detector.
           config: The detector's config.
           face_detector: Made from `config.faces`.
-          folder: Of this detector and these videos alone; made where it is missing.
+          folder: Used for this detector and these videos only; created if missing.
         """
         self._score_clips, self._config = score, config
         self._face_detector = face_detector
@@ -62,12 +62,12 @@ class DistortedScorer:
         distortion: Distortion,
         on_video: Callable[[int], None],
     ) -> list[DistortedScore]:
-        """Returns what becomes of each video; those that are remembered are not done again.
+        """Returns the result for each video; videos with a stored result are not done again.
 
         Args:
-          videos: Each from a file of its own.
-          distortion: What is done to them.
-          on_video: Told how many of them are done.
+          videos: One file each.
+          distortion: Applied to every video.
+          on_video: Called with the number of videos done.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{distortion.name.replace(' ', '_')}.jsonl"
@@ -114,9 +114,9 @@ class DistortedScorer:
 
 
 def _read(path: Path) -> Iterator[DistortedScore]:
-    """Yields what an earlier run wrote; a line that it could not finish is done again.
+    """Yields the results of an earlier run.
 
-    So is one of an earlier version, which lacks a field.
+    Skips lines that were cut off, and those of an earlier version with other fields.
     """
     if not path.exists():
         return

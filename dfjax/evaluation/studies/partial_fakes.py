@@ -1,6 +1,6 @@
-"""Fakes of which only a part is manipulated: does a frame's score tell which part?
+"""Partial fakes, manipulated in some frames only: do frame scores show which frames?
 
-They are built of pairs of a fake and its original, which show the same moments of the same scene.
+They are built from pairs of a fake and its original, which show the same moments of the same scene.
 """
 
 import dataclasses
@@ -23,28 +23,28 @@ from dfjax.evaluation.tables import as_percent, cell, table
 from dfjax.faces.boxes import overlaps
 
 MIN_SHARE, MAX_SHARE = 0.25, 0.75
-"""Of a clip's frames that are manipulated."""
+"""Range for the share of a clip's frames that are manipulated."""
 
 MIN_FRAMES = 4
-"""That the two clips of a pair have in common, or it is left out."""
+"""Frames that the two clips of a pair must have in common."""
 
 MIN_OVERLAP = 0.5
-"""Intersection over union of the boxes of a fake face and its original, mean over frames."""
+"""Minimum mean IoU of the face boxes of a fake and its original over the frames of a pair."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PartialFake:
-    """A clip whose frames are those of an original, and in one stretch those of its fake."""
+    """A clip with the frames of an original, and in one segment those of its fake."""
 
-    row: ClipRow  # of the fake, with the frames that both have
+    row: ClipRow  # of the fake, with the frames that both clips have
     frame_is_fake: np.ndarray  # bool [n]
 
 
 def partial_fakes(source: str, split: str) -> Iterator[PartialFake]:
-    """Yields a partial fake for each fake of a data set whose original is there, always the same.
+    """Yields a partial fake for each fake of a data set whose original is present.
 
-    The two clips are of the main faces. A pair is left out if it has fewer than `MIN_FRAMES`
-    moments in common, or shows two different faces.
+    It is the same on every call. The two clips are those of the main faces. A pair is left out if
+    it has fewer than `MIN_FRAMES` frames in common, or shows two different faces.
 
     Args:
       source: As for `open_rows`.
@@ -53,9 +53,9 @@ def partial_fakes(source: str, split: str) -> Iterator[PartialFake]:
     Raises:
       DatasetError: As for `open_rows`.
     """
-    rows = open_rows(source, split).with_format("arrow")  # rows as they are stored
+    rows = open_rows(source, split).with_format("arrow")  # rows as stored, without decoding
     label: datasets.ClassLabel = rows.features["label"]
-    places: dict[str, tuple[float, int]] = {}  # of each video's main face: its area, its row
+    places: dict[str, tuple[float, int]] = {}  # of each video's main face: area, row
     originals: dict[tuple[str, str, str], str] = {}
     fakes: list[tuple[str, tuple[str, str, str]]] = []
     known = rows.remove_columns(["frames", "landmarks"]).with_format(None)
@@ -81,7 +81,7 @@ def partial_fakes(source: str, split: str) -> Iterator[PartialFake]:
 
 
 def blend_in_time(fake: ClipRow, original: ClipRow) -> PartialFake | None:
-    """Returns the original with one stretch of the fake in it, or None where they do not match."""
+    """Returns the original with one segment of the fake, or None if the two do not match."""
     indices, of_fake, of_original = np.intersect1d(
         fake.frame_indices, original.frame_indices, assume_unique=True, return_indices=True
     )
@@ -112,19 +112,19 @@ def blend_in_time(fake: ClipRow, original: ClipRow) -> PartialFake | None:
 
 
 class PartialFakesStudy(Study):
-    """How well frame scores tell the manipulated frames of partial fakes from the others."""
+    """How well frame scores separate the manipulated frames of partial fakes from the others."""
 
     name = "partial_fakes"
 
     def measure(self, context: StudyContext) -> dict[str, Any]:
-        """Returns the figures of frames.
+        """Returns the frame-level figures.
 
         Args:
           context: The detector and its data.
 
         Returns:
           `clips`, `frames`, `manipulated_share`; `auc` over the frames of all clips together, and
-          `auc_within_clips`, the mean over clips of the AUC of a clip's own frames.
+          `auc_within_clips`, the mean over clips of the AUC over each clip's frames.
         """
         labels: list[np.ndarray] = []
 
@@ -136,7 +136,9 @@ class PartialFakesStudy(Study):
 
         clips = context.score(rows(), "Scoring partial fakes")
         if not clips:
-            absent = Estimate.absent("no fake of the split has its original beside it").to_json()
+            absent = Estimate.absent(
+                "no fake of the split has its original in the data set"
+            ).to_json()
             return {
                 "clips": 0,
                 "frames": 0,
@@ -163,11 +165,11 @@ class PartialFakesStudy(Study):
         }
 
     def section(self, result: Mapping[str, Any], split: str) -> str:
-        """Returns what a frame's score says of its frame."""
+        """Returns a table of the frame-level AUCs."""
         intro = """## Partial fakes
 
-Originals with one stretch of their fake in place of their own frames: does a frame's score tell
-which are manipulated?"""
+Originals with one segment replaced by the same frames of their fake: do frame scores show which
+frames are manipulated?"""
         if not result["clips"]:
             return f"{intro} Not measured: {result['auc']['reason']}."
         rows = [
@@ -180,7 +182,7 @@ which are manipulated?"""
 
 
 def _frames(clips: Sequence[ScoredClip], labels: Sequence[np.ndarray]) -> Scores:
-    """Returns one score per frame; its label is the frame's own."""
+    """Returns one score per frame, with the label of that frame."""
     counts = [len(clip.frame_logits) for clip in clips]
 
     def column(name: str) -> np.ndarray:

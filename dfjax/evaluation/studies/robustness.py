@@ -1,4 +1,4 @@
-"""What distortions of the videos do to the answers."""
+"""How distortions of the videos change the results."""
 
 import collections
 import dataclasses
@@ -34,27 +34,27 @@ from dfjax.faces.detection import FaceDetector
 from dfjax.inference.probabilities import calibrated_clip_logits
 
 EVERYDAY_RATE = 0.05
-"""False-positive rate of the operating point at which everyday treatments are counted."""
+"""False-positive rate of the operating point used for everyday treatments."""
 
 OnVideo = Callable[[int, int], None]
-"""Called with the number of videos done and the number in all, over all distortions."""
+"""Called with the number of videos done and the total, over all distortions."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RobustnessStudy(Study):
-    """The same videos under each distortion: which are distorted, and how."""
+    """Measures the same videos under each distortion; the fields say how many, and which."""
 
     name = "robustness"
     optional = True
     needs_files = True
 
     kinds: tuple[str, ...] = KINDS
-    num_videos: int = 100  # at most, over all data sets; balanced over classes and groups
+    num_videos: int = 100  # maximum over all data sets; balanced over classes and groups
 
     def measure(self, context: StudyContext) -> dict[str, Any]:
-        """Returns figures of the videos of the split, see `measure_robustness`.
+        """Returns the figures of the split's videos; see `measure_robustness`.
 
-        What is known of a distorted video is kept in `context.out`, and not done again.
+        Results of distorted videos are kept in `context.out` and reused.
         """
         scorer = DistortedScorer(
             context.score,
@@ -65,7 +65,7 @@ class RobustnessStudy(Study):
         videos = [
             video
             for video in itertools.chain.from_iterable(context.files)
-            # A still has no codec to go through.
+            # Stills cannot be re-encoded as video.
             if video.split == context.split and video.path.suffix.lower() not in STILL_SUFFIXES
         ]
         return measure_robustness(
@@ -77,7 +77,7 @@ class RobustnessStudy(Study):
         )
 
     def section(self, result: Mapping[str, Any], split: str) -> str:
-        """Returns the tables of distortions and of everyday treatments."""
+        """Returns tables of the distortions and of the everyday treatments."""
         header = ["distortion", "setting", "scored", "AUC", "AUC, mean of frames"]
         header += ["balanced accuracy", "real called fake", "no face", "unreadable"]
 
@@ -98,9 +98,9 @@ class RobustnessStudy(Study):
         keys = ("auc", "mean_of_frames_auc", "balanced_accuracy", "false_positive_rate")
         text = f"""## Distorted videos
 
-{counts} {result["groups"]} groups of identities, each changed, then searched for faces and
-scored anew. Verdicts are at the threshold {result["threshold"]:.3f}; AUC is the mean over data
-sets.
+{counts} {result["groups"]} groups of identities, each distorted, then run through face
+detection and scored again. Verdicts are at the threshold {result["threshold"]:.3f}; AUC is the mean
+over data sets.
 
 {table(header, rows(result["distortions"], *keys))}"""
         if len(result["distortions"]) > 1:
@@ -118,7 +118,7 @@ false positives.
         return text
 
     def pictures(self, result: Mapping[str, Any], caption: str) -> dict[str, Figure]:
-        """Returns the figures by severity, where anything was distorted in severities."""
+        """Returns a plot of the figures by severity, if any distortion has severities."""
         if len(result["distortions"]) == 1:
             return {}
         return {"robustness": draw_robustness(result, caption)}
@@ -135,19 +135,19 @@ def measure_robustness(
     """Returns figures of the same videos under each distortion.
 
     Args:
-      scorer: With the detector.
-      videos: Of one split.
-      calibration: The detector's own.
-      kinds: Some of `KINDS`.
-      on_video: Told how far the run is.
+      scorer: Scores distorted videos with the detector.
+      videos: Videos of one split.
+      calibration: The detector's calibration.
+      kinds: A subset of `KINDS`.
+      on_video: Called to report progress.
 
     Returns:
-      Counts of the videos; `distortions`: a row for the unchanged videos and for every kind and
+      Counts of the videos. `distortions`: a row for the unchanged videos and for every kind and
       severity, with `setting`, `auc`, `mean_of_frames_auc` and their `auc_difference`,
       `balanced_accuracy` and `false_positive_rate` at the frozen threshold, over videos with a
-      face, `no_face_share` and `unreadable`; `everyday`: likewise a
-      row per treatment, over the real videos alone, with the `false_positive_rate` at
-      `everyday_threshold`, that of the operating point for 5%.
+      face, `no_face_share` and `unreadable`. `everyday`: the same for each treatment, over the real
+      videos only, with the `false_positive_rate` at `everyday_threshold`, the threshold of the
+      operating point for 5%.
 
     Raises:
       DatasetError: A kind is unknown, or there are no videos.
@@ -158,7 +158,7 @@ def measure_robustness(
             f"There is no distortion {', '.join(unknown)}; known are {', '.join(KINDS)}."
         )
     if not videos:
-        raise DatasetError("The split has no video that could be distorted; stills have no codec.")
+        raise DatasetError("The split has only stills or nothing; distortions need videos.")
     levels = [level for kind in kinds if kind in DISTORTIONS for level in DISTORTIONS[kind]]
     treatments = EVERYDAY if EVERYDAY_KIND in kinds else ()
     reals = [video for video in videos if not video.is_fake]
@@ -202,10 +202,10 @@ def measure_robustness(
 
 
 def draw_robustness(robustness: Mapping[str, Any], caption: str) -> Figure:
-    """Returns what each kind of distortion does, by severity.
+    """Returns a plot of the figures of each kind of distortion by severity.
 
     Args:
-      robustness: As `measure_robustness` gives it.
+      robustness: The result of `measure_robustness`.
       caption: Names the data.
     """
     unchanged, *distorted = robustness["distortions"]
@@ -240,10 +240,10 @@ def draw_robustness(robustness: Mapping[str, Any], caption: str) -> Figure:
 
 
 def choose_videos(videos: Sequence[LabelledVideo], count: int) -> list[LabelledVideo]:
-    """Returns at most `count` of the videos, half real and half fake, always the same.
+    """Returns up to `count` of the videos, half real and half fake; the choice is deterministic.
 
-    Within a class, groups of identities and methods are taken in turn, so that few videos show as
-    many people and methods as they can.
+    Within a class, groups of identities and methods take turns, so that a few videos cover as many
+    people and methods as possible.
     """
     chosen: list[LabelledVideo] = []
     for is_fake, wanted in ((False, count // 2), (True, count - count // 2)):

@@ -1,6 +1,6 @@
-"""Real clips against fakes that are blended from them: fakes of no known method, of every person.
+"""Real clips against fakes blended from them: no known method, and a fake of every person.
 
-Nothing but the blend tells the two apart: same person, same codec, same frames.
+The two differ only in the blend: same person, same codec, same frames.
 """
 
 import dataclasses
@@ -28,17 +28,17 @@ _blend = jax.jit(functools.partial(self_blend, config=BlendConfig()))
 
 
 def self_blended(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
-    """Yields of each real clip a fake, always the same one.
+    """Yields a fake of each real clip, the same on every call.
 
     Args:
-      rows: Prepared clips; fakes are passed over.
-      num_frames: That a clip has at most.
+      rows: Prepared clips; fakes are skipped.
+      num_frames: Maximum number of frames in a clip.
     """
     base_key = jax.random.key(0)
     for row in rows:
         if row.is_fake:
             continue
-        # Padded, so that one shape is compiled.
+        # Padded, so that only one shape is compiled.
         count, size = row.frames.shape[:2]
         clips = np.zeros((1, num_frames, size, size, 3), np.float32)
         clips[0, :count] = row.frames
@@ -58,20 +58,20 @@ def self_blended(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
 
 
 class SelfBlendedStudy(Study):
-    """How well real videos are told from their self-blended versions."""
+    """How well the detector separates real videos from their self-blended versions."""
 
     name = "self_blended"
     optional = True
 
     def measure(self, context: StudyContext) -> dict[str, Any]:
-        """Returns the figures of videos.
+        """Returns the video-level figures.
 
         Args:
           context: The detector and its data.
 
         Returns:
           Counts, the figures of `metrics.ranking_measures` for the video scores, and
-          `mean_of_frames` with the same for that baseline.
+          `mean_of_frames` with the same figures for that baseline.
         """
         clips = [clip for clip in context.scored if not clip.row.is_fake]
         blended = self_blended(context.rows(), context.config.video.num_frames)
@@ -86,7 +86,7 @@ class SelfBlendedStudy(Study):
         }
 
     def section(self, result: Mapping[str, Any], split: str) -> str:
-        """Returns how well the blends are told from the real clips."""
+        """Returns a table of the figures for the model and the mean of frames."""
         keys = [key for key in MEASURES if key in result]
         rows = [
             [MEASURES[key], cell(result[key]), cell(result["mean_of_frames"][key])] for key in keys
@@ -94,6 +94,6 @@ class SelfBlendedStudy(Study):
         header = [f"{result['real']} real, {result['fake']} blended", "video", "mean of frames"]
         return f"""## Self-blended fakes
 
-Every real clip against one blended from itself: no known method, and nothing but the blend to tell.
+Every real clip against a version blended with itself: no known method, and only the blend differs.
 
 {table(header, rows)}"""

@@ -1,4 +1,4 @@
-"""The same figures for parts of a split: small and large faces, dark and bright ones, and so on."""
+"""Figures for parts of a split: small and large faces, dark and bright ones, and so on."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +17,13 @@ from dfjax.evaluation.studies.study import Study, StudyContext
 from dfjax.evaluation.tables import MEASURES, cell, table
 
 NUM_BINS = 4
-"""Of a number's values, each with as many videos."""
+"""Number of quantile bins for a numeric property."""
 
 MAX_CATEGORIES = 12
-"""An attribute with more values is not sliced by."""
+"""Attributes with more values than this are not used for slicing."""
 
 ABSENT = "not given"
-"""The category of a video whose source does not tell an attribute."""
+"""The category of videos whose source does not give an attribute."""
 
 
 _MEASURES: tuple[tuple[str, str, Callable[[ScoredClip], float]], ...] = (
@@ -37,26 +37,26 @@ _MEASURES: tuple[tuple[str, str, Callable[[ScoredClip], float]], ...] = (
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Which of some named parts each of N videos is in."""
+    """Assigns each of N videos to a named part."""
 
-    part_of: np.ndarray  # int64 [N], index of `labels`
+    part_of: np.ndarray  # int64 [N], index into `labels`
     labels: Sequence[str]
 
 
 class SlicesStudy(Study):
-    """Figures by what a video's main face looks like, and by each attribute of the source."""
+    """Figures by properties of a video's main face, and by each attribute from the source."""
 
     name = "slices"
 
     def measure(self, context: StudyContext) -> list[dict[str, Any]]:
-        """Returns figures of the parts of the split.
+        """Returns the figures of each part of the split.
 
         Args:
           context: The detector and its data.
 
         Returns:
           Per property `by`, `unit` (null: a category) and `parts`; a property that does not split
-          the videos has no parts and a `reason`. A part has a `label`, counts, and the figures
+          the videos has no parts, but a `reason`. A part has a `label`, counts, and the figures
           `auc`, `false_positive_rate` and `true_positive_rate` at the frozen threshold.
         """
         clips = main_faces(context.scored)
@@ -84,7 +84,7 @@ class SlicesStudy(Study):
         return entries
 
     def section(self, result: Sequence[Mapping[str, Any]], split: str) -> str:
-        """Returns the table of all parts, and why there are no others."""
+        """Returns the table of all parts, and the reasons for properties without parts."""
         keys = ("auc", "false_positive_rate", "true_positive_rate")
         header = ["by", "part", "real", "fake", *(MEASURES[key] for key in keys)]
         rows = [
@@ -105,8 +105,8 @@ class SlicesStudy(Study):
         )
         return f"""## Parts of the split {split}
 
-By what the main face of a video looks like, in parts with as many videos, and by what the data set
-says of them.
+By properties of a video's main face, in parts with about equally many videos, and by attributes
+that the data set gives.
 
 {table(header, rows) if rows else ""}
 
@@ -114,16 +114,16 @@ says of them.
 {"![Parts](slices.png)" if rows else ""}"""
 
     def pictures(self, result: Sequence[Mapping[str, Any]], caption: str) -> dict[str, Figure]:
-        """Returns the AUC of each part, where there are parts."""
+        """Returns a plot of the AUC of each part, if there are parts."""
         has_parts = any(entry["parts"] for entry in result)
         return {"slices": draw_slices(result, caption)} if has_parts else {}
 
 
 def draw_slices(table: Sequence[Mapping[str, Any]], caption: str) -> Figure:
-    """Returns the AUC of each part of the split with its interval.
+    """Returns a plot of the AUC of each part of the split with its interval.
 
     Args:
-      table: As the study gives it.
+      table: The result of the study.
       caption: Names the data.
     """
     labels, figures = [], []
@@ -140,27 +140,27 @@ def draw_slices(table: Sequence[Mapping[str, Any]], caption: str) -> Figure:
 
 
 def split_by_number(values: np.ndarray) -> Split | str:
-    """Returns quantile bins of float [N] values, or why there is only one."""
+    """Returns quantile bins of values, float [N], or the reason why there is only one."""
     if not len(values):
         return "there are no videos"
-    told = np.array([float(f"{value:.3g}") for value in values])
-    if told.min() == told.max():
-        return f"all videos have the value {told[0]:g}"
-    inner = np.quantile(told, np.arange(1, NUM_BINS) / NUM_BINS, method="higher")
-    # Nothing is under the lowest value. Where many share it (pictures last no time), the rest is
-    # a part of its own.
-    inner[inner == told.min()] = told[told > told.min()].min()
-    # Where many share a value, some bins are empty.
-    _, part_of = np.unique(np.searchsorted(inner, told, side="right"), return_inverse=True)
-    members = [told[part_of == part] for part in range(part_of.max() + 1)]
+    rounded = np.array([float(f"{value:.3g}") for value in values])
+    if rounded.min() == rounded.max():
+        return f"all videos have the value {rounded[0]:g}"
+    inner = np.quantile(rounded, np.arange(1, NUM_BINS) / NUM_BINS, method="higher")
+    # No value is below the lowest. If many share it (stills have duration 0), they form a part
+    # separate from the rest.
+    inner[inner == rounded.min()] = rounded[rounded > rounded.min()].min()
+    # If many share a value, some bins are empty.
+    _, part_of = np.unique(np.searchsorted(inner, rounded, side="right"), return_inverse=True)
+    members = [rounded[part_of == part] for part in range(part_of.max() + 1)]
     return Split(part_of, [f"{part.min():g} to {part.max():g}" for part in members])
 
 
 def split_by_attribute(values: Sequence[Any]) -> Split | str:
-    """Returns a part for each value of an attribute, or bins where it takes many numbers.
+    """Returns a part for each value of an attribute, or bins if it has many numeric values.
 
     Args:
-      values: JSON values, None where a video has no such attribute.
+      values: JSON values, None if a video lacks the attribute.
     """
     given = [value for value in values if value is not None]
     is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in given)
@@ -171,12 +171,12 @@ def split_by_attribute(values: Sequence[Any]) -> Split | str:
     if len(labels) == 1:
         return f"all videos have the value {labels[0]}"
     if len(labels) > MAX_CATEGORIES:
-        return f"it has {len(labels)} values; at most {MAX_CATEGORIES} are told apart"
+        return f"it has {len(labels)} values; the limit is {MAX_CATEGORIES}"
     return Split(part_of, labels.tolist())
 
 
 def _with_absent(split: Split | str, values: Sequence[Any]) -> Split | str:
-    """Returns a split of the values that are given, with those that are not as its last part."""
+    """Returns a split of the given values, with the videos that have none as its last part."""
     is_given = np.array([value is not None for value in values])
     if isinstance(split, str) or is_given.all():
         return split

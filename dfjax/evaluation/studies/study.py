@@ -1,4 +1,4 @@
-"""What every study of a detector has: what it may use, and what it gives."""
+"""The interface of a study: its inputs, its result and how that is shown."""
 
 import abc
 import dataclasses
@@ -14,18 +14,18 @@ from dfjax.data.sources import LabelledVideo
 from dfjax.evaluation.scoring import ScoredClip
 
 OnProgress = Callable[[str, int, int | None], None]
-"""Called with a few words for the stage, how much of it is done, and of how much, if known."""
+"""Called with the name of the stage, the amount done, and the total if known."""
 
 
 class ScoreFunction(Protocol):
-    """Scores clips with the detector that is measured."""
+    """Scores clips with the detector being measured."""
 
     def __call__(self, rows: Iterable[ClipRow], stage: str | None = None) -> list[ScoredClip]:
         """Returns the clips with their logits, in order.
 
         Args:
           rows: Prepared clips.
-          stage: Words under which progress is reported; None: the caller reports it.
+          stage: Name under which progress is reported; None: the caller reports it.
         """
         ...
 
@@ -41,47 +41,47 @@ class StudyContext:
     sources: Sequence[str]  # prepared data sets, as for `open_rows`
     split: str
     files: Sequence[Sequence[LabelledVideo]] = ()  # per data set, of all splits; empty: not given
-    out: Path  # where a study may keep what is slow to make
-    fingerprint: str  # of the detector together with the data sets
+    out: Path  # where a study may cache slow results
+    fingerprint: str  # of the detector and the data sets
     on_progress: OnProgress = lambda stage, done, total: None
 
     @property
     def calibration(self) -> CalibrationConfig:
-        """The detector's own."""
+        """The detector's calibration."""
         return self.config.calibration
 
 
 class Study(abc.ABC):
     """A question about a detector: how it is measured, and how the answer is shown.
 
-    Options of the measurement are fields of the study; the text and the pictures come from the
-    result alone, so that a report can be shown without knowing them.
+    Options of the measurement are fields of the study. The text and the plots depend on the result
+    alone, so that a stored report can be shown without knowing the options.
     """
 
     name: ClassVar[str]
     """The key of its result in `report.json`."""
 
     optional: ClassVar[bool] = False
-    """True: measured only where it is asked for."""
+    """True: measured only on request."""
 
     needs_files: ClassVar[bool] = False
     """True: it cannot be measured without the files that the data sets were prepared from."""
 
     @abc.abstractmethod
     def measure(self, context: StudyContext) -> Any:
-        """Returns the result, JSON values."""
+        """Returns the result as JSON values."""
 
     @abc.abstractmethod
     def section(self, result: Any, split: str) -> str:
         """Returns the section of the report and of the model card, in Markdown.
 
         Args:
-          result: As `measure` gives it, or as it was read back from `report.json`.
+          result: From `measure`, or read back from `report.json`.
           split: Name of the split that was measured.
         """
 
     def pictures(self, result: Any, caption: str) -> dict[str, Figure]:
-        """Returns the pictures that the section shows, by their names without the suffix.
+        """Returns the plots that the section shows, by file name without suffix.
 
         Args:
           result: As for `section`.

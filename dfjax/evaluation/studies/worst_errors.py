@@ -1,4 +1,4 @@
-"""The answers that are furthest from the truth, and what is special about those videos."""
+"""The scores furthest from the truth, and what is unusual about those videos."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,10 +12,10 @@ from dfjax.evaluation.studies.study import Study, StudyContext
 from dfjax.evaluation.tables import table
 
 NUM_EXAMPLES = 5
-"""Of each class."""
+"""Number of videos listed per class."""
 
 _RARE = 0.1
-"""Share of the split's videos on one end of a property that is worth a word."""
+"""A property of a face is listed if it is in this extreme share of the split's videos."""
 
 
 class WorstErrorsStudy(Study):
@@ -24,15 +24,15 @@ class WorstErrorsStudy(Study):
     name = "mistakes"
 
     def measure(self, context: StudyContext) -> dict[str, Any]:
-        """Returns the videos that are furthest from the truth.
+        """Returns the videos furthest from the truth.
 
         Args:
           context: The detector and its data.
 
         Returns:
-          `real` and `fake`: at most `NUM_EXAMPLES` videos each, the worst first, with `video`,
+          `real` and `fake`: up to `NUM_EXAMPLES` videos each, worst first, with `video`,
           `dataset`, `method`, `compression`, `probability_fake`, `is_wrong` at the frozen
-          threshold, and `traits`, words for what sets its main face apart from those of the split.
+          threshold, and `traits`, words for what is unusual about its main face in this split.
         """
         videos = video_scores(context.scored, context.calibration)
         clips = main_faces(context.scored)
@@ -62,13 +62,13 @@ class WorstErrorsStudy(Study):
         return worst
 
     def section(self, result: Mapping[str, Any], split: str) -> str:
-        """Returns the table of these videos."""
+        """Returns a table of these videos."""
         header = [
             "video",
             "label",
             "probability_fake",
-            "told wrongly",
-            "its face beside the others",
+            "misclassified",
+            "unusual about its face",
         ]
         rows = [
             [
@@ -83,14 +83,14 @@ class WorstErrorsStudy(Study):
         ]
         return f"""## Furthest from the truth
 
-The real videos with the highest scores and the fakes with the lowest. A word for the face is given
-where at most one in ten videos of the split is so or more so.
+The real videos with the highest scores and the fakes with the lowest. A property of the
+face is listed if it is among the most extreme tenth of the split.
 
 {table(header, rows)}"""
 
 
 def _traits(clips: Sequence[ScoredClip]) -> list[list[str]]:
-    """Returns for each clip the words for what few of the clips have."""
+    """Returns, for each clip, words for the properties in which it is extreme."""
     if not clips:
         return []
     properties = (
@@ -111,7 +111,7 @@ def _traits(clips: Sequence[ScoredClip]) -> list[list[str]]:
 
 
 def _frontality(clip: ScoredClip) -> float:
-    """Returns how far the eyes are apart beside how far the mouth is below: less where turned."""
+    """Returns eye distance over eye-to-mouth distance, which is smaller for turned heads."""
     landmarks = clip.row.landmarks.astype(np.float64)
     eyes, mouth = landmarks[:, :2].mean(axis=1), landmarks[:, 3:].mean(axis=1)
     apart = np.linalg.norm(landmarks[:, 1] - landmarks[:, 0], axis=1)

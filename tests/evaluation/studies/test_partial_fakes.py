@@ -99,6 +99,6 @@ def test_a_split_without_pairs_says_so(tmp_path):
     stills = write_prepared(tmp_path, groups=0, stills=4)
     measured = PartialFakesStudy().measure(study_context(sources=[stills]))
     assert measured["clips"] == 0
-    reason = "no fake of the split has its original beside it"
+    reason = "no fake of the split has its original in the data set"
     assert measured["auc"]["reason"] == reason
     assert f"Not measured: {reason}." in PartialFakesStudy().section(measured, "validation")

@@ -87,7 +87,7 @@ def test_a_part_of_one_class_says_why_it_has_no_auc():
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ([f"person {n}" for n in range(30)], "it has 30 values; at most 12 are told apart"),
+        ([f"person {n}" for n in range(30)], "it has 30 values; the limit is 12"),
         (["day"] * 30, "all videos have the value day"),
         ([True] * 30, "all videos have the value True"),
     ],
