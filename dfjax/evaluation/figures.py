@@ -74,33 +74,57 @@ def report(
     draws = Draws.of(videos.groups)
     threshold = frozen_threshold(calibration)
 
-    def figures(rows: np.ndarray) -> Estimates:
-        return _figures(videos.take(rows), threshold, draws.take(rows))
-
-    everything = np.arange(len(videos))
-    per_dataset = {
-        name: figures(np.flatnonzero(videos.datasets == name))
-        for name in np.unique(videos.datasets).tolist()
-    }
-    per_method = _per_method(videos, threshold, draws)
     return {
         "split": split,
         "counts": {
             **videos.counts(),
             "clips": len(scored),
             "frames": len(frames),
-            "datasets": list(per_dataset),
+            "datasets": np.unique(videos.datasets).tolist(),
         },
         "bootstrap": {"draws": NUM_DRAWS, "over": "groups of source identities"},
         "threshold": {
             "value": threshold,
             "withheld": calibration.fake_above == 1.0,
         },
-        "video": estimates.to_json(figures(everything)),
+        "video": estimates.to_json(_figures(videos, threshold, draws)),
         "frame": estimates.to_json(_figures(frames, threshold, Draws.of(frames.groups))),
         "mean_of_frames": _baseline(
             videos, mean_of_frames(scored, calibration), draws, _moving(scored)
         ),
+        **_by_part(videos, threshold, draws),
+        "operating_points": _operating_points(videos, calibration, draws),
+        "verdicts": _verdicts(videos, calibration),
+        "confusion": dataclasses.asdict(
+            metrics.confusion(videos.is_fake, videos.probabilities, threshold)
+        ),
+        "reliability": [
+            dataclasses.asdict(bin)
+            for bin in metrics.reliability(videos.is_fake, videos.probabilities)
+        ],
+        "failures": _failures(videos, skipped, threshold),
+    }
+
+
+def _figures(scores: Scores, threshold: float, draws: Draws) -> Estimates:
+    return {
+        **estimates.estimate_ranking(scores, draws),
+        **estimates.estimate_decisions(scores, threshold, draws),
+    }
+
+
+def _by_part(videos: Scores, threshold: float, draws: Draws) -> dict[str, Any]:
+    """Returns the figures per method, compression and data set, with their means."""
+
+    def figures(rows: np.ndarray) -> Estimates:
+        return _figures(videos.take(rows), threshold, draws.take(rows))
+
+    per_dataset = {
+        name: figures(np.flatnonzero(videos.datasets == name))
+        for name in np.unique(videos.datasets).tolist()
+    }
+    per_method = _per_method(videos, threshold, draws)
+    return {
         "per_method": [{**setting, **estimates.to_json(row)} for setting, row in per_method],
         "mean_over_methods": estimates.to_json(
             estimates.mean_of_each([row for _, row in per_method])
@@ -124,23 +148,6 @@ def report(
             for name, row in per_dataset.items()
         ],
         "mean_over_datasets": estimates.to_json(estimates.mean_of_each([*per_dataset.values()])),
-        "operating_points": _operating_points(videos, calibration, draws),
-        "verdicts": _verdicts(videos, calibration),
-        "confusion": dataclasses.asdict(
-            metrics.confusion(videos.is_fake, videos.probabilities, threshold)
-        ),
-        "reliability": [
-            dataclasses.asdict(bin)
-            for bin in metrics.reliability(videos.is_fake, videos.probabilities)
-        ],
-        "failures": _failures(videos, skipped, threshold),
-    }
-
-
-def _figures(scores: Scores, threshold: float, draws: Draws) -> Estimates:
-    return {
-        **estimates.estimate_ranking(scores, draws),
-        **estimates.estimate_decisions(scores, threshold, draws),
     }
 
 

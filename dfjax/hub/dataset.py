@@ -9,7 +9,7 @@ from huggingface_hub import DatasetCard
 from dfjax.data.clip_row import FEATURES
 from dfjax.data.prepared import MANIFEST_FILE, REPORT_FILE, load_manifest, load_report, read_clips
 from dfjax.errors import HubError
-from dfjax.hub.folder import known_files, read_front_matter, require
+from dfjax.hub.folder import known_files, read_front_matter, require_files
 
 DATASET_FILES = ("README.md", MANIFEST_FILE, REPORT_FILE, "data/*-of-*.parquet")
 """The files of a prepared data set that are published, as patterns; nothing else is."""
@@ -31,7 +31,7 @@ def check_dataset_folder(folder: Path) -> list[str]:
     files = known_files(folder, DATASET_FILES)
     load_manifest(str(folder))
     report = load_report(str(folder))
-    require(files, DATASET_FILES[:3], folder)
+    require_files(files, DATASET_FILES[:3], folder)
     if not read_front_matter(folder / "README.md", DatasetCard).get("configs"):
         raise HubError("The front matter of README.md lacks configs, which name the splits.")
     splits_of: dict[str, str] = {}  # of each group

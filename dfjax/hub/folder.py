@@ -74,7 +74,7 @@ def known_files(source: Path, patterns: Sequence[str]) -> list[str]:
     return names
 
 
-def require(found: Sequence[str], needed: Sequence[str], source: Path) -> None:
+def require_files(found: Sequence[str], needed: Sequence[str], source: Path) -> None:
     """Checks that every needed file was found.
 
     Raises:

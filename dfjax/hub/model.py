@@ -11,7 +11,7 @@ from huggingface_hub import ModelCard
 
 from dfjax.errors import HubError
 from dfjax.evaluation.run import fingerprint
-from dfjax.hub.folder import copy_known_files, read_front_matter, require
+from dfjax.hub.folder import copy_known_files, read_front_matter, require_files
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from dfjax.reporting.card import EVALUATION_FILE, MODEL_ID_PLACEHOLDER, PICTURES, model_card
@@ -62,7 +62,7 @@ def add_evaluation(checkpoint: Path, report: Path) -> None:
         )
     card = model_card(detector.config, training=training, evaluation=evaluation)
     pictures = re.findall(rf"\]\({PICTURES}/([^)]+)\)", card)
-    require([path.name for path in report.iterdir()], pictures, report)
+    require_files([path.name for path in report.iterdir()], pictures, report)
     shutil.rmtree(checkpoint / PICTURES, ignore_errors=True)
     (checkpoint / PICTURES).mkdir()
     for name in pictures:
@@ -87,7 +87,7 @@ def build_model_folder(source: Path, folder: Path, repo_id: str) -> list[str]:
       ModelFormatError: It cannot be loaded.
     """
     files = copy_known_files(source, folder, MODEL_FILES)
-    require(files, ("README.md", "config.json", "preprocessor_config.json"), source)
+    require_files(files, ("README.md", "config.json", "preprocessor_config.json"), source)
     card = folder / "README.md"
     named = card.read_text(encoding="utf-8").replace(MODEL_ID_PLACEHOLDER, repo_id)
     card.write_text(named, encoding="utf-8")

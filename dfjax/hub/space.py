@@ -14,7 +14,7 @@ from pathlib import Path
 from huggingface_hub import SpaceCard
 
 from dfjax.errors import HubError
-from dfjax.hub.folder import copy_known_files, read_front_matter, require
+from dfjax.hub.folder import copy_known_files, read_front_matter, require_files
 from dfjax.hub.model import MODEL_FILES, check_model_folder
 
 _TOP_FILES = ("app.py", "requirements.txt", "README.md", "LICENSE")
@@ -57,10 +57,10 @@ def build_space_folder(project: Path, checkpoint: Path, folder: Path) -> list[st
       ModelFormatError: The model cannot be loaded.
     """
     files = copy_known_files(project, folder, SPACE_FILES)
-    require(files, (*_TOP_FILES, "dfjax/__init__.py"), project)
+    require_files(files, (*_TOP_FILES, "dfjax/__init__.py"), project)
     _check_front_matter(folder / "README.md")
     model = copy_known_files(checkpoint, folder / "checkpoint", MODEL_FILES)
-    require(model, ("README.md", "config.json"), checkpoint)
+    require_files(model, ("README.md", "config.json"), checkpoint)
     check_model_folder(folder / "checkpoint")
     _check_starts(folder)
     return sorted([*files, *(f"checkpoint/{name}" for name in model)])

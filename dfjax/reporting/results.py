@@ -44,7 +44,7 @@ PUBLISHED = (
         "its README",
     ),
 )
-"""Results reported by others. None was measured here, and no two use the same videos."""
+"""Results reported by others. None was measured here, or on the videos of this model."""
 
 
 def results_table(evaluation: Mapping[str, Any]) -> str:

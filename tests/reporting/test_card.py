@@ -216,5 +216,5 @@ def test_a_data_set_that_was_added_is_in_the_card_with_its_citation(
     training["data"]["name"] = "Toy Talk original"
     training["validation"]["counts"]["datasets"] = ["toys"]
     card = model_card(CONFIG, training=training)
-    assert "The terms of Toy Talk also bind" in card
+    assert "The terms of Toy Talk also apply" in card
     assert (f"- {citation}" in card) == (citation is not None)
