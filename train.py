@@ -19,51 +19,51 @@ from dfjax.train_config import TrainConfig
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Trains a detector: encoder as far as --trained-stages says, LSTM and heads.
+    """Trains a detector: the last --trained-stages stages of the encoder, the LSTM and the heads.
 
-    Writes into RUN its description, metrics, curves and states while it runs, and RUN/checkpoint at
-    its end. A run that was cut off goes on with the same command and --resume.
+    Writes its settings, metrics, curves and states to RUN while it runs, and RUN/checkpoint at the
+    end. To continue an interrupted run, repeat the command with --resume.
     """
 
     data: tuple[str, ...]
     """Data sets made by `python -m dfjax prepare`: folders, parquet files or Hub repositories."""
 
     out: Path
-    """A new folder for the run."""
+    """New folder for the run."""
 
     validation_data: tuple[str, ...] = ()
-    """More data sets, of which only the validation split is used: real videos of other sources, so
-    that the thresholds hold for them too."""
+    """Data sets of which only the validation split is used, such as real videos from other sources,
+    so that the thresholds hold for them too."""
 
     about_data: str = ""
-    """Where the data are from and under which terms, in whole sentences for the model's card."""
+    """Origin and terms of the data, in full sentences, for the model card."""
 
     weights: tuple[str, ...] = ("microsoft/resnet-50",)
-    """Folder or Hub repository with the published ResNet-50 files; or with a model of dfjax, to go
-    on from all that it has learnt. Of several models the mean of their weights is taken."""
+    """Folder or Hub repository of the starting weights: published ResNet-50 files, or a dfjax model
+    to continue from. If several models are given, the run starts from the mean of their weights."""
 
     resume: bool = False
-    """Go on with the run that RUN holds."""
+    """Continue the run in RUN."""
 
     start_share: float = 0.0
-    """Of the published weights, the share that is taken from what the run started from: a mean that
-    is often better than both ends, also on other data."""
+    """Weight of the starting model in the published weights, 0 to 1. The mean is often better than
+    either end, on other data too."""
 
     save_every: int = 200
-    """Steps between two saves of the state."""
+    """Steps between saves of the training state."""
 
     workers: int = 0
-    """Threads that decode pictures. 0: one per core."""
+    """Threads that decode images. 0: one per core."""
 
     coordinator: str | None = None
-    """HOST:PORT of the first process, where several train together. On a TPU pod or under Slurm
-    give "auto"."""
+    """HOST:PORT of the first process, for training with several processes. Use "auto" on a TPU pod
+    or under Slurm."""
 
     num_processes: int | None = None
-    """How many processes train together."""
+    """Number of training processes."""
 
     process_id: int | None = None
-    """Which of them this is, from 0."""
+    """Index of this process, from 0."""
 
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig()
 
@@ -84,7 +84,7 @@ def main() -> int:
 
 def _train(arguments: Arguments, console: Console) -> int:
     """Trains and publishes as asked; returns the exit code."""
-    # A run that is taken up again must end with the same bits, on a GPU too. Before jax is loaded.
+    # A resumed run must end with the same bits, on a GPU too. Set before jax is loaded.
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_gpu_deterministic_ops" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()

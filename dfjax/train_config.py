@@ -186,33 +186,33 @@ class TrainConfig(Checked):
     still_pairs: int = 0  # likewise, of single pictures
     clip_frames: int = 8  # frames of a training clip, taken from those of its video
     max_stride: int = 4  # between those frames, in sampled frames; drawn per pair
-    drop_frames: float = 0.1  # chance of a frame to be absent
-    repeat_frames: float = 0.1  # chance of a frame to show the one before it
-    accumulation: int = 1  # parts in which a step's pairs pass the model; saves memory
+    drop_frames: float = 0.1  # chance that a frame is missing
+    repeat_frames: float = 0.1  # chance that a frame repeats the one before it
+    accumulation: int = 1  # parts into which a step's pairs are split, to save memory
 
     self_blended: float = 0.5  # share of pairs whose fake is the real clip blended with itself
-    partial_fakes: float = 0.25  # chance of a fake to be manipulated in a part of its frames only
+    partial_fakes: float = 0.25  # chance that only some frames of a fake are manipulated
     blend: BlendConfig = BlendConfig()
-    augmented: float = 0.9  # share of pairs that codec and camera change, as `augment` says
-    augment_ramp: int = 0  # steps in which that share grows from nothing, evenly
+    augmented: float = 0.9  # share of pairs distorted as by codec and camera; see `augment`
+    augment_ramp: int = 0  # steps over which that share grows linearly from 0
     augment: AugmentConfig = AugmentConfig()
 
     trained_stages: int = 2  # of the encoder, from the last; 0: frozen; 5: all of a ResNet
-    batch_statistics: bool = False  # norms of trained stages use the batch's own statistics
+    batch_statistics: bool = False  # norms of trained stages use batch statistics
     compute_dtype: Literal["float32", "bfloat16"] = "float32"  # of the convolutions
 
-    learning_rate: float = 3e-4  # of AdamW at its highest, for what follows the encoder
-    layer_decay: float = 0.5  # learning rate of an encoder stage over that of what follows it
-    warmup_steps: int = 100  # steps in which the learning rate grows to its highest
+    learning_rate: float = 3e-4  # peak rate of AdamW, for everything after the encoder
+    layer_decay: float = 0.5  # learning rate of an encoder stage relative to the next stage
+    warmup_steps: int = 100  # steps over which the learning rate grows to its peak
     weight_decay: float = 0.05  # decoupled, per step and unit of learning rate; of kernels only
-    clip_norm: float = 1.0  # largest norm of all gradients together
-    ema_decay: float = 0.998  # of the moving average of the weights, which is what is published
-    label_smoothing: float = 0.05  # labels lie by half of it inside 0 and 1
-    frame_loss_weight: float = 1.0  # of the per-frame BCE beside the clip's BCE
+    clip_norm: float = 1.0  # largest global norm of the gradients
+    ema_decay: float = 0.998  # decay of the moving average of the weights, which is published
+    label_smoothing: float = 0.05  # labels are half of this and 1 minus half of this
+    frame_loss_weight: float = 1.0  # weight of the per-frame BCE relative to the clip BCE
 
-    validate_every: int = 200  # steps between two scorings of the validation videos
-    publish: Literal["last", "best"] = "last"  # weights of the end, or of the best validation AUC
-    max_false_positive_rate: float = 0.05  # of real validation videos that may be called fake
+    validate_every: int = 200  # steps between validations
+    publish: Literal["last", "best"] = "last"  # step whose weights are published: last, or best AUC
+    max_false_positive_rate: float = 0.05  # share of real validation videos that may be called fake
     seed: int = 0  # of the weights, the order of the clips, the augmentation and the dropout
 
     def __post_init__(self):
