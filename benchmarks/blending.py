@@ -29,7 +29,8 @@ from benchmarks.faces import machine
 from dfjax.augment.camera import augment
 from dfjax.augment.segments import partial_frames
 from dfjax.augment.self_blend import self_blend
-from dfjax.config import CropConfig, ResNetConfig
+from dfjax.config import CropConfig
+from dfjax.encoder_config import ResNetConfig
 from dfjax.models.encoders.resnet import ResNet
 
 LANDMARKS = np.array([[85, 92], [144, 92], [114, 127], [89, 157], [139, 157]], np.float32)

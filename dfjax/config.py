@@ -5,13 +5,13 @@ whoever loads a model samples, crops and decides exactly as its training did.
 """
 
 import dataclasses
-import functools
-import json
 import math
-import types
-import typing
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Any, Self
+
+from dfjax.checks import Checked, require, require_within
+from dfjax.encoder_config import EncoderConfig, ResNetConfig
+from dfjax.json_values import from_json_value, to_json_value
 
 SCHEMA_VERSION = 2
 """Version of the layout of `config.json`. A loader refuses one that is newer than its own."""
@@ -20,46 +20,12 @@ ID2LABEL = {0: "real", 1: "fake"}
 """The one label order of dfjax: a positive logit means fake."""
 
 
-def require(condition: bool, message: str) -> None:
-    """Raises ValueError with the message where the condition does not hold."""
-    if not condition:
-        raise ValueError(message)
-
-
-def require_within(config: Any, name: str, low: float, high: float) -> None:
-    """Raises ValueError where a field of a config does not lie in [low, high]."""
-    value = getattr(config, name)
-    require(
-        low <= value <= high,
-        f"{type(config).__name__}.{name} is {value:,}; it must lie between {low:,} and {high:,}.",
-    )
-
-
-@functools.cache
-def _field_types(kind: Any) -> dict[str, Any]:
-    """Returns the types of a dataclass's fields, in their order."""
-    hints = typing.get_type_hints(kind)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
-
-
-class Checked:
-    """A config that refuses numbers which are not finite, and words which are not offered."""
-
-    def __post_init__(self):
-        """Checks all fields."""
-        for name, kind in _field_types(type(self)).items():
-            value = getattr(self, name)
-            where = f"{type(self).__name__}.{name}"
-            require(_is_finite(value), f"{where} is {value}; finite numbers are needed.")
-            if typing.get_origin(kind) is Literal:
-                words = " or ".join(map(repr, typing.get_args(kind)))
-                require(value in typing.get_args(kind), f"{where} is {value!r}; {words} is needed.")
-
-
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, tuple | list):
-        return all(map(_is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
+# Limits of what a file may cost, which older models and prepared data sets carry. Who reads them is
+# not bound by them: see `dfjax.video.limits`.
+_RETIRED = (
+    *("max_source_pixels", "max_duration", "max_source_frames"),
+    *("max_file_bytes", "max_output_bytes", "max_decode_seconds"),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,6 +37,11 @@ class VideoConfig(Checked):
 
     num_frames: int = 32  # frames sampled per video, evenly spread over its time
     max_frame_pixels: int = 1920 * 1080  # a larger frame is scaled down to this while it is decoded
+
+    @classmethod
+    def from_json_fields(cls, values: Mapping[str, Any]) -> "tuple[type[Checked], dict[str, Any]]":
+        """Returns the fields without those that are no longer here."""
+        return cls, {name: value for name, value in values.items() if name not in _RETIRED}
 
     def __post_init__(self):
         """Checks ranges; a model must not make its user's machine pay without bound."""
@@ -167,80 +138,6 @@ class CropConfig(Checked):
         require(
             self.min_detail >= 0,
             f"CropConfig.min_detail is {self.min_detail}; it must be at least 0.",
-        )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class NormalizationConfig(Checked):
-    """Pixel statistics of the encoder's pretraining, for values in [0, 1], in RGB order."""
-
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)  # ImageNet
-
-    def __post_init__(self):
-        """Checks that no channel is divided by zero."""
-        super().__post_init__()
-        require(
-            all(s > 0 for s in self.std),
-            f"NormalizationConfig.std is {self.std}; each channel needs a positive number.",
-        )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EncoderConfig(Checked):
-    """What the config of every encoder says. Each encoder has a subclass, which names its type.
-
-    `config.json` holds the fields together with `type`, by which the subclass is found again.
-    """
-
-    type: ClassVar[str]
-    image_size: ClassVar[int | None] = None  # side of the crops it takes, pixels; None: any
-
-    normalization: NormalizationConfig = NormalizationConfig()
-    compute_dtype: Literal["float32", "bfloat16"] = "float32"  # of matrix products, convolutions
-
-    def __post_init__(self):
-        """Checks ranges."""
-        super().__post_init__()
-
-    @classmethod
-    def of_type(cls, name: Any) -> "type[EncoderConfig]":
-        """Returns the config class of the encoders of a type.
-
-        Raises:
-          ValueError: There is none in this version of dfjax, or in what was imported beside it.
-        """
-        known = {config.type: config for config in _subclasses(cls) if hasattr(config, "type")}
-        require(
-            isinstance(name, str) and name in known,
-            f"the encoder's type is {name!r}; known are {', '.join(sorted(known))}. "
-            "Was it written by a newer dfjax, or with an encoder that has to be imported first?",
-        )
-        return known[name]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ResNetConfig(EncoderConfig):
-    """Shape of a ResNet. The defaults are ResNet-50 v1.5, as in `microsoft/resnet-50`."""
-
-    type: ClassVar[str] = "resnet"
-
-    embedding_size: int = 64  # channels of the stem
-    depths: tuple[int, ...] = (3, 4, 6, 3)  # bottleneck blocks per stage
-    widths: tuple[int, ...] = (256, 512, 1024, 2048)  # output channels per stage
-
-    def __post_init__(self):
-        """Checks ranges."""
-        super().__post_init__()
-        require(
-            len(self.depths) == len(self.widths) > 0,
-            f"ResNetConfig has {len(self.depths)} depths and {len(self.widths)} widths; "
-            "one of each is needed per stage.",
-        )
-        require(
-            all(width % 4 == 0 and width > 0 for width in self.widths),
-            f"ResNetConfig.widths is {self.widths}; each must be a positive multiple of 4, "
-            "for the bottleneck is a quarter as wide.",
         )
 
 
@@ -355,84 +252,4 @@ class Config(Checked):
         Raises:
           ValueError: A field is unknown, of another type, or out of range.
         """
-        return _from_json_value(cls, values, "config")
-
-
-# Limits of what a file may cost, which older models and prepared data sets carry. Who reads them is
-# not bound by them: see `dfjax.video.limits`.
-_RETIRED = (
-    *("max_source_pixels", "max_duration", "max_source_frames"),
-    *("max_file_bytes", "max_output_bytes", "max_decode_seconds"),
-)
-
-
-def dumps(values: Mapping[str, Any] | Sequence[Any]) -> str:
-    """Returns `values` as the JSON text of a file: indented, with a final newline, no NaN."""
-    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def to_json_value(value: Any) -> Any:
-    """Returns a value made of dataclasses and tuples as one made of dicts and lists."""
-    if dataclasses.is_dataclass(value):
-        kind = {"type": value.type} if isinstance(value, EncoderConfig) else {}
-        fields = dataclasses.fields(value)
-        return kind | {f.name: to_json_value(getattr(value, f.name)) for f in fields}
-    if isinstance(value, tuple):
-        return [to_json_value(item) for item in value]
-    return value
-
-
-def _subclasses(kind: type) -> list[type]:
-    """Returns all classes below a class."""
-    return [c for child in kind.__subclasses__() for c in (child, *_subclasses(child))]
-
-
-def _from_json_value(kind: Any, value: Any, where: str) -> Any:
-    """Returns `value` as the annotated type `kind`; `where` names it in errors."""
-    if dataclasses.is_dataclass(kind):
-        require(isinstance(value, Mapping), f"{where} is {value!r}; an object was expected.")
-        if kind is VideoConfig:
-            value = {name: item for name, item in value.items() if name not in _RETIRED}
-        if kind is EncoderConfig:
-            value = dict(value)
-            kind = EncoderConfig.of_type(value.pop("type", None))
-        hints = _field_types(kind)
-        unknown = sorted(set(value) - set(hints))
-        require(
-            not unknown,
-            f"{where} has unknown fields {', '.join(unknown)}; known are {', '.join(hints)}. "
-            "Was it written by a newer dfjax?",
-        )
-        fields = {
-            name: _from_json_value(hints[name], item, f"{where}.{name}")
-            for name, item in value.items()
-        }
-        return typing.cast(Any, kind)(**fields)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
-        if value is None and type(None) in arguments:
-            return None
-        (kind,) = (a for a in arguments if a is not type(None))
-        return _from_json_value(kind, value, where)
-    if origin is tuple:
-        require(isinstance(value, list | tuple), f"{where} is {value!r}; a list was expected.")
-        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
-        require(
-            len(kinds) == len(value),
-            f"{where} has {len(value)} entries; {len(kinds)} were expected.",
-        )
-        return tuple(
-            _from_json_value(k, v, f"{where}[{i}]")
-            for i, (k, v) in enumerate(zip(kinds, value, strict=True))
-        )
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if origin is Literal:
-        words = " or ".join(map(repr, arguments))
-        require(value in arguments, f"{where} is {value!r}; {words} was expected.")
-        return value
-    require(
-        isinstance(value, kind) and not (kind is int and isinstance(value, bool)),
-        f"{where} is {value!r}; {kind.__name__} was expected.",
-    )
-    return value
+        return from_json_value(cls, values, "config")

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dfjax.config import CalibrationConfig, to_json_value
+from dfjax.config import CalibrationConfig
+from dfjax.json_values import to_json_value
 
 SCHEMA_VERSION = 1
 """Version of the JSON below. It grows only when a reader of the old one would go wrong."""

@@ -8,7 +8,7 @@ folder and the model's `training.json` record them. Imports neither jax nor anyt
 import dataclasses
 from typing import Any, Literal
 
-from dfjax.config import Checked, require
+from dfjax.checks import Checked, require
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

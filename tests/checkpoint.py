@@ -4,8 +4,8 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from dfjax.config import dumps
 from dfjax.evaluation.metrics import DECISIONS, RANKING
+from dfjax.json_values import dumps
 from dfjax.reporting.card import model_card
 from tests.tiny import TINY_CONFIG, tiny_detector
 

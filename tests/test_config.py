@@ -6,14 +6,9 @@ import math
 
 import pytest
 
-from dfjax.config import (
-    CalibrationConfig,
-    Config,
-    CropConfig,
-    ResNetConfig,
-    VideoConfig,
-    dumps,
-)
+from dfjax.config import CalibrationConfig, Config, CropConfig, VideoConfig
+from dfjax.encoder_config import ResNetConfig
+from dfjax.json_values import dumps
 
 CHANGED = Config(
     video=VideoConfig(num_frames=7),

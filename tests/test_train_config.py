@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from dfjax.config import to_json_value
+from dfjax.json_values import to_json_value
 from dfjax.train_config import AugmentConfig, BlendConfig, TrainConfig
 
 

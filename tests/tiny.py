@@ -2,14 +2,8 @@
 
 import dataclasses
 
-from dfjax.config import (
-    CalibrationConfig,
-    Config,
-    CropConfig,
-    DetectorConfig,
-    ResNetConfig,
-    VideoConfig,
-)
+from dfjax.config import CalibrationConfig, Config, CropConfig, DetectorConfig, VideoConfig
+from dfjax.encoder_config import ResNetConfig
 from dfjax.models.detector import Detector
 from tests.models.tiny import filled
 

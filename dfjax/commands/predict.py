@@ -12,8 +12,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from dfjax.commands.progress import progress_bar
-from dfjax.config import dumps
 from dfjax.errors import DfjaxError
+from dfjax.json_values import dumps
 from dfjax.prediction import SCHEMA_VERSION, Prediction
 
 _VERDICTS = {

@@ -17,7 +17,7 @@ from typing import Any
 
 import datasets
 
-from dfjax.config import Config, dumps, to_json_value
+from dfjax.config import Config
 from dfjax.data.clip_row import FEATURES
 from dfjax.data.prepared import MANIFEST_FILE, REPORT_FILE, load_manifest
 from dfjax.data.report import dataset_card, make_report
@@ -27,6 +27,7 @@ from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.data.workers import read_in_order
 from dfjax.errors import DatasetError
 from dfjax.files import write_text_atomically
+from dfjax.json_values import dumps, to_json_value
 from dfjax.video.film import NUM_FRAMES as FILM_FRAMES
 
 _FRAMES_PER_SHARD = 1024

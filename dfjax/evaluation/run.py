@@ -12,10 +12,11 @@ import jax
 import numpy as np
 from flax import nnx
 
-from dfjax.config import Config, ResNetConfig, dumps
+from dfjax.config import Config
 from dfjax.data.clip_row import ClipRow
 from dfjax.data.prepared import load_manifest, load_skipped, read_clips
 from dfjax.data.sources import LabelledVideo, read_source
+from dfjax.encoder_config import ResNetConfig
 from dfjax.errors import DatasetError
 from dfjax.evaluation import studies
 from dfjax.evaluation.figures import report
@@ -23,6 +24,7 @@ from dfjax.evaluation.scores import Scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, Scorer
 from dfjax.evaluation.studies.study import OnProgress, ScoreFunction, Study, StudyContext
 from dfjax.inference.jax_engine import JaxEngine
+from dfjax.json_values import dumps
 from dfjax.models.detector import Detector
 from dfjax.models.locate import find_folder
 from dfjax.version import __version__

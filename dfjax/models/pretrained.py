@@ -19,8 +19,10 @@ from huggingface_hub import split_state_dict_into_shards_factory
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from dfjax.config import ID2LABEL, SCHEMA_VERSION, Config, ResNetConfig, dumps
+from dfjax.config import ID2LABEL, SCHEMA_VERSION, Config
+from dfjax.encoder_config import ResNetConfig
 from dfjax.errors import ModelFormatError
+from dfjax.json_values import dumps
 from dfjax.version import __version__
 
 CONFIG_NAME = "config.json"

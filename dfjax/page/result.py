@@ -3,7 +3,7 @@
 import base64
 import re
 
-from dfjax.config import dumps
+from dfjax.json_values import dumps
 from dfjax.page.faces import face_strips
 from dfjax.page.plot import clock, score_plot
 from dfjax.page.rendering import render

@@ -6,11 +6,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from dfjax.config import dumps
 from dfjax.data.sources import title
 from dfjax.evaluation import studies
 from dfjax.evaluation.run import Evaluation
 from dfjax.evaluation.scores import Scores
+from dfjax.json_values import dumps
 from dfjax.reporting import plots
 from dfjax.reporting.markdown import markdown
 

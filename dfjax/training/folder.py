@@ -9,9 +9,10 @@ from typing import Any
 
 import jax
 
-from dfjax.config import DetectorConfig, dumps, to_json_value
+from dfjax.config import DetectorConfig
 from dfjax.errors import TrainingError
 from dfjax.files import UNFINISHED, write_text_atomically
+from dfjax.json_values import dumps, to_json_value
 from dfjax.train_config import TrainConfig
 from dfjax.training.start import describe_difference
 from dfjax.version import __version__

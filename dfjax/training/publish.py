@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from dfjax.config import CalibrationConfig, dumps
+from dfjax.config import CalibrationConfig
 from dfjax.evaluation.calibration import calibrate_on, correction_share, with_correction
 from dfjax.evaluation.figures import report
 from dfjax.evaluation.scoring import ScoredClip
 from dfjax.files import write_text_atomically
+from dfjax.json_values import dumps
 from dfjax.training.metrics_log import read_metrics
 from dfjax.training.opening import OpenedRun
 from dfjax.training.start import RECORD_FILE

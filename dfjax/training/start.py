@@ -9,8 +9,9 @@ from typing import Any
 import jax
 from flax import nnx
 
-from dfjax.config import Config, to_json_value
+from dfjax.config import Config
 from dfjax.errors import TrainingError
+from dfjax.json_values import to_json_value
 from dfjax.models.detector import Detector
 from dfjax.models.encoders import load_encoder
 from dfjax.models.locate import find_folder

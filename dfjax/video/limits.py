@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from dfjax.config import Checked, require
+from dfjax.checks import Checked, require
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from dfjax.config import CalibrationConfig, Config, OperatingPoint, dumps
+from dfjax.config import CalibrationConfig, Config, OperatingPoint
 from dfjax.errors import DatasetError
 from dfjax.evaluation.calibration import (
     calibrate_on,
@@ -17,6 +17,7 @@ from dfjax.evaluation.calibration import (
     with_correction,
 )
 from dfjax.evaluation.scoring import ScoredClip
+from dfjax.json_values import dumps
 from tests.evaluation.clips import scored_clip, scored_set
 
 

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from dfjax.config import CalibrationConfig, OperatingPoint, dumps
+from dfjax.config import CalibrationConfig, OperatingPoint
 from dfjax.data.rows import NO_FACE
 from dfjax.evaluation.calibration import calibrate_on
 from dfjax.evaluation.figures import report
+from dfjax.json_values import dumps
 from tests.evaluation.clips import scored_clip, scored_set
 
 CALIBRATION = CalibrationConfig(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dfjax.config import ResNetConfig
+from dfjax.encoder_config import ResNetConfig
 
 
 def random_tensors(config: ResNetConfig, *, seed: int = 0) -> dict[str, np.ndarray]:

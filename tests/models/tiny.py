@@ -9,15 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from dfjax.config import (
-    CalibrationConfig,
-    Config,
-    CropConfig,
-    DetectorConfig,
-    NormalizationConfig,
-    ResNetConfig,
-    VideoConfig,
-)
+from dfjax.config import CalibrationConfig, Config, CropConfig, DetectorConfig, VideoConfig
+from dfjax.encoder_config import NormalizationConfig, ResNetConfig
 from dfjax.models.detector import Detector
 
 ModuleT = TypeVar("ModuleT", bound=nnx.Module)

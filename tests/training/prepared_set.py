@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 from safetensors.numpy import save_file
 
-from dfjax.config import dumps
 from dfjax.data.clip_row import FEATURES
 from dfjax.data.prepared import MANIFEST_FILE, REPORT_FILE
+from dfjax.json_values import dumps
 from dfjax.train_config import TrainConfig
 from tests.models.reference import random_tensors
 from tests.tiny import TINY_CONFIG, TINY_RESNET

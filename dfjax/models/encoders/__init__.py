@@ -1,8 +1,8 @@
 """Encoders: from pictures of faces to one feature vector each.
 
 An encoder is one module here, a subclass of `Encoder`, and its config, a subclass of
-`dfjax.config.EncoderConfig`. It says of itself all that the rest of dfjax needs to know, so nothing
-else names it. Import it below, so that it is found by the type that `config.json` names.
+`EncoderConfig` in `dfjax.encoder_config`. It describes itself, so no other code names it. Import it
+below, so that it is found by the type that `config.json` names.
 """
 
 from dfjax.models.encoders.base import Encoder, make_encoder

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from dfjax.config import EncoderConfig
+from dfjax.encoder_config import EncoderConfig
 from dfjax.models.tensors import PublishedTensor, VariablePath
 
 Array = Any  # of jax or of numpy

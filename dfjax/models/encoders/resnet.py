@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from dfjax.config import EncoderConfig, ResNetConfig
+from dfjax.encoder_config import EncoderConfig, ResNetConfig
 from dfjax.models.encoders import resnet_files
 from dfjax.models.encoders.base import Encoder
 from dfjax.models.tensors import PublishedTensor, VariablePath

@@ -6,7 +6,7 @@ Nothing here depends on the network itself.
 from collections.abc import Mapping
 from typing import Any
 
-from dfjax.config import ResNetConfig
+from dfjax.encoder_config import ResNetConfig
 from dfjax.errors import ModelFormatError
 from dfjax.models.tensors import PublishedTensor, VariablePath
 

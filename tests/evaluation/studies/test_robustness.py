@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from dfjax.config import CalibrationConfig, OperatingPoint, dumps
+from dfjax.config import CalibrationConfig, OperatingPoint
 from dfjax.data.sources import LabelledVideo
 from dfjax.errors import DamagedVideoError, DatasetError
 from dfjax.evaluation.distortions import (
@@ -26,6 +26,7 @@ from dfjax.evaluation.studies.robustness import (
 )
 from dfjax.faces.clips import read_face_clips
 from dfjax.faces.detection import FaceDetector
+from dfjax.json_values import dumps
 from tests.evaluation.clips import score_clips
 from tests.tiny import TINY_CONFIG, tiny_detector
 from tests.videos import moving_pattern, portrait_frames, write_video

@@ -4,9 +4,9 @@ import json
 import numpy as np
 import pytest
 
-from dfjax.config import dumps
 from dfjax.evaluation.scoring import Look
 from dfjax.evaluation.studies.slices import SlicesStudy, split_by_attribute, split_by_number
+from dfjax.json_values import dumps
 from tests.evaluation.clips import scored_set, study_context
 
 

@@ -3,9 +3,10 @@ import json
 
 import numpy as np
 
-from dfjax.config import CalibrationConfig, dumps
+from dfjax.config import CalibrationConfig
 from dfjax.evaluation.scoring import Look
 from dfjax.evaluation.studies.worst_errors import NUM_EXAMPLES, WorstErrorsStudy
+from dfjax.json_values import dumps
 from tests.evaluation.clips import scored_clip, scored_set, study_context
 
 CALIBRATION = CalibrationConfig(scale=1.0, bias=0.0, real_below=0.5, fake_above=0.5)

@@ -13,7 +13,7 @@ from flax import nnx
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from dfjax.config import NormalizationConfig
+from dfjax.encoder_config import NormalizationConfig
 from dfjax.errors import ModelFormatError
 from dfjax.models.encoders import Encoder, load_encoder
 from dfjax.models.encoders.resnet import ResNet

@@ -13,7 +13,8 @@ import pytest
 from flax import nnx
 from safetensors.numpy import load_file, save_file
 
-from dfjax.config import Config, EncoderConfig, NormalizationConfig
+from dfjax.config import Config
+from dfjax.encoder_config import EncoderConfig, NormalizationConfig
 from dfjax.errors import ModelFormatError
 from dfjax.models.detector import Detector
 from dfjax.models.encoders import Encoder, load_encoder
