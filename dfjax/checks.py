@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 
 def require(condition: bool, message: str) -> None:
-    """Raises ValueError with the message where the condition does not hold."""
+    """Raises ValueError with the message if the condition does not hold."""
     if not condition:
         raise ValueError(message)
 
 
 def require_within(config: Any, name: str, low: float, high: float) -> None:
-    """Raises ValueError where a field of a config does not lie in [low, high]."""
+    """Raises ValueError if a field of a config is not in [low, high]."""
     value = getattr(config, name)
     require(
         low <= value <= high,
@@ -31,7 +31,7 @@ def field_types(kind: Any) -> dict[str, Any]:
 
 
 class Checked:
-    """A config that refuses numbers which are not finite, and words which are not offered."""
+    """A config that rejects non-finite numbers, and words that are not among the choices."""
 
     @classmethod
     def from_json_fields(cls, values: Mapping[str, Any]) -> "tuple[type[Checked], dict[str, Any]]":

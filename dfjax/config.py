@@ -1,7 +1,7 @@
-"""Frozen dataclasses for everything that can be set, and their way to and from `config.json`.
+"""Frozen dataclasses for everything that can be set, converted to and from `config.json`.
 
-A config states its units, checks itself when it is made, and is published with the weights, so that
-whoever loads a model samples, crops and decides exactly as its training did.
+A config states its units, validates itself when created, and is published with the weights, so that
+a loaded model samples, crops and decides exactly as it did in training.
 """
 
 import dataclasses
@@ -20,8 +20,8 @@ ID2LABEL = {0: "real", 1: "fake"}
 """The one label order of dfjax: a positive logit means fake."""
 
 
-# Limits of what a file may cost, which older models and prepared data sets carry. Who reads them is
-# not bound by them: see `dfjax.video.limits`.
+# Limits on the cost of a file, which older models and prepared data sets still contain. They are
+# ignored: see `dfjax.video.limits`.
 _RETIRED = (
     *("max_source_pixels", "max_duration", "max_source_frames"),
     *("max_file_bytes", "max_output_bytes", "max_decode_seconds"),
@@ -32,11 +32,11 @@ _RETIRED = (
 class VideoConfig(Checked):
     """Which frames are read from a video, and how large.
 
-    What a file may cost is not for a model to say: see `dfjax.video.limits`.
+    How much a file may cost to read is not up to the model: see `dfjax.video.limits`.
     """
 
     num_frames: int = 32  # frames sampled per video, evenly spread over its time
-    max_frame_pixels: int = 1920 * 1080  # a larger frame is scaled down to this while it is decoded
+    max_frame_pixels: int = 1920 * 1080  # a larger frame is scaled down to this while decoding
 
     @classmethod
     def from_json_fields(cls, values: Mapping[str, Any]) -> "tuple[type[Checked], dict[str, Any]]":
@@ -44,7 +44,7 @@ class VideoConfig(Checked):
         return cls, {name: value for name, value in values.items() if name not in _RETIRED}
 
     def __post_init__(self):
-        """Checks ranges; a model must not make its user's machine pay without bound."""
+        """Checks ranges; a model must not make unbounded demands on its user's machine."""
         super().__post_init__()
         require_within(self, "num_frames", 1, 1024)
         require_within(self, "max_frame_pixels", 1, 8192 * 4320)
@@ -87,8 +87,8 @@ class TrackConfig(Checked):
     max_speed: float = 2.0  # face sides per second that a face may move, over at most a second
     max_gap: int = 3  # sampled frames that a face may be missing before its track ends
     min_frames: int = 3  # detections that a track needs, in a video with as many sampled frames
-    min_confidence: float = 0.97  # of a face that is kept though it has fewer detections
-    max_tracks: int = 8  # the largest and longest-seen faces that are kept
+    min_confidence: float = 0.97  # of a face that is kept even though it has fewer detections
+    max_tracks: int = 8  # how many faces are kept, the largest and longest-seen
 
     def __post_init__(self):
         """Checks ranges."""
@@ -124,7 +124,7 @@ class CropConfig(Checked):
     image_size: int = 224  # side of the face crop, pixels
     margin: float = 1.3  # crop side over face-box side
     smoothing: float = 0.1  # standard deviation of the smoothing of a track's transform, seconds
-    min_detail: float = 0.0  # of a face beside a clearer one, as `detail` measures; 0: any
+    min_detail: float = 0.0  # of a face, if a sharper one is in view; see `detail`; 0: any
 
     def __post_init__(self):
         """Checks ranges."""
@@ -164,7 +164,7 @@ class DetectorConfig(Checked):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OperatingPoint(Checked):
-    """A threshold for those who accept another rate of false alarms than the verdict's."""
+    """A threshold for users who accept a different false alarm rate than the verdict's."""
 
     false_positive_rate: float  # of the real validation videos, at most
     fake_above: float  # probability_fake
@@ -191,8 +191,8 @@ class CalibrationConfig(Checked):
     real_below: float = 0.5  # probability_fake under which the verdict is "real"
     fake_above: float = 0.5  # probability_fake over which the verdict is "fake"
     false_positive_rate: float | None = None  # of real videos at fake_above; None: unmeasured
-    operating_points: tuple[OperatingPoint, ...] = ()  # by rising rate; also where no verdict is
-    caveat: str | None = None  # what whoever reads an answer of this model must know
+    operating_points: tuple[OperatingPoint, ...] = ()  # by rising rate; also if there is no verdict
+    caveat: str | None = None  # what readers of this model's answers must know
 
     def __post_init__(self):
         """Checks ranges."""
@@ -202,7 +202,7 @@ class CalibrationConfig(Checked):
             require(
                 value > 0 and math.isfinite(value),
                 f"CalibrationConfig.{name} is {value}; it must be positive, "
-                "or the order of the scores is turned round.",
+                "or the order of the scores is reversed.",
             )
         require(
             0 <= self.real_below <= self.fake_above <= 1,
@@ -230,7 +230,7 @@ class Config(Checked):
     calibration: CalibrationConfig = CalibrationConfig()
 
     def __post_init__(self):
-        """Checks that the encoder takes crops of the size that is cut."""
+        """Checks that the encoder takes crops of the configured size."""
         super().__post_init__()
         needed = self.encoder.image_size
         require(
@@ -245,9 +245,9 @@ class Config(Checked):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Returns the config that `to_dict` gave.
+        """Returns the config from the output of `to_dict`.
 
-        Fields that are absent take their defaults, so that an older file still loads.
+        Missing fields take their defaults, so that an older file still loads.
 
         Raises:
           ValueError: A field is unknown, of another type, or out of range.

@@ -25,9 +25,9 @@ class NormalizationConfig(Checked):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncoderConfig(Checked):
-    """What the config of every encoder says. Each encoder has a subclass, which names its type.
+    """The config shared by all encoders. Each encoder has a subclass, which sets its type.
 
-    `config.json` holds the fields together with `type`, by which the subclass is found again.
+    `config.json` holds the fields together with `type`, which identifies the subclass on loading.
     """
 
     type: ClassVar[str]
@@ -52,10 +52,10 @@ class EncoderConfig(Checked):
 
     @classmethod
     def of_type(cls, name: Any) -> "type[EncoderConfig]":
-        """Returns the config class of the encoders of a type.
+        """Returns the config class for a type of encoder.
 
         Raises:
-          ValueError: There is none in this version of dfjax, or in what was imported beside it.
+          ValueError: Neither this version of dfjax nor any imported module defines it.
         """
         known = {config.type: config for config in _subclasses(cls) if hasattr(config, "type")}
         require(
@@ -87,7 +87,7 @@ class ResNetConfig(EncoderConfig):
         require(
             all(width % 4 == 0 and width > 0 for width in self.widths),
             f"ResNetConfig.widths is {self.widths}; each must be a positive multiple of 4, "
-            "for the bottleneck is a quarter as wide.",
+            "because the bottleneck is a quarter as wide.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What dfjax says about a video: plain values, and their way to the contract's JSON."""
+"""What dfjax says about a video: plain values, and their conversion to the contract's JSON."""
 
 import dataclasses
 from typing import Any, Literal
@@ -9,7 +9,7 @@ from dfjax.config import CalibrationConfig
 from dfjax.json_values import to_json_value
 
 SCHEMA_VERSION = 1
-"""Version of the JSON below. It grows only when a reader of the old one would go wrong."""
+"""Version of the JSON below. It is raised only when a change would break readers of the old one."""
 
 Label = Literal["real", "fake", "uncertain", "no_face"]
 
@@ -108,7 +108,7 @@ class Prediction:
     """The answer for one video. `to_dict` is the JSON of the API, the command line and the report.
 
     `clips` holds the face crops that were scored, by track id: uint8 [n, S, S, 3] RGB, one row per
-    entry of the track's `frames`. It is for showing, and not part of the JSON.
+    entry of the track's `frames`. It is for display, and not part of the JSON.
 
     Example:
       >>> import json

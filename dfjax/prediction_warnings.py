@@ -1,4 +1,4 @@
-"""The sentences that a reader needs beside a verdict."""
+"""The warnings that come with a verdict."""
 
 import math
 
@@ -12,11 +12,11 @@ _SMALL_FACE = 64
 
 
 def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> tuple[str, ...]:
-    """Returns what a reader of a verdict must know of it, as sentences.
+    """Returns what a reader of a verdict must know about it, as sentences.
 
     Args:
       read: The faces that were found.
-      frames_scored: In how many of the sampled frames one was scored.
+      frames_scored: Number of sampled frames in which a face was scored.
       config: The model's.
     """
     warnings = []
@@ -36,7 +36,7 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
     if frames_scored < num_frames / 2:
         warnings.append(
             f"A face was found in only {frames_scored} of {num_frames} frames; "
-            "the rest was not judged."
+            "the rest were not judged."
         )
     boxes = np.concatenate([clip.boxes_xyxy for clip in read.clips])
     if np.median(boxes[:, 3] - boxes[:, 1]) < _SMALL_FACE:

@@ -1,4 +1,4 @@
-"""From a file or from frames to a `Prediction`: the whole road, with one model held ready."""
+"""Turns a file or frames into a `Prediction`, with one model kept ready."""
 
 import os
 import time
@@ -45,14 +45,14 @@ from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import spread_evenly
 
 _EMBEDDED_MODEL = Path(__file__).resolve().parent.parent / "checkpoint"
-"""The default model, which stands beside app.py in the project and in the Space."""
+"""The default model, which is next to app.py in the project and in the Space."""
 
 _READING_SHARE = 0.4
-"""Share of the progress that is done when the faces are found; the encoder takes the rest."""
+"""Share of the progress that is done once the faces are found; the encoder takes the rest."""
 
 
 class Predictor:
-    """Scores videos with one detector, held ready by an engine.
+    """Scores videos with one detector, kept ready by an engine.
 
     Not to be called from two threads at once.
 
@@ -83,7 +83,7 @@ class Predictor:
           model_id: What the report names as the model: a folder's name or a Hub repository.
           revision: The Hub revision that it was loaded from, if it was.
           face_detector: Shared between predictors, if given; else made from the config.
-          limits: What a file may cost: yours to say, not the model's.
+          limits: How much a file may cost to read; this is up to you, not to the model.
         """
         self.engine: Engine = JaxEngine(detector) if isinstance(detector, Detector) else detector
         self.config: Config = self.engine.config
@@ -104,20 +104,20 @@ class Predictor:
         Args:
           folder_or_repo_id: A folder that `Detector.save_pretrained` wrote, or "owner/name".
           revision: Branch, tag or commit on the Hub; None: its main branch.
-          limits: What a file may cost.
+          limits: How much a file may cost to read.
 
         Raises:
           ModelFormatError: What is there is not a model of dfjax.
-          HubError: The Hub did not hand it out.
+          HubError: It could not be downloaded from the Hub.
         """
         detector = Detector.from_pretrained(folder_or_repo_id, revision=revision)
         folder = Path(folder_or_repo_id)
-        # A report goes to strangers: name a local folder, but not the path that leads to it.
+        # A report may go to strangers: name a local folder, but not the path to it.
         model_id = folder.resolve().name if folder.is_dir() else str(folder_or_repo_id)
         return cls(detector, model_id=model_id, revision=revision, limits=limits)
 
     def warm_up(self) -> None:
-        """Compiles all that any video can need, so that no visitor waits for it."""
+        """Compiles everything that a video may need, so that no visitor waits for it."""
         self.face_detector.warm_up()
         size = self.config.crops.image_size
         features = self.engine.encode(np.zeros((1, size, size, 3), np.uint8))
@@ -130,7 +130,7 @@ class Predictor:
 
         Args:
           path: The file.
-          on_progress: Told the fraction done, 0 to 1, and a few words for the stage.
+          on_progress: Called with the fraction done, 0 to 1, and a few words that name the stage.
 
         Returns:
           The prediction. A file without a face gets the label "no_face" and no probability.
@@ -156,14 +156,14 @@ class Predictor:
         name: str = "frames",
         on_progress: OnProgress | None = None,
     ) -> Prediction:
-        """Scores frames that are in memory: of a camera, or decoded by somebody else.
+        """Scores frames that are in memory, from a camera or decoded by other means.
 
-        Of more than `config.video.num_frames` as many are looked at, spread evenly over their time
-        as those of a file are. So all frames of a video give what its file gives.
+        If there are more than `config.video.num_frames`, that many are used, spread evenly over
+        time as for a file. So all frames of a video give the same result as its file.
 
         Args:
-          frames: T frames, uint8 [H, W, 3] RGB, all of one size, as a viewer sees them: upright,
-            with square pixels.
+          frames: T frames, uint8 [H, W, 3] RGB, all of the same size, as a viewer sees them:
+            upright, with square pixels.
           timestamps: float [T], seconds, increasing.
           name: What the report calls them.
           on_progress: As for `__call__`.
@@ -172,8 +172,8 @@ class Predictor:
           The prediction. Boxes are in pixels of the frames; one frame counts as a still picture.
 
         Raises:
-          ValueError: There are no frames, they differ in size or are no pictures, or the times do
-            not fit them.
+          ValueError: There are no frames, they differ in size or are not pictures, or the times do
+            not match them.
 
         Example:
           >>> import numpy as np
@@ -292,7 +292,7 @@ def model_source(argument: str | None = None) -> str:
         return named
     if not _EMBEDDED_MODEL.is_dir():
         raise ModelFormatError(
-            "No model was named, and there is no checkpoint/ beside the app. "
+            "No model was named, and there is no checkpoint/ next to the app. "
             "Give --model, or set DFJAX_MODEL, to a folder or a Hub repository."
         )
     return str(_EMBEDDED_MODEL)

@@ -138,7 +138,7 @@ def test_a_run_that_is_stopped_says_how_it_goes_on(run, stills, tmp_path, monkey
     monkeypatch.setattr("dfjax.data.prepare.prepare", stop)
     code, _, err = run("prepare", "folder", stills, "--out", tmp_path / "out")
     assert code == 130
-    assert "goes on" in err
+    assert "to continue" in err
 
 
 def test_an_evaluation_says_the_auc_with_its_counts_and_where_the_report_is(run, tmp_path):

@@ -1,4 +1,4 @@
-"""`python -m dfjax prepare`: from a data set's videos to face clips."""
+"""`python -m dfjax prepare`: turns a data set's videos into face clips."""
 
 import dataclasses
 import os
@@ -20,7 +20,7 @@ from dfjax.extras import require_extra
 class Prepare:
     """Turn a data set's videos into face clips to train on.
 
-    Can be stopped and started again: the same command goes on where it was.
+    It can be stopped at any time; run the same command again to continue.
     """
 
     source: tyro.conf.Positional[
@@ -34,19 +34,19 @@ class Prepare:
     ]
 
     root: tyro.conf.Positional[Path]
-    """The data set's folder."""
+    """Folder that holds the data set."""
 
     out: Path
-    """Folder for the prepared data set: a new one, or one that an earlier run began."""
+    """Folder to write to: a new one, or that of an interrupted run, which is then continued."""
 
     compressions: tuple[Literal["raw", "c23", "c40"], ...] | None = None
-    """Of ffpp: which compressions; c23 if not given."""
+    """For ffpp: which compressions to read; c23 if not given."""
 
     methods: tuple[str, ...] | None = None
-    """Of ffpp: which manipulations; if not given, all but DeepFakeDetection."""
+    """For ffpp: which manipulations to read; if not given, all but DeepFakeDetection."""
 
     name: str | None = None
-    """Of folder: what the data set is called in reports."""
+    """For folder: what to call the data set in reports."""
 
     num_frames: int = VideoConfig().num_frames
     """Frames sampled per video."""
@@ -58,22 +58,23 @@ class Prepare:
     """Side of the crop over side of the face box."""
 
     min_detail: float = 0.125
-    """A face with less detail, out of focus in the background, is left out where a clearer one is
-    in view, here and by a model that is trained on this. 0 keeps all."""
+    """A face with less detail than this, such as one out of focus in the background, is left out if
+    a sharper one is in view, both here and by a model trained on this data. 0 keeps all faces."""
 
     codec_variants: int = 0
-    """How many re-encoded versions of each video are added, with H.264 at a constant rate factor
-    from 23 to 40 that a real video and its fakes share."""
+    """How many re-encoded versions of each video to add, in H.264 at a constant rate factor from 23
+    to 40 that is the same for a real video and its fakes."""
 
     filmed: int = 0
-    """How many short videos are made of each picture to train on, as a camera in a hand would take
-    it, with H.264 likewise: far more faces are at hand in pictures than in videos."""
+    """How many short videos to make of each training picture, as if filmed with a handheld camera,
+    in H.264 as above: pictures offer far more faces than videos do."""
 
     codec_seed: int = 0
-    """Draws those factors, and the ways of the camera."""
+    """Random seed for the rate factors and the camera movements."""
 
     workers: int = os.cpu_count() or 1
-    """Processes that read videos at once; all cores if not given. The result is the same."""
+    """Number of processes that read videos in parallel; one per core if not given. The result does
+    not depend on it."""
 
     def run(self) -> int:
         """Returns the exit code."""
@@ -86,7 +87,7 @@ class Prepare:
 
         if self.workers < 1:
             raise DatasetError(f"--workers is {self.workers}; at least 1 is needed.")
-        datasets.disable_progress_bars()  # one for each shard, through ours
+        datasets.disable_progress_bars()  # it draws one per shard, across ours
         options = {name: getattr(self, name) for name in ("compressions", "methods", "name")}
         given = {name: value for name, value in options.items() if value is not None}
         try:
@@ -114,14 +115,14 @@ class Prepare:
                     on_video=lambda done, total: progress.update(task, completed=done, total=total),
                 )
             except KeyboardInterrupt:
-                Console(stderr=True).print("Stopped. The same command goes on where it was.")
+                Console(stderr=True).print("Stopped. Run the same command again to continue.")
                 return 130
         _print(report, self.out / REPORT_FILE)
         return 0
 
 
 def _print(report: dict[str, Any], file: Path) -> None:
-    """Prints the counts, and to standard error what is not in them."""
+    """Prints the counts, and on standard error what they leave out."""
     columns = ("videos", "clips", "faces", "no_face", "unreadable")
     table = Table("split", *(name.replace("_", " ") for name in columns), box=None)
     for split, counts in report["splits"].items():
@@ -131,8 +132,8 @@ def _print(report: dict[str, Any], file: Path) -> None:
     if report["missing"]:
         names = ", ".join(report["missing"][:3])
         errors.print(
-            f"{len(report['missing'])} videos that the data set's lists name are not there, such "
-            f"as {names}. {file} names them all.",
+            f"{len(report['missing'])} videos in the data set's lists were not found, such as "
+            f"{names}. {file} lists them all.",
             markup=False,
         )
     for reason, dropped in report["dropped"].items():

@@ -1,1 +1,1 @@
-"""From data sets on disk to face clips that training and evaluation read; on the host."""
+"""Turns data sets on disk into the face clips that training and evaluation read; on the host."""

@@ -1,4 +1,4 @@
-"""A row of a prepared data set, one labelled face clip: the one description of its columns."""
+"""A row of a prepared data set, which is one labelled face clip: its columns are defined here."""
 
 import dataclasses
 import io
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # at run time it would import jax, which reading rows does no
     from dfjax.faces.clips import FaceClips
 
 LABELS = ["real", "fake"]
-"""Names of the label column. Read by name: class folders elsewhere sort "fake" first."""
+"""Names in the label column. Look labels up by name: class folders elsewhere sort "fake" first."""
 
 _TEXT, _INT, _FLOAT = (datasets.Value(kind) for kind in ("string", "int32", "float64"))
 
@@ -28,13 +28,13 @@ def _column(
     to_file: Callable[[Any], Any] = lambda value: value,
     from_file: Callable[[Any], Any] = lambda value: value,
 ) -> Any:
-    """Returns a field that is a column: its type there, and the way to it and back.
+    """Returns a dataclass field that is stored as a column.
 
     Args:
       feature: The column's type.
-      name: Of the column; None: that of the field.
-      to_file: From the field's value to the column's.
-      from_file: The way back.
+      name: Name of the column; None: the field's name.
+      to_file: Converts the field's value to the column's.
+      from_file: Converts it back.
     """
     return dataclasses.field(
         metadata={"feature": feature, "name": name, "to_file": to_file, "from_file": from_file}
@@ -43,18 +43,18 @@ def _column(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClipInfo:
-    """What is known of a face clip without its pictures."""
+    """What is known about a face clip, without its pictures."""
 
     dataset: str = _column(_TEXT)
-    method: str = _column(_TEXT)  # how it was manipulated, or where a real one is from
+    method: str = _column(_TEXT)  # how it was manipulated, or where a real one comes from
     compression: str = _column(_TEXT)
     video_id: str = _column(_TEXT)
     split: str = _column(_TEXT)
     source_ids: tuple[str, ...] = _column(  # of the people in the video
         datasets.List(_TEXT), to_file=list, from_file=tuple
     )
-    group: str = _column(_TEXT)  # identities that no split may part; here unique over data sets
-    original_id: str = _column(_TEXT)  # video_id of the real video of a fake, or ""
+    group: str = _column(_TEXT)  # identities that stay in one split; unique across data sets
+    original_id: str = _column(_TEXT)  # of a fake: video_id of the real video; else ""
     is_fake: int = _column(  # 0 = real, 1 = fake
         datasets.ClassLabel(names=LABELS),
         name="label",
@@ -67,7 +67,7 @@ class ClipInfo:
     height: int = _column(_INT)
     fps: float = _column(_FLOAT)  # frames per second; 0.0 for a still
     duration: float = _column(_FLOAT)  # seconds; 0.0 for a still
-    attributes: Mapping[str, Any] = _column(  # more columns of the source, as a JSON object
+    attributes: Mapping[str, Any] = _column(  # further columns of the source, as a JSON object
         _TEXT,
         to_file=lambda values: json.dumps(dict(values), ensure_ascii=False, sort_keys=True),
         from_file=lambda text: json.loads(text or "{}"),
@@ -85,12 +85,12 @@ class ClipInfo:
 
     @property
     def video(self) -> str:
-        """A name of the video that is unique over data sets and methods."""
+        """A name for the video that is unique across data sets and methods."""
         return "/".join((self.dataset, self.method, self.compression, self.video_id))
 
     @property
     def face_area(self) -> float:
-        """Pixels of the face boxes, summed over frames."""
+        """Area of the face boxes in pixels, summed over frames."""
         return float((self.boxes_xyxy[:, 2:] - self.boxes_xyxy[:, :2]).prod(axis=1).sum())
 
 
@@ -103,21 +103,21 @@ class ClipRow(ClipInfo):
         to_file=lambda landmarks: landmarks.reshape(-1, 10),
         from_file=lambda values: np.array(values, np.float32).reshape(-1, 5, 2),
     )
-    frames: np.ndarray = _column(  # uint8 [n, S, S, 3] RGB; PNG: exactly what the app would score
+    frames: np.ndarray = _column(  # uint8 [n, S, S, 3] RGB; PNG, exactly what the app would score
         datasets.List(datasets.Image()),
         to_file=lambda frames: [{"bytes": _png(frame), "path": None} for frame in frames],
         from_file=lambda frames: decode_frames(frames),
     )
 
     def to_file(self) -> dict[str, Any]:
-        """Returns the row as `FEATURES` has it."""
+        """Returns the row in the form that `FEATURES` describes."""
         row = {name: write(getattr(self, field)) for name, field, write, _ in _columns(ClipRow)}
-        # There a group is unique within its data set, whose name has a column of its own.
+        # In the file a group is unique only within its data set, whose name is another column.
         return {**row, "group": self.group.removeprefix(f"{self.dataset}/")}
 
 
 def _columns(kind: type[ClipInfo]) -> Iterator[tuple[str, str, Callable, Callable]]:
-    """Yields of each column its name, its field, and the way to it and back."""
+    """Yields each column's name, its field, and its `to_file` and `from_file`."""
     for field in dataclasses.fields(kind):
         details = field.metadata
         yield details["name"] or field.name, field.name, details["to_file"], details["from_file"]
@@ -132,14 +132,14 @@ FEATURES = _features()
 """The columns of a prepared data set."""
 
 PICTURE_COLUMNS = ["frames", "landmarks"]
-"""Those that `ClipInfo` leaves out."""
+"""The columns that `ClipInfo` leaves out."""
 
 
 def clip_info(row: Mapping[str, Any], label: datasets.ClassLabel) -> ClipInfo:
-    """Returns what a row of `open_rows` says without its pictures.
+    """Returns a row of `open_rows` without its pictures.
 
     Args:
-      row: As the data set gives it; it may lack the pictures.
+      row: The row as the data set gives it; the pictures may be missing.
       label: The data set's label column, whose names say what its numbers mean.
     """
     return ClipInfo(**_from_file(ClipInfo, row, label))
@@ -149,7 +149,7 @@ def clip_row(row: Mapping[str, Any], label: datasets.ClassLabel) -> ClipRow:
     """Returns a row of `open_rows` with its pictures decoded.
 
     Args:
-      row: As the data set gives it.
+      row: The row as the data set gives it.
       label: As for `clip_info`.
     """
     return ClipRow(**_from_file(ClipRow, row, label))
@@ -164,7 +164,7 @@ def _from_file(
 
 
 def rows_of(video: LabelledVideo, read: "FaceClips") -> Iterator[ClipRow]:
-    """Yields the clips that were read from a labelled video, one for each face."""
+    """Yields the clips that were read from a labelled video, one per face."""
     for clip in read.clips:
         yield ClipRow(
             dataset=video.dataset,
@@ -192,7 +192,7 @@ def rows_of(video: LabelledVideo, read: "FaceClips") -> Iterator[ClipRow]:
 
 
 def decode_frames(frames: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Returns pictures of one row as uint8 [n, S, S, 3] RGB.
+    """Returns the pictures of one row as uint8 [n, S, S, 3] RGB.
 
     Args:
       frames: As `open_rows` gives them: dicts with the file's `bytes`.

@@ -1,7 +1,7 @@
-"""From labelled videos to a Hugging Face data set of face clips, in parquet shards.
+"""Turns labelled videos into a Hugging Face data set of face clips, in parquet shards.
 
-A run can be stopped at any time: a shard counts once its outcome file is written, after the shard
-itself, and the next run starts with the first shard that has none.
+A run can be stopped at any time: a shard counts as done once its outcome file exists, which is
+written after the shard itself, and the next run starts with the first shard that has none.
 """
 
 import collections
@@ -31,10 +31,10 @@ from dfjax.json_values import dumps, to_json_value
 from dfjax.video.film import NUM_FRAMES as FILM_FRAMES
 
 _FRAMES_PER_SHARD = 1024
-"""What an interrupted run does again at most; some 80 MB of crops of 224 pixels."""
+"""The most that has to be redone after an interruption; about 80 MB of 224-pixel crops."""
 
 OnVideo = Callable[[int, int], None]
-"""Called with the number of videos done and the number in all."""
+"""Called with the number of videos done and the total number."""
 
 
 def prepare(
@@ -50,21 +50,21 @@ def prepare(
 
     Args:
       source: The videos, with labels and splits.
-      out: A new folder, or one that an interrupted run of the same source and config left.
+      out: A new folder, or that of an interrupted run with the same source and config.
       config: Its parts `video`, `faces`, `tracks` and `crops` say how clips are made.
       codec: Which re-encoded versions of each video are added.
       workers: How many processes read videos. What is written does not depend on it.
-      on_video: Told how far the run is.
+      on_video: Called after each video with the progress so far.
 
     Returns:
-      The report, also written to `report.json`, as `make_report` describes it.
+      The report, as described in `make_report`; it is also written to `report.json`.
 
     Raises:
-      DatasetError: Another source, config or thing is in the folder.
+      DatasetError: The folder holds other files, or a run with another source or config.
     """
     _claim_folder(out, source, config, codec)
     scratch = out / "unfinished"
-    shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(scratch, ignore_errors=True)  # left behind by a run that was killed
     per_video = config.video.num_frames * (1 + codec.variants)
     per_still = 1 + FILM_FRAMES * codec.filmed
     shards = _shards(source.videos, out, per_video, per_still)
@@ -100,7 +100,7 @@ def prepare(
 
 
 def _claim_folder(out: Path, source: Source, config: Config, codec: CodecConfig) -> None:
-    """Writes the manifest into a new folder, or checks the one that is there."""
+    """Writes the manifest into a new folder, or checks the existing one."""
     listing = "\n".join(
         f"{v.key} {v.path.stat().st_size} {v.is_fake} {v.split} {v.group}" for v in source.videos
     )
@@ -114,35 +114,35 @@ def _claim_folder(out: Path, source: Source, config: Config, codec: CodecConfig)
     if not (out / MANIFEST_FILE).exists():
         if out.exists() and any(out.iterdir()):
             raise DatasetError(
-                f"{out} holds other files. Name a new folder, or one that an earlier run began."
+                f"{out} holds other files. Name a new folder, or that of an interrupted run."
             )
         write_text_atomically(out / MANIFEST_FILE, dumps(manifest))
     elif _meant(load_manifest(str(out))) != _meant(manifest):
         raise DatasetError(
-            f"{out} was begun with another config or other videos. Name a new folder, "
-            "or remove that one."
+            f"{out} was started with another config or other videos. Name a new folder, "
+            "or remove this one."
         )
 
 
 def _meant(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Returns a manifest with its config as it is understood: older ones have more fields."""
+    """Returns a manifest with its config parsed, as older ones have more fields."""
     return {**manifest, "config": Config.from_dict(manifest["config"])}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Shard:
-    """One parquet file to be."""
+    """One parquet file to write."""
 
     split: str
     videos: Sequence[LabelledVideo]
     path: Path
-    outcome_file: Path  # written after it
+    outcome_file: Path  # written after the parquet file
 
 
 def _shards(
     videos: Sequence[LabelledVideo], out: Path, frames_per_video: int, frames_per_still: int
 ) -> list[_Shard]:
-    """Returns the shards of all splits, of about as many frames each."""
+    """Returns the shards of all splits, with about the same number of frames each."""
     parts: dict[str, list[list[LabelledVideo]]] = {}
     num_frames: dict[str, int] = collections.Counter()
     for video in videos:

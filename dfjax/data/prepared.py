@@ -1,4 +1,4 @@
-"""A prepared data set, read back: its rows, and what it says of itself."""
+"""Reads a prepared data set: its rows, its manifest and its report."""
 
 import hashlib
 import json
@@ -23,18 +23,18 @@ def open_rows(source: str, split: str, *, streaming: bool = False) -> Any:
     """Opens one split of a prepared data set, without decoding its pictures.
 
     Args:
-      source: A folder that `prepare` wrote, a parquet file with its columns, or "owner/name" on the
-        Hugging Face Hub.
+      source: A folder that `prepare` wrote, a parquet file with the same columns, or "owner/name"
+        on the Hugging Face Hub.
       split: Such as "train" or "validation".
-      streaming: Read in order, from the Hub without a download in full. Else rows are memory-mapped
-        and can be read in any order.
+      streaming: Read rows in order, and from the Hub without downloading everything first.
+        Otherwise rows are memory-mapped and can be read in any order.
 
     Returns:
-      `datasets.IterableDataset` where streaming, whose `frames` are lists of dicts with the PNG as
-      `bytes`; else `datasets.Dataset` in the format "arrow".
+      When streaming, a `datasets.IterableDataset` whose `frames` are lists of dicts with the PNG as
+      `bytes`; else a `datasets.Dataset` in the format "arrow".
 
     Raises:
-      DatasetError: It is not there, has no such split, or lacks columns or label names.
+      DatasetError: It does not exist, has no such split, or lacks columns or label names.
     """
     path = Path(source)
     if path.is_dir():
@@ -56,7 +56,7 @@ def open_rows(source: str, split: str, *, streaming: bool = False) -> Any:
             rows = datasets.load_dataset(source, split=split, streaming=streaming)
         except (OSError, ValueError, HFValidationError, HfHubHTTPError) as error:
             raise DatasetError(
-                f"{source} is neither a folder nor a parquet file here, and the Hub has no data "
+                f"{source} is neither a local folder nor a parquet file, and the Hub has no data "
                 f"set of that name with the split {split!r}: {error}"
             ) from error
     found = rows.features or {}
@@ -80,15 +80,15 @@ def open_rows(source: str, split: str, *, streaming: bool = False) -> Any:
 
 
 def load_manifest(source: str) -> dict:
-    """Returns what a prepared data set says of itself.
+    """Returns the manifest of a prepared data set.
 
     Returns:
-      `config`: the parts of the config that made the clips; `fingerprint`: of the videos. A parquet
-      file alone says nothing: it is taken to be made with the default config, and its fingerprint
-      is that of its bytes.
+      `config`: the parts of the config that made the clips; `fingerprint`: a hash of the videos. A
+      parquet file on its own has no manifest: it is assumed to be made with the default config, and
+      its fingerprint is a hash of its bytes.
 
     Raises:
-      DatasetError: It was not made by `prepare`.
+      DatasetError: The data set was not made by `prepare`.
     """
     path = Path(source)
     if path.is_file():
@@ -103,23 +103,23 @@ def load_manifest(source: str) -> dict:
 
 
 def load_report(source: str) -> dict:
-    """Returns the report that `prepare` wrote when it was done.
+    """Returns the report that `prepare` wrote when it finished.
 
     Raises:
-      DatasetError: The folder was not made by `prepare`, or not finished.
+      DatasetError: The folder was not made by `prepare`, or is not finished.
     """
     return _load(source, REPORT_FILE)
 
 
 def padded_landmarks(row: ClipRow, num_frames: int) -> np.ndarray:
-    """Returns the landmarks of a clip in the shape of the longest, so that one is compiled.
+    """Returns a clip's landmarks padded to the longest clip, so that only one shape is compiled.
 
     Args:
       row: The clip.
-      num_frames: That a clip has at most.
+      num_frames: The most frames that a clip can have.
 
     Returns:
-      float32 [num_frames, 5, 2], xy in crop pixels; the middle of the crop behind its last frame.
+      float32 [num_frames, 5, 2], xy in crop pixels; after the last frame, the middle of the crop.
     """
     landmarks = np.full((num_frames, 5, 2), row.frames.shape[1] / 2, np.float32)
     landmarks[: len(row.landmarks)] = row.landmarks
@@ -130,7 +130,7 @@ def load_skipped(sources: Sequence[str], split: str) -> dict[str, Any] | None:
     """Returns the videos of a split that gave no clip, by key, as `make_report` describes them.
 
     Returns:
-      None where a source is a parquet file, which has no report beside it.
+      The videos, or None if any source is a parquet file, which comes without a report.
 
     Raises:
       DatasetError: As for `load_report`.
@@ -150,7 +150,7 @@ def _load(source: str, name: str) -> dict:
     except (OSError, ValueError, EntryNotFoundError, HfHubHTTPError) as error:
         raise DatasetError(
             f"{source} has no readable {name}: `python -m dfjax prepare` did not make it, or did "
-            "not come to its end. Run that command with this folder as --out."
+            "not finish. Run that command with this folder as --out."
         ) from error
 
 
@@ -163,7 +163,7 @@ def read_clips(source: str, split: str) -> Iterator[ClipRow]:
     """Yields the clips of one split, one at a time, in the order in which they were prepared.
 
     Args:
-      source: As for `open_rows`; from the Hub it is streamed.
+      source: As for `open_rows`; a data set on the Hub is streamed.
       split: Such as "validation".
 
     Raises:

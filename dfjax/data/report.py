@@ -1,4 +1,4 @@
-"""What `prepare` tells of its run: the report, and the README of the data set."""
+"""What `prepare` writes about its run: the report, and the README of the data set."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,17 +11,17 @@ from dfjax.video.film import NUM_FRAMES
 
 
 def make_report(outcomes: Mapping[str, Mapping[str, Outcome]], source: Source) -> dict[str, Any]:
-    """Returns the counts, and what gave no clip, with the reason.
+    """Returns the counts, and the videos that gave no clip, with the reason.
 
     Args:
       outcomes: Per split, by the video's key; re-encoded versions count as videos.
-      source: Where they are from.
+      source: Where the videos come from.
 
     Returns:
       `splits`: per split `videos`, `clips`, `faces` (frames that show one), `no_face`,
-      `unreadable`, and `skipped`: each video that gave no clip with its `reason`, `is_fake`,
-      `method` and `group`. `missing`: keys that a list names and the folder lacks. `dropped`: by
-      reason the `count` and the keys of `videos` that the source left out.
+      `unreadable`, and `skipped`: each video that gave no clip, with its `reason`, `is_fake`,
+      `method` and `group`. `missing`: keys that are in a list but not in the folder. `dropped`:
+      for each reason, the `count` and the keys of the `videos` that the source left out.
     """
     dropped: dict[str, dict[str, Any]] = {}
     for key, reason in source.dropped.items():
@@ -57,10 +57,10 @@ def _counts(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
 
 
 def dataset_card(datasets: Iterable[str], codec: CodecConfig, report: Mapping[str, Any]) -> str:
-    """Returns the README of the data set; its front matter tells `load_dataset` the splits.
+    """Returns the README of the data set, whose front matter names the splits for `load_dataset`.
 
     Args:
-      datasets: Names of the data sets that the videos are from.
+      datasets: Names of the data sets that the videos come from.
       codec: Which re-encoded versions there are.
       report: What `make_report` returned.
     """
@@ -84,31 +84,31 @@ def dataset_card(datasets: Iterable[str], codec: CodecConfig, report: Mapping[st
         for reason, group in report["dropped"].items()
     )
     factor = f"a constant rate factor between {codec.min_crf} and {codec.max_crf}"
-    shared = "that all of a group share; `compression` tells it.\n\n"
+    shared = "that is the same within a group; it is part of `compression`.\n\n"
     versions = ""
     if codec.variants:
-        versions += f"Each video comes {codec.variants} times more, re-encoded with H.264 at "
+        versions += f"Each video is repeated {codec.variants} times, re-encoded with H.264 at "
         versions += f"{factor} {shared}"
     if codec.filmed:
-        versions += f"Each picture of the training split comes {codec.filmed} times more, as a "
-        versions += f"film of {NUM_FRAMES} frames by a moving camera, in H.264 at {factor} {shared}"
+        versions += f"Each picture in the training split is repeated {codec.filmed} times, as a "
+        versions += f"{NUM_FRAMES}-frame film by a moving camera, in H.264 at {factor} {shared}"
     return f"""---
 {front_matter.to_yaml()}
 ---
 # Face clips of {names}
 
 Made by `python -m dfjax prepare`: one row per face that was followed through a video, with the face
-crops as lossless PNG. `label` is `real` or `fake` and holds for the whole video. `group` names the
+crops as lossless PNG. `label` is `real` or `fake` and applies to the whole video. `group` names the
 identities that a row shares with others: never put one group into two splits.
 
-**These are faces of people.** They are personal data, and the terms of the original data set go on
-to hold for the crops: most forbid to pass them on. Keep this data set private.
+**These are people's faces.** They are personal data, and the terms of the original data set still
+apply to the crops: most forbid passing them on. Keep this data set private.
 
 {versions}| split | videos | clips | frames with a face | without a face | unreadable |
 |---|---|---|---|---|---|
 {rows}
 
-- {len(report["missing"])} videos that the lists of the data set name were not there
+- {len(report["missing"])} videos in the data set's lists were not found
 {dropped}
-`report.json` names every video that gave no clip, and why.
+`report.json` lists every video that gave no clip, and why.
 """

@@ -1,4 +1,4 @@
-"""From one labelled video to rows of a prepared data set, re-encoded versions included."""
+"""Turns a labelled video into rows of a prepared data set, including re-encoded versions."""
 
 import contextlib
 import dataclasses
@@ -24,7 +24,7 @@ from dfjax.video.reading import read_frames
 from dfjax.video.transcode import transcode
 
 NO_FACE = "no face found"
-"""The reason of a video that was read, but gave no clip."""
+"""The reason given for a video that was read but gave no clip."""
 
 _CROPS_PER_BATCH = 8
 
@@ -33,13 +33,13 @@ _Read = TypeVar("_Read")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CodecConfig:
-    """Which re-encoded versions each video or picture gets beside its own, as further rows."""
+    """Which re-encoded versions of each video or picture are added, as further rows."""
 
-    variants: int = 0  # how many, of each video
-    filmed: int = 0  # how many short videos of it, of each picture in the training split
-    min_crf: int = 23  # H.264's constant rate factor is drawn from here
-    max_crf: int = 40  # to here
-    seed: int = 0  # of the draw
+    variants: int = 0  # re-encoded versions per video
+    filmed: int = 0  # short videos made of each picture in the training split
+    min_crf: int = 23  # lowest constant rate factor of H.264 that is drawn
+    max_crf: int = 40  # highest one
+    seed: int = 0  # for drawing them
 
     def __post_init__(self):
         """Checks ranges."""
@@ -59,8 +59,8 @@ class CodecConfig:
     def crfs(self, group: str, count: int) -> list[int]:
         """Returns the CRF of each of `count` versions, all different.
 
-        Videos of one group get the same: how much a codec took away must not tell a fake from its
-        original.
+        Videos of one group get the same CRFs: the strength of the compression must not give away
+        which one is the fake.
         """
         crfs = range(self.min_crf, self.max_crf + 1)
         order = sorted(crfs, key=lambda crf: hash_fraction(f"{self.seed}/{group}/{crf}"))
@@ -69,19 +69,19 @@ class CodecConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one video, or of one re-encoded version of it."""
+    """What came of one video, or of one re-encoded version of it."""
 
     is_fake: bool
     method: str
     group: str
     clips: int = 0
     faces: int = 0  # frames that show a face of a clip
-    reason: str = ""  # why there is no clip
+    reason: str = ""  # why there is no clip, if there is none
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoRows:
-    """One video, or one re-encoded version of it: its rows, and what became of it."""
+    """The rows of one video, or of one re-encoded version of it, and its outcome."""
 
     key: str
     outcome: Outcome
@@ -89,7 +89,7 @@ class VideoRows:
 
 
 class RowReader:
-    """Reads labelled videos, a batch after the other."""
+    """Reads labelled videos, one batch after another."""
 
     def __init__(self, config: Config, codec: CodecConfig, scratch: Path):
         """Loads the face detector.
@@ -97,7 +97,7 @@ class RowReader:
         Args:
           config: Its parts `video`, `faces`, `tracks` and `crops` say how clips are made.
           codec: Which re-encoded versions are made.
-          scratch: Folder for re-encoded videos, each of which is removed once it is read.
+          scratch: Folder for re-encoded videos, each of which is removed once it has been read.
         """
         self._config = config
         self._codec = codec
@@ -105,19 +105,19 @@ class RowReader:
         self._face_detector = FaceDetector(config.faces)
 
     def __call__(self, batch: Sequence[LabelledVideo]) -> list[list[VideoRows]]:
-        """Returns for each of a batch of videos its rows, and those of its re-encoded versions.
+        """Returns, for each video of a batch, its rows and those of its re-encoded versions.
 
         A file that cannot be read gives the reason instead: one bad file must not end a run.
 
         Args:
-          batch: As `make_batches` gives it.
+          batch: One of the lists that `make_batches` yields.
         """
         if batch[0].is_crop:
             return self._read_crops(batch)
         return [list(self._read_versions(video)) for video in batch]
 
     def _read_versions(self, video: LabelledVideo) -> Iterator[VideoRows]:
-        """Yields a video as it is, then each re-encoded version of it; of a still, each film."""
+        """Yields a video as it is, then each re-encoded version; for a still, each film of it."""
         found = _or_reason(lambda: self._read(video.path))
         yield _video_rows(video, found)
         if isinstance(found, str):
@@ -133,9 +133,9 @@ class RowReader:
     def _films(
         self, video: LabelledVideo, read: Callable[[int, int], FaceClips]
     ) -> Iterator[VideoRows]:
-        """Yields what `read` gives for the CRF and the seed of each film of a picture."""
+        """Yields what `read` returns for the CRF and the seed of each film of a picture."""
         if video.split != "train":
-            return  # what is measured has been filmed by others
+            return  # evaluation uses only what others filmed
         for crf in self._codec.crfs(video.group, self._codec.filmed):
             seed = int(2**32 * hash_fraction(f"{self._codec.seed}/{video.group}/{crf}/film"))
             filmed = dataclasses.replace(video, compression=f"{video.compression}-film-crf{crf}")
@@ -165,13 +165,13 @@ class RowReader:
 
     @contextlib.contextmanager
     def _scratch_file(self, path: Path) -> Iterator[Path]:
-        """Gives the name of a video that is removed once it is read."""
+        """Gives the path of a temporary video, which is removed afterwards."""
         self._scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             yield Path(folder) / f"{path.stem}.mp4"
 
     def _read_crops(self, batch: Sequence[LabelledVideo]) -> list[list[VideoRows]]:
-        """Returns the rows of pictures that are face crops; MTCNN sees them all at once."""
+        """Returns the rows of pictures that are face crops; MTCNN gets them all at once."""
         opened = [_or_reason(lambda v=video: open_crop(v.path, self._config)) for video in batch]
         pictures = [found[1] for found in opened if not isinstance(found, str)]
         faces = iter(detect_in_crops(pictures, self._face_detector))
@@ -191,10 +191,10 @@ class RowReader:
 
 
 def make_batches(videos: Iterable[LabelledVideo]) -> Iterator[list[LabelledVideo]]:
-    """Yields videos in their order, in lists that `RowReader` reads at once.
+    """Yields videos in order, in lists that `RowReader` reads at once.
 
-    Face crops come together, for MTCNN takes as long for one picture as for a few; a video has
-    frames enough, and comes alone.
+    Face crops are batched, since MTCNN takes as long for one picture as for a few; a video has
+    enough frames to be a batch by itself.
     """
     for is_crop, members in itertools.groupby(videos, key=lambda video: video.is_crop):
         while batch := list(itertools.islice(members, _CROPS_PER_BATCH if is_crop else 1)):
@@ -202,12 +202,12 @@ def make_batches(videos: Iterable[LabelledVideo]) -> Iterator[list[LabelledVideo
 
 
 def _or_reason(read: Callable[[], _Read]) -> _Read | str:
-    """Returns what `read` gives, or why it gives nothing."""
+    """Returns the result of `read`, or the reason why there is none."""
     try:
         return read()
     except VideoError as error:
         return str(error)
-    except Exception as error:  # a fault of a decoder on this file; its words may hold a path
+    except Exception as error:  # a decoder failed on this file; its message may contain a path
         return f"reading it raised {type(error).__name__}"
 
 

@@ -1,4 +1,4 @@
-"""Prepared clips that are read in any order, a few frames at a time."""
+"""Reads prepared clips in any order, a few frames at a time."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from dfjax.data.prepared import open_rows
 
 
 class ClipStore:
-    """The clips of one split of some prepared data sets, one per video: that of its main face.
+    """The clips of one split of some prepared data sets: one per video, of its main face.
 
-    A label holds for the video; where a second person is in view, only one was swapped. The main
-    face is the one that fills most of the video. Files stay memory-mapped: nothing is held but what
-    `ClipInfo` names. Reading is safe from several threads.
+    A label applies to the whole video, but if two people are in view, only one was swapped. The
+    main face is the one with the largest area summed over the video. Files stay memory-mapped: only
+    the fields of `ClipInfo` are held in memory. Reading from several threads is safe.
     """
 
     def __init__(self, sources: Sequence[str], split: str):
@@ -49,8 +49,8 @@ class ClipStore:
         """Returns some frames of a clip, uint8 [k,S,S,3] RGB, and their landmarks, [k,5,2] float32.
 
         Args:
-          row: Of `clips`.
-          positions: int [k], into the clip's frames.
+          row: Index into `clips`.
+          positions: int [k], indices into the clip's frames.
         """
         table_number, place = self._places[row]
         table: pa.Table = self._tables[table_number][place : place + 1]

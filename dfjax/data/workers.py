@@ -1,4 +1,4 @@
-"""Reads many videos at once, in processes of one thread each, and gives their rows in order."""
+"""Reads many videos in parallel, in single-threaded processes, and yields their rows in order."""
 
 import collections
 import itertools
@@ -18,12 +18,12 @@ from dfjax.data.rows import CodecConfig, Outcome, RowReader, VideoRows, make_bat
 from dfjax.data.sources.videos import LabelledVideo
 from dfjax.errors import DatasetError
 
-_AHEAD = 4  # batches per process that are read or waiting to be, ahead of what is written
+_AHEAD = 4  # batches per process that are being read or queued, ahead of what is written
 
-_ENDED = "the process that read it was ended: too little memory, or a fault of a decoder"
+_ENDED = "the process reading it died: out of memory, or a decoder crashed"
 
 _Batch = Sequence[LabelledVideo]
-_Results = list[list[VideoRows]]  # of each video of a batch
+_Results = list[list[VideoRows]]  # for each video of a batch
 
 
 def read_in_order(
@@ -34,14 +34,14 @@ def read_in_order(
     *,
     workers: int,
 ) -> Generator[list[VideoRows], None, None]:
-    """Yields what `RowReader` gives for each video, in their order; the same for any `workers`.
+    """Yields what `RowReader` returns for each video, in order; the same for any `workers`.
 
     Args:
-      videos: What to read.
+      videos: The videos to read.
       config: As for `RowReader`.
       codec: As for `RowReader`.
       scratch: As for `RowReader`.
-      workers: How many processes; with 1 everything is done in this one.
+      workers: How many processes to use; with 1, everything is done in this process.
 
     Raises:
       DatasetError: No process can be started.
@@ -62,8 +62,8 @@ def read_in_order(
             try:
                 results = future.result()
             except BrokenProcessPool:
-                # One of those that were being read ended its process, and with it the pool. Each
-                # that comes first is tried alone, until it is the turn of the one that did it.
+                # One of the videos being read killed its process, and with it the pool. From here
+                # on the first in the queue is read alone, until we reach the one to blame.
                 pool.shutdown()
                 results = [_read_alone(video, config, codec, scratch) for video in batch]
                 pool = _open_pool(workers, config, codec, scratch)
@@ -76,7 +76,7 @@ def read_in_order(
 def _read_alone(
     video: LabelledVideo, config: Config, codec: CodecConfig, scratch: Path
 ) -> list[VideoRows]:
-    """Reads a video in a process of its own, which it may end."""
+    """Reads a video in a separate process, which it may kill."""
     with _open_pool(1, config, codec, scratch) as pool:
         try:
             (versions,) = _submit(pool, [video]).result()
@@ -93,7 +93,7 @@ def _open_pool(
 ) -> ProcessPoolExecutor:
     pool = ProcessPoolExecutor(
         workers,
-        # Not forked: jax has threads, and a fork of them may hang.
+        # Not forked: jax has threads, so a forked process may hang.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
         initargs=(config, codec, scratch),
@@ -103,7 +103,7 @@ def _open_pool(
     except BrokenProcessPool as error:
         pool.shutdown()
         raise DatasetError(
-            "No worker process can be started. Run with one worker to see the reason."
+            "No worker process can be started. Run with --workers 1 to see why."
         ) from error
     return pool
 
@@ -124,7 +124,7 @@ _reader: RowReader | None = None
 
 def _start_worker(config: Config, codec: CodecConfig, scratch: Path) -> None:
     global _reader
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that writes
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the process that writes
     threading.Thread(target=_end_with_parent, daemon=True).start()
     jax.config.update("jax_platforms", "cpu")
     os.environ["NPROC"] = "1"  # threads of jax's CPU client
@@ -132,7 +132,7 @@ def _start_worker(config: Config, codec: CodecConfig, scratch: Path) -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends this process when the one that started it was killed; it would wait for ever."""
+    """Ends this process if the one that started it is killed; otherwise it would wait forever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

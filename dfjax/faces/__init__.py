@@ -1,1 +1,1 @@
-"""Finds faces in frames, follows them, and cuts a clip of crops out for each."""
+"""Finds faces in frames, follows them, and cuts out a clip of crops for each."""

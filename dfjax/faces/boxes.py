@@ -10,7 +10,7 @@ def move_edges(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def to_squares(boxes: np.ndarray) -> np.ndarray:
-    """Returns squares of the same centres, as wide as the longer side of each box."""
+    """Returns squares with the same centres, as wide as the longer side of each box."""
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     halves = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True) / 2
     return np.concatenate([centres - halves, centres + halves], axis=1)
@@ -19,12 +19,12 @@ def to_squares(boxes: np.ndarray) -> np.ndarray:
 def overlaps(
     boxes: np.ndarray, others: np.ndarray | None = None, *, of_smaller: bool = False
 ) -> np.ndarray:
-    """Returns how much each box overlaps each of the others, as [N,M] in [0, 1].
+    """Returns how much each box overlaps each of the others, [N,M] in [0, 1].
 
     Args:
-      boxes: [N,4]; one without area overlaps nothing.
+      boxes: [N,4]; a box with no area overlaps nothing.
       others: [M,4]; None: the boxes themselves.
-      of_smaller: The intersection over the smaller area, not over the union.
+      of_smaller: Divide the intersection by the smaller area instead of by the union.
     """
     others = boxes if others is None else others
     corner = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
@@ -53,10 +53,10 @@ def suppress(
       confidences: [N].
       max_overlap: A box that overlaps a kept, more confident one by more than this is dropped.
       of_smaller: As in `overlaps`.
-      max_boxes: Keep at most so many, the most confident.
+      max_boxes: Keep at most this many, the most confident.
 
     Returns:
-      int64 [M], which boxes are kept, by falling confidence; of equals the earlier comes first.
+      int64 [M], indices of the kept boxes, the most confident first; ties keep their order.
     """
     order = np.argsort(-confidences, kind="stable")
     rivals = overlaps(boxes[order], of_smaller=of_smaller) > max_overlap

@@ -1,7 +1,7 @@
-"""From a file, or from frames, to face clips: the first half of the road, for training and the app.
+"""Turns a file, or frames, into face clips, for both training and the app.
 
-Both call these functions, so a crop that the app scores is bit for bit the crop that a training set
-prepared from the same file holds.
+Both call these functions, so a crop that the app scores is bit for bit the same as the crop in a
+training set prepared from the same file.
 """
 
 import dataclasses
@@ -19,15 +19,15 @@ from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import VideoInfo, probe, read_frames
 
 FACE_BATCH = 8
-"""Frames that are searched for faces between two reports of progress."""
+"""Frames that are searched for faces between two progress reports."""
 
 OnProgress = Callable[[float, str], None]
-"""Called with the fraction done, 0 to 1, and a few words for the stage."""
+"""Called with the fraction done, 0 to 1, and a few words that name the stage."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FaceClip:
-    """One face, followed through the sampled frames of a video; n of them show it."""
+    """One face, followed through the sampled frames of a video, n of which show it."""
 
     track_id: int
     frame_indices: np.ndarray  # int64 [n], increasing, into the sampled frames
@@ -38,14 +38,14 @@ class FaceClip:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FaceClips:
-    """The faces of some frames: all that is read from one file, or was handed over."""
+    """All the faces in one file, or in frames passed in."""
 
     info: VideoInfo
     timestamps: np.ndarray  # float64 [T], seconds, of the sampled frames
     clips: tuple[FaceClip, ...]
     decode_seconds: float
     face_seconds: float
-    num_blurred: int = 0  # faces that were left out, for they are too blurred beside the others
+    num_blurred: int = 0  # faces left out because they are too blurred compared with the others
 
 
 def read_face_clips(
@@ -62,8 +62,8 @@ def read_face_clips(
       path: A video or a still picture; a still gives clips of one frame.
       config: Its parts `video`, `faces`, `tracks` and `crops` are used.
       face_detector: Made from `config.faces`.
-      limits: What the file may cost.
-      on_progress: Told how far this function is.
+      limits: How much the file may cost to read.
+      on_progress: Called with the progress of this function.
 
     Raises:
       VideoError: The file cannot be read as a video.
@@ -97,24 +97,24 @@ def face_clips(
     info: VideoInfo | None = None,
     on_progress: OnProgress | None = None,
 ) -> FaceClips:
-    """Finds and follows the faces of frames that are in memory, and crops them.
+    """Finds and follows the faces in frames that are in memory, and crops them.
 
-    A face with less than `config.crops.min_detail` is left out where another one has more: nobody
-    can say of a blurred figure in the background whether it was manipulated, and it must not decide
-    what is said of the video. Where all are blurred, all are kept.
+    A face with less than `config.crops.min_detail` is left out if another one has more: nobody can
+    say whether a blurred figure in the background was manipulated, so it must not decide the
+    verdict on the video. If all are blurred, all are kept.
 
     Args:
-      frames: T frames, uint8 [H, W, 3] RGB, all of one size; at least one.
+      frames: T frames, uint8 [H, W, 3] RGB, all of the same size; at least one.
       timestamps: float [T], seconds, increasing.
       config: Its parts `faces`, `tracks` and `crops` are used.
       face_detector: Made from `config.faces`.
-      info: The video that they are from; boxes are given in its pixels. None: it is described by
-        the frames themselves.
-      on_progress: Told how far this function is.
+      info: The video that they come from; boxes are given in its pixels. None: described from the
+        frames themselves.
+      on_progress: Called with the progress of this function.
 
     Raises:
-      ValueError: There are no frames, they differ in size or are no pictures, or the times do not
-        fit them.
+      ValueError: There are no frames, they differ in size or are not pictures, or the times do not
+        match them.
 
     Example:
       >>> import numpy as np
@@ -136,7 +136,7 @@ def face_clips(
         faces += face_detector.detect(frames[start : start + FACE_BATCH])
         report(0.9 * len(faces) / len(frames), "Looking for faces")
     height, width = frames[0].shape[:2]
-    # A large frame was scaled down while decoding; a box is told in the pixels that a viewer sees.
+    # Large frames are scaled down while decoding; boxes are given in the pixels that a viewer sees.
     scale = np.array([info.width / width, info.height / height] * 2)
     limits = np.array([info.width, info.height] * 2)
     clips = []
@@ -168,12 +168,12 @@ def face_clips(
 def describe_frames(
     frames: Sequence[np.ndarray], timestamps: np.ndarray, *, name: str = "frames"
 ) -> VideoInfo:
-    """Returns what frames say of the video that they are from; the last one lasts as the others.
+    """Describes a video from its frames; the last one is taken to last as long as the others.
 
     Args:
       frames: As for `face_clips`.
       timestamps: As for `face_clips`.
-      name: Of the video.
+      name: Name of the video.
 
     Raises:
       ValueError: As for `face_clips`.
@@ -183,15 +183,15 @@ def describe_frames(
     if np.shape(timestamps) != (len(frames),):
         raise ValueError(
             f"{len(frames)} frames came with timestamps of shape {list(np.shape(timestamps))}; "
-            "give one time, in seconds, for each frame."
+            "give one time in seconds per frame."
         )
     if not np.isfinite(timestamps).all() or np.any(np.diff(timestamps) <= 0):
-        raise ValueError("timestamps must be finite and increase from frame to frame.")
+        raise ValueError("timestamps must be finite and must increase from frame to frame.")
     for index, frame in enumerate(frames):
         if np.shape(frame) != np.shape(frames[0]):
             raise ValueError(
-                f"Frame {index} has shape {list(np.shape(frame))}, and the first one "
-                f"{list(np.shape(frames[0]))}. All frames of a video must have one size."
+                f"Frame {index} has shape {list(np.shape(frame))}, but the first one has "
+                f"{list(np.shape(frames[0]))}. All frames of a video must have the same size."
             )
     times = np.asarray(timestamps, np.float64)
     spacing = float(np.median(np.diff(times))) if len(times) > 1 else 0.0

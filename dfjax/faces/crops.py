@@ -1,7 +1,7 @@
 """Cuts a steady, upright clip of one face out of the frames in which it was tracked.
 
-Training and the app both crop here, in Pillow's integer arithmetic, so that the same frames give
-the same crop to the bit.
+Training and the app both crop here, in Pillow's integer arithmetic, so the same frames give
+bit-identical crops.
 
 Positions are continuous: pixel i covers [i, i + 1), so a whole frame is (0, 0, width, height).
 """
@@ -15,28 +15,29 @@ from PIL import Image
 from dfjax.config import CropConfig
 from dfjax.faces.tracks import FaceTrack
 
-_DETAIL_SIZE = 112  # pixels a side; what is smaller is measured as it is
-_DETAIL_EDGE = 0.18  # of the crop's side, on each side, that is not the face
-_MAX_ROLL = math.radians(45)  # a face lies over no further than a detector of upright faces finds
+_DETAIL_SIZE = 112  # pixels per side; smaller crops are measured as they are
+_DETAIL_EDGE = 0.18  # share of the crop's side, at each edge, that is not face
+_MAX_ROLL = math.radians(45)  # a detector of upright faces finds none that are tilted further
 
 
 def crop_transforms(
     track: FaceTrack, timestamps: np.ndarray, config: CropConfig = CropConfig()
 ) -> np.ndarray:
-    """Returns the similarity transforms that take a track's frames to its crops.
+    """Returns the similarity transforms that map a track's frames to its crops.
 
-    The middle of the face box comes to the middle of the crop, the box's longer side times
-    `config.margin` to the crop's side, and the face upright. The longer side, as FaceForensics++
-    crops: it is the height, which stays when a head turns and its box gets narrow.
+    The middle of the face box is mapped to the middle of the crop, the box's longer side times
+    `config.margin` to the crop's side, and the face is turned upright. The longer side is used as
+    in FaceForensics++: it is the height, which does not change when the head turns and its box
+    becomes narrow.
 
-    Position, logarithm of size and roll are each smoothed over time: at every frame a straight line
-    is fitted with Gaussian weights of `config.smoothing` seconds. So a trembling detector does not
-    make the face tremble; a steady motion is followed without lag, also beside gaps and at the
-    ends; and samples that lie far apart are left as they are.
+    Position, log size and roll are each smoothed over time: at every frame a straight line is
+    fitted with Gaussian weights of `config.smoothing` seconds. Jitter of the detector then does not
+    make the crop jitter; steady motion is followed without lag, even next to gaps and at the ends;
+    and samples that are far apart stay as they are.
 
     Args:
       track: N faces.
-      timestamps: float [T], seconds, of all sampled frames; `track.frame_indices` points into it.
+      timestamps: float [T], seconds, of all sampled frames; `track.frame_indices` indexes it.
       config: Size, margin and smoothing.
 
     Returns:
@@ -67,13 +68,13 @@ def crop_track(
     timestamps: np.ndarray,
     config: CropConfig = CropConfig(),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the crops of one face, one for each frame, and where it was present.
+    """Returns the crops of one face, one per frame, and a mask of where it was present.
 
-    What lies outside the frame is black. Mirrored skin would be texture that no camera saw, with a
-    seam: just what a detector of manipulated faces looks for.
+    Anything outside the frame is black. Mirrored skin would be texture that no camera saw, with a
+    seam: exactly what a detector of manipulated faces looks for.
 
     Args:
-      frames: T frames, uint8 [H, W, 3] RGB; those without the face are not looked at.
+      frames: T frames, uint8 [H, W, 3] RGB; those without the face are ignored.
       track: The face.
       timestamps: float [T], seconds.
       config: Size, margin and smoothing.
@@ -83,11 +84,11 @@ def crop_track(
       where it is present.
 
     Raises:
-      ValueError: There is not one time for each frame.
+      ValueError: The number of frames differs from the number of timestamps.
     """
     if len(frames) != len(timestamps):
         raise ValueError(
-            f"{len(frames)} frames came with {len(timestamps)} timestamps; give one for each frame."
+            f"{len(frames)} frames came with {len(timestamps)} timestamps; give one per frame."
         )
     clip = np.zeros((len(frames), config.image_size, config.image_size, 3), np.uint8)
     frame_mask = np.zeros(len(frames), bool)
@@ -101,7 +102,7 @@ def crop_track(
 def crop_landmarks(
     track: FaceTrack, timestamps: np.ndarray, config: CropConfig = CropConfig()
 ) -> np.ndarray:
-    """Returns where a track's landmarks lie in its crops: float32 [N, 5, 2], xy in crop pixels.
+    """Returns a track's landmarks in its crops: float32 [N, 5, 2], xy in crop pixels.
 
     Args:
       track: N faces.
@@ -114,11 +115,11 @@ def crop_landmarks(
 
 
 def detail(crops: np.ndarray) -> float:
-    """Returns how much fine detail the crops of a face show, whatever their light and contrast.
+    """Returns how much fine detail the crops of a face show, regardless of light and contrast.
 
-    It is the standard deviation of the Laplacian over that of the luma, in the middle of a crop at
-    112 pixels; the median over crops. It is lower for a face that a lens left out of focus, or that
-    is a few pixels in size.
+    This is the standard deviation of the Laplacian divided by that of the luma, in the middle of a
+    crop at 112 pixels; the median over the crops. It is lower for a face that is out of focus or
+    only a few pixels in size.
 
     Args:
       crops: uint8 [n, S, S, 3] RGB, n at least 1.
@@ -138,25 +139,25 @@ def detail(crops: np.ndarray) -> float:
 
 
 def _roll(landmarks: np.ndarray) -> np.ndarray:
-    """Returns by how much each face leans to the right in the picture, radians: float64 [N].
+    """Returns how far each face leans to the right in the picture, radians: float64 [N].
 
-    Two lines tell it: from eye to eye, and from the eyes down to the mouth. The error of a line's
-    direction is inverse to its length, so each counts by the square of its length. In a profile the
-    eyes nearly coincide, and the line down decides alone.
+    Two lines give the angle: from eye to eye, and from the eyes down to the mouth. The error of a
+    line's direction is inversely proportional to its length, so each is weighted by its squared
+    length. In profile the eyes nearly coincide, and the vertical line decides alone.
     """
     left_eye, right_eye, _, left_mouth, right_mouth = np.moveaxis(
         np.asarray(landmarks, np.float64), 1, 0
     )
     across = right_eye - left_eye
     down = (left_mouth + right_mouth - left_eye - right_eye) / 2
-    down_turned = np.stack([down[:, 1], -down[:, 0]], axis=-1)  # lies along `across` in a face
+    down_turned = np.stack([down[:, 1], -down[:, 0]], axis=-1)  # parallel to `across` in a face
     lines = np.stack([across, down_turned])
     x, y = np.sum(lines * np.linalg.norm(lines, axis=-1, keepdims=True), axis=0).T
     return np.clip(np.arctan2(y, x), -_MAX_ROLL, _MAX_ROLL)
 
 
 def _smooth(values: np.ndarray, times: np.ndarray, seconds: float) -> np.ndarray:
-    """Returns `values` [N, K] smoothed by local lines with Gaussian weights over `times` [N].
+    """Returns `values` [N, K] smoothed over `times` [N] by local lines with Gaussian weights.
 
     Source: local linear regression, Cleveland, "Robust Locally Weighted Regression and Smoothing
     Scatterplots", JASA 1979, with a Gaussian of fixed width.
@@ -166,7 +167,7 @@ def _smooth(values: np.ndarray, times: np.ndarray, seconds: float) -> np.ndarray
     away = (times[None, :] - times[:, None]) / seconds
     weights = np.exp(-0.5 * np.square(away))
     total, first, second = (np.sum(weights * away**power, axis=1) for power in range(3))
-    second = second + 1e-9  # alone in its neighbourhood, a value stays what it is
+    second = second + 1e-9  # a value with no neighbours stays as it is
     line = second[:, None] - first[:, None] * away
     smoothing = weights * line / (total * second - np.square(first))[:, None]
     return smoothing @ values
@@ -175,14 +176,14 @@ def _smooth(values: np.ndarray, times: np.ndarray, seconds: float) -> np.ndarray
 def _crop(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
     """Returns the crop of one frame, uint8 [size, size, 3].
 
-    First the upright square around the crop is brought to the crop's scale, with a filter that
-    takes in all source pixels (else a fine pattern would alias); only then it is turned.
+    First the upright square around the crop is resized to the crop's scale, with a filter that
+    covers all source pixels (otherwise fine patterns would alias); only then is it rotated.
     """
     scale = math.hypot(transform[0, 0], transform[1, 0])
     cos, sin = transform[0, 0] / scale, transform[0, 1] / scale
     x, y = size / 2 - transform[:, 2]
     middle = np.array([cos * x - sin * y, sin * x + cos * y]) / scale  # of the face, in the frame
-    # Two more pixels on each side for the bicubic kernel; even, so that nothing shifts by half one.
+    # Two extra pixels per side for the bicubic kernel; even, so nothing shifts by half a pixel.
     upright_size = size + 2 * math.ceil((size * (cos + abs(sin)) - size) / 2 + 2)
     half = upright_size / scale / 2
     left, top = np.floor(middle - half).astype(int)
@@ -194,7 +195,7 @@ def _crop(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
         box=(*box, box[0] + 2 * half, box[1] + 2 * half),
         reducing_gap=3.0,
     )
-    # Pillow wants the way back: from a crop's pixel to the pixel of `upright`.
+    # Pillow wants the inverse: from a pixel of the crop to a pixel of `upright`.
     offset = upright_size / 2 - np.array([cos - sin, sin + cos]) * size / 2
     back = (cos, -sin, offset[0], sin, cos, offset[1])
     turned = upright.transform((size, size), Image.Transform.AFFINE, back, Image.Resampling.BICUBIC)
@@ -202,7 +203,7 @@ def _crop(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
 
 
 def _cut(frame: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-    """Returns frame[top:bottom, left:right], black where that leaves the frame."""
+    """Returns frame[top:bottom, left:right], black where that is outside the frame."""
     height, width = frame.shape[:2]
     inside = frame[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
     if left >= 0 and top >= 0 and right <= width and bottom <= height:

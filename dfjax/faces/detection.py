@@ -1,10 +1,10 @@
 """Finds faces in frames: MTCNN's cascade of three networks, batched, on fixed shapes.
 
-P-Net proposes boxes on an image pyramid, R-Net refines them on crops of 24 pixels, O-Net on crops
-of 48 pixels, where it also places five landmarks. O-Net looks twice, unlike in the paper: the
-second time at the boxes that it gave the first time. On real clips that halves how much boxes and
-landmarks jitter, and costs next to nothing. The networks run in JAX on a few fixed shapes; what
-happens to boxes between them happens in numpy.
+P-Net proposes boxes on an image pyramid, R-Net refines them on crops of 24 pixels, and O-Net on
+crops of 48 pixels, where it also places five landmarks. Unlike in the paper, O-Net runs twice: the
+second time on the boxes from its first run. On real clips this halves the jitter of boxes and
+landmarks, and costs next to nothing. The networks run in JAX on a few fixed shapes; boxes are
+processed in numpy between them.
 """
 
 import dataclasses
@@ -24,12 +24,12 @@ from dfjax.faces.pyramid import Canvas, choose_canvas, crop_square, make_canvase
 _NUM_FRAMES = 4  # per call of P-Net; a still pays for all of them
 _NUM_CROPS = {24: 32, 48: 8}  # per call of R-Net, which sees 24 pixels, and of O-Net
 
-# What one frame may cost, whatever it shows; the most confident are kept.
-_MAX_WINDOWS = 256  # of one pyramid level, that enter suppression
+# Bounds on the cost of one frame, whatever it shows; the most confident are kept.
+_MAX_WINDOWS = 256  # per pyramid level, that enter suppression
 _MAX_PROPOSALS = 128  # that R-Net sees
 _MAX_REFINED = 48  # that O-Net sees
 
-# A box that overlaps a more confident one by more than this is the same face.
+# A box that overlaps a more confident one by more than this is taken for the same face.
 _OVERLAP_IN_LEVEL = 0.5
 _OVERLAP = 0.7
 
@@ -40,14 +40,14 @@ _SplitNetwork = tuple[nnx.GraphDef, nnx.State]
 class Faces:
     """The N faces of one frame, the most confident first."""
 
-    boxes_xyxy: np.ndarray  # float32 [N,4], pixels of the frame, max exclusive; may leave it a bit
-    landmarks: np.ndarray  # float32 [N,5,2] xy: eyes, nose, mouth corners; left as in the picture
+    boxes_xyxy: np.ndarray  # float32 [N,4], pixels, max exclusive; may exceed the frame slightly
+    landmarks: np.ndarray  # float32 [N,5,2] xy: eyes, nose, mouth corners; the picture's left first
     confidences: np.ndarray  # float32 [N], in [0, 1]
 
 
 @dataclasses.dataclass(frozen=True)
 class _Batch:
-    """Frames that share a canvas, and P-Net's answer, which may still be on its way."""
+    """Frames that share a canvas, and P-Net's output, which may still be being computed."""
 
     canvas: Canvas
     indices: list[int]  # of the frames
@@ -58,13 +58,13 @@ class _Batch:
 
 
 class FaceDetector:
-    """MTCNN with the published weights, ready to be called on frames of any sizes."""
+    """MTCNN with the published weights, ready to be called on frames of any size."""
 
     def __init__(self, config: FaceConfig = FaceConfig()):
         """Reads the weights.
 
         Raises:
-          ModelFormatError: The package `mtcnn`, which carries them, is missing or another version.
+          ModelFormatError: The package `mtcnn`, which holds them, is missing or the wrong version.
         """
         pnet, rnet, onet = load_networks()
         self.config = config
@@ -76,19 +76,19 @@ class FaceDetector:
         """Finds the faces of each frame.
 
         Args:
-          frames: uint8 [H,W,3] RGB each, of any sizes.
+          frames: uint8 [H,W,3] RGB each, of any size.
 
         Returns:
           One `Faces` per frame. A frame's faces do not depend on the frames around it.
 
         Raises:
-          ValueError: A frame has another type or shape.
+          ValueError: A frame has the wrong type or shape.
         """
         for index, frame in enumerate(frames):
             _check_frame(frame, index)
         faces: dict[int, Faces] = {}
         waiting = None
-        # P-Net works on one batch in JAX's threads while numpy works on the batch before.
+        # P-Net works on one batch in JAX's threads while numpy works on the previous batch.
         for batch in self._start_batches(frames):
             if waiting is not None:
                 faces.update(self._finish_batch(waiting))
@@ -98,14 +98,14 @@ class FaceDetector:
         return [faces[index] for index in range(len(frames))]
 
     def warm_up(self) -> None:
-        """Compiles every shape that `detect` can need."""
+        """Compiles every shape that `detect` may need."""
         for canvas in make_canvases(self.config):
             jax.block_until_ready(_run_on_sheets(*self._pnet, _empty_sheets(canvas)))
         for network, size in ((self._rnet, 24), (self._onet, 48)):
             jax.block_until_ready(_run_on_crops(*network, _empty_crops(size)))
 
     def _start_batches(self, frames: Sequence[np.ndarray]) -> Iterator[_Batch]:
-        """Sorts frames by canvas, and starts P-Net on one batch after the other."""
+        """Sorts frames by canvas, and starts P-Net on one batch after another."""
         by_canvas: dict[Canvas, list[int]] = {}
         for index, frame in enumerate(frames):
             by_canvas.setdefault(choose_canvas(frame, self.config), []).append(index)
@@ -188,8 +188,8 @@ def _score(
     """Runs R-Net or O-Net on squares of each frame.
 
     Args:
-      network: One of the two.
-      crop_size: Side of the crops that it sees, pixels.
+      network: R-Net or O-Net.
+      crop_size: Side of the crops that it takes, pixels.
       batch: The frames.
       squares: Per frame, [N,4] in pixels of its scaled picture.
 
@@ -218,7 +218,7 @@ def _score(
 @functools.partial(jax.jit, static_argnums=0)
 def _run_on_sheets(graph, state, sheets):
     network = nnx.merge(graph, state)
-    # One sheet at a time: its activations stay in a CPU's cache, which saves a third of the time.
+    # One sheet at a time: its activations stay in the CPU's cache, which saves a third of the time.
     return jax.lax.map(lambda sheet: jax.tree.map(lambda a: a[0], network(sheet[None])), sheets)
 
 
@@ -244,21 +244,21 @@ def _check_frame(frame: np.ndarray, index: int) -> None:
     else:
         return
     raise ValueError(
-        f"Frame {index} is {found}; needed: a numpy array, uint8 [H,W,3], RGB, with pixels in it. "
-        "Repeat a grey picture's channel three times."
+        f"Frame {index} is {found}; it must be a non-empty numpy array, uint8 [H,W,3], RGB. "
+        "If the picture is grey, repeat its channel three times."
     )
 
 
 def _centre_inside(boxes: np.ndarray, picture: Image.Image) -> np.ndarray:
-    """Returns which boxes [N,4] have their centre in a picture: bool [N]."""
+    """Returns which boxes [N,4] have their centre inside a picture: bool [N]."""
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     return np.all((centres >= 0) & (centres < picture.size), axis=1)
 
 
 def _usable_squares(boxes: np.ndarray, picture: Image.Image) -> np.ndarray:
-    """Returns the squares around boxes, less those that no face can be in."""
+    """Returns the squares around boxes, without those that cannot hold a face."""
     squares = to_squares(boxes)
     sides = squares[:, 2] - squares[:, 0]
-    # Offsets are not bounded: without a limit a hostile picture could ask for a gigantic crop.
+    # Offsets are unbounded: without a limit, a hostile picture could ask for a gigantic crop.
     usable = (sides >= 1) & (sides <= 2 * max(picture.size))
     return squares[usable & _centre_inside(squares, picture)]

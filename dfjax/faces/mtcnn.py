@@ -1,8 +1,8 @@
 """The three networks of MTCNN, and their published weights.
 
 Source: Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
-Networks", IEEE Signal Processing Letters 23 (2016). The weights are those that the PyPI package
-`mtcnn` 1.0 carries. It is never imported, for its import needs TensorFlow.
+Networks", IEEE Signal Processing Letters 23 (2016). The weights come with the PyPI package `mtcnn`
+1.0. The package itself is never imported, because that would need TensorFlow.
 """
 
 import functools
@@ -30,7 +30,7 @@ _REMEDY = "Install it with `pip install --force-reinstall mtcnn==1.0.0`."
 
 
 class _ChannelPReLU(nnx.Module):
-    """`x` where positive, else `x` times a learned slope per channel (nnx.PReLU has one in all)."""
+    """`x` where positive, else `x` times a learned slope per channel (nnx.PReLU has just one)."""
 
     def __init__(self, num_channels: int):
         self.slope = nnx.Param(jnp.zeros((num_channels,)))
@@ -41,12 +41,12 @@ class _ChannelPReLU(nnx.Module):
 
 
 class _Network(nnx.Module):
-    """What the three networks share: the order of their published arrays, and their input."""
+    """What the three networks share: loading their published arrays in order."""
 
     published_layers: ClassVar[tuple[str, ...]]
 
     def load(self, arrays: Sequence[np.ndarray]) -> None:
-        """Takes the published arrays: kernel and bias, or slopes, layer by layer.
+        """Loads the published arrays: kernel and bias, or slopes, layer by layer.
 
         Kernels are HWIO, or [in, out]; slopes have leading axes of size one.
 
@@ -64,7 +64,7 @@ class _Network(nnx.Module):
         ):
             raise ModelFormatError(
                 f"{type(self).__name__} got arrays of shapes {[a.shape for a in arrays]}; "
-                f"needed: {[p.shape for p in params]}. {_REMEDY}"
+                f"it needs {[p.shape for p in params]}. {_REMEDY}"
             )
         for param, array in zip(params, found, strict=True):
             param.set_value(jnp.asarray(array, jnp.float32))
@@ -93,7 +93,7 @@ class PNet(_Network):
 
         Returns:
           float32 confidences [N,h,w] in [0, 1], and float32 offsets [N,h,w,4] of the box's left,
-          top, right and bottom edge from the window's, as shares of 12 pixels. For even sizes
+          top, right and bottom edges from the window's, as fractions of 12 pixels. For even sizes,
           h = H/2 - 5 and w = W/2 - 5.
         """
         x = self.prelu1(self.conv1(_normalize(images)))
@@ -127,7 +127,7 @@ class RNet(_Network):
 
         Returns:
           float32 confidences [N] in [0, 1], and float32 offsets [N,4] of the box's left, top,
-          right and bottom edge from the crop's, as shares of the crop's side.
+          right and bottom edges from the crop's, as fractions of the crop's side.
         """
         x = self.prelu1(self.conv1(_normalize(crops)))
         x = _max_pool(x, 3, "SAME")
@@ -139,7 +139,7 @@ class RNet(_Network):
 
 
 class ONet(_Network):
-    """Output network: is this 48-pixel crop a face, where in it, and where are its five points?"""
+    """Output network: is this 48-pixel crop a face, where in it, and where are its landmarks?"""
 
     published_layers = (
         *("conv1", "prelu1", "conv2", "prelu2", "conv3", "prelu3", "conv4", "prelu4"),
@@ -163,9 +163,9 @@ class ONet(_Network):
           crops: [N,48,48,3] RGB, 0 to 255.
 
         Returns:
-          float32 confidences [N] in [0, 1]; float32 offsets [N,4] as `RNet` gives; and float32
-          landmarks [N,5,2], xy as shares of the crop's side from its left and top edge: left eye,
-          right eye, nose, left and right mouth corner, as seen in the picture.
+          float32 confidences [N] in [0, 1]; float32 offsets [N,4] as from `RNet`; and float32
+          landmarks [N,5,2], xy as fractions of the crop's side from its left and top edges: left
+          eye, right eye, nose, left and right mouth corner, as seen in the picture.
         """
         x = self.prelu1(self.conv1(_normalize(crops)))
         x = _max_pool(x, 3, "SAME")
@@ -184,11 +184,11 @@ class ONet(_Network):
 def load_networks() -> tuple[PNet, RNet, ONet]:
     """Returns the three networks with the weights of the installed package `mtcnn`.
 
-    The files are pickles, so each is read only when its SHA-256 is the known one. That also keeps
-    face boxes, and with them the crops that a model was trained on, from changing unnoticed.
+    The files are pickles, so each is loaded only if its SHA-256 matches. That also ensures that
+    face boxes, and so the crops that a model is trained on, cannot change unnoticed.
 
     Raises:
-      ModelFormatError: The package is not installed, or a file of it is missing or another.
+      ModelFormatError: The package is not installed, or one of its files is missing or differs.
     """
     networks = [
         nnx.eval_shape(lambda kind=kind: kind(rngs=nnx.Rngs(0))) for kind in (PNet, RNet, ONet)
@@ -214,8 +214,8 @@ def _read_arrays(file_name: str) -> list[np.ndarray]:
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != _SHA256[file_name]:
         raise ModelFormatError(
-            f"{file_name} of mtcnn {distribution.version} is not the file of mtcnn 1.0.0; "
-            f"faces would be found elsewhere than in training. {_REMEDY}"
+            f"{file_name} of mtcnn {distribution.version} is not the file from mtcnn 1.0.0; "
+            f"face boxes would differ from those in training. {_REMEDY}"
         )
     return joblib.load(io.BytesIO(content))
 
@@ -238,7 +238,7 @@ def _max_pool(x: jax.Array, size: int, padding: str) -> jax.Array:
 
 
 def _flatten_width_first(x: jax.Array) -> jax.Array:
-    # The networks were trained where pictures are stored column by column.
+    # The networks were trained in a framework that stores pictures column by column.
     return x.transpose(0, 2, 1, 3).reshape(x.shape[0], -1)
 
 

@@ -1,4 +1,4 @@
-"""Pictures that somebody else cut out around a face: clips of one frame, not cropped again."""
+"""Pictures that are already face crops: they become one-frame clips and are not cropped again."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ _GREY = 127
 
 
 def open_crop(path: Path, config: Config) -> tuple[VideoInfo, np.ndarray]:
-    """Reads a picture that is a face crop already.
+    """Reads a picture that is already a face crop.
 
     Returns:
       What the file is, and the picture, uint8 [S, S, 3] RGB.
@@ -29,25 +29,25 @@ def open_crop(path: Path, config: Config) -> tuple[VideoInfo, np.ndarray]:
     if not info.is_still or info.width != info.height:
         raise VideoError(
             f"{info.name!r} is {info.width}x{info.height}, {info.codec}; a face crop must be a "
-            "square picture. Prepare it as a picture that holds a face."
+            "square picture. Prepare it as an ordinary picture instead."
         )
     ((_, picture),) = read_frames(path, config.video, info=info)
     return info, picture
 
 
 def detect_in_crops(pictures: Sequence[np.ndarray], face_detector: FaceDetector) -> list[Faces]:
-    """Finds faces in pictures that they may fill to the edge.
+    """Finds faces in pictures that a face may fill to the edge.
 
-    MTCNN wants some room around a face. Where it finds none it looks again, with half a picture of
-    grey on each side. Without that it misses most of all the crude fakes of the DFDC, so that a
-    training set would lack just these.
+    MTCNN needs some room around a face. A picture in which it finds none is searched again with
+    grey padding of half its side all around. Without this, it misses the crude fakes of the DFDC
+    more than anything else, and they would be missing from the training set.
 
     Args:
       pictures: uint8 [S, S, 3] RGB each.
-      face_detector: Sees them all at once.
+      face_detector: Gets them all at once.
 
     Returns:
-      Of each picture its faces, in its pixels.
+      The faces of each picture, in its pixels.
     """
     faces = face_detector.detect(pictures)
     missed = [n for n, found in enumerate(faces) if not len(found.boxes_xyxy)]
@@ -66,13 +66,13 @@ def detect_in_crops(pictures: Sequence[np.ndarray], face_detector: FaceDetector)
 
 
 def crop_clips(info: VideoInfo, picture: np.ndarray, faces: Faces, config: Config) -> FaceClips:
-    """Makes a clip of a picture that is a face crop: only its size is changed, where it differs.
+    """Makes a clip of a picture that is a face crop; it is only resized, if necessary.
 
     Args:
       info: What the file is.
       picture: uint8 [S, S, 3] RGB.
-      faces: What was found in it. The largest gives the landmarks. Without one there is no clip,
-        for what others cut out by a detector of theirs may be a hand or a lamp.
+      faces: The faces found in it. The largest gives the landmarks. Without one there is no clip:
+        what somebody else's detector cut out may be a hand or a lamp.
       config: Its part `crops` is used.
     """
     clips: tuple[FaceClip, ...] = ()
@@ -99,13 +99,13 @@ def crop_clips(info: VideoInfo, picture: np.ndarray, faces: Faces, config: Confi
 def filmed_clips(
     path: Path, transforms: np.ndarray, picture: np.ndarray, clips: FaceClips, config: Config
 ) -> FaceClips:
-    """Reads a film of a face crop: every frame of it is a crop of the face.
+    """Reads a film of a face crop, every frame of which is a crop of the face.
 
     Args:
-      path: What `film` wrote of the picture.
+      path: The file that `film` wrote.
       transforms: What `film` returned.
       picture: uint8 [S, S, 3] RGB.
-      clips: What `crop_clips` made of the picture: one clip.
+      clips: What `crop_clips` returned for the picture: one clip.
       config: Its parts `video` and `crops` are used.
 
     Raises:

@@ -1,9 +1,9 @@
 """The image pyramid that P-Net searches, laid out as one picture per frame.
 
-A network with one fixed input shape compiles once. So every frame is scaled to fit a canvas, one of
-a few shapes, and all the smaller and smaller levels of that canvas are packed side by side on one
-sheet. P-Net sees 12-pixel windows only, so a window that lies inside one level is scored exactly as
-if the level had been given alone; windows across a seam are ignored.
+A network with a fixed input shape compiles only once. So every frame is scaled to fit a canvas,
+which has one of a few shapes, and all the pyramid levels of that canvas are packed side by side on
+one sheet. P-Net only sees 12-pixel windows, so a window inside one level is scored exactly as if
+that level had been given alone; windows across a seam are ignored.
 """
 
 import dataclasses
@@ -22,8 +22,8 @@ STRIDE = 2
 """Pixels between neighbouring windows of P-Net."""
 
 _SMOOTH = Image.Resampling.BILINEAR
-"""Pillow widens this filter when it shrinks, so that it averages areas. Measured on real clips:
-boxes and landmarks move a fifth less under a shift of the frame than with Pillow's BOX."""
+"""Pillow widens this filter when shrinking, so that it averages areas. Measured on real clips:
+when the frame is shifted, boxes and landmarks move a fifth less than with Pillow's BOX."""
 
 _ASPECT_RATIOS = (0.575, 0.75, 1.0)
 """Shorter over longer side of the canvases: 16:9 with a little to spare, 4:3 and square."""
@@ -41,7 +41,7 @@ class Level:
 
 @dataclasses.dataclass(frozen=True)
 class Canvas:
-    """A fixed picture shape, and where the levels of its pyramid lie on the sheet."""
+    """A fixed picture shape, and where the levels of its pyramid are on the sheet."""
 
     width: int
     height: int
@@ -59,7 +59,7 @@ class Canvas:
         """What each window of the sheet shows.
 
         Returns:
-          int64 [h,w], the window's level, -1 where it lies in none; and float32 [h,w,4], its box
+          int64 [h,w], the window's level, or -1 if it is inside none; and float32 [h,w,4], its box
           in pixels of the canvas.
         """
         width, height = self.sheet_size
@@ -84,14 +84,14 @@ class Canvas:
         return picture.resize(size, _SMOOTH, reducing_gap=1.0)
 
     def sheet(self, picture: Image.Image) -> np.ndarray:
-        """Returns the levels of a picture that `fit` gave: uint8 [sheet height, sheet width, 3]."""
+        """Returns the levels of a picture from `fit`: uint8 [sheet height, sheet width, 3]."""
         padded = Image.new("RGB", (self.width, self.height))
         padded.paste(picture)
         sheet = Image.new("RGB", self.sheet_size)
         done = [padded]
         for level in self.levels:
             size = level.width, level.height
-            # The smallest picture that is still at least twice as large: cheap, and smooth enough.
+            # Shrink the smallest picture that is at least twice as large: cheap, and smooth enough.
             source = next(p for p in reversed(done) if p is padded or p.width >= 2 * level.width)
             done.append(source.resize(size, _SMOOTH))
             sheet.paste(done[-1], (level.left, level.top))
@@ -108,12 +108,12 @@ def scaled_size(frame: np.ndarray, longer_side: int) -> tuple[int, int]:
 def crop_square(
     frame: np.ndarray, picture: Image.Image, square: np.ndarray, size: int
 ) -> Image.Image:
-    """Cuts a square and scales it; what lies outside of the picture is black.
+    """Cuts out a square and scales it; anything outside the picture is black.
 
     Args:
       frame: uint8 [H,W,3].
-      picture: The frame, as `fit` gave it. A small square is cut from the frame itself where that
-        is larger, for the sake of its detail.
+      picture: The frame as returned by `fit`. A small square is cut from the frame itself if that
+        is larger, to keep its detail.
       square: [4], left, top, right, bottom in pixels of `picture`.
       size: Side of the result, pixels.
     """
@@ -122,7 +122,7 @@ def crop_square(
     if right - left < 2 * size and width > picture.width:
         across, down = width / picture.width, height / picture.height
         left, top, right, bottom = left * across, top * down, right * across, bottom * down
-        # Only what the crop needs becomes a Pillow image, for that copies.
+        # Only the part that is needed becomes a Pillow image, since that makes a copy.
         x, y = max(0, math.floor(left)), max(0, math.floor(top))
         picture = Image.fromarray(frame[y : math.ceil(bottom), x : math.ceil(right)])
         left, top, right, bottom = left - x, top - y, right - x, bottom - y
@@ -162,7 +162,7 @@ def _level_sizes(width: int, height: int, config: FaceConfig) -> list[tuple[int,
 
 
 def _pack(sizes: list[tuple[int, int]]) -> tuple[Level, ...]:
-    """Places each level in the first column that has room below, else in a new one."""
+    """Places each level in the first column that has room at the bottom, else in a new one."""
     sheet_height = sizes[0][1]
     levels, columns = [], []  # a column: [left, width, height used]
     for width, height in sizes:
@@ -174,6 +174,6 @@ def _pack(sizes: list[tuple[int, int]]) -> tuple[Level, ...]:
             column = [left, width + width % 2, 0]
             columns.append(column)
         levels.append(Level(column[0], column[2], width, height))
-        # Even offsets, so that P-Net's pooling pairs the same pixels as in the level alone.
+        # Even offsets, so that P-Net pools the same pixels together as in the level alone.
         column[2] += height + height % 2
     return tuple(levels)

@@ -1,8 +1,8 @@
-"""Joins the faces found in sampled frames into face tracks, one for each person.
+"""Links the faces found in sampled frames into face tracks, one per person.
 
-Frames are sampled evenly over a video, so neighbours lie 0.2 s apart in a short clip and 20 s apart
-in a long one. What counts as the same face therefore depends on time: boxes must overlap when the
-gap is short; as it grows, a face may have moved at `TrackConfig.max_speed` for up to a second.
+Frames are sampled evenly over a video, so neighbours are 0.2 s apart in a short clip and 20 s apart
+in a long one. What counts as the same face therefore depends on time: boxes must overlap if the gap
+is short; as it grows, a face may have moved at `TrackConfig.max_speed` for up to a second.
 """
 
 import dataclasses
@@ -18,10 +18,10 @@ from dfjax.faces.boxes import overlaps, suppress
 if TYPE_CHECKING:  # at run time it would import jax, which linking does not need
     from dfjax.faces.detection import Faces
 
-_MOTION_SECONDS = 1.0  # for how long a face's motion tells where it will be
-_STAY_SECONDS = 1.0  # a real face stays at least as long; what is seen for less is a flash
-_DUPLICATE_OVERLAP = 0.65  # intersection over the smaller box, of two boxes of one face
-_TURN_COST = 0.1  # of a face that stops or turns round instead of moving on; 1 is no match
+_MOTION_SECONDS = 1.0  # how far ahead a face's motion predicts where it will be
+_STAY_SECONDS = 1.0  # a real face stays at least this long; anything shorter is a false detection
+_DUPLICATE_OVERLAP = 0.65  # intersection over the smaller box, for two boxes of the same face
+_TURN_COST = 0.1  # of a face that stops or turns back instead of moving on; 1 is no match
 _NO_MATCH = 1.0  # cost of leaving a face without a partner
 
 
@@ -31,7 +31,7 @@ class FaceTrack:
 
     Attributes:
       id: 0, 1, … in order of first appearance, then from left to right.
-      frame_indices: int64 [N], increasing, into the sampled frames; only those where it was seen.
+      frame_indices: int64 [N], increasing, of the sampled frames in which the face was seen.
       boxes_xyxy: float32 [N, 4], pixels of the frame, max exclusive.
       landmarks: float32 [N, 5, 2], xy in pixels, in the order of `Faces.landmarks`.
       confidences: float32 [N], in [0, 1].
@@ -49,32 +49,32 @@ class _Sightings:
     """The faces of all frames in one list, in an order that does not depend on the detector's."""
 
     frame_indices: np.ndarray  # int64 [M], not decreasing
-    times: np.ndarray  # float64 [M], seconds
+    times: np.ndarray  # float64 [M], seconds, of those frames
     boxes_xyxy: np.ndarray  # float64 [M, 4]
     landmarks: np.ndarray  # float32 [M, 5, 2]
     confidences: np.ndarray  # float32 [M]
     centres: np.ndarray  # float64 [M, 2], of the boxes
-    sides: np.ndarray  # float64 [M], of squares as large as the boxes
+    sides: np.ndarray  # float64 [M], of squares with the same area as the boxes
 
 
 def link_faces(
     faces: Sequence["Faces"], timestamps: np.ndarray, config: TrackConfig = TrackConfig()
 ) -> list[FaceTrack]:
-    """Returns the face tracks of a video, by their id.
+    """Returns the face tracks of a video, ordered by id.
 
-    Each frame's faces are assigned to the tracks so far at the least total cost (distance from
-    where the track's motion leads, and change of size). A track ends when its face was missing in
-    more than `max_gap` frames. Tracks of fewer than `min_frames` faces are dropped, but for
-    confident faces that are seen seldom because samples lie far apart, or without which the video
+    Each frame's faces are assigned to the existing tracks at the lowest total cost (distance from
+    the predicted position, and change of size). A track ends when its face has been missing for
+    more than `max_gap` frames. Tracks with fewer than `min_frames` faces are dropped, except
+    confident ones that are short only because samples are far apart, or without which the video
     would have no face at all.
 
     Args:
-      faces: What was found in each of T sampled frames.
+      faces: The faces found in each of T sampled frames.
       timestamps: float [T], seconds, increasing.
-      config: Limits of what may be one face.
+      config: Limits on what may be one face.
 
     Returns:
-      At most `max_tracks` tracks; the largest and longest-seen where there are more.
+      At most `max_tracks` tracks; if there are more, the largest and longest-seen.
 
     Raises:
       ValueError: `faces` and `timestamps` differ in length, or time does not increase.
@@ -82,7 +82,7 @@ def link_faces(
     timestamps = np.asarray(timestamps, np.float64)
     if timestamps.shape != (len(faces),):
         raise ValueError(
-            f"faces of {len(faces)} frames came with timestamps of shape {timestamps.shape}; "
+            f"Faces of {len(faces)} frames came with timestamps of shape {timestamps.shape}; "
             "give one time per frame."
         )
     if np.any(np.diff(timestamps) <= 0):
@@ -108,7 +108,7 @@ def link_faces(
 
 
 def _gather(faces: Sequence["Faces"], timestamps: np.ndarray) -> _Sightings:
-    """Returns the faces of all frames, each face once: of two boxes on it the more confident."""
+    """Returns the faces of all frames; of two boxes on one face, only the more confident."""
     frame_indices, boxes, landmarks, confidences = [], [], [], []
     for frame_index, found in enumerate(faces):
         frame_boxes = np.asarray(found.boxes_xyxy, np.float64).reshape(-1, 4)
@@ -139,9 +139,9 @@ def _gather(faces: Sequence["Faces"], timestamps: np.ndarray) -> _Sightings:
 def _extend(
     tracks: list[list[int]], sightings: _Sightings, frame_index: int, config: TrackConfig
 ) -> None:
-    """Goes on with the tracks, or begins new ones, by the faces of one frame.
+    """Extends the tracks with the faces of one frame, or starts new ones.
 
-    It looks only at this frame and those before it, so live frames can be linked as they come.
+    It looks only at this frame and earlier ones, so live frames can be linked as they arrive.
     """
     rows = np.flatnonzero(sightings.frame_indices == frame_index)
     open_tracks = [
@@ -160,7 +160,7 @@ def _extend(
 def _assign(
     sightings: _Sightings, tracks: list[list[int]], rows: np.ndarray, config: TrackConfig
 ) -> list[list[int] | None]:
-    """Returns, for each of the new faces `rows`, the track that it goes on with, or None."""
+    """Returns, for each of the new faces `rows`, the track that it continues, or None."""
     partners: list[list[int] | None] = [None] * len(rows)
     if not tracks:
         return partners
@@ -169,8 +169,8 @@ def _assign(
     time = float(sightings.times[rows[0]])
     shifts = np.stack([_predicted_shift(sightings, track, time) for track in tracks])
 
-    # The cost is a squared distance, so that one good and one missing match are cheaper than two
-    # poor ones: the second would swap two people when one of them turns away.
+    # The cost is a squared distance, so that one good match and one missing are cheaper than two
+    # poor ones: poor matches would swap two people when one of them turns away.
     reach = config.max_speed * np.minimum(time - sightings.times[last], _MOTION_SECONDS)
     scale = np.sqrt(sides[last][:, None] * sides[rows][None, :])
     offsets = sightings.centres[rows][None, :] - sightings.centres[last][:, None]
@@ -196,7 +196,7 @@ def _assign(
 
 
 def _predicted_shift(sightings: _Sightings, track: list[int], time: float) -> np.ndarray:
-    """Returns how far a track's face moves on until `time` at constant velocity: float64 [2]."""
+    """Returns how far a track's face moves by `time` at constant velocity: float64 [2]."""
     last = sightings.times[track[-1]]
     if time - last > _MOTION_SECONDS:
         return np.zeros(2)
@@ -211,10 +211,10 @@ def _predicted_shift(sightings: _Sightings, track: list[int], time: float) -> np
 def _select(
     sightings: _Sightings, tracks: list[list[int]], timestamps: np.ndarray, config: TrackConfig
 ) -> list[list[int]]:
-    """Returns the tracks that are faces of people, the largest and longest-seen first."""
+    """Returns the tracks that are real faces, the largest and longest-seen first."""
     num_frames = len(timestamps)
     enough = min(config.min_frames, num_frames)
-    # A face that stays for a second is in at least so many samples of this video.
+    # A face that stays for a second is in at least this many samples of this video.
     expected = 1
     if num_frames > 1:
         expected = max(1, int(_STAY_SECONDS / np.median(np.diff(timestamps))))
@@ -224,7 +224,7 @@ def _select(
         if sightings.confidences[track].max() >= config.min_confidence or len(track) >= enough
     ]
     seen_enough = [track for track in confident if len(track) >= min(enough, expected)]
-    # "No face" is said only of a video in which no face was found: rather a brief one than none.
+    # A video counts as "no face" only if none was found: a brief track is better than none.
     kept = seen_enough or confident
     sides = sightings.sides
     kept.sort(key=lambda track: (-sides[track].sum(), track[0]))

@@ -1,5 +1,5 @@
-"""The Hugging Face Hub: what is published, checked before it leaves, and sent in one commit.
+"""Publishes to the Hugging Face Hub: checks what is to be sent, and sends it in one commit.
 
-`model` and `space` each build a whole folder from known files only and load it back; `push` sends
-it; `card` writes the model card from what training recorded.
+`model` and `space` each build a complete folder from known files only and load it back, `dataset`
+checks a prepared data set in place, and `push` sends the files.
 """

@@ -1,4 +1,4 @@
-"""A prepared data set that is to be published, checked where it lies: it may be too big to copy."""
+"""Checks a prepared data set before publishing, in place, as it may be too big to copy."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ DATASET_FILES = ("README.md", MANIFEST_FILE, REPORT_FILE, "data/*-of-*.parquet")
 
 
 def check_dataset_folder(folder: Path) -> list[str]:
-    """Checks that a prepared data set is whole, and that its splits share nobody.
+    """Checks that a prepared data set is complete, and that nobody is in two of its splits.
 
     Args:
       folder: What `python -m dfjax prepare` wrote.
@@ -26,7 +26,7 @@ def check_dataset_folder(folder: Path) -> list[str]:
 
     Raises:
       HubError: A shard or a row is missing, has other columns, or a group is in two splits.
-      DatasetError: The folder was not prepared, not to its end, or a clip cannot be read.
+      DatasetError: The folder was not prepared or not completely, or a clip cannot be read.
     """
     files = known_files(folder, DATASET_FILES)
     load_manifest(str(folder))
@@ -41,12 +41,12 @@ def check_dataset_folder(folder: Path) -> list[str]:
         if len(shards) != expected:
             raise HubError(
                 f"{folder} has {len(shards)} of {expected} shards of the split {split!r}. "
-                "Prepare it to its end."
+                "Run `python -m dfjax prepare` again to finish it."
             )
         num_rows = sum(_check_shard(folder / name, split, splits_of) for name in shards)
         if num_rows != counts["clips"]:
             raise HubError(
-                f"The split {split!r} of {folder} has {num_rows} rows; {REPORT_FILE} tells of "
+                f"The split {split!r} of {folder} has {num_rows} rows; {REPORT_FILE} says "
                 f"{counts['clips']}. Prepare it again into a new folder."
             )
         if num_rows:
@@ -74,7 +74,7 @@ def _check_shard(path: Path, split: str, splits_of: dict[str, str]) -> int:
             name for name in {*found, *FEATURES} if found.get(name) != FEATURES.get(name)
         )
         raise HubError(
-            f"{path} has other columns than this version of dfjax writes: {', '.join(other)}. "
+            f"{path} has columns that differ from this version of dfjax: {', '.join(other)}. "
             "Prepare the data set again into a new folder."
         )
     for row in groups:

@@ -1,4 +1,4 @@
-"""The folder that is to be published: known files only, with front matter that can be read."""
+"""Prepares a folder to publish: known files only, with valid front matter."""
 
 import shutil
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def known_files(source: Path, patterns: Sequence[str]) -> list[str]:
                 "put the file itself there."
             )
         if not path.is_file():
-            raise HubError(f"{name} in {source} is not a file, and a file is needed there.")
+            raise HubError(f"{name} in {source} is not a file; a file is needed there.")
         num_bytes = path.stat().st_size
         if num_bytes > MAX_FILE_BYTES:
             raise HubError(
@@ -82,7 +82,7 @@ def require_files(found: Sequence[str], needed: Sequence[str], source: Path) -> 
     """
     missing = [name for name in needed if name not in found]
     if missing:
-        raise HubError(f"{source} lacks {', '.join(missing)}, without which it is not published.")
+        raise HubError(f"{source} lacks {', '.join(missing)}; it cannot be published without.")
 
 
 def read_front_matter(readme: Path, card_class: type[RepoCard] = RepoCard) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The folder of a model repository: weights, configs and card, loaded back before they leave."""
+"""The folder of a model repository: weights, configs and card, loaded back before publishing."""
 
 import json
 import re
@@ -34,22 +34,22 @@ _PIPELINE_TAG = "video-classification"
 
 
 def add_evaluation(checkpoint: Path, report: Path) -> None:
-    """Puts an evaluation into a checkpoint: its figures, its pictures, and the card anew.
+    """Puts an evaluation into a checkpoint: its figures and pictures, and an updated card.
 
     Args:
       checkpoint: Folder of the model, as `train.py` writes it.
-      report: Folder that `evaluate` wrote, of this very model.
+      report: Folder that `evaluate` wrote for exactly this model.
 
     Raises:
-      HubError: The report is of other weights or another config, or a file is missing.
-      ModelFormatError: The model cannot be loaded, or a figure that the card states is absent.
+      HubError: The report is for other weights or another config, or a file is missing.
+      ModelFormatError: The model cannot be loaded, or a figure that the card states is missing.
     """
     try:
         evaluation = json.loads((report / EVALUATION_FILE).read_text(encoding="utf-8"))
         training = json.loads((checkpoint / "training.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise HubError(
-            f"A card needs {EVALUATION_FILE} of an evaluation and training.json of the model: "
+            f"A card needs {EVALUATION_FILE} from an evaluation and the model's training.json: "
             f"{error}."
         ) from error
     detector = Detector.from_pretrained(checkpoint)
@@ -57,8 +57,8 @@ def add_evaluation(checkpoint: Path, report: Path) -> None:
     measured = evaluation["model"]["fingerprint"]
     if measured != known:
         raise HubError(
-            f"{report} measured a model with fingerprint {measured}; that in {checkpoint} has "
-            f"{known}. Evaluate this one."
+            f"{report} measured a model with fingerprint {measured}; the one in {checkpoint} has "
+            f"{known}. Evaluate that one."
         )
     card = model_card(detector.config, training=training, evaluation=evaluation)
     pictures = re.findall(rf"\]\({PICTURES}/([^)]+)\)", card)
@@ -83,7 +83,7 @@ def build_model_folder(source: Path, folder: Path, repo_id: str) -> list[str]:
       The files' paths inside the folder, sorted.
 
     Raises:
-      HubError: The checkpoint, as it would be published, is not complete or not sound.
+      HubError: The checkpoint, as it would be published, is incomplete or invalid.
       ModelFormatError: It cannot be loaded.
     """
     files = copy_known_files(source, folder, MODEL_FILES)
@@ -96,7 +96,7 @@ def build_model_folder(source: Path, folder: Path, repo_id: str) -> list[str]:
 
 
 def check_model_folder(folder: Path) -> None:
-    """Checks a checkpoint as a user meets it: its card, its weights, and that it can score.
+    """Checks a checkpoint as a user would get it: its card, its weights, and that it can score.
 
     Raises:
       HubError: The card lacks what the Hub shows, or a logit is not finite.

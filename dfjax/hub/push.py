@@ -1,4 +1,4 @@
-"""Sending a built folder to the Hugging Face Hub, in one commit or one pull request."""
+"""Sends a folder to the Hugging Face Hub, in one commit or one pull request."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -72,7 +72,7 @@ def push_folder(
       repo_type: What the repository is.
       owned: Shell patterns of the files that pushes write; `*` also matches slashes. Published
         files that match none are left alone.
-      private: Make a new repository private; one that exists keeps what it is.
+      private: Make a new repository private; an existing one keeps its visibility.
       never_public: Send nothing to a repository that is public.
       revision: Branch to commit to; None: main.
       create_pr: Open a pull request with the commit, and leave the branch as it is.
@@ -88,7 +88,7 @@ def push_folder(
     api = HfApi(library_name="dfjax", library_version=__version__)
     additions = [CommitOperationAdd(name, folder / name) for name in files]
     with _hub_errors(api, repo_id, revision):
-        # First, for its answer on the token is plain: later ones hide a bad token in a 404.
+        # First, because this call reports a bad token plainly; later ones answer with a 404.
         api.whoami()
         api.create_repo(
             repo_id,
@@ -127,7 +127,7 @@ def _hub_errors(api: HfApi, repo_id: str, revision: str | None) -> Iterator[None
             f"with write permission at {_TOKENS_PAGE}."
         ) from error
     except OfflineModeIsEnabled as error:
-        raise HubError("HF_HUB_OFFLINE forbids to use the network. Unset it to push.") from error
+        raise HubError("HF_HUB_OFFLINE forbids network access. Unset it to push.") from error
     except RevisionNotFoundError as error:
         raise HubError(
             f"{repo_id} has no branch {revision!r}. Make it first, or leave the revision out."
@@ -144,17 +144,17 @@ def _hub_errors(api: HfApi, repo_id: str, revision: str | None) -> Iterator[None
     except httpx.HTTPError as error:
         raise HubError(
             f"The Hub at {api.endpoint} cannot be reached ({type(error).__name__}). Check the "
-            "network and HF_ENDPOINT, then push again: nothing is published by halves."
+            "network and HF_ENDPOINT, then push again: nothing is ever published in part."
         ) from error
     except (ValueError, RuntimeError) as error:
-        # What create_commit raises for a card that the Hub refuses, or for a failed upload. Of
-        # what lies behind it only the kind is told: its words can hold a signed address.
+        # What create_commit raises for a card that the Hub refuses, or for a failed upload. Of the
+        # underlying error only the type is shown: its message may contain a signed address.
         cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
         raise HubError(f"The push failed: {' '.join(str(error).split())}{cause}") from error
 
 
 def _refusal(error: HfHubHTTPError, repo_id: str) -> str:
-    """Returns the sentence for an answer of the Hub that has no exception class of its own."""
+    """Returns the message for an answer of the Hub that has no specific exception class."""
     status = error.response.status_code
     if status == 401:
         return (
@@ -169,7 +169,7 @@ def _refusal(error: HfHubHTTPError, repo_id: str) -> str:
     if status == 429 or status >= 500:
         return (
             f"The Hub answered with status {status}: {_said(error)} Push again later; "
-            "nothing is published by halves."
+            "nothing is ever published in part."
         )
     return f"The Hub refused the push with status {status}: {_said(error)}"
 

@@ -1,4 +1,4 @@
-"""The folder of a Space: the app, the package and a model, started before they leave."""
+"""The folder of a Space: the app, the package and a model, test-started before publishing."""
 
 import http
 import http.client
@@ -37,11 +37,11 @@ _UNSET = (
     "PYTHONPATH",
     "PYTHONSAFEPATH",  # it would hide the Space's own modules
 )
-"""Variables of whoever pushes that the Space will not have."""
+"""Environment variables of the person who pushes that the Space will not have."""
 
 
 def build_space_folder(project: Path, checkpoint: Path, folder: Path) -> list[str]:
-    """Puts together what the Space runs, loads its model, and starts it from there.
+    """Assembles what the Space runs, loads its model, and starts the app from there.
 
     Args:
       project: Root of the project: app.py, dfjax/, requirements.txt, README.md, LICENSE.
@@ -134,7 +134,7 @@ def _answers(port: int) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process, politely if it lets itself be asked."""
+    """Ends a process: asks it to terminate, and kills it if it does not."""
     process.terminate()
     try:
         process.wait(timeout=20)

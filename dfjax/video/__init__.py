@@ -1,1 +1,1 @@
-"""Video files and pictures: what they hold, frames out of them, and writing them again. No jax."""
+"""Video files and pictures: probing them, reading frames, and re-encoding. Does not use jax."""

@@ -1,4 +1,4 @@
-"""Decodes chosen frames of a video: in one pass, or by a seek for each, whichever is cheaper."""
+"""Decodes chosen frames of a video, in one pass or with a seek for each, whichever is cheaper."""
 
 import collections
 import dataclasses
@@ -15,18 +15,18 @@ Frame = tuple[float, np.ndarray]
 Frames = Generator[Frame, None, None]
 
 TOLERANCE = 0.002
-"""Seconds by which a frame may come before the time that it was asked for. Containers round: a
-frame of 1/30 s is written as 0.033 s in MKV, and must still be found at 1/30."""
+"""Seconds by which a frame may precede the requested time. Containers round: a frame at 1/30 s is
+stored as 0.033 s in MKV, and must still be found at 1/30."""
 
-_MAX_SELECTED = 500  # times in one filter expression; it must fit into a command line
+_MAX_SELECTED = 500  # times in one filter expression; it must fit on a command line
 
-_SEEKS_AT_ONCE = 2  # processes that decode side by side
+_SEEKS_AT_ONCE = 2  # processes that decode in parallel
 
 _SEEK_PIXELS = 20e6
-"""What starting a process and finding a place costs, in pixels decoded in the same time."""
+"""Cost of starting a process and seeking, as the number of pixels decoded in the same time."""
 
 _STEP_BACK = 20.0
-"""Seconds further back that decoding begins, when a seek gave damaged frames."""
+"""How many seconds further back decoding starts after a seek gave damaged frames."""
 
 # Bit-exact, so that a file gives the same crops on every machine.
 _SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
@@ -34,19 +34,19 @@ _SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-    """Which frames are wanted of which file, and in which size."""
+    """Which frames to read from which file, and at what size."""
 
     source: MediaFile
     start: Fraction  # when the first frame is shown, seconds by the file's own clock
-    num_pixels: int  # of a frame as it is decoded
-    size: tuple[int, int]  # height and width of the frames as they are delivered
+    num_pixels: int  # per frame, as decoded
+    size: tuple[int, int]  # height and width of the frames as delivered
     timestamps: np.ndarray  # float64 [N], increasing, seconds after the first frame
     slack: float  # seconds by which a keyframe may come earlier than the time asked for
     times: FrameTimes
 
 
 def decode(request: Request, stopwatch: Stopwatch) -> Frames:
-    """Yields for each time the first frame that is shown then or later, and no frame twice.
+    """Yields, for each time, the first frame shown at or after it, and no frame twice.
 
     Frames come with their true times, seconds after the first frame of the video, increasing.
 
@@ -88,7 +88,7 @@ def _one_pass(request: Request, wanted: np.ndarray, stopwatch: Stopwatch) -> Fra
     with _start(request, stopwatch, [], select, num_threads()) as run:
         num_done = 0
         while num_done < len(wanted) and (frame := _next_frame(request, run)) is not None:
-            # Where the picture's size changes, ffmpeg makes its filters anew and selects a frame
+            # Where the picture's size changes, ffmpeg rebuilds its filters and selects a frame
             # that was not asked for.
             if frame[0] < earliest[num_done]:
                 continue
@@ -99,11 +99,11 @@ def _one_pass(request: Request, wanted: np.ndarray, stopwatch: Stopwatch) -> Fra
 
 
 def _seeks(request: Request, stopwatch: Stopwatch) -> Frames:
-    """Decodes each frame from the last keyframe before it, some side by side.
+    """Decodes each frame from the last keyframe before it, a few in parallel.
 
-    A seek may give damaged frames of a sound file: a keyframe that is none, or a stream whose first
-    packet alone says how to decode the rest. Then decoding begins further back; if that does not
-    help either, at the start of the file, if there is time.
+    A seek may give damaged frames even if the file is intact: a frame may be wrongly marked as a
+    keyframe, or only the first packet may say how to decode the rest. Decoding then starts further
+    back; if that does not help either, at the start of the file, provided there is time.
     """
     waiting = collections.deque(float(t) for t in request.timestamps)
     started: collections.deque[tuple[float, FfmpegRun]] = collections.deque()
@@ -124,7 +124,7 @@ def _seeks(request: Request, stopwatch: Stopwatch) -> Frames:
                 if not is_clean and begin > 0 and pass_seconds < stopwatch.remaining / 2:
                     yield from _one_pass(request, rest, stopwatch)
                     return
-                # Damaged from the start on, or too long to find out: what there is must do.
+                # Damaged from the start, or it takes too long to find out: use what we have.
                 mend = is_clean
             if frame is not None:
                 yield frame
@@ -139,13 +139,13 @@ def _start_seek(
     """Starts decoding at the last keyframe before `begin`, for one frame at `wanted`."""
     seek = seek_options(request.start + Fraction(begin)) if begin > 0 else []
     (earliest,) = _file_times(request, np.array([wanted - request.slack - TOLERANCE]))
-    # Only the first: what ffmpeg decodes ahead until it stops would be scaled for nothing.
+    # Only the first: ffmpeg decodes ahead until it stops, and would scale those frames for nothing.
     select = f"gte(t,{earliest})*isnan(prev_selected_t)"
     return _start(request, stopwatch, seek, select, threads, ["-frames:v", "1"])
 
 
 def _finish_seek(request: Request, wanted: float, run: FfmpegRun) -> tuple[Frame | None, bool]:
-    """Returns the frame that a seek gave, and whether it is sure to be the right one, undamaged."""
+    """Returns the frame from a seek, and whether it is certainly the right one and undamaged."""
     with run:
         frame = _next_frame(request, run)
         run.finish()
@@ -170,14 +170,14 @@ def _start(
     height, width = request.size
     filters = [f"select='{select}'"] if select else []
     filters += [f"scale={width}:{height}:flags={_SCALER}", "format=rgb24"]
-    # One thread: a picture is not cut into as many pieces as the machine has cores.
+    # One thread: otherwise a picture is cut into as many pieces as the machine has cores.
     options = ["-vf", ",".join(filters), "-filter_threads", "1", "-fps_mode", "passthrough", *limit]
     options += ["-c:v", "rawvideo", "-f", "rawvideo"]
     return FfmpegRun(request.source, stopwatch, ["-threads", str(threads), *seek], options)
 
 
 def _sum(terms: Sequence[str]) -> str:
-    """Returns the sum of expressions as a balanced tree: ffmpeg refuses one that is nested deep."""
+    """Returns the sum of expressions as a balanced tree; ffmpeg rejects deeply nested ones."""
     if len(terms) == 1:
         return terms[0]
     middle = len(terms) // 2

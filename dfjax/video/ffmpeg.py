@@ -1,8 +1,8 @@
-"""Runs ffmpeg on a file that nobody trusts, and reads what it gives, within limits.
+"""Runs ffmpeg on an untrusted file and reads its output, within limits.
 
 The binary is imageio-ffmpeg's, called by its absolute path. It gets the file as an open descriptor,
-and `fd` is the only protocol that it may use: whatever a file says inside, ffmpeg can open neither
-another file nor an address, and no character of a file's name can mean anything to it.
+and `fd` is the only protocol that it may use: whatever the file contains, ffmpeg can open neither
+another file nor an address, and no character in the file's name can have a meaning to it.
 """
 
 import collections
@@ -27,7 +27,7 @@ from dfjax.video.formats import open_plain
 # What phones, cameras, browsers and editing programs put into MP4, MOV, AVI, WebM, MKV and GIF.
 _DECODERS = "h264,hevc,vp8,vp9,libdav1d,mpeg4,mjpeg,gif,prores,mpeg1video,mpeg2video,ffv1,rawvideo"
 
-_MAX_LOG_BYTES = 1 << 20  # of what ffmpeg says; the rest is thrown away
+_MAX_LOG_BYTES = 1 << 20  # of ffmpeg's messages; the rest is discarded
 _CHUNK_BYTES = 1 << 16
 
 
@@ -55,16 +55,16 @@ class Stopwatch:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MediaFile:
-    """A file that has been looked at, and how it may be read."""
+    """A file that has been identified, and how it may be read."""
 
     path: Path
-    name: str  # fit to be shown
+    name: str  # safe to display
     demuxer: str  # the one demuxer that ffmpeg may use on it
     max_pixels: int  # of one coded frame
 
 
 class FfmpegRun:
-    """One running ffmpeg: its output, the times of its frames and its messages, side by side.
+    """A running ffmpeg process: its output, the times of its frames, and its messages.
 
     Use it in a `with` block: whatever happens, the process is ended and its pipes are closed.
     """
@@ -86,7 +86,7 @@ class FfmpegRun:
           stopwatch: Limits the time that is spent waiting for this run.
           input_options: Options for decoding and seeking. Times are the file's own (`-copyts`).
           output_options: Filters, codec and format of what is written.
-          output: An open file to write to, in which a muxer can go back; None: a pipe, read here.
+          output: An open, seekable file to write to; None: a pipe that is read here.
           log_level: Which of ffmpeg's messages are kept.
         """
         self._source = source
@@ -114,7 +114,7 @@ class FfmpegRun:
                     stdout=output or subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     pass_fds=(times_write,),
-                    # No secret of this process is handed to one that reads strangers' files.
+                    # A process that reads strangers' files gets none of our secrets.
                     env={"AV_LOG_FORCE_NOCOLOR": "1"},
                 )
         except BaseException:
@@ -157,7 +157,7 @@ class FfmpegRun:
     @property
     def complaints(self) -> list[str]:
         """The messages that may mean a damaged picture."""
-        # The sound's decoder is never needed, so it is not on the list; ffmpeg says so each time.
+        # Audio decoders are not needed, so they are not whitelisted; ffmpeg reports that each time.
         return [
             line
             for line in self.log
@@ -200,10 +200,10 @@ class FfmpegRun:
         return self._times.popleft() if self._times else None
 
     def finish(self) -> int:
-        """Waits until the process has ended by itself, and throws away what stdout still gives.
+        """Waits until the process has ended by itself, and discards the rest of stdout.
 
         Returns:
-          Its exit status: 0 where all went well.
+          Its exit status: 0 on success.
         """
         chunk = memoryview(bytearray(_CHUNK_BYTES))
         while self._open_pipes():
@@ -229,7 +229,7 @@ class FfmpegRun:
         with self._stopwatch.running():
             ready = self._selector.select(self._stopwatch.remaining)
             taken = sum(self._read(key, space) for key, _ in ready)
-        # A flood of output never makes the wait too long, so that the time is asked for as well.
+        # With a flood of output select never times out, so check the remaining time as well.
         if not ready or self._stopwatch.remaining == 0:
             self.close()
             raise VideoLimitError(
@@ -263,5 +263,5 @@ class FfmpegRun:
 
 
 def num_threads() -> int:
-    """Returns how many threads decode one video: more would cost memory and gain little."""
+    """Returns how many threads decode one video; more would cost memory and gain little."""
     return max(1, min(4, os.cpu_count() or 1))

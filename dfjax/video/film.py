@@ -1,7 +1,7 @@
-"""Films a still picture: a short H.264 video of it, as a camera held in a hand would take it.
+"""Films a still picture: makes a short H.264 video of it, as if by a handheld camera.
 
-A training set has many more faces in pictures than in videos. Filmed, they show what a codec does
-to a face that is real, of people whom no video shows.
+A training set has many more faces in pictures than in videos. Filming them shows what a codec does
+to real faces, of people who are in no video.
 """
 
 import math
@@ -18,21 +18,21 @@ from dfjax.video.transcode import YUV420P, h264
 NUM_FRAMES = 8
 FPS = 25
 
-_ZOOM = 1.05, 1.15  # what is left over at the edges is room for the camera to move in
+_ZOOM = 1.05, 1.15  # the cropped edges leave room for the camera to move
 _MAX_ROTATION = math.radians(2)
 _MIN_SCALE = 0.6  # of a frame's width over the picture's
-_SWAYS = 0.1, 0.6  # how often the camera sways to and fro in the whole video
+_SWAYS = 0.1, 0.6  # how many times the camera sways back and forth in the whole video
 
 
 def film(picture: np.ndarray, out: Path, *, crf: int, seed: int) -> np.ndarray:
-    """Writes `NUM_FRAMES` frames of a picture, with a camera that sways, turns and draws near.
+    """Writes `NUM_FRAMES` frames of a picture, with a camera that sways, rotates and zooms.
 
     Args:
       picture: uint8 [H, W, 3] RGB, at least 32 pixels a side.
       out: The file to write, `.mp4`, replaced if it exists.
       crf: Constant rate factor of H.264, as for `transcode`.
-      seed: Draws the camera's path and the size of the frames, which is at most the picture's. The
-        same for a real picture and a fake of it: then they are filmed alike.
+      seed: Random seed for the camera's path and the size of the frames, which is at most the
+        picture's. Use the same for a real picture and a fake of it, so that they are filmed alike.
 
     Returns:
       Where a point of the picture lies in each frame, float64 [NUM_FRAMES, 2, 3]:
@@ -44,10 +44,10 @@ def film(picture: np.ndarray, out: Path, *, crf: int, seed: int) -> np.ndarray:
     """
     height, width = picture.shape[:2]
     if min(height, width) < 32:
-        raise VideoError(f"The picture is {width}x{height}; to film it, 32x32 are needed.")
+        raise VideoError(f"The picture is {width}x{height}; filming needs at least 32x32.")
     rng = np.random.default_rng(seed)
     scale = rng.uniform(_MIN_SCALE, 1.0)
-    # H.264 with colours at half the size wants even sides.
+    # H.264 with half-resolution colour needs even sides.
     size = np.array([2 * max(16, int(side * scale / 2)) for side in (width, height)])
     shrunk = Image.fromarray(picture).resize(tuple(size.tolist()), Image.Resampling.BICUBIC)
     moves = _camera_path(rng, size)

@@ -1,4 +1,4 @@
-"""What kind of file an upload is, judged by its first bytes; its name and suffix say nothing."""
+"""Identifies the kind of a file by its first bytes; its name and suffix are ignored."""
 
 import os
 import stat
@@ -10,7 +10,7 @@ from dfjax.errors import NoVideoStreamError, UnsupportedFormatError, VideoError,
 from dfjax.video.limits import VideoLimits
 
 STILL_FORMATS = ("JPEG", "PNG", "WEBP")
-"""Pillow's names of the still pictures that are opened."""
+"""Pillow's names for the still picture formats that are supported."""
 
 _WANTED = "Use an MP4, MOV, AVI, WebM, MKV or GIF video, or a JPEG, PNG or WebP picture."
 
@@ -57,9 +57,10 @@ _TEXT = (
 
 
 def shown_name(path: str | PathLike[str]) -> str:
-    """Returns the file's name without its folder, fit for a message, a report and a page.
+    """Returns the file's name without its folder, safe for a message, a report and a page.
 
-    What no page can show (line ends, control characters, bytes that are not text) is replaced.
+    Whatever cannot be displayed (line ends, control characters, bytes that are not text) is
+    replaced.
     """
     name = Path(os.fsdecode(path)).name
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
@@ -69,11 +70,11 @@ def open_plain(path: Path) -> BinaryIO:
     """Opens a file to read its bytes.
 
     Raises:
-      VideoError: It is missing, a folder, not a plain file, or may not be read.
+      VideoError: The file is missing, a folder, not a plain file, or may not be read.
     """
     name = shown_name(path)
     try:
-        # Never blocks: a named pipe without a writer would hold a plain open() for ever.
+        # Never blocks: a plain open() of a named pipe without a writer would hang forever.
         file = open(
             path, "rb", buffering=0, opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)
         )
@@ -96,13 +97,13 @@ def open_plain(path: Path) -> BinaryIO:
 def identify(path: Path, limits: VideoLimits) -> str:
     """Returns what the file is: "mov" (also MP4), "matroska" (also WebM), "avi", "gif" or a still.
 
-    The first four are ffmpeg's names of the only demuxers that dfjax runs; a still is one of
+    The first four are ffmpeg's names for the only demuxers that dfjax uses; a still is one of
     `STILL_FORMATS`.
 
     Raises:
-      VideoError: It is missing, a folder, not a plain file, or may not be read.
+      VideoError: The file is missing, a folder, not a plain file, or may not be read.
       UnsupportedFormatError: It is empty or of another kind.
-      NoVideoStreamError: It is a kind of file that holds sound only.
+      NoVideoStreamError: It is an audio file.
       VideoLimitError: It is larger than `limits.max_file_bytes`.
     """
     name = shown_name(path)
@@ -120,7 +121,7 @@ def identify(path: Path, limits: VideoLimits) -> str:
 
 
 def _identify_head(head: bytes, name: str) -> str:
-    """Returns the format that the first bytes of a file tell."""
+    """Returns the format that the first bytes of a file indicate."""
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):

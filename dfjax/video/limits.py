@@ -1,4 +1,4 @@
-"""What a file may cost whoever reads it."""
+"""How much a file may cost to read."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from dfjax.checks import Checked, require
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoLimits(Checked):
-    """Bounds on one file, chosen by whoever reads or serves it, never by a model."""
+    """Limits on one file, chosen by the caller who reads or serves it, never by a model."""
 
     max_source_pixels: int = 8192 * 4320  # pixels of one coded frame; more is refused
     max_duration: float = 4 * 3600.0  # seconds; longer is refused

@@ -1,7 +1,7 @@
-"""Video files: what they hold, and frames read evenly over their time.
+"""Probes video files, and reads frames spread evenly over their duration.
 
-Uploads are taken for hostile. Only the first bytes decide how a file is opened, and every limit of
-`VideoLimits` is enforced while it is read.
+Uploads are assumed to be hostile. Only the first bytes decide how a file is opened, and every limit
+in `VideoLimits` is enforced while it is read.
 """
 
 import dataclasses
@@ -24,15 +24,15 @@ from dfjax.video.stills import read_still, still_size
 from dfjax.video.streams import FrameTimes, measure, read_header
 
 _MAX_SHIFT = 0.25
-"""Of the time between two samples: how much earlier a keyframe is taken in a long video, so that
-the frames between it and the sampled time need not be decoded."""
+"""Share of the time between two samples by which a keyframe in a long video may be earlier than the
+sampled time and still be used, so that the frames in between need not be decoded."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoInfo:
     """What a file holds. A still picture is a video of one frame and no duration."""
 
-    name: str  # of the file, without its folder, fit to be shown
+    name: str  # of the file, without its folder, safe to display
     duration: float  # seconds; 0.0 for a still
     fps: float  # average frames per second; 0.0 for a still
     width: int  # pixels of the picture as displayed: turned, with square pixels
@@ -48,18 +48,18 @@ class VideoInfo:
 
 
 def probe(path: str | PathLike[str], limits: VideoLimits = VideoLimits()) -> VideoInfo:
-    """Looks at a file: what it is, how large and how long, and whether a picture can be decoded.
+    """Checks what a file is, how large and how long, and whether a picture can be decoded.
 
     Args:
-      path: The file. Its suffix is not looked at.
-      limits: What the file may cost.
+      path: The file. Its suffix is ignored.
+      limits: How much the file may cost to read.
 
     Raises:
-      VideoError: It is missing, a folder, not a plain file, or may not be read.
-      UnsupportedFormatError: It is of a kind, or compressed in a way, that dfjax does not open.
+      VideoError: The file is missing, a folder, not a plain file, or may not be read.
+      UnsupportedFormatError: dfjax does not support its format or its codec.
       NoVideoStreamError: It holds no video.
-      DamagedVideoError: No picture of it can be decoded.
-      VideoLimitError: It goes beyond a limit.
+      DamagedVideoError: No picture in it can be decoded.
+      VideoLimitError: It exceeds a limit.
     """
     path = Path(fsdecode(path))
     name = shown_name(path)
@@ -123,13 +123,13 @@ def sample_timestamps(duration: float, num_frames: int) -> np.ndarray:
 
 
 def spread_evenly(timestamps: np.ndarray, num_frames: int) -> np.ndarray:
-    """Returns which of the frames of a video are sampled, when all of them are at hand.
+    """Returns which frames of a video to sample, given the times of all of them.
 
-    They are those that `read_frames` gives of a file with the same frames: for each of
-    `sample_timestamps` the first one that is shown then or later, and none twice.
+    They are those that `read_frames` yields for a file with the same frames: for each of
+    `sample_timestamps`, the first one shown at or after it, and none twice.
 
     Args:
-      timestamps: float64 [T], seconds, increasing: of all frames.
+      timestamps: float64 [T], seconds, increasing, of all frames.
       num_frames: How many to take, at most.
 
     Returns:
@@ -145,10 +145,10 @@ def spread_evenly(timestamps: np.ndarray, num_frames: int) -> np.ndarray:
 
 
 def frame_size(info: VideoInfo, config: VideoConfig = VideoConfig()) -> tuple[int, int]:
-    """Returns height and width of the frames that `read_frames` gives, pixels.
+    """Returns height and width of the frames that `read_frames` yields, pixels.
 
-    They are those of the displayed picture, or in its proportions, with at most
-    `config.max_frame_pixels` in all.
+    They are those of the displayed picture, scaled down if it has more than
+    `config.max_frame_pixels` pixels.
     """
     scale = min(1.0, math.sqrt(config.max_frame_pixels / (info.height * info.width)))
     return max(1, int(info.height * scale)), max(1, int(info.width * scale))
@@ -164,17 +164,17 @@ def read_frames(
 ) -> Generator[tuple[float, np.ndarray], None, None]:
     """Reads frames at given times, or evenly over the video, one at a time.
 
-    For each time the first frame that is shown then or later is given, and no frame twice. With
-    the default times, a video with no more than `config.num_frames` frames gives each of them, and
-    a frame of a long video may come from up to a quarter of the sampling distance earlier, if that
-    saves decoding. A still picture is given once, at 0.0. Memory does not grow with the video's
+    For each time, the first frame shown at or after it is yielded, and no frame twice. With the
+    default times, a video with no more than `config.num_frames` frames yields all of them, and a
+    frame of a long video may be up to a quarter of the sampling distance early if that saves
+    decoding. A still picture is yielded once, at 0.0. Memory use does not grow with the video's
     length.
 
     Args:
       path: The file.
       config: How many frames, and how large.
-      limits: What the file may cost.
-      info: What `probe` returned for this file with these limits; None probes it now.
+      limits: How much the file may cost to read.
+      info: What `probe` returned for this file with these limits; None: probe it now.
       timestamps: float64 [N], seconds, increasing, not negative; None spreads
         `config.num_frames` evenly over the video.
 
@@ -199,7 +199,7 @@ def read_frames(
     if timestamps is not None:
         timestamps = np.asarray(timestamps, np.float64)
         if timestamps.ndim != 1 or not (np.diff(timestamps, prepend=-1e-9) > 0).all():
-            raise ValueError("timestamps must be one row of seconds, from 0 on, increasing.")
+            raise ValueError("timestamps must be a 1-d array of increasing seconds, from 0 on.")
     path = Path(fsdecode(path))
     info = info or probe(path, limits)
     return _read_frames(path, config, limits, info, timestamps)
@@ -259,6 +259,6 @@ def _source(path: Path, name: str, container: str, limits: VideoLimits) -> Media
 def _check_output(info: VideoInfo, num_bytes: int, limits: VideoLimits) -> None:
     if num_bytes > limits.max_output_bytes:
         raise VideoLimitError(
-            f"The frames of {info.name!r} need more than {limits.max_output_bytes:,} bytes, the "
-            "limit. Read fewer or smaller frames."
+            f"The frames of {info.name!r} need more than the limit of "
+            f"{limits.max_output_bytes:,} bytes. Read fewer or smaller frames."
         )

@@ -1,4 +1,4 @@
-"""Still pictures, read with Pillow: a video of one frame."""
+"""Reads still pictures with Pillow, each as a video of one frame."""
 
 import struct
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def read_still(
 
 @contextmanager
 def _opened(path: Path, still_format: str, limits: VideoLimits) -> Iterator[Image.Image]:
-    """Opens a picture within the limits; what Pillow raises inside becomes an error of ours."""
+    """Opens a picture within the limits, and turns Pillow's exceptions into ours."""
     name = shown_name(path)
     too_large = (
         f"{name!r} has more pixels than the limit of {limits.max_source_pixels:,}. "
@@ -72,5 +72,5 @@ def _opened(path: Path, still_format: str, limits: VideoLimits) -> Iterator[Imag
             raise VideoLimitError(too_large) from None
         except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
             raise DamagedVideoError(
-                f"{name!r} is a damaged picture: it cannot be read to its end. Try another copy."
+                f"{name!r} is a damaged picture: it cannot be read to the end. Try another copy."
             ) from error

@@ -1,4 +1,4 @@
-"""What a video file holds: its header, its first picture, the times of its frames."""
+"""Reads what a video file holds: its header, its first picture, the times of its frames."""
 
 import array
 import dataclasses
@@ -18,12 +18,12 @@ from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch
 from dfjax.video.limits import VideoLimits
 
 _SCAN_SECONDS = 120.0
-"""A video up to this long has all its packets looked at, which takes a few hundredths of a second.
-Of a longer one only the end is looked at, so that an hour costs no more than a minute."""
+"""In a video up to this long, all packets are scanned, which takes a few hundredths of a second. In
+a longer one only the end is scanned, so that an hour costs no more than a minute."""
 
 _TAIL_SECONDS = 5.0  # of a long video, in which its last frame must be
 
-_MAX_STRETCH = 4.0  # of a non-square pixel, side over side; beyond it the header is not believed
+_MAX_STRETCH = 4.0  # of a non-square pixel, side over side; beyond it the header is ignored
 
 _NO_TIME = -(2**63)  # ffmpeg's AV_NOPTS_VALUE
 
@@ -34,7 +34,7 @@ _DISCARDED = 4  # decoded but, by the file's edit list, not shown
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Header:
-    """What the file says of itself, and what its first picture proves."""
+    """What the file claims, and what its first picture shows."""
 
     codec: str
     height: int  # of the picture as displayed: turned, with square pixels
@@ -98,10 +98,10 @@ def read_header(source: MediaFile, limits: VideoLimits, stopwatch: Stopwatch) ->
 def measure(
     source: MediaFile, header: Header, limits: VideoLimits, stopwatch: Stopwatch
 ) -> tuple[FrameTimes, float]:
-    """Returns when frames are shown, and how many a second on average.
+    """Returns when frames are shown, and how many per second on average.
 
-    The header's claims are checked against the packets: all of a short video or of one that claims
-    nothing, the last ones of a long video. So a file that was cut off has the length that is left.
+    The header's claims are checked against the packets: all of them in a short video or one without
+    claims, the last ones in a long video. A truncated file thus gets the length that is left.
 
     Raises:
       DamagedVideoError: No frame has a time.
@@ -133,7 +133,7 @@ def _read_packets(
 ) -> FrameTimes | None:
     """Returns the frame times that the packets carry, without decoding; None if there are none."""
     seek = [] if since is None else seek_options(header.start + Fraction(since))
-    # AVI tells only the order of decoding, from 0 on, so its first frame seems to be shown later.
+    # AVI stores only the order of decoding, from 0 on, so its first frame seems to be shown later.
     is_avi = source.demuxer == "avi"
     unit, start = Fraction(0), Fraction(0) if is_avi else header.start
     last, last_end = -1.0, 0.0
@@ -157,7 +157,7 @@ def _read_packets(
             if timestamp < 0:  # shown before the first picture that can be decoded
                 continue
             shown.append(timestamp)
-            if timestamp > last:  # of the others, the length may be that of decoding
+            if timestamp > last:  # otherwise the length may refer to decoding order
                 last, last_end = timestamp, timestamp + float(int(length) * unit)
             if flag & _KEYFRAME:
                 keyframes.append(timestamp)
@@ -186,7 +186,7 @@ def _first_match(pattern: str, lines: list[str]) -> re.Match[str] | None:
 
 
 def _with_square_pixels(height: int, width: int, aspect: re.Match[str] | None) -> tuple[int, int]:
-    """Returns the size at which pixels that are not square are displayed: one side is stretched."""
+    """Returns the display size of a picture with non-square pixels: one side is stretched."""
     if aspect is None or int(aspect[1]) == 0 or int(aspect[2]) == 0:
         return height, width
     stretch = int(aspect[1]) / int(aspect[2])
@@ -198,7 +198,7 @@ def _with_square_pixels(height: int, width: int, aspect: re.Match[str] | None) -
 
 
 def _why_no_picture(source: MediaFile, log: list[str]) -> VideoError:
-    """Returns the error for a file of which ffmpeg gave no picture, with its words as a note."""
+    """Returns the error for a file that gave no picture, with ffmpeg's messages as a note."""
     text = "\n".join(log)
     refused = re.search(r"\[dec:(\w+) @ [^\n]*Error while opening decoder", text)
     size = re.search(r"Picture size (\d+)x(\d+)", text)

@@ -1,4 +1,4 @@
-"""Re-encodes a video, to see what a codec or a filter does to it."""
+"""Re-encodes a video, to study the effect of a codec or a filter."""
 
 import re
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe
 
 _MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
-_LOSSLESS = (".mkv",)  # MP4 takes no FFV1, and MOV loses which range its colours have
+_LOSSLESS = (".mkv",)  # MP4 does not support FFV1, and MOV loses the colour range
 
 _ENCODE_SECONDS = 30.0
 """Seconds that encoding one second of a video may take, on top of the limit for decoding."""
 
-# Nothing is resampled and no pixel is invented: an odd row or column is left out.
+# An odd last row or column is cut off: nothing is resampled and no pixel is invented.
 _EVEN_SIZE = "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"
 
 YUV420P = "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv420p"
@@ -36,20 +36,20 @@ def transcode(
     filters: Sequence[str] = (),
     limits: VideoLimits = VideoLimits(),
 ) -> None:
-    """Writes a video again, without its sound, every frame at its time after the first.
+    """Re-encodes a video without its sound, every frame at its time after the first.
 
-    The picture is written as it is displayed, turned where the file says so. The same file gives
-    the same pixels on every machine: the encoder runs in one thread, whose number it depends on.
+    The picture is written as displayed, rotated if the file says so. The same file gives the same
+    pixels on every machine: the encoder runs in one thread, as its output depends on their number.
 
     Args:
       path: The video.
-      out: The file to write, replaced if it exists: `.mp4` or `.mkv`; with `crf` None `.mkv`. That
-        rounds times to 1 ms, so that now and then a sampled frame becomes its neighbour.
+      out: The file to write, replaced if it exists: `.mp4` or `.mkv`; only `.mkv` if `crf` is None.
+        MKV rounds times to 1 ms, so now and then a neighbour of a sampled frame takes its place.
       crf: Constant rate factor of H.264 (libx264's preset "medium", yuv420p), 0 to 51, as
         FaceForensics++ used 23 and 40; an odd last row or column is cut off. None: lossless, FFV1
         in the video's own pixel format and size, so that only `filters` change the picture.
       filters: ffmpeg's video filters, such as "gblur=sigma=2", in the order in which they run.
-      limits: Of what is read.
+      limits: How much the file may cost to read.
 
     Raises:
       VideoError: As for `probe`; or it is a still, or it cannot be decoded or encoded.
@@ -60,7 +60,7 @@ def transcode(
     suffixes = _LOSSLESS if crf is None else tuple(_MUXERS)
     if out.suffix not in suffixes:
         raise ValueError(
-            f"{out.name!r} cannot be written {'without loss ' if crf is None else ''}"
+            f"{out.name!r} cannot be written {'losslessly ' if crf is None else ''}"
             f"in that format; its suffix must be one of {', '.join(suffixes)}."
         )
     if crf is not None and not 0 <= crf <= 51:
@@ -69,7 +69,7 @@ def transcode(
     if out.exists() and out.samefile(path):
         raise ValueError(f"{out.name!r} would be written over itself; name another file.")
     if info.is_still:
-        raise VideoError(f"{info.name!r} is a still picture; a video is needed to encode it again.")
+        raise VideoError(f"{info.name!r} is a still picture; only a video can be re-encoded.")
     source = MediaFile(
         path=path, name=info.name, demuxer=info.container, max_pixels=limits.max_source_pixels
     )
@@ -92,7 +92,7 @@ def transcode(
         ):
             if run.finish() != 0 or run.read_time() is None:
                 error = DamagedVideoError(
-                    f"{info.name!r} cannot be encoded again: it is damaged, or too small, or the "
+                    f"{info.name!r} cannot be re-encoded: it is damaged, or too small, or the "
                     f"filters {', '.join(filters) or '(none)'} do not fit it."
                 )
                 error.add_note("\n".join(run.complaints[-5:]))

@@ -144,7 +144,7 @@ def test_what_a_source_left_out_is_counted_by_reason(tmp_path):
     (tmp_path / "set" / "List_of_testing_videos.txt").write_text("1 Celeb-real/id0_0000.mp4\n")
     report = prepare(read_source("celebdf", tmp_path / "set"), tmp_path / "out", CONFIG)
     assert report["dropped"] == {
-        "shows a person of the test split": {
+        "shows a person from the test split": {
             "count": 1,
             "videos": ["celebdf/Celeb-real/original/id0_0001"],
         }

@@ -115,10 +115,10 @@ def test_people_of_the_test_split_are_nowhere_else_and_nobody_is_in_two_splits(t
     assert {v.split for v in kept} == {"train", "validation", "test"}
     assert {v.video_id for v in kept if v.split == "test"} == set(people[:3])
     assert len(kept) + len(dropped) == len(videos)
-    assert dropped["set/swap/original/p0_p7"] == "shows a person of the test split"
-    assert dropped["set/swap/original/p7_p0"] == "shows a person of the test split"
+    assert dropped["set/swap/original/p0_p7"] == "shows a person from the test split"
+    assert dropped["set/swap/original/p7_p0"] == "shows a person from the test split"
     others = {reason for key, reason in dropped.items() if "_p0" not in key and "p0_" not in key}
     assert others == {
-        "shows a person of the test split",
-        "joins a person of training with one of validation",
+        "shows a person from the test split",
+        "shows both a training and a validation person",
     }

@@ -44,7 +44,7 @@ def test_nobody_is_in_two_splits_and_what_was_left_out_for_that_is_told(celebdf)
     assert {v.split for v in source.videos} == {"train", "validation", "test"}
     assert {v.is_fake for v in source.videos if v.split == "train"} == {False, True}
     # id0 and id1 are in the test list
-    tested = "shows a person of the test split"
+    tested = "shows a person from the test split"
     assert source.dropped["celebdf/Celeb-real/original/id0_0001"] == tested
     assert source.dropped["celebdf/Celeb-synthesis/original/id14_id1_0000"] == tested
     assert len(source.videos) + len(source.dropped) == 20 * 2 + 20 * 2 + 40

@@ -105,7 +105,7 @@ def test_one_identity_in_two_splits_is_refused(tmp_path):
         ("file,label\n../a.mp4,real\n", "Line 2 .*inside the folder"),
         ("file,label\n/etc/a.mp4,real\n", "Line 2 .*inside the folder"),
         ("file,label\n,real\n", "Line 2 .*inside the folder"),
-        ("file,label\na.mp4,real\n./a.mp4,real\n", "same name"),
+        ("file,label\na.mp4,real\n./a.mp4,real\n", "both get the name"),
         ("file,label\n", "holds neither"),
     ],
 )

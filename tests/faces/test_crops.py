@@ -195,7 +195,7 @@ def test_the_same_frames_give_the_same_crops_to_the_bit(portrait: np.ndarray):
 
 
 def test_frames_and_times_of_different_numbers_are_refused(portrait: np.ndarray):
-    with pytest.raises(ValueError, match="one for each frame"):
+    with pytest.raises(ValueError, match="one per frame"):
         crop_track([portrait] * 2, one_face(225, 120, 100), np.zeros(1))
 
 

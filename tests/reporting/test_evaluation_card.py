@@ -69,7 +69,7 @@ def test_a_report_of_other_weights_is_refused_and_nothing_is_written(report: Pat
     tiny_detector(seed=1).save_pretrained(tmp_path / "other")
     (tmp_path / "other" / "training.json").write_text("{}")
     before = sorted((tmp_path / "other").iterdir())
-    with pytest.raises(HubError, match="Evaluate this one"):
+    with pytest.raises(HubError, match="Evaluate that one"):
         add_evaluation(tmp_path / "other", report)
     assert sorted((tmp_path / "other").iterdir()) == before
 

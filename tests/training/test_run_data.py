@@ -77,5 +77,5 @@ def test_validation_without_fakes_is_refused(data):
 
 def test_data_of_which_prepare_did_not_come_to_its_end_is_refused(data):
     (Path(data) / REPORT_FILE).unlink()
-    with pytest.raises(DatasetError, match="did not come to its end"):
+    with pytest.raises(DatasetError, match="did not finish"):
         _open(data)

@@ -59,5 +59,5 @@ def test_a_higher_rate_factor_takes_away_more(tmp_path):
 
 
 def test_a_picture_that_is_too_small_is_refused(tmp_path):
-    with pytest.raises(VideoError, match="20x40; to film it, 32x32"):
+    with pytest.raises(VideoError, match="20x40; filming needs at least 32x32"):
         film(np.zeros((40, 20, 3), np.uint8), tmp_path / "film.mp4", crf=23, seed=0)

@@ -1,4 +1,4 @@
-"""Published data sets, in the folders that people have them in, as lists of labelled videos."""
+"""Reads published data sets, in the folder layout they come in, as lists of labelled videos."""
 
 import inspect
 from pathlib import Path
@@ -16,11 +16,11 @@ from dfjax.errors import DatasetError
 __all__ = ["LAYOUTS", "DatasetLayout", "LabelledVideo", "Source", "read_source", "title"]
 
 LAYOUTS: tuple[DatasetLayout, ...] = (FFPP, CELEBDF, DFDC, DFDCP, DFDC_FACES, FOLDER)
-"""The one list of data sets: for `prepare`, its help, reports and cards."""
+"""All supported data sets; used by `prepare`, its help, reports and cards."""
 
 
 def title(dataset: str) -> str:
-    """Returns the name of a data set as people know it; of a folder, what its owner calls it."""
+    """Returns the usual name of a data set; for a folder, the name that its owner gave it."""
     titles = {layout.name: layout.title for layout in LAYOUTS}
     return titles.get(dataset) or dataset
 
@@ -29,16 +29,16 @@ def read_source(name: str, root: Path, /, **options: Any) -> Source:
     """Lists the videos of a data set.
 
     Args:
-      name: Of one of `LAYOUTS`.
+      name: Name of one of `LAYOUTS`.
       root: The data set's folder.
-      **options: Arguments of its reader.
+      **options: Arguments for its reader.
 
     Raises:
-      DatasetError: There is no such data set, option or folder, or it has another layout.
+      DatasetError: There is no such data set, option or folder, or the layout is a different one.
     """
     readers = {layout.name: layout.read for layout in LAYOUTS}
     if name not in readers:
-        raise DatasetError(f"There is no source {name!r}; known are {', '.join(readers)}.")
+        raise DatasetError(f"There is no source {name!r}; choose from {', '.join(readers)}.")
     known = list(inspect.signature(readers[name]).parameters)[1:]
     unknown = sorted(set(options) - set(known))
     if unknown:

@@ -9,7 +9,7 @@ from dfjax.errors import DatasetError
 
 _TEST_LIST = "List_of_testing_videos.txt"
 
-# Folder in lower case, for it is called YouTube-real and Youtube-real; names of its files.
+# Folder in lower case (YouTube-real is also spelled Youtube-real), and a pattern for its files.
 _NAMES = {
     "celeb-real": r"(id\d+)_\d+",
     "youtube-real": r"(\d+)",
@@ -22,20 +22,20 @@ def read_celebdf(root: Path) -> Source:
     """Lists the videos of Celeb-DF-v1 or Celeb-DF-v2 in its published layout.
 
     The test split is the official one. Other videos that show one of its people are left out. The
-    official list of version 2 has nearly everybody, so little more than YouTube-real is left to
-    train on: this is a data set to test on. There is no official validation split; a tenth of the
-    people that are left is held out (`split_by_identity`), by a hash of their names. A video of
-    YouTube-real is taken to show somebody of whom there is no other video.
+    official list of version 2 covers nearly everybody, which leaves little more than YouTube-real
+    to train on: this is a data set to test on. There is no official validation split; a tenth of
+    the remaining people is held out by a hash of their names (`split_by_identity`). Each video of
+    YouTube-real is assumed to show somebody who is in no other video.
 
-    The fake idA_idB_NNNN shows B's face in the video idA_NNNN. Its group is that of A, for swaps
-    join nearly all people with one another; `source_ids` names both.
+    The fake idA_idB_NNNN shows B's face in the video idA_NNNN. Its group is that of A alone, since
+    swaps link nearly everybody with everybody else; `source_ids` names both.
 
     Args:
       root: The folder with `Celeb-real`, `YouTube-real`, `Celeb-synthesis` and the list of testing
         videos.
 
     Raises:
-      DatasetError: The layout is another one, or a line of the list is.
+      DatasetError: The layout is a different one, or a line of the list is malformed.
 
     Source: Li et al., Celeb-DF, CVPR 2020.
     """
@@ -48,7 +48,7 @@ def read_celebdf(root: Path) -> Source:
         for path in sorted(folder.glob("*.mp4")) if folder is not None else ():
             match = re.fullmatch(pattern, path.stem)
             if match is None:
-                dropped[f"celebdf/{path.parent.name}/original/{path.stem}"] = "is named otherwise"
+                dropped[f"celebdf/{path.parent.name}/original/{path.stem}"] = "unexpected file name"
                 continue
             people = match.groups() if kind != "youtube-real" else (f"youtube{path.stem}",)
             videos.append(
@@ -67,7 +67,7 @@ def read_celebdf(root: Path) -> Source:
             )
     if not videos:
         raise DatasetError(
-            f"{root} holds no video of Celeb-DF. Expected files such as Celeb-real/id0_0000.mp4."
+            f"{root} holds no Celeb-DF videos. Expected files such as Celeb-real/id0_0000.mp4."
         )
     found = {(v.method.lower(), v.video_id) for v in videos}
     missing = tuple(f"celebdf/{kind}/original/{name}" for kind, name in sorted(tested - found))
@@ -81,14 +81,14 @@ def _read_test_list(file: Path) -> set[tuple[str, str]]:
     """Returns (folder in lower case, name without suffix) of each video; 1 means real in the list.
 
     Raises:
-      DatasetError: It is absent, or a line is none of `1 Celeb-real/id9_0000.mp4`.
+      DatasetError: The list is missing, or a line is not like `1 Celeb-real/id9_0000.mp4`.
     """
     try:
         lines = file.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise DatasetError(
             f"{file} cannot be read. It is part of Celeb-DF and says which videos are for testing; "
-            "without it there is no split that others use as well."
+            "without it, results cannot be compared with those of others."
         ) from error
     tested = set()
     for number, line in enumerate(lines, start=1):
@@ -98,7 +98,7 @@ def _read_test_list(file: Path) -> set[tuple[str, str]]:
         kind = match[2].lower() if match else ""
         if match is None or kind not in _NAMES or (match[1] == "1") == (kind == _FAKE):
             raise DatasetError(
-                f"Line {number} of {file} is {line.strip()!r}; needed is such as "
+                f"Line {number} of {file} is {line.strip()!r}; it must look like "
                 "'1 Celeb-real/id9_0000.mp4' or '0 Celeb-synthesis/id9_id1_0000.mp4', "
                 "where 1 means real."
             )

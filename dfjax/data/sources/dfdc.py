@@ -1,4 +1,4 @@
-"""The Deepfake Detection Challenge, in full or its sample of 400 videos."""
+"""The Deepfake Detection Challenge (DFDC): all of it, or its sample of 400 videos."""
 
 import csv
 import json
@@ -15,19 +15,19 @@ def read_dfdc(root: Path) -> Source:
     """Lists the videos of the DFDC in its published layout.
 
     Folders with a `metadata.json` (`dfdc_train_part_0` and so on, or `train_sample_videos`) are for
-    training; of the originals in them, a tenth by a hash of their names is held out for validation
-    with all its fakes, also where the original itself is not in the folder. A folder with a
-    `labels.csv` is the test set, about whose people nothing is known: there each video is a group
-    of its own.
+    training. A tenth of their originals, chosen by a hash of their names, is held out for
+    validation together with all their fakes, even if the original itself is not in the folder. A
+    folder with a `labels.csv` is the test set; nothing is known about the people in it, so each
+    video is a separate group.
 
-    The originals do not say who is in them, and the same actor is in several: **this split is not
-    by identity**. How a fake was made is not told either: the methods are "real" and "fake".
+    The originals do not say who is in them, and the same actor appears in several: **this split is
+    not by identity**. Nor is it known how a fake was made: the methods are "real" and "fake".
 
     Args:
       root: The folder that holds those folders, or one of them.
 
     Raises:
-      DatasetError: The layout is another one, or a list is damaged.
+      DatasetError: The layout is a different one, or a list is damaged.
 
     Source: Dolhansky et al., The DeepFake Detection Challenge (DFDC) Dataset, 2020.
     """
@@ -36,7 +36,7 @@ def read_dfdc(root: Path) -> Source:
     for folder in folders:
         if (folder / "metadata.json").is_file():
             for name, is_fake, original in _read_metadata(folder / "metadata.json"):
-                # The sample repeats videos of the parts.
+                # The sample repeats videos from the parts.
                 rows.setdefault(name, (folder / name, is_fake, original))
     validation = held_out({original or name for name, (_, _, original) in rows.items()})
     videos = [
@@ -53,7 +53,7 @@ def read_dfdc(root: Path) -> Source:
             videos += _test_videos(folder)
     if not videos:
         raise DatasetError(
-            f"{root} holds no video of DFDC. Expected folders such as dfdc_train_part_0 or "
+            f"{root} holds no DFDC videos. Expected folders such as dfdc_train_part_0 or "
             "train_sample_videos with a metadata.json, or a test set with a labels.csv."
         )
     return Source(
@@ -81,7 +81,7 @@ def _video(path: Path, is_fake: bool, split: str, original: str) -> LabelledVide
 
 
 def _read_metadata(file: Path) -> list[tuple[str, bool, str]]:
-    """Returns of each video the file's name, whether it is fake, and its original's name or ""."""
+    """Returns for each video its file name, whether it is fake, and its original's name or ""."""
     try:
         metadata = json.loads(file.read_text(encoding="utf-8"))
         return [
@@ -90,21 +90,21 @@ def _read_metadata(file: Path) -> list[tuple[str, bool, str]]:
         ]
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise DatasetError(
-            f"{file} is not a list of DFDC, such as "
+            f"{file} is not a list of DFDC videos, such as "
             '{"a.mp4": {"label": "FAKE", "original": "b.mp4"}, …}: '
             f"{error!r}."
         ) from error
 
 
 def _test_videos(folder: Path) -> list[LabelledVideo]:
-    """Returns the videos that a labels.csv names: beside it, or in a folder beside it."""
+    """Returns the videos that a labels.csv lists, from its own folder or one directly below."""
     try:
         with (folder / "labels.csv").open(encoding="utf-8-sig", newline="") as file:
             rows = [(row["filename"], _IS_FAKE[row["label"]]) for row in csv.DictReader(file)]
     except (ValueError, KeyError, csv.Error) as error:
         raise DatasetError(
-            f"{folder / 'labels.csv'} is not a list of DFDC: needed are the columns filename and "
-            f"label, with 0 for real and 1 for fake: {error!r}."
+            f"{folder / 'labels.csv'} is not a list of DFDC videos; it needs the columns filename "
+            f"and label, with 0 for real and 1 for fake: {error!r}."
         ) from error
     places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
     return [

@@ -1,4 +1,4 @@
-"""Face crops of the DFDC, one a video, in the layout of Kaggle's "deepfake-faces"."""
+"""Face crops from the DFDC, one per video, in the layout of Kaggle's "deepfake-faces"."""
 
 import csv
 from pathlib import Path
@@ -11,18 +11,18 @@ _HELD_OUT = "val_sources.txt"
 
 
 def read_dfdc_faces(root: Path) -> Source:
-    """Lists face crops that were cut out of the DFDC's training videos by somebody else.
+    """Lists face crops that somebody else cut out of the DFDC's training videos.
 
-    Held out for validation, each with its fakes, are the originals that `val_sources.txt` names,
-    one a line; where there is no such file, a tenth of them by a hash of their names. As with the
-    DFDC itself, **this split is not by identity**: the same actor is in several originals.
+    The originals that `val_sources.txt` names, one per line, are held out for validation together
+    with their fakes; without that file, it is a tenth of them, chosen by a hash of their names. As
+    with the DFDC itself, **this split is not by identity**: the same actor is in several originals.
 
     Args:
       root: The folder with `metadata.csv` (columns videoname, original_width, original_height,
         label, original) and `faces_224`.
 
     Raises:
-      DatasetError: The layout is another one.
+      DatasetError: The layout is a different one.
     """
     try:
         with (root / "metadata.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -31,7 +31,7 @@ def read_dfdc_faces(root: Path) -> Source:
         labels = {row["videoname"]: {"REAL": False, "FAKE": True}[row["label"]] for row in rows}
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise DatasetError(
-            f"{root / 'metadata.csv'} is not the list of deepfake-faces: needed are the columns "
+            f"{root / 'metadata.csv'} is not the list of deepfake-faces; it needs the columns "
             f"videoname, original_width, original_height, label and original: {error!r}."
         ) from error
     if (root / _HELD_OUT).is_file():
@@ -60,7 +60,7 @@ def read_dfdc_faces(root: Path) -> Source:
     found = tuple(video for video in videos if video.path.is_file())
     if not found:
         raise DatasetError(
-            f"{root} holds no picture that its metadata.csv names. Expected files such as "
+            f"{root} holds none of the pictures in its metadata.csv. Expected files such as "
             f"faces_224/{Path(next(iter(originals), 'abc')).stem}.jpg."
         )
     return Source(
@@ -74,7 +74,7 @@ def read_dfdc_faces(root: Path) -> Source:
 DFDC_FACES = DatasetLayout(
     name="dfdc-faces",
     read=read_dfdc_faces,
-    summary="face crops of the DFDC, in the layout of Kaggle's deepfake-faces.",
+    summary="face crops from the DFDC, in the layout of Kaggle's deepfake-faces.",
     title="DFDC face crops",
     citation=(
         "B. Dolhansky et al., The DeepFake Detection Challenge (DFDC) Dataset, 2020: pictures."

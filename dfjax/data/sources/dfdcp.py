@@ -11,15 +11,16 @@ from dfjax.errors import DatasetError
 def read_dfdcp(root: Path) -> Source:
     """Lists the videos of the DFDC preview in its published layout.
 
-    The test split is the official one; of the other people a tenth is held out for validation
-    (`split_by_identity`). The group of a video is the person in whose video a face was swapped.
-    Which video that was is not told. `augmentations` of test videos are kept as an attribute.
+    The test split is the official one; a tenth of the other people is held out for validation
+    (`split_by_identity`). The group of a video is the person in whose video a face was swapped;
+    which of that person's videos it was is not known. `augmentations` of test videos are kept as an
+    attribute.
 
     Args:
       root: The folder with `dataset.json` and the folders that it names.
 
     Raises:
-      DatasetError: There is no such file, or it is another one.
+      DatasetError: There is no such file, or it is not the list of the DFDC preview.
 
     Source: Dolhansky et al., The Deepfake Detection Challenge (DFDC) Preview Dataset, 2019.
     """
@@ -34,7 +35,7 @@ def read_dfdcp(root: Path) -> Source:
         ) from error
     videos, dropped = split_by_identity([video for video in listed if video.path.is_file()])
     if not videos:
-        raise DatasetError(f"{root} holds none of the videos that its dataset.json names.")
+        raise DatasetError(f"{root} holds none of the videos in its dataset.json.")
     return Source(
         name="dfdcp",
         options={},
@@ -45,11 +46,11 @@ def read_dfdcp(root: Path) -> Source:
 
 
 def _video(root: Path, name: str, row: dict) -> LabelledVideo:
-    """Returns a row of the list: the split is "test" or still to be decided."""
+    """Returns the video of a list entry; its split is "test", or "" if still to be decided."""
     path = PurePosixPath(name)
     method, *rest = path.with_suffix("").parts
     target, swapped = row.get("target_id"), row.get("swapped_id")
-    if target is None:  # a folder is called as the person in its videos
+    if target is None:  # a folder is named after the person in its videos
         target = path.parent.name
     people = tuple(str(number) for number in (target, swapped) if number is not None)
     return LabelledVideo(
@@ -69,7 +70,7 @@ def _video(root: Path, name: str, row: dict) -> LabelledVideo:
 DFDCP = DatasetLayout(
     name="dfdcp",
     read=read_dfdcp,
-    summary="the preview of the DFDC, in its published layout.",
+    summary="the DFDC preview, in its published layout.",
     title="DFDC preview",
     citation=(
         "B. Dolhansky et al., The Deepfake Detection Challenge (DFDC) Preview Dataset, 2019: clips."

@@ -8,7 +8,7 @@ from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, Source
 from dfjax.errors import DatasetError
 
 FFPP_METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
-"""Manipulations of the videos from YouTube, which the official split files cover."""
+"""Manipulations of the YouTube videos, which are the ones that the official split files cover."""
 
 DFD = "DeepFakeDetection"
 """Google's manipulations of videos of paid actors."""
@@ -26,26 +26,25 @@ def read_ffpp(
 ) -> Source:
     """Lists the videos of FaceForensics++ in its published layout.
 
-    A pair [a, b] of a split file owns the originals a and b and the fakes a_b and b_a of every
-    method, so no identity is in two splits. Split files that are absent are left out, and so are
-    methods without a folder; single files that are absent are named in `missing`. The fake a_b
-    shows b's face in the video a.
+    A pair [a, b] in a split file stands for the originals a and b and the fakes a_b and b_a of
+    every method, so no identity is in two splits. Missing split files and methods without a folder
+    are skipped; missing videos are listed in `missing`. The fake a_b shows b's face in the video a.
 
-    The split files do not cover DeepFakeDetection, and its fakes join its few actors with one
-    another, so that no part can be held out from the rest. All of it is for testing, with a group
-    for each actor whose video was taken.
+    The split files do not cover DeepFakeDetection, and its fakes link its few actors with one
+    another, so no part of it can be held out from the rest. All of it is for testing, with one
+    group for each actor whose videos were manipulated.
 
     Args:
       root: The folder with `original_sequences`, `manipulated_sequences` and `splits`.
       compressions: Any of "raw", "c23", "c40".
-      methods: Names of folders of `manipulated_sequences`. With "DeepFakeDetection" come the
-        videos of its actors.
+      methods: Names of folders in `manipulated_sequences`. "DeepFakeDetection" also brings in the
+        original videos of its actors.
 
     Raises:
-      DatasetError: The layout is another one, or a split file is not a list of pairs of ids.
+      DatasetError: The layout is a different one, or a split file is not a list of pairs of ids.
 
-    Source: Rössler et al., FaceForensics++, ICCV 2019. DeepfakeBench tests on DeepFakeDetection
-    as a whole, too.
+    Source: Rössler et al., FaceForensics++, ICCV 2019. DeepfakeBench also tests on the whole of
+    DeepFakeDetection.
     """
     videos: list[LabelledVideo] = []
     for compression in compressions:
@@ -57,7 +56,7 @@ def read_ffpp(
     videos = [video for video in videos if video.path.is_file()]
     if not videos:
         raise DatasetError(
-            f"{root} holds no video of FaceForensics++ at {', '.join(compressions)}. Expected "
+            f"{root} holds no FaceForensics++ videos at {', '.join(compressions)}. Expected "
             f"files such as original_sequences/youtube/{compressions[0]}/videos/000.mp4."
         )
     options = {"compressions": list(compressions), "methods": list(methods)}
@@ -67,7 +66,7 @@ def read_ffpp(
 def _youtube_videos(
     root: Path, compression: str, methods: Sequence[str]
 ) -> Iterator[LabelledVideo]:
-    """Yields what the split files name, of the methods that have a folder."""
+    """Yields the videos that the split files name, for the methods that have a folder."""
     splits = {
         name: root / "splits" / f"{file}.json"
         for file, name in _SPLITS.items()
@@ -76,7 +75,7 @@ def _youtube_videos(
     if not splits:
         raise DatasetError(
             f"{root} has no splits/train.json, val.json or test.json. Put FaceForensics++'s split "
-            "files there: without them, one person's videos would be in training and validation."
+            "files there: without them, the same person could be in both training and validation."
         )
     folders = {"youtube": root / "original_sequences" / "youtube"}
     folders |= {method: root / "manipulated_sequences" / method for method in methods}
@@ -111,7 +110,7 @@ def _actor_videos(root: Path, compression: str) -> Iterator[LabelledVideo]:
             actors = tuple(f"actor{number}" for number in people.split("_"))
             if len(actors) != 1 + is_fake or len(scene) != 1 + is_fake:
                 raise DatasetError(
-                    f"{path} is not named as videos of {method} are, such as "
+                    f"{path} is not named like a video of {method}, such as "
                     f"{'01_02__hugging_happy__YVGY8LOK.mp4' if is_fake else '01__kitchen_pan.mp4'}."
                 )
             yield LabelledVideo(

@@ -1,4 +1,4 @@
-"""A folder of one's own: `real/` and `fake/`, or a `metadata.csv`."""
+"""A user's own folder of videos, with `real/` and `fake/` or a `metadata.csv`."""
 
 import csv
 import dataclasses
@@ -31,7 +31,7 @@ _SPLITS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Row:
-    """What is known of a file."""
+    """What is known about a file."""
 
     file: PurePosixPath  # inside the folder
     is_fake: bool
@@ -43,41 +43,41 @@ class _Row:
 
     @property
     def video_id(self) -> str:
-        """The path inside the folder, without a leading `real/` or `fake/`, for the method says."""
+        """The path inside the folder, without a leading `real/` or `fake/`."""
         return flat_id(_inside(self.file))
 
 
 def read_folder(root: Path, *, name: str = "folder") -> Source:
-    """Lists the videos and stills of a folder, which may hold real ones only.
+    """Lists the videos and stills of a folder, which may hold only real ones.
 
-    Without a `metadata.csv` the files in `real/` are real and those in `fake/` are fake, with all
-    that is in folders below them. With one, only the files that it lists count. Its columns:
+    Without a `metadata.csv`, the files in `real/` and its subfolders are real, and those in `fake/`
+    and its subfolders are fake. With one, only the files that it lists count. Its columns:
 
-    - `file` (or `path`, or `file_name`): inside the folder
+    - `file` (or `path`, or `file_name`): path inside the folder
     - `label`: real or fake, or 0 or 1 (fake)
     - `identity`: who is in it; files of one identity stay in one split
-    - `original`: of a fake, the file of the real video; the two stay in one split
-    - `split`: train, validation or test; without it a tenth of the groups is held out for
+    - `original`: for a fake, the file of the real video; the two stay in one split
+    - `split`: train, validation or test; without it, a tenth of the groups is held out for
       validation, by a hash of their names
-    - `method`: how a fake was made, or where a real one is from
+    - `method`: how a fake was made, or where a real one comes from
     - any other column becomes an attribute
 
-    Only `file` and `label` must be there. Without identities and originals each file is a group of
-    its own: then make sure yourself that nobody is in two splits.
+    Only `file` and `label` are required. Without identities and originals, each file is a separate
+    group; it is then up to you to make sure that nobody is in two splits.
 
     Args:
       root: The folder.
-      name: Of the data set, in reports and keys.
+      name: Name of the data set in reports and keys.
 
     Raises:
-      DatasetError: There are neither such folders nor a list, or the list does not fit together.
+      DatasetError: There are neither such folders nor a list, or the list contradicts itself.
     """
     if not name or "/" in name:
-        raise DatasetError(f"The data set's name is {name!r}; a word without a slash is needed.")
+        raise DatasetError(f"The data set's name is {name!r}; it needs one without a slash.")
     rows = list(_listed(root) if (root / _LIST).is_file() else _found(root))
     if not rows:
         raise DatasetError(
-            f"{root} holds neither {_LIST} nor videos or pictures in folders called real and fake."
+            f"{root} holds neither a {_LIST} nor videos or pictures in folders named real and fake."
         )
     groups = _groups(rows)
     splits = _splits(rows, groups)
@@ -128,7 +128,7 @@ def _listed(root: Path) -> Iterator[_Row]:
         file_column = next((name for name in _FILE_COLUMNS if name in columns), None)
         if file_column is None or "label" not in columns:
             raise DatasetError(
-                f"{root / _LIST} has the columns {', '.join(columns) or '(none)'}; needed are "
+                f"{root / _LIST} has the columns {', '.join(columns) or '(none)'}; it needs "
                 "`file` and `label`."
             )
         for number, cells in enumerate(table, start=2):
@@ -141,18 +141,16 @@ def _row(values: dict[str, str], file_column: str, where: str) -> _Row:
     file = PurePosixPath(values.pop(file_column))
     label, split = values.pop("label").lower(), values.pop("split", "").lower()
     if not file.parts or file.is_absolute() or ".." in file.parts:
-        raise DatasetError(
-            f"{where} names the file {str(file)!r}; one inside the folder is needed."
-        )
+        raise DatasetError(f"{where} names the file {str(file)!r}; it must be inside the folder.")
     if label not in _IS_FAKE:
-        raise DatasetError(f"{where} has the label {label!r}; real or fake is needed, or 0 or 1.")
+        raise DatasetError(f"{where} has the label {label!r}; it must be real or fake, or 0 or 1.")
     if split not in _SPLITS:
-        raise DatasetError(f"{where} has the split {split!r}; train, validation or test is needed.")
+        raise DatasetError(f"{where} has the split {split!r}; use train, validation or test.")
     method = values.pop("method", "") or ("fake" if _IS_FAKE[label] else "real")
     return _Row(
         file=file,
         is_fake=_IS_FAKE[label],
-        method=method.replace("/", ":"),  # a slash parts the fields of a key
+        method=method.replace("/", ":"),  # a slash separates the fields of a key
         identity=values.pop("identity", ""),
         split=_SPLITS[split],
         original=values.pop("original", ""),
@@ -161,7 +159,7 @@ def _row(values: dict[str, str], file_column: str, where: str) -> _Row:
 
 
 def _groups(rows: list[_Row]) -> list[str]:
-    """Returns the group of each row: rows are joined by an identity, and by an original."""
+    """Returns the group of each row: rows that share an identity or an original are grouped."""
     parents: dict[tuple[str, str], tuple[str, str]] = {}
 
     def find(link: tuple[str, str]) -> tuple[str, str]:
@@ -173,7 +171,7 @@ def _groups(rows: list[_Row]) -> list[str]:
         links = [("file", str(row.file))]
         links += [("file", str(PurePosixPath(row.original)))] if row.original else []
         links += [("a person", row.identity)] if row.identity else []
-        # What sorts first stands for the others, so that the order of rows changes nothing.
+        # The first in sorted order represents the group, so that the order of rows does not matter.
         first, *others = sorted({find(link) for link in links})
         for other in others:
             parents[other] = first
@@ -181,13 +179,14 @@ def _groups(rows: list[_Row]) -> list[str]:
 
 
 def _splits(rows: list[_Row], groups: list[str]) -> dict[str, str]:
-    """Returns the split of each group: what its rows say, else by a hash of its name."""
+    """Returns the split of each group: the one its rows give, else by a hash of its name."""
     splits: dict[str, str] = {}
     for row, group in zip(rows, groups, strict=True):
         if row.split and splits.setdefault(group, row.split) != row.split:
             raise DatasetError(
                 f"The group {group!r} (one identity, or an original with its fakes) is in the "
-                f"splits {splits[group]} and {row.split}, with {row.file}. Nobody may be in two."
+                f"splits {splits[group]} and {row.split}, the latter with {row.file}. Put all of "
+                "its files into one split."
             )
     validation = held_out(set(groups) - set(splits))
     return {
@@ -200,8 +199,8 @@ FOLDER = DatasetLayout(
     name="folder",
     read=read_folder,
     summary=(
-        "a folder of your own, with real/ and fake/ (one of them is enough), or with a "
-        "metadata.csv with the columns file and label, and identity, split, original and "
+        "your own folder, with real/ and fake/ (one of them is enough), or with a "
+        "metadata.csv with the columns file and label, plus identity, split, original and "
         "method where you know them."
     ),
 )

@@ -1,4 +1,4 @@
-"""Splits that a data set does not come with: by identity, and the same on every machine."""
+"""Makes splits for data sets that come without: by identity, and the same on every machine."""
 
 import dataclasses
 import hashlib
@@ -7,18 +7,19 @@ from collections.abc import Iterable, Sequence
 from dfjax.data.sources.videos import LabelledVideo
 
 VALIDATION_SHARE = 0.1
-"""Of identities or groups, that are held out of training."""
+"""Share of identities or groups that is held out of training."""
 
 
 def hash_fraction(name: str) -> float:
-    """Returns a number in [0, 1) that is the same for a name everywhere and always."""
+    """Returns a number in [0, 1) that depends only on the name, on every machine."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]) / 2**48
 
 
 def held_out(names: Iterable[str]) -> frozenset[str]:
-    """Returns the names that are for validation: a tenth by their hash, and at least one of two.
+    """Returns the names that are for validation: a tenth by hash, at least one if there are two.
 
-    Each name's own hash decides, so that a folder which lacks some, or gets more, is split alike.
+    Each name is decided by its own hash, so the split stays the same when names are added or
+    missing.
     """
     by_fraction = {name: hash_fraction(name) for name in names}
     chosen = {name for name, fraction in by_fraction.items() if fraction < VALIDATION_SHARE}
@@ -32,16 +33,16 @@ def split_by_identity(
 ) -> tuple[tuple[LabelledVideo, ...], dict[str, str]]:
     """Splits videos so that nobody is in two splits.
 
-    Test videos stay as they are. The others lose those that show someone of the test videos. Of the
-    people that are left some are held out for validation; fakes that join one of them with somebody
-    of training are lost as well, for face swaps join nearly everybody with everybody, and whole
-    connected groups could not be held out.
+    Test videos stay as they are. Other videos that show somebody from a test video are dropped. Of
+    the remaining people, some are held out for validation; fakes that link one of them with
+    somebody in training are dropped too, because face swaps link nearly everybody, and whole
+    connected groups would be too large to hold out.
 
     Args:
       videos: With `source_ids`, and with the split "test" where the data set says so.
 
     Returns:
-      The videos that are left, in their order, with their splits; keys of those that are not, with
+      The videos that are kept, in order, with their splits; and the keys of the dropped ones, with
       the reason.
     """
     tested = {name for v in videos if v.split == "test" for name in v.source_ids}
@@ -53,11 +54,11 @@ def split_by_identity(
         if video.split == "test":
             kept.append(video)
         elif people & tested:
-            dropped[video.key] = "shows a person of the test split"
+            dropped[video.key] = "shows a person from the test split"
         elif people.isdisjoint(validation):
             kept.append(dataclasses.replace(video, split="train"))
         elif people <= validation:
             kept.append(dataclasses.replace(video, split="validation"))
         else:
-            dropped[video.key] = "joins a person of training with one of validation"
+            dropped[video.key] = "shows both a training and a validation person"
     return tuple(kept), dropped

@@ -1,4 +1,4 @@
-"""What a source gives: labelled videos, and what is missing or was left out of it."""
+"""What reading a source gives: labelled videos, and what is missing or was left out."""
 
 import collections
 import dataclasses
@@ -10,35 +10,35 @@ from dfjax.errors import DatasetError
 
 STILL_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".webm", ".mkv", ".gif")
-"""How files are usually called; what a file is, its first bytes decide when it is read."""
+"""The usual file suffixes; when a file is read, its first bytes decide what it is."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LabelledVideo:
-    """One video or still of a data set. (dataset, method, compression, video_id) names it."""
+    """One video or still of a data set, identified by (dataset, method, compression, video_id)."""
 
     path: Path
     dataset: str
-    method: str  # how it was manipulated, or where a real one is from
+    method: str  # how it was manipulated, or where a real one comes from
     compression: str
     video_id: str  # without a slash
     is_fake: bool
     split: str  # "train" | "validation" | "test"
-    source_ids: tuple[str, ...]  # of the people in it: the target, and in a fake the source too
-    group: str  # videos of one group share identities; bootstrap and splits never part them
+    source_ids: tuple[str, ...]  # the people in it: the target, and in a fake also the source
+    group: str  # videos of a group share identities; bootstrap and splits keep them together
     original_id: str = ""  # video_id of the real video that a fake was made from, if known
-    is_crop: bool = False  # the picture is a face crop already
+    is_crop: bool = False  # the picture is already a face crop
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # JSON values
 
     @property
     def key(self) -> str:
-        """A name that is unique over data sets and methods: `000_003` exists once per method."""
+        """A name that is unique across data sets and methods: `000_003` exists once per method."""
         return "/".join((self.dataset, self.method, self.compression, self.video_id))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """What a folder holds of a data set.
+    """The part of a data set that a folder holds.
 
     Raises:
       DatasetError: Two videos have the same key.
@@ -47,7 +47,7 @@ class Source:
     name: str  # of the reader
     options: Mapping[str, Any]  # of the reader, as JSON values, never a path
     videos: tuple[LabelledVideo, ...]
-    missing: tuple[str, ...] = ()  # keys of videos that a list names and the folder lacks
+    missing: tuple[str, ...] = ()  # keys of videos that are in a list but not in the folder
     dropped: Mapping[str, str] = dataclasses.field(default_factory=dict)  # keys, with the reason
 
     def __post_init__(self):
@@ -57,20 +57,20 @@ class Source:
         if repeated:
             first, second = [v.path for v in self.videos if v.key == repeated[0]][:2]
             raise DatasetError(
-                f"{first} and {second} have the same name {repeated[0]}, as have {len(repeated)} "
-                "in all. Rename one of each."
+                f"{first} and {second} both get the name {repeated[0]}; {len(repeated)} names are "
+                "repeated in all. Rename all but one of each."
             )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DatasetLayout:
-    """A data set in the folders that it is published in: all that dfjax says of it."""
+    """A data set in its published folder layout: how to read it, and how to describe it."""
 
-    name: str  # by which `prepare` and prepared data sets call it
+    name: str  # used by `prepare` and in prepared data sets
     read: Callable[..., Source]  # lists the videos of a folder; its options are keyword arguments
     summary: str  # for the help of `prepare`: what it is, in a sentence
-    title: str | None = None  # as people know it; None: its owner names it
-    citation: str | None = None  # for model cards, with what was taken of it
+    title: str | None = None  # its usual name; None: the owner names it
+    citation: str | None = None  # for model cards, with what was used of it
 
 
 def flat_id(path: PurePath) -> str:
