@@ -1,1 +1,1 @@
-"""What is done to clips on the accelerator while training: blends, cameras, codecs."""
+"""Augmentation of training clips on the accelerator: blends, camera and codec effects."""

@@ -1,4 +1,4 @@
-"""Smoothing that keeps edges, as beauty filters smooth skin."""
+"""Edge-preserving smoothing, like a beauty filter on skin."""
 
 import functools
 
@@ -8,26 +8,26 @@ import jax.numpy as jnp
 from dfjax.augment.colour import luma
 
 _REACH = 4
-"""Pixels to either side that count: two standard deviations of the widest smoothing asked for."""
+"""Kernel radius in pixels: two standard deviations of the widest smoothing used."""
 
 
 def bilateral(images: jax.Array, sigma: jax.Array, contrast: jax.Array) -> jax.Array:
-    """Returns pictures in which each pixel is the mean of near ones of a like luminance.
+    """Returns pictures in which each pixel is a mean of its neighbours of similar luminance.
 
-    Along columns and then along rows, which costs 18 weights a pixel instead of 81.
+    Filters along columns and then along rows, which takes 18 weights per pixel instead of 81.
 
     Args:
       images: float32 [..., S, S, 3] RGB, 0 to 255.
-      sigma: float [], standard deviation over distance, in pixels, from over 0 to 2.
-      contrast: float [], standard deviation over luminance, in grey levels, over 0. Edges that are
-        much higher stay as they are.
+      sigma: float [], standard deviation over distance, pixels, in (0, 2].
+      contrast: float [], standard deviation over luminance, grey levels, above 0. Edges much
+        higher than this are preserved.
 
     Returns:
       float32 [..., S, S, 3].
 
-    Source: Tomasi and Manduchi, "Bilateral Filtering for Gray and Color Images", ICCV 1998; axis by
-    axis as Pham and van Vliet, "Separable bilateral filtering for fast video preprocessing", ICME
-    2005.
+    Source: Tomasi and Manduchi, "Bilateral Filtering for Gray and Color Images", ICCV 1998; applied
+    axis by axis as in Pham and van Vliet, "Separable bilateral filtering for fast video
+    preprocessing", ICME 2005.
     """
     for axis in (-3, -2):
         images = _along(images, sigma, contrast, axis)

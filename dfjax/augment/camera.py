@@ -1,12 +1,12 @@
-"""What camera and codec do to a clip, on batches, inside the jitted train step.
+"""Simulates camera and codec effects on batches of clips, inside the jitted train step.
 
-One draw for each clip, by its key, applied to all of its frames. A real clip and a fake of it that
-are given the same key go through the same, so nothing here tells one from the other.
+Parameters are drawn once per clip, from its key, and applied to all of its frames. A real clip and
+its fake get the same key and so the same distortions, which therefore cannot reveal the label.
 
-A clip goes the way of a video: a camera that is nearer, turned or mirrored; colours and light;
+The order is that of a real video: a camera that is closer, rotated or mirrored; colours and light;
 retouching; a lens out of focus; a lower resolution; noise; JPEG at that resolution; and back to the
-size of a crop. The last steps are linear but for noise and JPEG, so all of blur and resolution is
-two matrices an axis: onto the grid of the codec, and back.
+size of a crop. Apart from noise and JPEG the last steps are linear, so blur and change of
+resolution together take two matrices per axis: onto the codec's grid, and back.
 """
 
 import functools
@@ -29,11 +29,11 @@ from dfjax.train_config import AugmentConfig
 
 _MIDDLE_GREY = 127.5
 _RETOUCH_SIGMA = 0.6, 2.0  # standard deviation over distance of a beauty filter, pixels
-_RETOUCH_CONTRAST = 10.0, 30.0  # the same over luminance, grey levels; more is an edge
-_RETOUCHED = 0.6, 1.0  # share of what it takes away that is gone
-_DETAIL_SIGMA = 0.9, 2.5  # standard deviation of what counts as detail, pixels
-_MIN_SHARPENING = 0.2  # of the largest
-_MIN_NOISE = 0.15  # of the largest
+_RETOUCH_CONTRAST = 10.0, 30.0  # the same over luminance, grey levels; larger steps are edges
+_RETOUCHED = 0.6, 1.0  # strength: 1 is the filter's output, 0 the original
+_DETAIL_SIGMA = 0.9, 2.5  # blur that separates detail from the rest, standard deviation, pixels
+_MIN_SHARPENING = 0.2  # as a share of the maximum
+_MIN_NOISE = 0.15  # as a share of the maximum
 
 
 def augment(
@@ -42,14 +42,14 @@ def augment(
     frame_mask: jax.Array | None = None,
     config: AugmentConfig = AugmentConfig(),
 ) -> jax.Array:
-    """Returns clips as another camera and another codec would have given them.
+    """Returns clips as another camera and another codec might have recorded them.
 
     Args:
-      keys: [B], one for each clip; the same for a real clip and its fake.
+      keys: [B], one per clip; the same for a real clip and its fake.
       clips: float32 [B, T, S, S, 3] RGB, 0 to 255.
-      frame_mask: bool [B, T], True where the face is present; absent frames stay as they are.
+      frame_mask: bool [B, T], True where the face is present; absent frames are left unchanged.
         None: all are present.
-      config: What is drawn, how often and how far.
+      config: How often each effect occurs, and its range.
 
     Returns:
       float32 [B, T, S, S, 3], whole numbers from 0 to 255.
@@ -69,8 +69,8 @@ def _augment_clip(key: jax.Array, clip: jax.Array, *, config: AugmentConfig) -> 
     return jnp.clip(jnp.round(clip), 0, 255)
 
 
-# Each step draws all of its numbers at once, from 0 to 1, and scales them: XLA takes longer to
-# compile one draw than most of what is done with it.
+# Each step draws all of its numbers at once, from 0 to 1, and scales them: a single draw takes XLA
+# longer to compile than most of the code that uses it.
 
 
 def _between(number: jax.Array, low: float, high: float) -> jax.Array:
@@ -82,11 +82,11 @@ def _either_way(number: jax.Array, limit: jax.Array | float) -> jax.Array:
 
 
 def _move(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> jax.Array:
-    """Returns the clip mirrored, zoomed into, turned and shifted, without leaving the crop."""
+    """Returns the clip mirrored, zoomed in, rotated and shifted, without leaving the crop."""
     flip, chance, zoom, rotation, *shift = jax.random.uniform(key, (6,))
     zoom = jnp.where(chance < config.zoom, config.max_zoom**zoom, 1.0)
-    # A square of side 1 / zoom fits into the crop when turned by an angle a with
-    # cos(a) + sin(a) <= zoom, and so with a <= zoom - 1; what is left over it can be shifted by.
+    # A square of side 1 / zoom, rotated by an angle a, fits into the crop if
+    # cos(a) + sin(a) <= zoom, and so if a <= zoom - 1. The remaining margin limits the shift.
     rotation = _either_way(rotation, jnp.minimum(zoom - 1, math.radians(config.max_rotation)))
     cos, sin = jnp.cos(rotation), jnp.sin(rotation)
     spare = jnp.maximum(0.5 - (cos + jnp.abs(sin)) / zoom / 2, 0.0)
@@ -112,12 +112,12 @@ def _recolour(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> jax.Arr
     mixed = mix_channels(clip, gains[:, None] * hue_saturation_matrix(0.0, saturation))
     mixed = _MIDDLE_GREY + contrast * (mixed - _MIDDLE_GREY)
     mixed = 255 * jnp.power(jnp.clip(mixed / 255, 0.0, 1.0), gamma)
-    # Where nothing was drawn, not even the last digit changes.
+    # A clip that is not recoloured must stay exactly as it was, without rounding errors.
     return jnp.where(chosen | darken, mixed, clip)
 
 
 def _change_detail(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> jax.Array:
-    """Returns the clip retouched, sharpened, or as it was."""
+    """Returns the clip retouched, sharpened or unchanged."""
     choice, amount, sigma, contrast = jax.random.uniform(key, (4,))
     retouch = choice < config.retouch
     sharpen = choice > 1 - config.sharpen
@@ -133,7 +133,7 @@ def _change_detail(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> ja
 
 
 def _film(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> jax.Array:
-    """Returns the clip after lens, sensor and codec."""
+    """Returns the clip after passing through lens, sensor and codec."""
     number_key, noise_key = jax.random.split(key)
     numbers = jax.random.uniform(number_key, (8,))
     blurred, blur, reduced, resolution, coding, quality, *offsets = numbers
@@ -142,7 +142,7 @@ def _film(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> jax.Array:
     sigma = jnp.where(blurred < config.blur, config.max_blur * size * blur, 0.0)
     lens = blur_matrix(sigma, size)
     resolution = jnp.where(reduced < config.reduce, config.min_resolution**resolution, 1.0)
-    # The codec's blocks were laid over the whole frame, and lie anyhow in a crop of it.
+    # The codec's blocks are aligned with the full frame, so a crop can start anywhere in a block.
     top, left = (jnp.floor(UNIT * offset) for offset in offsets)
 
     def onto_codec_grid(offset: jax.Array) -> jax.Array:
@@ -161,9 +161,9 @@ def _film(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> jax.Array:
 
 
 def _add_noise(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> jax.Array:
-    """Returns the clip with noise of its own in each frame.
+    """Returns the clip with independent noise in each frame.
 
-    Part of its variance is the same everywhere, part grows with the light, as that of photons.
+    Part of its variance is constant, and part is proportional to brightness, like photon noise.
     """
     number_key, noise_key = jax.random.split(key)
     chance, strength, by_light = jax.random.uniform(number_key, (3,))

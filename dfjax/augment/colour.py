@@ -1,11 +1,11 @@
-"""Changes of colour that are linear in the three channels."""
+"""Colour changes that are linear in the three channels."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 LUMA = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in luminance, as in ITU-R BT.601."""
+"""Weights of red, green and blue in luminance, from ITU-R BT.601."""
 
 
 def luma(images: jax.Array) -> jax.Array:
@@ -15,20 +15,20 @@ def luma(images: jax.Array) -> jax.Array:
 
 
 def mix_channels(images: jax.Array, matrix: jax.Array) -> jax.Array:
-    """Returns pictures [..., 3] whose channels are the rows of `matrix` [3, 3] times the old ones.
+    """Returns pictures [..., 3] with each pixel's RGB vector multiplied by `matrix` [3, 3].
 
-    Elementwise: as a matrix product the hardware would round the matrix to fewer digits.
+    Computed elementwise: in a matrix product, the hardware would round the matrix to fewer digits.
     """
     red, green, blue = matrix.T.reshape(3, *[1] * (images.ndim - 1), 3)
     return images[..., :1] * red + images[..., 1:2] * green + images[..., 2:] * blue
 
 
 def hue_saturation_matrix(hue: jax.Array | float, saturation: jax.Array) -> jax.Array:
-    """Returns the matrix that turns hues and stretches colours away from grey; grey stays grey.
+    """Returns the matrix that rotates hues and scales saturation; grey stays grey.
 
     Args:
-      hue: float [], turn about the axis of greys, radians.
-      saturation: float [], 1 changes nothing and 0 gives grey.
+      hue: float [], rotation about the grey axis, radians.
+      saturation: float []; 1 changes nothing and 0 gives grey.
 
     Returns:
       float32 [3, 3], for `mix_channels`.

@@ -1,13 +1,13 @@
-"""The outline of a face, or of a part of it, from five landmarks.
+"""The outline of a face, or of part of it, from five landmarks.
 
-The face is taken for a piece of an upright cylinder. An outline is a polygon on it: an angle around
-the axis and a height for each corner. How far the nose stands from the line between the middles of
-eyes and mouth tells how far the cylinder is turned, so in a profile the outline gets narrow on the
-side that is turned away, and ends at the silhouette.
+The face is modelled as part of an upright cylinder. An outline is a polygon on it: an angle around
+the axis and a height for each corner. The distance of the nose from the line between the midpoints
+of eyes and mouth shows how far the cylinder is rotated, so in a profile the outline narrows on the
+side facing away, and ends at the silhouette.
 
-Lengths are in units of the distance from the middle of the eyes to the middle of the mouth, which
-stays what it is when the head turns; the distance between the eyes would vanish in a profile.
-Height is 0 at the eyes and 1 at the mouth.
+The unit of length is the distance from the midpoint of the eyes to that of the mouth, which does
+not change when the head turns; the distance between the eyes would vanish in a profile. Height is 0
+at the eyes and 1 at the mouth.
 """
 
 import jax
@@ -20,7 +20,7 @@ _RADIUS = 1.06  # of the cylinder: half the width of a head
 _EYE_DEPTH = 0.9  # from the axis to the plane of eyes and mouth
 _NOSE_LENGTH = 0.45  # from that plane to the tip of the nose
 
-# The right halves, from the top down: (degrees around the axis, height). Read off faces by eye.
+# The right halves, from the top down: (degrees around the axis, height). Estimated by eye.
 _SHAPES = {
     "whole_face": "8,-1.0 28,-.9 46,-.65 60,-.28 66,.15 62,.65 50,1.1 32,1.42 11,1.58",
     "below_forehead": "6,-.40 22,-.47 42,-.44 58,-.2 64,.15 61,.65 50,1.1 32,1.42 11,1.58",
@@ -38,11 +38,11 @@ _SHARES = {
     "mouth": 0.1,
 }
 
-# A drawn outline differs from its table by at most this.
-_STRETCH = 0.08  # of width and of height, as a share
-_BULGE = 0.05  # of each corner, to and from the middle, as a share
+# Limits of the random changes to an outline, relative to the table.
+_STRETCH = 0.08  # of width and of height
+_BULGE = 0.05  # of each corner's distance from the middle
 
-_GRID_STEP = 4  # pixels between the places at which a distance is computed
+_GRID_STEP = 4  # pixels between the points at which a distance is computed
 
 
 def _outlines() -> np.ndarray:
@@ -56,13 +56,13 @@ def _outlines() -> np.ndarray:
 
 
 def draw_outline(key: jax.Array) -> jax.Array:
-    """Draws which part of the face an outline holds, and its exact form.
+    """Draws which part of the face an outline encloses, and its exact shape.
 
-    Every outline holds the middle between the tip of the nose and the mouth.
+    Every outline encloses the midpoint between the tip of the nose and the mouth.
 
     Returns:
-      float32 [K, 2]: angle around the head's axis, radians, positive to the right of the picture,
-      and height, of each corner.
+      float32 [K, 2], for each corner: angle around the head's axis, radians, positive towards the
+      right of the picture; and height.
     """
     outlines = jnp.asarray(_outlines())
     shape, *numbers = jax.random.uniform(key, (1 + 2 + outlines.shape[1],))
@@ -76,7 +76,7 @@ def draw_outline(key: jax.Array) -> jax.Array:
 
 
 def whole_face() -> jax.Array:
-    """Returns the outline of the whole face, undistorted: float32 [K, 2], as `draw_outline`."""
+    """Returns the unchanged outline of the whole face: float32 [K, 2], as in `draw_outline`."""
     return jnp.asarray(_outlines()[list(_SHAPES).index("whole_face")])
 
 
@@ -98,16 +98,16 @@ def place_outline(outline: jax.Array, landmarks: jax.Array) -> jax.Array:
     nose_offset = jnp.sum((nose - (eyes + mouth) / 2) * across, axis=-1) / squared_unit
     sin_yaw = jnp.clip(nose_offset / _NOSE_LENGTH, -1.0, 1.0)[:, None]
     angles = jnp.arcsin(sin_yaw) + outline[None, :, 0]
-    # What is turned away beyond the silhouette lies on it.
+    # Corners beyond the silhouette are moved onto it.
     x = _RADIUS * jnp.sin(jnp.clip(angles, -jnp.pi / 2, jnp.pi / 2)) - _EYE_DEPTH * sin_yaw
     y = outline[None, :, 1]
     return eyes[:, None] + x[..., None] * across[:, None] + y[..., None] * down[:, None]
 
 
 def inside_distance(polygons: jax.Array, size: int) -> jax.Array:
-    """Returns how deep each pixel lies inside of a polygon, negative outside.
+    """Returns each pixel's distance from the edge of a polygon, positive inside it.
 
-    Computed on a grid of every fourth pixel and interpolated, for a distance is smooth.
+    Computed at every fourth pixel and interpolated, which is accurate because distances are smooth.
 
     Args:
       polygons: float32 [T, K, 2], xy of the corners in pixels.
@@ -116,7 +116,7 @@ def inside_distance(polygons: jax.Array, size: int) -> jax.Array:
     Returns:
       float32 [T, size, size], pixels.
     """
-    num_places = size // _GRID_STEP + 4  # from before the picture to behind it
+    num_places = size // _GRID_STEP + 4  # covers the picture and a margin on both sides
     places = (jnp.arange(num_places) - 1) * float(_GRID_STEP)
     points = jnp.stack(jnp.meshgrid(places, places), axis=-1)[None, :, :, None]  # [1, M, M, 1, 2]
     starts = polygons[:, None, None]  # [T, 1, 1, K, 2]

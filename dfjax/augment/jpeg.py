@@ -1,11 +1,11 @@
-"""What JPEG does to a picture, on the accelerator: the losses, without the file.
+"""JPEG compression losses on the accelerator, without writing a file.
 
-Agrees with libjpeg, as Pillow uses it, to within its rounding: colours as Y, Cb and Cr, chroma at
-half the resolution, a cosine transform of blocks of 8x8 pixels, rounding to multiples of the
-standard tables, and the way back with chroma interpolated.
+Agrees with libjpeg, as used by Pillow, to within rounding: conversion to Y, Cb and Cr, chroma at
+half the resolution, a cosine transform of 8x8 blocks, quantization with the standard tables, and
+the inverse of all this with interpolated chroma.
 
-Source: ITU-T T.81, annexes A.3 and K.1; the scaling of the tables and the rounding of chroma are
-those of the Independent JPEG Group's library.
+Source: ITU-T T.81, annexes A.3 and K.1; the scaling of the tables and the rounding of chroma follow
+the Independent JPEG Group's library.
 """
 
 import jax
@@ -15,7 +15,7 @@ import numpy as np
 from dfjax.augment.colour import LUMA, mix_channels
 
 UNIT = 16
-"""Height and width must be multiples of this: one block of chroma."""
+"""Height and width must be multiples of this: the pixels that one chroma block covers."""
 
 _BLOCK = 8
 
@@ -47,17 +47,17 @@ _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 
 
 def jpeg_round_trip(images: jax.Array, quality: jax.Array) -> jax.Array:
-    """Returns pictures as they come back from JPEG files.
+    """Returns pictures as they would be after saving and loading them as JPEG.
 
     Args:
       images: float32 [T, H, W, 3] RGB, 0 to 255; H and W are multiples of `UNIT`.
-      quality: float [], 1 to 100, as Pillow counts it; rounded.
+      quality: float [], 1 to 100, on Pillow's scale; rounded.
 
     Returns:
       float32 [T, H, W, 3], whole numbers from 0 to 255.
 
     Raises:
-      ValueError: H or W is no multiple of `UNIT`.
+      ValueError: H or W is not a multiple of `UNIT`.
     """
     height, width = images.shape[1:3]
     if height % UNIT or width % UNIT:
@@ -78,19 +78,19 @@ def _to_pixels(values: jax.Array) -> jax.Array:
 
 
 def _scaled(table: np.ndarray, quality: jax.Array) -> jax.Array:
-    """Returns the 64 steps of a table at a quality, whole numbers from 1 to 255."""
+    """Returns a table's 64 quantization steps at the given quality, integers from 1 to 255."""
     quality = jnp.round(quality)
     percent = jnp.where(quality < 50, jnp.floor(5000 / quality), 200 - 2 * quality)
     return jnp.clip(jnp.floor((table * percent + 50) / 100), 1, 255)
 
 
 def _code(planes: jax.Array, steps: jax.Array) -> jax.Array:
-    """Returns planes [..., H, W], values about 0, with coefficients rounded to `steps` [64]."""
+    """Returns planes [..., H, W], centred on 0, after quantization with `steps` [64]."""
     *leading, height, width = planes.shape
     tiled = (*leading, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
     blocks = jnp.swapaxes(planes.reshape(tiled), -3, -2)
     vectors = blocks.reshape(-1, _BLOCK * _BLOCK)
-    # Rows and columns in one product of 64x64: on small matrices that is faster than two of 8x8.
+    # Rows and columns in one 64x64 product: for such small matrices, faster than two of 8x8.
     transform = jnp.asarray(_cosines())
     coefficients = jnp.matmul(vectors, transform.T, precision="highest")
     steps = jnp.broadcast_to(steps, coefficients.shape)
@@ -101,7 +101,7 @@ def _code(planes: jax.Array, steps: jax.Array) -> jax.Array:
 
 
 def _cosines() -> np.ndarray:
-    """Returns the orthonormal cosine transform of a block, float32 [64, 64]; rows are waves."""
+    """Returns the orthonormal cosine transform of a block: float32 [64, 64], a wave per row."""
     waves = np.arange(_BLOCK)[:, None]
     places = np.arange(_BLOCK)[None, :]
     one_axis = np.sqrt(2 / _BLOCK) * np.cos((2 * places + 1) * waves * np.pi / (2 * _BLOCK))
@@ -110,10 +110,10 @@ def _cosines() -> np.ndarray:
 
 
 def _halve(planes: jax.Array) -> jax.Array:
-    """Returns the means of 2x2 pixels, [..., H / 2, W / 2], rounded."""
+    """Returns the rounded means of 2x2 pixels, [..., H / 2, W / 2]."""
     *leading, height, width = planes.shape
     sums = planes.reshape(*leading, height // 2, 2, width // 2, 2).sum(axis=(-3, -1))
-    # A half is rounded down in one column and up in the next, so that no hue is favoured.
+    # Halves are rounded down in one column and up in the next, so that no hue is favoured.
     bias = 1 + jnp.arange(width // 2) % 2
     return jnp.floor((sums + jnp.broadcast_to(bias, sums.shape)) / 4)
 

@@ -1,10 +1,10 @@
 """Resampling of pictures on the accelerator: by two matrices, or by a field of positions.
 
-What treats rows and columns apart (blur, a lower resolution, sampling on another grid) is a pair of
-matrices, one for each axis: two matrix products a picture. Matrices of one axis are multiplied into
-one first, so a chain of such steps costs no more than one. What turns or bends is a gather.
+Separable operations (blur, a lower resolution, sampling on another grid) are a pair of matrices,
+one per axis: two matrix products per picture. The matrices of an axis are multiplied together
+first, so a chain of such operations costs no more than one. Rotation and bending are gathers.
 
-Positions are continuous: pixel i covers [i, i + 1), its middle is i + 0.5.
+Positions are continuous: pixel i covers [i, i + 1) and its centre is i + 0.5.
 """
 
 import jax
@@ -14,16 +14,16 @@ import jax.numpy as jnp
 def sampling_matrix(
     positions: jax.Array, size: int, *, stretch: jax.Array | float = 1.0
 ) -> jax.Array:
-    """Returns the matrix that samples `size` pixels at positions, with a cubic kernel.
+    """Returns the matrix that samples `size` pixels at the given positions, with a cubic kernel.
 
-    A kernel that reaches over the border uses the pixels that are there, as Pillow does. A position
-    beyond the middle of the last pixel counts as that middle.
+    Near a border the kernel uses only the pixels that exist, as in Pillow. A position beyond the
+    centre of the outermost pixel is moved to that centre.
 
     Args:
       positions: float [N], in pixels of the source.
       size: Pixels of the source.
-      stretch: Widening of the kernel, at least 1; the step between positions where that is more
-        than a pixel, so that nothing aliases.
+      stretch: Widening of the kernel, at least 1. To avoid aliasing, use the step between positions
+        if it is more than a pixel.
 
     Returns:
       float32 [N, size]; each row sums to 1.
@@ -54,10 +54,10 @@ def blur_matrix(sigma: jax.Array, size: int) -> jax.Array:
 
 
 def low_resolution_matrix(resolution: jax.Array, size: int) -> jax.Array:
-    """Returns the matrix that takes pixels to a lower resolution and back.
+    """Returns the matrix that scales pixels down and back up.
 
     Args:
-      resolution: float [], share of the resolution that is kept, in (0, 1]; 1 changes nothing.
+      resolution: float [], lower resolution relative to the original, in (0, 1]; 1 changes nothing.
       size: Pixels.
 
     Returns:
@@ -70,7 +70,7 @@ def low_resolution_matrix(resolution: jax.Array, size: int) -> jax.Array:
 
 
 def resample(images: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Array:
-    """Returns pictures whose rows and columns are mixed by two matrices.
+    """Returns pictures resampled by one matrix for the rows and one for the columns.
 
     Args:
       images: float32 [T, H, W, C], at most 255.
@@ -80,14 +80,14 @@ def resample(images: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Arra
     Returns:
       float32 [T, H', W', C].
     """
-    # HIGH: on a GPU that is TF32, wrong by a tenth of a grey level at most, and exact where a
-    # matrix only moves whole pixels; the default would be bfloat16 on a TPU, wrong by half a level.
+    # "high" is TF32 on a GPU: off by at most a tenth of a grey level, and exact if a matrix only
+    # moves whole pixels. The default would be bfloat16 on a TPU, off by half a level.
     images = jnp.einsum("ih,thwc->tiwc", rows, images, precision="high")
     return jnp.einsum("jw,tiwc->tijc", columns, images, precision="high")
 
 
 def gather_bilinear(images: jax.Array, positions_xy: jax.Array) -> jax.Array:
-    """Returns pictures sampled at positions, bilinearly; beyond a border lies its last pixel.
+    """Returns pictures sampled bilinearly at the given positions; borders are replicated.
 
     Args:
       images: float32 [T, H, W, C], H and W at least 2.
@@ -101,7 +101,7 @@ def gather_bilinear(images: jax.Array, positions_xy: jax.Array) -> jax.Array:
     positions = jnp.clip(positions_xy - 0.5, 0.0, limits[None, None, None])
     corners = jnp.minimum(jnp.floor(positions), limits[None, None, None] - 1)
     across, down = jnp.moveaxis(positions - corners, -1, 0)[..., None]
-    # One gather of 2x2 patches, not four of pixels: half the time.
+    # One gather of 2x2 patches takes half the time of four gathers of pixels.
     patches = jax.lax.GatherDimensionNumbers(
         offset_dims=(2, 3, 4), collapsed_slice_dims=(), start_index_map=(0, 1)
     )
@@ -116,12 +116,12 @@ def gather_bilinear(images: jax.Array, positions_xy: jax.Array) -> jax.Array:
 
 
 def pixel_middles(size: int) -> jax.Array:
-    """Returns float32 [size, size, 2], the xy of the middle of each pixel of a square picture."""
+    """Returns float32 [size, size, 2], the xy of the centre of each pixel of a square picture."""
     middles = jnp.arange(size, dtype=jnp.float32) + 0.5
     return jnp.stack(jnp.meshgrid(middles, middles), axis=-1)
 
 
 def _offsets(positions: jax.Array, size: int) -> jax.Array:
-    """Returns float32 [N, size], from each position to the middle of each pixel."""
+    """Returns float32 [N, size], the offset from each position to the centre of each pixel."""
     middles = jnp.arange(size, dtype=jnp.float32) + 0.5
     return middles[None, :] - positions[:, None]

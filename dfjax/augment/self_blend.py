@@ -1,10 +1,10 @@
-"""Self-blended video: a fake made of a real clip alone, inside the jitted train step.
+"""Self-blended video: a fake made from a single real clip, inside the jitted train step.
 
-A face swap leaves a boundary, and a face whose colours, sharpness and place do not quite fit its
-surroundings. A clip blended with a changed version of itself has just these, and nothing else that
-tells it from the real clip: no other person, no generator, no other codec. In half of the clips the
-change is the same in all frames; in the others place and form wander, as where each frame of a
-video is forged on its own.
+A face swap leaves a boundary, and a face whose colours, sharpness and position do not quite match
+its surroundings. A clip blended with a changed version of itself has exactly these flaws, and
+nothing else distinguishes it from the real clip: no other person, generator or codec. By default,
+half of the clips get the same change in all frames; in the others, position and shape drift, as
+they do when each frame of a video is forged independently.
 
 Sources: Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022; Yan et
 al., "Generalizing Deepfake Video Detection with Plug-and-Play: Video-Level Blending and
@@ -30,16 +30,16 @@ from dfjax.augment.resample import (
 )
 from dfjax.train_config import BlendConfig
 
-_MIN_DETAIL = 0.2  # smallest part of the largest change of detail, which every clip gets
-_SHARPENED = (0.8, 2.0)  # standard deviation of what counts as detail there, pixels
-_BEND_GRID = 8  # places on each axis at which the elastic change is drawn
-_WANDERING = (1.0, 4.0)  # frames over which a drifting clip keeps its place, about
-_HALF_STEP = 1.88  # standard deviations of a Gaussian whose integral is as steep as a cubic step
-_MAX_BOOST = 4.0  # by which a change that is too small is enlarged, at most
+_MIN_DETAIL = 0.2  # smallest change of detail that a clip gets, as a share of the largest
+_SHARPENED = (0.8, 2.0)  # blur that separates the detail to sharpen, standard deviation, pixels
+_BEND_GRID = 8  # points on each axis at which the elastic deformation is drawn
+_WANDERING = (1.0, 4.0)  # frames over which a drifting clip roughly keeps its position
+_HALF_STEP = 1.88  # half-width of a cubic step as steep as a Gaussian's integral, over its sigma
+_MAX_BOOST = 4.0  # largest factor by which a change that is too small is amplified
 
 
 class BlendParts(NamedTuple):
-    """What a blend is made of: `targets + masks * (sources - targets)`."""
+    """The parts of a blend, `targets + masks * (sources - targets)`."""
 
     sources: jax.Array  # float32 [B, T, S, S, 3], 0 to 255
     targets: jax.Array  # float32 [B, T, S, S, 3], 0 to 255
@@ -55,24 +55,24 @@ def self_blend(
     *,
     segments: jax.Array | None = None,
 ) -> jax.Array:
-    """Returns fakes of real clips.
+    """Returns fakes made from real clips.
 
     Args:
-      keys: [B], one for each clip.
+      keys: [B], one per clip.
       clips: float32 [B, T, S, S, 3] RGB, 0 to 255.
       landmarks: float32 [B, T, 5, 2], xy in pixels of the crop: eyes, nose, mouth corners.
       frame_mask: bool [B, T], True where the face is present.
-      config: What is drawn, and how far.
-      segments: bool [B, T], the frames in which the source is blended in; the others show the
-        target alone, which may have other colours and sharpness than the clip. None: all frames.
+      config: Probabilities and ranges.
+      segments: bool [B, T], the frames in which the source is blended in; the others show only the
+        target, whose colours and sharpness may differ from the clip's. None: all frames.
 
     Returns:
-      float32 [B, T, S, S, 3], whole numbers from 0 to 255; absent frames are as they were.
+      float32 [B, T, S, S, 3], whole numbers from 0 to 255; absent frames are unchanged.
     """
     sources, targets, masks = blend_parts(keys, clips, landmarks, frame_mask, config)
     if segments is not None:
         masks = jnp.where(segments[:, :, None, None, None], masks, 0.0)
-    # Whole numbers: real clips are of 8 bits, and a fake must not be told from them by fractions.
+    # Rounded, because real clips have 8 bits and fractions would give a fake away.
     blended = jnp.round(targets + masks * (sources - targets))
     return jnp.where(frame_mask[:, :, None, None, None], blended, clips)
 
@@ -84,9 +84,9 @@ def blend_parts(
     frame_mask: jax.Array,
     config: BlendConfig = BlendConfig(),
 ) -> BlendParts:
-    """Draws what `self_blend` blends; the arguments are as there.
+    """Draws the parts that `self_blend` blends; it takes the same arguments.
 
-    Absent frames have no part in what becomes of the others, but their own parts mean nothing.
+    Absent frames do not affect the others, but their own parts are meaningless.
     """
     return jax.vmap(functools.partial(_clip_parts, config=config))(
         keys, clips, landmarks, frame_mask
@@ -121,7 +121,7 @@ def _clip_parts(
     difference = jnp.where(present, source - target, 0.0)
     change = jnp.sum(weights * jnp.mean(jnp.abs(difference), axis=-1, keepdims=True))
     change = ratio * change / jnp.maximum(jnp.sum(weights), 1.0)
-    # Called fake, a clip must show it.
+    # A clip labelled fake must differ visibly from the real one.
     boost = jnp.clip(config.min_change / jnp.maximum(change, 1e-3), 1.0, _MAX_BOOST)
     return BlendParts(
         sources=jnp.clip(target + boost * (source - target), 0, 255),
@@ -133,10 +133,10 @@ def _clip_parts(
 def _change_tone(
     key: jax.Array, clip: jax.Array, pivot: jax.Array, config: BlendConfig
 ) -> jax.Array:
-    """Returns the clip with other colours; a change of contrast leaves the grey `pivot` as it is.
+    """Returns the clip with changed colours; changes of contrast preserve the grey level `pivot`.
 
-    Each change leaves black as it is, and with it what lies outside of the frame that a crop was
-    cut from; the grey that an offset makes of it would give the fake away.
+    All changes preserve black, and so the area of a crop that lies outside the frame; an offset
+    would turn it grey and give the fake away.
     """
     numbers = jax.random.uniform(key, (10,))
     chosen = jnp.repeat(numbers[:3] < config.colour_probability, np.array([3, 2, 2]))
@@ -165,12 +165,12 @@ def _change_detail(key: jax.Array, clip: jax.Array, config: BlendConfig) -> jax.
 
 
 class _Motion(NamedTuple):
-    """How the source lies over the target in each of T frames."""
+    """How the source is placed over the target in each of T frames."""
 
-    shift: jax.Array  # float32 [T, 2], xy, share of the side
+    shift: jax.Array  # float32 [T, 2], xy, as a share of the side
     log_scale: jax.Array  # float32 [T]
     rotation: jax.Array  # float32 [T], radians, clockwise in the picture
-    bend: jax.Array  # float32 [T, G, G, 2], xy, share of the side, on a grid over the crop
+    bend: jax.Array  # float32 [T, G, G, 2], xy, as a share of the side, on a grid over the crop
 
 
 def _draw_motion(key: jax.Array, num_frames: int, config: BlendConfig) -> _Motion:
@@ -178,8 +178,8 @@ def _draw_motion(key: jax.Array, num_frames: int, config: BlendConfig) -> _Motio
     drifting, smoothness = jax.random.uniform(number_key, (2,))
     shortest, longest = _WANDERING
     smoothness = shortest * (longest / shortest) ** smoothness
-    # A path is white noise, smoothed over the frames and scaled to unit variance; or, where nothing
-    # drifts, the noise of the first frame in all of them.
+    # A path is white noise, smoothed over the frames and scaled to unit variance; or, without
+    # drift, the first frame's noise repeated in all frames.
     apart = jnp.arange(num_frames)[:, None] - jnp.arange(num_frames)[None, :]
     smooth = jnp.exp(-0.5 * jnp.square(apart / smoothness))
     smooth = smooth / jnp.linalg.norm(smooth, axis=1, keepdims=True)
@@ -205,7 +205,7 @@ def _turns(motion: _Motion) -> jax.Array:
 
 
 def _positions_before(motion: _Motion, size: int) -> jax.Array:
-    """Returns where in the source each pixel of the moved source comes from: [T, S, S, 2], xy."""
+    """Returns the source position of each pixel of the moved source: [T, S, S, 2], xy."""
     grid_places = (jnp.arange(size) + 0.5) * (_BEND_GRID / size)
     upsample = sampling_matrix(grid_places, _BEND_GRID)
     bend = size * resample(motion.bend, upsample, upsample)
@@ -215,7 +215,7 @@ def _positions_before(motion: _Motion, size: int) -> jax.Array:
 
 
 def _positions_after(motion: _Motion, points: jax.Array, size: int) -> jax.Array:
-    """Returns where points [T, K, 2] of the source lie when it has moved; its bend is left out."""
+    """Returns where points [T, K, 2] of the source end up, ignoring the bend."""
     turned = jnp.einsum("tij,tkj->tki", _turns(motion), points - size / 2, precision="highest")
     scaled = turned * jnp.exp(motion.log_scale)[:, None, None]
     return size / 2 + scaled + size * motion.shift[:, None]
@@ -224,11 +224,11 @@ def _positions_after(motion: _Motion, points: jax.Array, size: int) -> jax.Array
 def _draw_mask(
     key: jax.Array, outlines: jax.Array, size: int, config: BlendConfig
 ) -> tuple[jax.Array, jax.Array]:
-    """Returns the mask [T, S, S, 1], 0 to 1, and the share of the source in it.
+    """Returns the mask [T, S, S, 1], 0 to 1, and the weight of the source within it.
 
     The paper blurs a mask, keeps what is still 1, and blurs again. The first blur moves the edge
-    inwards, the second makes it soft; here both are done to the distance from the edge. A cubic
-    step takes the place of the Gaussian's integral, as steep, but with an end.
+    inwards and the second softens it; here both are applied to the distance from the edge. A cubic
+    step replaces the Gaussian's integral: it is as steep but ends at a finite distance.
     """
     erosion, softness, choice = jax.random.uniform(key, (3,))
     distance = inside_distance(outlines, size)
@@ -236,7 +236,7 @@ def _draw_mask(
     erosion = config.max_erosion * erosion * depth
     hardest, softest = config.softness
     softness = size * (hardest + (softest - hardest) * softness)
-    # In its middle a mask is 1, however small it is.
+    # Even the smallest mask must reach 1 in its middle.
     half_width = jnp.clip(_HALF_STEP * softness, 0.5, jnp.maximum(depth - erosion, 0.5))
     step = jnp.clip(0.5 + (distance - erosion) / (2 * half_width), 0.0, 1.0)
     mask = step * step * (3 - 2 * step)
