@@ -1,1 +1,1 @@
-"""Training of the detector."""
+"""Training the detector."""

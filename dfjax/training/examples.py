@@ -1,4 +1,4 @@
-"""From pairs to what the model sees: self-blended and partial fakes, distorted; on the devices."""
+"""Turns pairs into training examples on the devices: self-blends, partial fakes, distortions."""
 
 import dataclasses
 from typing import Any
@@ -16,7 +16,7 @@ from dfjax.training.loader import PairBatch
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """Two clips a pair, the real one first: B is twice the number of pairs."""
+    """Two clips per pair, the real one first: B is twice the number of pairs."""
 
     clips: Any  # float32 [B,T,S,S,3], in [0, 255]
     frame_mask: Any  # bool [B,T], True = present
@@ -29,14 +29,14 @@ def make_examples(
 ) -> Examples:
     """Returns the clips of one part of a batch, with labels.
 
-    All that is drawn hangs on the pair's own key, so it does not matter how the pairs are spread
-    over devices or parts.
+    Every random choice depends only on the pair's own key, so the result does not depend on how
+    the pairs are spread over devices or parts.
 
     Args:
       keys: [P], one per pair.
       batch: Its arrays are [P,…], without the axis of parts.
-      config: Shares and ranges.
-      augmented: Share of the pairs that codec and camera change, at most `config.augmented`.
+      config: Probabilities and ranges.
+      augmented: Share of pairs that get camera and codec effects, at most `config.augmented`.
     """
     pair_keys = jax.vmap(lambda key: jax.random.split(key, 5))(keys)
     drawn = jax.vmap(jax.random.bernoulli, in_axes=(0, None))
@@ -48,8 +48,8 @@ def make_examples(
         is_manipulated = jnp.where(in_part[:, None], some, is_manipulated)
         fake = jnp.where(is_manipulated[:, :, None, None, None], fake, real)
     if config.self_blended > 0:
-        # Outside of its segments a partial self-blend shows the blend's target and not the clip
-        # itself, or a jump in the colours of the background would give it away.
+        # Outside its segments, a partial self-blend shows the blend's target instead of the
+        # original clip. Otherwise a jump in background colours would give it away.
         blended = self_blend(
             pair_keys[:, 0],
             real,
@@ -59,7 +59,7 @@ def make_examples(
             segments=is_manipulated,
         )
         fake = jnp.where(batch.is_blended[:, None, None, None, None], blended, fake)
-    # Two clips of a pair are neighbours, so that the axis of pairs stays split over the devices.
+    # The two clips of a pair are adjacent, so that the axis of pairs stays split over the devices.
     clips = jnp.stack([real, fake], axis=1).reshape(-1, *real.shape[1:])
     frame_mask = jnp.repeat(batch.frame_mask, 2, axis=0)
     if config.augmented > 0:

@@ -1,4 +1,4 @@
-"""The folder of a run: who may use it, and `run.json`, which says what runs there."""
+"""The run folder: checks before using it, and `run.json`, which describes the run."""
 
 import importlib.metadata
 import json
@@ -18,7 +18,7 @@ from dfjax.training.start import describe_difference
 from dfjax.version import __version__
 
 RUN_FILE = "run.json"
-"""In the run's folder: all that is needed to run it again."""
+"""In the run folder: everything needed to repeat the run."""
 
 
 def describe_run(
@@ -29,13 +29,13 @@ def describe_run(
     fingerprints: Sequence[str],
     command: str,
 ) -> dict[str, Any]:
-    """Returns what `run.json` says.
+    """Returns the contents of `run.json`.
 
     Args:
       train_config: How to train.
-      detector_config: Shape of what follows the encoder.
+      detector_config: Shape of the layers after the encoder.
       weights: What the run starts from, as for `run`.
-      fingerprints: Of the prepared data sets.
+      fingerprints: Fingerprints of the prepared data sets.
       command: The command line.
     """
     return {
@@ -51,15 +51,16 @@ def describe_run(
 
 
 def check_folder(out: Path, description: dict[str, Any], *, resume: bool) -> None:
-    """Checks that a run may begin or go on in a folder. Changes nothing there.
+    """Checks that a run may start or resume in a folder. Changes nothing there.
 
     Args:
       out: The folder, which need not exist.
-      description: Of the run, from `describe_run`.
-      resume: A run that the folder holds may go on.
+      description: Description of the run, from `describe_run`.
+      resume: Whether to allow resuming a run that is already in the folder.
 
     Raises:
-      TrainingError: The folder holds something, or a run with other configs, weights or data.
+      TrainingError: The folder is not empty, or it has a run with different configs, weights or
+        data.
     """
     path = out / RUN_FILE
     if resume and path.exists():
@@ -68,22 +69,22 @@ def check_folder(out: Path, description: dict[str, Any], *, resume: bool) -> Non
             if before[name] != description[name]:
                 difference = describe_difference(before[name], description[name])
                 raise TrainingError(
-                    f"{out} holds a run with other {name}: {difference}. Resume with the "
-                    "arguments of its `command` in run.json, or name a new folder."
+                    f"{out} has a run with different {name}: {difference}. Resume it with the "
+                    "arguments given as `command` in its run.json, or choose a new folder."
                 )
     elif out.exists() and any(found.suffix != UNFINISHED for found in out.iterdir()):
         raise TrainingError(
-            f"{out} is not empty. Name a new folder, so that no run is overwritten, or go on with "
-            "the run that it holds by --resume."
+            f"{out} is not empty. Choose a new folder, so that no run is overwritten, or add "
+            "--resume to continue the run that it contains."
         )
 
 
 def claim_folder(out: Path, description: dict[str, Any]) -> None:
-    """Writes `run.json`, unless the folder has one: that of the run that goes on.
+    """Writes `run.json`, unless the folder already has it because the run is being resumed.
 
     Args:
-      out: A folder that `check_folder` found in order; it is made where it is missing.
-      description: Of the run, from `describe_run`.
+      out: A folder that passed `check_folder`; created if it does not exist.
+      description: Description of the run, from `describe_run`.
     """
     if not (out / RUN_FILE).exists():
         write_text_atomically(out / RUN_FILE, dumps(description))
@@ -95,7 +96,7 @@ def _versions() -> dict[str, str]:
 
 
 def _git_commit() -> str | None:
-    """Returns the commit of this code, "+" behind it where files were changed; None if unknown."""
+    """Returns the commit of this code, with "+" if files were changed; None if unknown."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         commit, changed = (

@@ -1,4 +1,4 @@
-"""Batches of pairs, decoded ahead of the step by threads, and how long the step waited for them."""
+"""Loads batches of pairs, decoded in advance by threads, and measures the time spent waiting."""
 
 import collections
 import dataclasses
@@ -17,7 +17,7 @@ from dfjax.train_config import TrainConfig
 from dfjax.training.pairs import Pair, PairIndex
 
 AHEAD = 2
-"""Batches that wait ready, beyond the one that each thread is making."""
+"""Batches to prepare in advance, in addition to the one that each thread is working on."""
 
 
 @jax.tree_util.register_dataclass
@@ -26,17 +26,17 @@ class PairBatch:
     """Pairs in A parts of P, each of T frames; P is split over the axis `data`."""
 
     real: Any  # uint8 [A,P,T,S,S,3] RGB
-    fake: Any  # uint8 [A,P,T,S,S,3]; zeros where the real clip is to be blended with itself
+    fake: Any  # uint8 [A,P,T,S,S,3]; zeros if the real clip is to be blended with itself
     landmarks: Any  # float32 [A,P,T,5,2] of the real clip, xy in crop pixels
     frame_mask: Any  # bool [A,P,T], True = present in both
-    is_blended: Any  # bool [A,P], True = the fake is to be made of the real clip
+    is_blended: Any  # bool [A,P], True = the fake is to be made from the real clip
     is_aligned: Any  # bool [A,P], True = both show the same moments of the same scene
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """What one step learns from."""
+    """The data for one step."""
 
     step: Any  # int32 [], the step that the batch is for
     clips: PairBatch | None
@@ -44,11 +44,11 @@ class Batch:
 
 
 class Loader:
-    """Gives the batches of a run, from any step on.
+    """Provides the batches of a run, starting from any step.
 
-    Which pairs make the batch of a step is a pure function of the config, so it does not matter how
-    many threads there are, nor where a run was taken up again. With several processes each decodes
-    its own part of every batch only.
+    The pairs in a batch are a pure function of the config and the step, so neither the number of
+    threads nor the step at which a run is resumed makes a difference. With several processes, each
+    decodes only its own part of every batch.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class Loader:
 
         Args:
           store: The training clips.
-          config: How batches are made.
+          config: How to make batches.
           mesh: The devices, along the axis `data`.
           image_size: Side of the crops, pixels.
-          workers: Threads that decode.
+          workers: Number of decoding threads.
 
         Raises:
           TrainingError: A batch cannot be split over the devices, or there is nothing to pair.
@@ -82,11 +82,11 @@ class Loader:
                     f"{mesh.size} devices. Use a multiple of {config.accumulation * mesh.size} as "
                     f"{option}."
                 )
-            index.pairs(count, config, step=0)  # here, and not in a thread, it says what is missing
-        self.waited = 0.0  # seconds, in all, that a batch was asked for and was not ready
+            index.pairs(count, config, step=0)  # raises here, not in a thread, if data is missing
+        self.waited = 0.0  # total time spent waiting for batches, seconds
 
     def batches(self, start: int) -> Iterator[Batch]:
-        """Yields the batches of the steps from `start` to the end of the run, on the devices."""
+        """Yields the batches from step `start` to the end of the run, on the devices."""
         executor = ThreadPoolExecutor(self._workers, thread_name_prefix="loader")
         pending: collections.deque[Future[Batch]] = collections.deque()
         steps = iter(range(start, self._config.steps))
@@ -115,7 +115,7 @@ class Loader:
         return Batch(step=number, **parts)
 
     def _stack(self, index: PairIndex, pairs: Sequence[Pair]) -> PairBatch | None:
-        """Reads this process's share of the pairs, and puts it on its devices."""
+        """Reads this process's share of the pairs and moves it to its devices."""
         if not pairs:
             return None
         num_parts = self._config.accumulation
@@ -143,7 +143,7 @@ class Loader:
         return PairBatch(**arrays)
 
     def _read(self, row: int, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the frames and landmarks at `positions`; zeros where one is absent."""
+        """Returns the frames and landmarks at `positions`, with zeros for absent frames."""
         size = self._image_size
         frames = np.zeros((len(positions), size, size, 3), np.uint8)
         landmarks = np.zeros((len(positions), 5, 2), np.float32)
@@ -154,7 +154,7 @@ class Loader:
             clip = self._store.clips[row]
             raise TrainingError(
                 f"the clip of {clip.video} has crops of {found.shape[1:3]} pixels; the others have "
-                f"{size}. Prepare all data sets with one --image-size."
+                f"{size}. Prepare all data sets with the same --image-size."
             )
         frames[present], landmarks[present] = found[back], found_landmarks[back]
         return frames, landmarks

@@ -1,4 +1,4 @@
-"""The loop of a run: batches in, steps, and what is saved and told on the way."""
+"""The training loop: runs the steps, validates, saves states and reports metrics."""
 
 import dataclasses
 import math
@@ -20,12 +20,12 @@ from dfjax.training.step import TrainStep
 from dfjax.training.validation import Validation, auc, per_dataset
 
 OnStep = Callable[[int, dict[str, Any]], None]
-"""Called with the number of updates done and what is known after the last of them."""
+"""Called with the number of updates done and the metrics after the last one."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Trainer:
-    """All that the loop works with."""
+    """Everything that the training loop needs."""
 
     parts: ModelParts
     step: TrainStep
@@ -34,26 +34,26 @@ class Trainer:
     saves: Saves
     config: TrainConfig
     save_every: int  # steps between two saves
-    record: MetricsLog | None  # of the first process
+    record: MetricsLog | None  # None except in the first process
     on_step: OnStep
 
     def variables(self, state: TrainState) -> nnx.State:
-        """Returns the averaged weights with all that is not trained, as `nnx.state` gives them."""
+        """Returns averaged weights and untrained variables, in the form of `nnx.state`."""
         return nnx.merge_state(state.ema_params, state.batch_stats, self.parts.frozen)
 
     def run(self, state: TrainState) -> TrainState:
         """Trains from `state.step` to the end.
 
-        The metrics of a step are read while the next one computes, so that it never waits for them.
+        A step's metrics are read while the next step computes, so the devices never wait for them.
 
         Args:
-          state: On the devices. It is donated.
+          state: The state to start from, on the devices. It is donated.
 
         Returns:
-          The last state, which is saved.
+          The final state, which has also been saved.
 
         Raises:
-          TrainingError: A loss is not finite. The last sound state is saved.
+          TrainingError: A loss or gradient is not finite. The last valid state is saved.
         """
         key = jax.random.key(self.config.seed)
         clock = _Clock(self.loader)
@@ -71,7 +71,7 @@ class Trainer:
                 before = None
                 validation_auc = self._validate(done, state) if validates else None
                 self.saves.save(state, validation_auc=validation_auc)
-                clock.restart()  # what was just done is no part of the steps' time
+                clock.restart()  # validation and saving do not count as step time
         return state
 
     def _tell(
@@ -81,7 +81,7 @@ class Trainer:
         if not all(map(math.isfinite, values.values())):
             self.saves.save(state)
             raise TrainingError(
-                f"step {done} gave a loss of {values['loss']} and gradients of norm "
+                f"step {done} had a loss of {values['loss']} and a gradient norm of "
                 f"{values['grad_norm']}. The state before it is saved. Start a new run with a "
                 "lower --learning-rate or --clip-norm, or look for damaged pictures in the data."
             )
@@ -91,7 +91,7 @@ class Trainer:
         started = time.perf_counter()
         scores = per_dataset(self.validation.score(self.variables(state)))
         aucs = {name: auc(of) for name, of in scores.items()}
-        # A large data set should not drown a small one.
+        # A mean over data sets, so that a large one does not drown out a small one.
         mean = float(np.mean(list(aucs.values())))
         seconds = round(time.perf_counter() - started, 2)
         self._record(
@@ -110,18 +110,18 @@ class Trainer:
 
 
 class _Clock:
-    """How long steps take, and what share of that they waited for data."""
+    """Measures how long steps take, and the share of that time spent waiting for data."""
 
     def __init__(self, loader: Loader):
         self._loader = loader
         self.restart()
 
     def restart(self) -> None:
-        """Begins to count anew."""
+        """Starts a new measurement."""
         self._time, self._waited = time.perf_counter(), self._loader.waited
 
     def tick(self) -> dict[str, float]:
-        """Returns the seconds since it was last asked, and the share of them spent waiting."""
+        """Returns the seconds since the last call or restart, and the share spent waiting."""
         seconds = time.perf_counter() - self._time
         waited = self._loader.waited - self._waited
         self.restart()

@@ -1,4 +1,4 @@
-"""What a run tells of itself while it goes on: JSON lines, TensorBoard events, and pictures."""
+"""The metrics that a run logs: JSON lines, TensorBoard events and plots."""
 
 import json
 import logging
@@ -21,13 +21,13 @@ METRICS_FILE = "metrics.jsonl"
 class MetricsLog:
     """Appends the metrics of a run to its folder.
 
-    `metrics.jsonl` has a line per step, and one per validation; `tensorboard/` holds the same as
-    events. A run that is taken up again goes on at the step from which it does: later lines of the
-    run that was cut off are dropped, for those steps are done again.
+    `metrics.jsonl` has one line per step and one per validation; `tensorboard/` has the same data
+    as events. When a run is resumed, lines after the step at which it resumes are dropped, because
+    those steps are repeated.
     """
 
     def __init__(self, folder: Path, *, start: int):
-        """Opens the files of a run that goes on at step `start`."""
+        """Opens the files of a run that starts or resumes at step `start`."""
         self._folder = folder
         path = folder / METRICS_FILE
         kept = [row for row in read_metrics(folder) if row["step"] <= start]
@@ -50,7 +50,7 @@ class MetricsLog:
         self._events.close()
 
     def add(self, step: int, values: Mapping[str, Any]) -> None:
-        """Appends what is known after `step` updates."""
+        """Appends the metrics after `step` updates."""
         row = {"step": step, **values}
         self._rows.append(row)
         self._file.write(json.dumps(row) + "\n")
@@ -60,19 +60,19 @@ class MetricsLog:
                 self._events.add_scalar(name, value, step)
 
     def draw(self, scores: Mapping[str, Scores]) -> None:
-        """Draws `loss.png` from all that was added, and `roc.png` from validation scores.
+        """Draws `loss.png` from all metrics so far, and `roc.png` from validation scores.
 
         Args:
-          scores: Of the validation videos of each data set.
+          scores: Scores of the validation videos, by data set.
         """
         _draw_losses(self._rows).savefig(self._folder / "loss.png", dpi=120)
         _draw_roc(scores).savefig(self._folder / "roc.png", dpi=120)
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Returns the lines of a run's `metrics.jsonl`; none where there is no such file.
+    """Returns the rows of a run's `metrics.jsonl`; none if there is no such file.
 
-    A last line that a kill cut off is left out.
+    If the process was killed while writing, the incomplete last line is left out.
     """
     path = folder / METRICS_FILE
     rows = []

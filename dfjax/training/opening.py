@@ -1,4 +1,4 @@
-"""How a run opens: all that can be wrong is found out before the first step, and before a file."""
+"""Opens a run, checking for every possible mistake before the first step or file is written."""
 
 import dataclasses
 import os
@@ -28,36 +28,36 @@ from dfjax.training.validation import Validation
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What a run is given beside its configs. None of it changes what is learnt.
+    """Options of a run besides its configs. None of them affects training itself.
 
-    Two have a part in what is published. `validation_data`, in the calibration: real videos of
-    other sources tell how often those are called fake. `start_share`, in the weights: they are the
-    mean, so weighed, of what the run started from and what it ends with (Wortsman et al., "Robust
-    fine-tuning of zero-shot models", CVPR 2022).
+    Two affect the published model. `validation_data` affects the calibration: real videos from
+    other sources show how often such videos are called fake. `start_share` affects the weights:
+    they are a weighted mean of those at the start and at the end of the run (Wortsman et al.,
+    "Robust fine-tuning of zero-shot models", CVPR 2022).
     """
 
     command: str  # the command line, for the record
-    workers: int = 0  # threads that decode; 0: one per core
+    workers: int = 0  # decoding threads; 0: one per core
     save_every: int = 200  # steps between two saves
-    validation_data: tuple[str, ...] = ()  # more data sets, of which only "validation" is used
-    about_data: str = ""  # origins and terms of the data, sentences for the card
-    start_share: float = 0.0  # from 0 to 1, of the weights before the first step in the published
-    resume: bool = False  # go on with the run that the folder holds, or begin it
+    validation_data: tuple[str, ...] = ()  # more data sets; only their "validation" split is used
+    about_data: str = ""  # origin and terms of the data, in sentences for the card
+    start_share: float = 0.0  # weight of the starting model in the published weights, 0 to 1
+    resume: bool = False  # resume the run in the folder, or start one if there is none
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Machinery:
-    """What takes the steps of a run, on the devices of all processes."""
+    """Everything needed to run the steps, on the devices of all processes."""
 
     mesh: Mesh
-    parts: ModelParts  # of which `frozen` is on the devices
+    parts: ModelParts  # `frozen` is on the devices
     optimizer: optax.GradientTransformation
     step: TrainStep
     loader: Loader
 
     @property
     def replicated(self) -> NamedSharding:
-        """The sharding of what every device holds whole."""
+        """The sharding of arrays that every device holds in full."""
         return NamedSharding(self.mesh, PartitionSpec())
 
     def initial_state(self) -> TrainState:
@@ -67,7 +67,7 @@ class Machinery:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OpenedRun:
-    """A run that can begin, or go on: everything is checked and the folder is claimed."""
+    """A run that is ready to start or resume: all checks passed and the folder is claimed."""
 
     out: Path
     train_config: TrainConfig
@@ -75,7 +75,7 @@ class OpenedRun:
     description: dict[str, Any]  # from `describe_run`
     data: RunData
     detector: Detector  # before the first step
-    started_from: list[dict[str, Any]]  # records of the detectors that it is made of
+    started_from: list[dict[str, Any]]  # training records of the detectors it was made from
     machinery: Machinery
     validation: Validation
 
@@ -89,15 +89,15 @@ def open_run(
     detector_config: DetectorConfig,
     options: RunOptions,
 ) -> OpenedRun:
-    """Opens data and weights, and claims the folder once nothing was found to be wrong.
+    """Opens data and weights, and claims the folder once all checks have passed.
 
-    Args and errors are those of `run`. If it raises, nothing was written.
+    Arguments and errors are those of `run`. If it raises, nothing has been written.
     """
     if not 0 <= options.start_share <= 1:
         raise TrainingError(
-            f"--start-share is {options.start_share}; it is a share and must lie in [0, 1]."
+            f"--start-share is {options.start_share}; it is a share and must be in [0, 1]."
         )
-    # The folder comes first: it is looked at in no time, and data may have to be downloaded.
+    # The folder is checked first: that is instant, whereas data may have to be downloaded.
     measured = (*sources, *options.validation_data)
     manifests = [load_manifest(source) for source in measured]
     description = describe_run(
@@ -115,8 +115,8 @@ def open_run(
     detector, started_from = start(weights, config, train_config.seed)
     if options.start_share and not started_from:
         raise TrainingError(
-            f"--start-share is {options.start_share}, and the run starts from an encoder: nothing "
-            "that follows it has learnt yet. Leave it out, or start from a detector."
+            f"--start-share is {options.start_share}, but the run starts from an encoder, so the "
+            "layers after it are untrained. Leave the option out, or start from a detector."
         )
     machinery = make_machinery(detector, data.store, train_config, workers=options.workers)
     validation = Validation(data.measured, JaxEngine.for_many(detector))
@@ -138,13 +138,13 @@ def open_run(
 def make_machinery(
     detector: Detector, store: ClipStore, config: TrainConfig, *, workers: int
 ) -> Machinery:
-    """Returns what takes the steps of a run.
+    """Returns everything needed to run the steps.
 
     Args:
-      detector: Before the first step.
+      detector: The detector before the first step.
       store: The training clips.
       config: How to train.
-      workers: Threads that decode; 0: one per core.
+      workers: Number of decoding threads; 0: one per core.
 
     Raises:
       TrainingError: As for `Loader`.

@@ -1,8 +1,8 @@
-"""Which clips make which batch: a pure function of the seed and the step.
+"""Chooses the clips of each batch: a pure function of the seed and the step.
 
-Every fake stands beside a real clip: the one that it was made from where that is known, or, in a
-self-blend, the very clip that is blended. So a batch is 1:1 whatever the imbalance of the data, and
-what is common to a pair (camera, codec, person, background) cannot tell the label.
+Every fake is paired with a real clip: the one it was made from if that is known or, for a
+self-blend, the clip that is blended. So batches are balanced 1:1 however unbalanced the data is,
+and whatever the clips of a pair share (camera, codec, person, background) cannot reveal the label.
 """
 
 import collections
@@ -16,35 +16,36 @@ from dfjax.data.clip_row import ClipInfo
 from dfjax.errors import TrainingError
 from dfjax.train_config import TrainConfig
 
-# Which draw a generator is for.
+# Part of a generator's seed: what it is used for.
 _FRAMES, _REALS, _FAKES = 0, 1, 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """A real clip with a fake, and which of their frames are shown; -1 = absent."""
+    """A real clip and a fake, with the frames to show from each; -1 = absent."""
 
     real: int  # row of the store
     fake: int | None  # row of the store; None: the real clip is blended with itself
     real_positions: np.ndarray  # int64 [T], into the frames of the real clip
-    fake_positions: np.ndarray  # int64 [T], into those of the fake, absent where the other is
+    fake_positions: np.ndarray  # int64 [T], into those of the fake; absent at the same places
 
 
 @dataclasses.dataclass(frozen=True)
 class PairIndex:
-    """Clips of one kind, videos or stills, sorted into what pairs are made of."""
+    """Clips of one kind, videos or stills, indexed for pairing."""
 
     clips: Sequence[ClipInfo]
     stills: bool  # the kind
     reals: dict[str, np.ndarray]  # per data set: int64 [R], rows
-    fakes: dict[str, list[tuple[int, np.ndarray]]]  # per method: row, and the reals beside it
+    fakes: dict[str, list[tuple[int, np.ndarray]]]  # per method: row, and reals to pair it with
 
     @classmethod
     def of(cls, clips: Sequence[ClipInfo], *, stills: bool) -> Self:
         """Returns the index of the videos, or of the stills, among `clips`.
 
-        A fake whose original is there is shown beside it, in the same compression. Another fake is
-        shown beside any real clip of its data set and compression, or is left out if there is none.
+        A fake is paired with its original, in the same compression, if that is among the clips.
+        Otherwise it is paired with any real clip of its data set and compression, or left out if
+        there is none.
         """
         rows = [row for row, clip in enumerate(clips) if (clip.num_frames == 1) == stills]
         reals = collections.defaultdict(list)
@@ -78,20 +79,19 @@ class PairIndex:
     def pairs(self, count: int, config: TrainConfig, *, step: int) -> list[Pair]:
         """Returns the pairs of one step.
 
-        A fixed share of them are self-blends, the rest are fakes of the data sets. Self-blends take
-        the data sets in turn, and each goes round through its real clips: of two hundred videos and
-        four thousand pictures that were filmed, both kinds are seen. Fakes take the methods in
-        turn, and each goes round through its clips. Every round has an order of its own. Nothing is
-        remembered between steps: a resumed run asks for the step at which it stopped, and gets the
-        pairs it would have got.
+        A fixed share of them are self-blends; the rest are fakes from the data sets. Self-blends
+        alternate between data sets and cycle through the real clips of each, so that two hundred
+        videos are not crowded out by four thousand filmed pictures. Fakes alternate between methods
+        and cycle through the clips of each. Every cycle has a new order. No state is kept between
+        steps, so a resumed run gets the same pairs as an uninterrupted one.
 
         Args:
-          count: How many.
+          count: Number of pairs.
           config: Shares, frames and seed.
-          step: From 0.
+          step: Number of the step, from 0.
 
         Raises:
-          TrainingError: There is no real clip, or no fake while not all pairs are self-blends.
+          TrainingError: There are no real clips, or no fakes although some pairs need them.
         """
         if count == 0:
             return []
@@ -100,9 +100,9 @@ class PairIndex:
             what = "single pictures" if self.stills else "videos"
             num_reals = sum(map(len, self.reals.values()))
             raise TrainingError(
-                f"of {what}, the training data has {num_reals} real ones and "
-                f"{sum(map(len, self.fakes.values()))} fakes with a real one beside them. Real "
-                "ones are needed, and fakes unless --self-blended is 1. Or set "
+                f"the training data has {num_reals} real {what} and "
+                f"{sum(map(len, self.fakes.values()))} fake ones that can be paired with a real "
+                "one. Both are needed, or only real ones if --self-blended is 1. Add data, or set "
                 f"--{'still-' if self.stills else ''}pairs to 0."
             )
         pairs = []
@@ -124,13 +124,13 @@ class PairIndex:
     def _pair(
         self, real: int, fake: int | None, config: TrainConfig, rng: np.random.Generator
     ) -> Pair:
-        """Returns the pair with frames chosen for both."""
+        """Returns the pair, with frames chosen for both clips."""
         of_real = self.clips[real].frame_indices
         of_fake = of_real if fake is None else self.clips[fake].frame_indices
         common, real_places, fake_places = np.intersect1d(
             of_real, of_fake, assume_unique=True, return_indices=True
         )
-        if not len(common):  # two strangers that are never seen at the same time
+        if not len(common):  # unrelated clips with no sampled time in common
             shorter = min(len(of_real), len(of_fake))
             real_places = fake_places = np.arange(shorter)
         num_frames = 1 if self.stills else config.clip_frames
@@ -147,16 +147,16 @@ class PairIndex:
 def choose_frames(
     available: int, num_frames: int, config: TrainConfig, rng: np.random.Generator
 ) -> np.ndarray:
-    """Returns which frames of a clip are shown: int64 [num_frames], -1 where none is.
+    """Chooses the frames of a clip to show: int64 [num_frames], -1 for an absent frame.
 
-    They are taken at an even stride, from a random start; then some are dropped, and some replaced
-    by the one before, as cameras and encoders do. The first is always there.
+    They are taken at an even stride from a random start; then some are dropped, and some replaced
+    by the previous one, as happens in cameras and encoders. The first is always present.
 
     Args:
-      available: Frames that there are, at least 1.
-      num_frames: Frames that are shown; those beyond `available` are absent.
-      config: Stride and the chances to drop and repeat.
-      rng: Draws all of this.
+      available: Number of frames in the clip, at least 1.
+      num_frames: Number of frames to show; those beyond `available` are absent.
+      config: Stride, and the probabilities of dropping and repeating frames.
+      rng: Source of randomness.
     """
     longest = max(1, (available - 1) // max(1, num_frames - 1))
     stride = int(rng.integers(1, min(config.max_stride, longest) + 1))
@@ -174,6 +174,6 @@ def choose_frames(
 
 
 def _in_rounds(size: int, turn: int, seed: tuple[int, ...]) -> int:
-    """Returns the place that comes at `turn`, when each round visits all places in a new order."""
+    """Returns the index visited at `turn`, if each round visits all indices in a new order."""
     number, place = divmod(turn, size)
     return int(np.random.default_rng((*seed, number)).permutation(size)[place])

@@ -1,4 +1,4 @@
-"""The end of a run: the averaged weights become a calibrated checkpoint with its record."""
+"""Publishes a finished run: turns the averaged weights into a calibrated checkpoint and record."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ from dfjax.training.start import RECORD_FILE
 from dfjax.training.validation import SPLIT
 
 CHECKPOINT_FOLDER = "checkpoint"
-"""In the run's folder: the model, as the Hub serves it."""
+"""In the run folder: the model, in the format for the Hub."""
 
 
 def publish(opened: OpenedRun, variables: nnx.State, *, step: int) -> dict[str, Any]:
-    """Weighs, rounds, measures and calibrates a detector, and writes it with its record.
+    """Averages, rounds, evaluates and calibrates a detector, and writes it with its record.
 
-    Every process calls this, for all of them score; the first one writes.
+    Every process must call this, because all of them score; only the first one writes.
 
     Args:
       opened: The run. Its detector becomes the published one.
-      variables: Of the detector after training, as `nnx.state` gives them.
-      step: After which they are.
+      variables: The detector's variables after training, in the form of `nnx.state`.
+      step: The number of steps after which they were taken.
 
     Returns:
       The record, also written to `training.json` in the checkpoint.
@@ -67,7 +67,7 @@ def publish(opened: OpenedRun, variables: nnx.State, *, step: int) -> dict[str, 
 
 
 def _with_share_of_start(opened: OpenedRun, variables: nnx.State) -> nnx.State:
-    """Returns the mean of the variables and those before the first step, as the options weigh."""
+    """Returns the mean of `variables` and the starting ones, weighted as the options say."""
     share = opened.options.start_share
     if not share:
         return variables
@@ -76,9 +76,9 @@ def _with_share_of_start(opened: OpenedRun, variables: nnx.State) -> nnx.State:
 
 
 def _rounded(variables: nnx.State) -> nnx.State:
-    """Returns the variables as they are published: kernels with the digits of float16.
+    """Returns the variables as they are published: kernels rounded to float16.
 
-    Before they are measured, so that the figures are those of what people get.
+    Rounding comes before evaluation, so that the figures describe the model that people download.
     """
     return jax.tree.map(
         lambda x: x.astype(jnp.float16).astype(x.dtype) if x.ndim > 1 else x, variables
@@ -86,7 +86,7 @@ def _rounded(variables: nnx.State) -> nnx.State:
 
 
 def _largest_change(exact: Sequence[ScoredClip], rounded: Sequence[ScoredClip]) -> float:
-    """Returns by how much rounding changed a logit at most, of a clip or of one of its frames."""
+    """Returns the largest change that rounding made to the logit of a clip or frame."""
     return max(
         max(
             abs(before.clip_logit - after.clip_logit),
@@ -105,7 +105,7 @@ def _record(
     correction_share: float,
     largest_logit_change: float,
 ) -> dict[str, Any]:
-    """Returns what the detector was trained on and how, and what it reaches on validation."""
+    """Returns what the detector was trained on, how, and its validation results."""
     options, description = opened.options, opened.description
     data = opened.data.describe([clip.row for clip in scored], about=options.about_data)
     return {
@@ -125,7 +125,7 @@ def _record(
 
 
 def _seconds(out: Path) -> float:
-    """Returns how long all steps and validations took, those before a run was cut off too."""
+    """Returns the total time of all steps and validations, including those before a resume."""
     rows = read_metrics(out)
     names = ("step_seconds", "validation_seconds")
     return round(sum(row[name] for row in rows for name in names if name in row), 1)

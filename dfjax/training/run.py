@@ -1,4 +1,4 @@
-"""A training run, from prepared data to a checkpoint folder."""
+"""A whole training run, from prepared data to a checkpoint folder."""
 
 import contextlib
 from collections.abc import Sequence
@@ -30,20 +30,20 @@ def run(
     """Trains a detector, calibrates it, and writes `out/checkpoint`.
 
     `out` also gets `run.json`, `metrics.jsonl`, `tensorboard/`, `loss.png`, `roc.png`, and the
-    states in `saves/`, from which a run that was cut off is taken up again: it ends with the very
-    bits with which it would have ended. With several processes each calls this with the same
-    arguments, the folder is shared, and the first one writes.
+    states in `saves/`, from which an interrupted run can be resumed. Its result is then
+    bit-identical to that of an uninterrupted run. With several processes, each must call this with
+    the same arguments; the folder is shared, and the first process writes.
 
     Args:
       sources: Prepared data sets, as for `open_rows`; each has the splits "train" and "validation".
-      weights: Folder or Hub repository with the published ResNet files, for an encoder from
-        ImageNet; or one or more with detectors of the same shape, to go on from all that they have
-        learnt, of several from their mean.
-      out: A new folder, or with `options.resume` that of a run with the same configs and data.
+      weights: A folder or Hub repository with published ResNet files, to start from an ImageNet
+        encoder; or one or more with detectors of the same shape, to continue training them. If
+        there are several, training starts from the mean of their weights.
+      out: A new folder; or with `options.resume`, that of a run with the same configs and data.
       train_config: How to train.
-      detector_config: Shape of what follows the encoder.
-      options: What does not change the result.
-      on_step: Told the metrics after each step and each validation.
+      detector_config: Shape of the layers after the encoder.
+      options: Options that do not affect training itself.
+      on_step: Called with the metrics after each step and each validation.
 
     Returns:
       The record, also written to `training.json` in the checkpoint.
@@ -51,7 +51,7 @@ def run(
     Raises:
       DatasetError: A data set was not prepared, two were prepared differently, splits share
         identities, or no data set has both labels in validation.
-      TrainingError: `out` is not what was said, or training cannot go on.
+      TrainingError: `out` is not usable, or training cannot start or continue.
     """
     opened = open_run(
         sources,
@@ -66,7 +66,7 @@ def run(
 
 
 def _train(opened: OpenedRun, on_step: OnStep) -> tuple[nnx.State, int]:
-    """Returns the averaged weights to publish, with all that is not trained, and their step."""
+    """Returns averaged weights with the untrained variables, for publishing, and their step."""
     machinery = opened.machinery
     with contextlib.ExitStack() as stack:
         saves = stack.enter_context(Saves(opened.out / "saves"))

@@ -1,4 +1,4 @@
-"""The data of a run: opened, checked for what would make figures worthless, and counted."""
+"""Opens the data of a run, checks for problems that would invalidate its figures, and counts it."""
 
 import collections
 import dataclasses
@@ -18,21 +18,21 @@ from dfjax.training.validation import SPLIT
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunData:
-    """Prepared data sets, to learn from and to measure on."""
+    """The prepared data sets of a run, for training and validation."""
 
-    config: Config  # with the parts that all of them were prepared with
+    config: Config  # with the parts that all data sets were prepared with
     fingerprints: list[str]
-    store: ClipStore  # of the training clips
+    store: ClipStore  # training clips
     measured: list[str]  # data sets whose validation clips are scored
-    skipped: dict[str, int]  # videos of the training data that gave no clip, by reason
-    validation_skipped: dict[str, Any] | None  # videos to score that gave none: `load_skipped`
+    skipped: dict[str, int]  # videos in the training data without a clip, by reason
+    validation_skipped: dict[str, Any] | None  # the same for validation, from `load_skipped`
 
     def describe(self, validation_clips: Sequence[ClipRow], *, about: str) -> dict[str, Any]:
-        """Returns what the record of a run says of its data.
+        """Returns the description of the data for the run's record.
 
         Args:
-          validation_clips: Those that were scored.
-          about: Origins and terms of the data, in sentences.
+          validation_clips: The validation clips that were scored.
+          about: Origin and terms of the data, in sentences.
         """
         clips = self.store.clips
         names = {f"{title(clip.dataset)} {compression_name(clip.compression)}" for clip in clips}
@@ -49,15 +49,15 @@ class RunData:
 def open_data(
     sources: Sequence[str], validation_data: Sequence[str], manifests: Sequence[dict]
 ) -> RunData:
-    """Opens the data sets of a run, and checks that they can be learnt from and measured on.
+    """Opens the data sets of a run, and checks that they can be used for training and validation.
 
     Args:
       sources: Prepared data sets, as for `open_rows`; each has the splits "train" and "validation".
-      validation_data: More of them, of which only "validation" is used.
-      manifests: Of `sources` and `validation_data`, in this order, from `load_manifest`.
+      validation_data: More data sets, of which only the split "validation" is used.
+      manifests: Manifests of `sources` and `validation_data`, in this order, from `load_manifest`.
 
     Raises:
-      DatasetError: A data set was not prepared to the end, two were prepared differently, splits
+      DatasetError: A data set was not prepared completely, two were prepared differently, splits
         share identities, or no data set has both labels in validation.
     """
     measured = [*sources, *validation_data]
@@ -82,7 +82,7 @@ def _shared_config(sources: Sequence[str], manifests: Sequence[dict]) -> Config:
         if other != configs[0]:
             raise DatasetError(
                 f"{sources[0]} and {source} were prepared with different configs, so their crops "
-                "differ. Prepare both with the same."
+                "differ. Prepare both with the same config."
             )
     return configs[0]
 
@@ -91,8 +91,8 @@ def _refuse_shared_groups(train_clips: Sequence[ClipInfo], validation: Sequence[
     shared = sorted({clip.group for clip in train_clips} & {clip.group for clip in validation})
     if shared:
         raise DatasetError(
-            f"{len(shared)} groups of identities are in training and validation, such as "
-            f"{shared[0]}. A figure from such a split means nothing: split by identity."
+            f"{len(shared)} groups of identities are in both training and validation, such as "
+            f"{shared[0]}. Figures from such a split are meaningless. Split by identity."
         )
 
 
@@ -102,13 +102,13 @@ def _require_both_labels(validation: Sequence[ClipInfo]) -> None:
         labels[clip.dataset].add(clip.is_fake)
     if not any(len(found) == 2 for found in labels.values()):
         raise DatasetError(
-            f"no data set has both real and fake validation videos; there are {dict(labels)}. "
-            "Without them nothing can be measured or calibrated: add a data set that has both."
+            "no data set has both real and fake validation videos, so nothing can be measured or "
+            f"calibrated. The labels are {dict(labels)}. Add a data set that has both."
         )
 
 
 def _counts(clips: Sequence[ClipInfo] | Sequence[ClipRow]) -> dict[str, int]:
-    """Returns how many videos, clips and groups of identities there are, and their labels."""
+    """Returns the numbers of videos, in all and by label, of clips and of identity groups."""
     labels = {clip.video: clip.is_fake for clip in clips}
     return {
         "videos": len(labels),
@@ -120,11 +120,11 @@ def _counts(clips: Sequence[ClipInfo] | Sequence[ClipRow]) -> dict[str, int]:
 
 
 def _skipped(sources: Sequence[str]) -> dict[str, int]:
-    """Returns how many videos gave no clip, by reason, over all splits and data sets."""
+    """Returns the number of videos without a clip, by reason, over all splits and data sets."""
     counts = {"no_face": 0, "unreadable": 0, "missing": 0}
     for source in sources:
         if Path(source).is_file():
-            continue  # a parquet file alone does not tell
+            continue  # a lone parquet file has no report
         prepared = load_report(source)
         counts["missing"] += len(prepared["missing"])
         for split in prepared["splits"].values():

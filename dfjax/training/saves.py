@@ -1,4 +1,4 @@
-"""States of a run on disk, from which it is taken up again: the last one and the best one."""
+"""Saved states for resuming a run: the last one and the best one."""
 
 import logging
 from pathlib import Path
@@ -15,15 +15,15 @@ AUC = "validation_auc"
 
 
 class Saves:
-    """Saves states without making the step wait, and keeps the last and the best.
+    """Saves states in the background, and keeps the last and the best.
 
-    A save counts once it is whole: one that a kill cut off is never read, and the one before is
-    there until then. Every process takes part, each for its own devices.
+    A save only counts once it is complete: one interrupted by a kill is never read, and the
+    previous one is kept until then. Every process takes part and saves for its own devices.
     """
 
     def __init__(self, folder: Path):
-        """Opens the folder, which is made where it is missing."""
-        # It tells every save in several lines, and warns of each that has no metric.
+        """Opens the folder, creating it if it does not exist."""
+        # orbax logs several lines per save, and warns about every save without a metric.
         logging.getLogger("absl").setLevel(logging.ERROR)
         policies = [
             checkpoint_managers.LatestN(n=1),
@@ -63,7 +63,7 @@ class Saves:
         return self._manager.best_step()
 
     def save(self, state: TrainState, *, validation_auc: float | None = None) -> None:
-        """Begins to save a state; the arrays may be donated as soon as this returns."""
+        """Starts to save a state; its arrays may be donated as soon as this returns."""
         step = int(state.step)
         if step in self._manager.all_steps():
             return

@@ -1,4 +1,4 @@
-"""What a run starts from: an encoder from ImageNet, or all that detectors have learnt."""
+"""Makes the detector that a run starts from: an ImageNet encoder, or earlier detectors."""
 
 import dataclasses
 import json
@@ -18,32 +18,33 @@ from dfjax.models.locate import find_folder
 from dfjax.models.pretrained import MODEL_TYPE, read_json
 
 RECORD_FILE = "training.json"
-"""In the checkpoint: what it was trained on and how, and what it reaches on validation."""
+"""In the checkpoint: what it was trained on, how, and its validation results."""
 
 
 def start(
     weights: Sequence[str], config: Config, seed: int
 ) -> tuple[Detector, list[dict[str, Any]]]:
-    """Returns the detector before the first step, and how those that it is made of were trained.
+    """Returns the detector before the first step, and how the models it starts from were trained.
 
-    Of several detectors the mean of the weights is taken. Where they went on from the same one,
-    that mean is often better than each, at the cost of one (Wortsman et al., "Model soups", ICML
-    2022); between detectors that learnt apart it is worth nothing.
+    Several detectors are merged by taking the mean of their weights. If they were trained from the
+    same starting point, the mean is often better than each of them and costs no more to run
+    (Wortsman et al., "Model soups", ICML 2022). The mean of independently trained detectors is
+    worthless.
 
     Args:
       weights: As for `run`.
-      config: What the data and the command line ask for; the encoder's part is that of `weights`.
-      seed: Of the weights that are new.
+      config: Config from the data and the command line; its encoder part comes from `weights`.
+      seed: Seed for newly initialised weights.
 
     Returns:
-      The detector, and a record for each of `weights`; none of an encoder.
+      The detector, and a record for each detector in `weights`; no records for an encoder.
 
     Raises:
-      TrainingError: A detector sees other crops or has another shape than `config`, or `weights`
-        is empty or has an encoder among several.
+      TrainingError: A detector uses different crops or has another shape than `config`; or
+        `weights` is empty, or has several entries of which one is an encoder.
     """
     if not weights:
-        raise TrainingError("--weights names nothing. Name an encoder or a detector to start from.")
+        raise TrainingError("--weights is empty. Give an encoder or a detector to start from.")
     folders = [find_folder(source) for source in weights]
     are_detectors = [
         read_json(folder, "config.json").get("model_type") == MODEL_TYPE for folder in folders
@@ -51,8 +52,8 @@ def start(
     if len(weights) > 1 and not all(are_detectors):
         encoder = weights[are_detectors.index(False)]
         raise TrainingError(
-            f"{encoder} is no detector of dfjax, so it has no mean with the others. Give --weights "
-            "one encoder, or one or more detectors."
+            f"{encoder} is not a dfjax detector, so it cannot be averaged with the others. Give "
+            "--weights one encoder, or one or more detectors."
         )
     if not are_detectors[0]:
         encoder = load_encoder(weights[0])
@@ -68,22 +69,22 @@ def start(
 
 
 def _load(source: str, folder: Path, config: Config) -> Detector:
-    """Returns a detector with the config of this run, if it is of the shape for that."""
+    """Returns a detector with the config of this run, after checking that its shape fits."""
     detector = Detector.from_pretrained(folder)
     for part in ("video", "crops", "detector"):
         theirs, ours = (_what_weights_see(c, part) for c in (detector.config, config))
         if theirs != ours:
             raise TrainingError(
                 f"The detector in {source} differs from this run in {part}: "
-                f"{describe_difference(theirs, ours)}. Prepare the data as it was for that "
-                "detector, or start from an encoder."
+                f"{describe_difference(theirs, ours)}. Prepare the data with that detector's "
+                "settings, or start from an encoder."
             )
     detector.config = dataclasses.replace(config, encoder=detector.config.encoder)
     return detector
 
 
 def _what_weights_see(config: Config, part: str) -> dict[str, Any]:
-    """Returns a part of a config, less what chooses among faces and changes no crop."""
+    """Returns a part of a config, without the setting that selects faces but changes no crop."""
     values = to_json_value(getattr(config, part))
     values.pop("min_detail", None)
     return values
@@ -98,7 +99,7 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def describe_difference(before: Any, now: Any) -> str:
-    """Returns in words what is not the same, by the names of fields where there are any."""
+    """Describes in words how two values differ, naming the fields if they are dicts."""
     if not isinstance(before, dict) or not isinstance(now, dict):
         return f"{before} there, {now} here"
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]

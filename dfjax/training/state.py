@@ -1,4 +1,4 @@
-"""What a training run changes, what it leaves alone, and the optimizer between the two."""
+"""The state of a training run, the parts of a detector that are trained, and the optimizer."""
 
 import dataclasses
 from collections.abc import Callable
@@ -18,10 +18,10 @@ from dfjax.train_config import TrainConfig
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TrainState:
-    """All that a step changes."""
+    """Everything that a step changes."""
 
-    step: jax.Array  # int32 [], of the next update
-    params: Any  # those that are trained
+    step: jax.Array  # int32 [], number of the next update
+    params: Any  # the trained parameters
     batch_stats: Any  # of the encoder's norms
     opt_state: optax.OptState
     ema_params: Any  # moving average of `params`
@@ -29,22 +29,22 @@ class TrainState:
 
 @dataclasses.dataclass(frozen=True)
 class ModelParts:
-    """A detector taken apart by what training does to it."""
+    """A detector split into the parts that training changes and those that it does not."""
 
-    graph: Any  # which computes in `TrainConfig.compute_dtype`
-    params: Any  # those that are trained
+    graph: Any  # computes in `TrainConfig.compute_dtype`
+    params: Any  # the trained parameters
     batch_stats: Any
     frozen: Any  # the rest
     num_stages: int  # of the encoder
     stages_below_heads: Callable[[VariablePath], int]
-    """From a variable's path: 0 for what follows the encoder, 1 for its last stage, and so on."""
+    """From a variable's path: 0 after the encoder, 1 in its last stage, and so on."""
 
     @classmethod
     def of(cls, detector: Detector, config: TrainConfig) -> "ModelParts":
-        """Returns the parts, as `config.trained_stages` draws the line.
+        """Returns the parts of a detector, split according to `config.trained_stages`.
 
         Raises:
-          TrainingError: The encoder has fewer stages than are to be trained.
+          TrainingError: The encoder has fewer stages than `config.trained_stages`.
         """
         num_stages = detector.encoder.num_stages
         if config.trained_stages > num_stages:
@@ -60,7 +60,7 @@ class ModelParts:
                 case ("temporal", *_):
                     return 0
                 case _:
-                    # Taken for a head, it would be trained at the full rate whatever is frozen.
+                    # Treated as a head, it would be trained at the full rate whatever is frozen.
                     raise ValueError(f"a detector has no variable {path}.")
 
         def is_trained(path: VariablePath, value: Any) -> bool:
@@ -70,13 +70,13 @@ class ModelParts:
         _, params, batch_stats, frozen = nnx.split(detector, is_trained, nnx.BatchStat, ...)
         encoder = dataclasses.replace(detector.config.encoder, compute_dtype=config.compute_dtype)
         twin = dataclasses.replace(detector.config, encoder=encoder)
-        # Traced for its structure alone: what is trained in bfloat16 is published in float32.
+        # Only traced for its structure: a model trained in bfloat16 is published in float32.
         abstract = nnx.eval_shape(lambda: Detector(twin, rngs=nnx.Rngs(0)))
         graph, *_ = nnx.split(abstract, is_trained, nnx.BatchStat, ...)
         return cls(graph, params, batch_stats, frozen, num_stages, stages_below_heads)
 
     def initial_state(self, optimizer: optax.GradientTransformation) -> TrainState:
-        """Returns the state before the first step, in arrays of its own: a step donates them."""
+        """Returns the state before the first step, in new arrays, because a step donates them."""
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             params=jax.tree.map(jnp.copy, self.params),
@@ -97,20 +97,21 @@ def learning_rate(config: TrainConfig) -> optax.Schedule:
 
 
 def augmented_share(config: TrainConfig) -> optax.Schedule:
-    """Returns by step the share of pairs that are distorted: a ramp, then `config.augmented`."""
+    """Returns the share of distorted pairs by step: a ramp, then `config.augmented`."""
     first = config.augmented / max(1, config.augment_ramp)
     return optax.linear_schedule(first, config.augmented, max(0, config.augment_ramp - 1))
 
 
 def make_optimizer(config: TrainConfig, parts: ModelParts) -> optax.GradientTransformation:
-    """Returns AdamW with clipped gradients and a learning rate of its own for every stage.
+    """Returns AdamW with clipped gradients and a separate learning rate for each stage.
 
-    What follows the encoder learns at the full rate, the last stage at `layer_decay` of it, the one
-    before at the square of that, and so on. Only kernels decay: norms and biases do not overfit.
+    The layers after the encoder use the full rate, the encoder's last stage uses `layer_decay`
+    times that, the stage before it uses `layer_decay` squared, and so on. Weight decay applies to
+    kernels only: norms and biases do not overfit.
 
     Args:
-      config: Rates and their course.
-      parts: Of the detector; they know which stage a variable is in.
+      config: Learning rates and their schedule.
+      parts: Parts of the detector, which know the stage of each variable.
     """
 
     def scale_by_stage(updates: Any, params: Any = None) -> Any:

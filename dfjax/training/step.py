@@ -1,4 +1,4 @@
-"""One training step, compiled for a device mesh with the axis `data`."""
+"""The training step, compiled for a device mesh with the axis `data`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ TrainStep = Callable[[TrainState, Any, Batch, jax.Array], tuple[TrainState, dict
 
 
 def data_mesh() -> Mesh:
-    """Returns the mesh of all devices, of all processes, along the axis `data`."""
+    """Returns the mesh of all devices of all processes, along the axis `data`."""
     return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
 
 
@@ -29,18 +29,18 @@ def make_train_step(
     config: TrainConfig,
     mesh: Mesh,
 ) -> TrainStep:
-    """Returns the compiled step. It donates the state that it is given.
+    """Returns the compiled step, which donates the state passed to it.
 
-    The step computes on the batch as a whole, wherever its rows lie, so eight devices give what
-    one gives. `key` is the run's base key: the step number is folded in, and a resumed run draws
+    The step computes on the batch as a whole, wherever its rows are, so eight devices give the same
+    result as one. `key` is the run's base key: the step number is folded in, so a resumed run draws
     the same fakes, distortions and dropout.
 
-    A loss or gradient that is not finite changes nothing, not even the step number. Nor does a
-    batch that is for another step than the state's, so that the batches which were on their way
-    when it happened change nothing either: the state stays the last that was sound.
+    If the loss or a gradient is not finite, the state stays unchanged, including the step number.
+    The same happens with a batch whose step number differs from the state's, so batches that were
+    already queued at that point have no effect either: the state remains the last valid one.
 
     Args:
-      parts: Of the detector.
+      parts: Parts of the detector.
       optimizer: From `make_optimizer`.
       config: How to train.
       mesh: From `data_mesh`.
@@ -53,7 +53,7 @@ def make_train_step(
         grad_norm = optax.tree.norm(grads)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        # At first the average follows fast: it should not remember the random heads of the start.
+        # The average follows quickly at first, so that it forgets the randomly initialised heads.
         decay = jnp.minimum(config.ema_decay, (1 + state.step) / (10 + state.step))
         new_state = TrainState(
             step=state.step + 1,
@@ -84,10 +84,10 @@ def _gradients(
     batch: Batch,
     key: jax.Array,
 ) -> tuple[Any, Any, dict[str, jax.Array]]:
-    """Returns the gradients of the mean loss over the batch's parts, the statistics, the losses.
+    """Returns the gradients of the mean loss over the batch's parts, the statistics and metrics.
 
-    Every clip weighs alike, however many of its frames are present, so the mean over parts is the
-    loss of the whole batch.
+    Every clip has the same weight, however many of its frames are present, so the mean over parts
+    equals the loss of the whole batch.
     """
     frozen_stages = max(0, parts.num_stages - config.trained_stages)
     augmented = jnp.asarray(augmented_share(config)(state.step))
@@ -126,7 +126,7 @@ def _gradients(
     metrics = {name: jnp.zeros(()) for name in ("clip_loss", "frame_loss", "loss")}
     carry = (zeros, state.batch_stats, metrics)
     if config.accumulation == 1:
-        # On a CPU, XLA runs convolutions that stand in a loop many times slower.
+        # On a CPU, XLA runs convolutions inside a loop many times slower.
         carry, _ = add_part(carry, jax.tree.map(lambda x: x[0], scanned))
     else:
         carry, _ = jax.lax.scan(add_part, carry, scanned)
@@ -134,7 +134,7 @@ def _gradients(
 
 
 def _pair_keys(key: jax.Array, pairs: PairBatch | None) -> jax.Array | None:
-    """Returns a key for each pair, [A,P]: of the pair's place in the batch, not in its part."""
+    """Returns a key for each pair, [A,P], by its place in the batch rather than in its part."""
     return None if pairs is None else jax.random.split(key, pairs.is_blended.shape)
 
 
@@ -146,13 +146,13 @@ def _losses(
     key: jax.Array,
     frozen_stages: int,
 ) -> dict[str, jax.Array]:
-    """Returns the BCE of the clip logits and of the frame logits, each a mean over clips.
+    """Returns the BCE of the clip logits and of the frame logits, each averaged over clips.
 
-    A still has no motion: it trains the encoder and the frame head, never the temporal part.
+    A still has no motion, so it trains the encoder and the frame head but not the temporal part.
     """
     kinds = [kind for kind in (clips, stills) if kind is not None]
     size = kinds[0].clips.shape[2:]
-    # Pictures of both kinds go through the encoder together.
+    # Frames of clips and stills go through the encoder together.
     features = detector.encode(
         jnp.concatenate([kind.clips.reshape(-1, *size) for kind in kinds]),
         use_running_average=not config.batch_statistics,

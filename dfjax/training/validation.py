@@ -1,4 +1,4 @@
-"""How far a run has come: scores of the validation clips, each scored by one of the processes."""
+"""Scores the validation clips during a run, sharing them out among the processes."""
 
 import itertools
 import pickle
@@ -20,14 +20,14 @@ SPLIT = "validation"
 
 
 class Validation:
-    """The validation clips of some prepared data sets, and what scores them."""
+    """The validation clips of prepared data sets, and the engine that scores them."""
 
     def __init__(self, sources: Sequence[str], engine: JaxEngine):
-        """Takes the data sets.
+        """Stores the data sets and the engine; nothing is read yet.
 
         Args:
           sources: As for `open_rows`; each has the split "validation".
-          engine: Of the shape of the detector; its weights are replaced.
+          engine: An engine for a detector of the same shape; its weights are replaced.
         """
         self._sources, self._engine = sources, engine
 
@@ -35,9 +35,9 @@ class Validation:
         """Returns all clips with their logits, in the same order in every process.
 
         Args:
-          variables: Of the detector, as `nnx.state` gives them.
+          variables: The detector's variables, in the form of `nnx.state`.
         """
-        if jax.process_count() > 1:  # from all processes' devices to those of this one
+        if jax.process_count() > 1:  # from the devices of all processes to this one's
             variables = jax.tree.map(np.asarray, variables)
         rows = itertools.chain.from_iterable(read_clips(s, SPLIT) for s in self._sources)
         mine = itertools.islice(rows, jax.process_index(), None, jax.process_count())
@@ -47,19 +47,19 @@ class Validation:
 
 
 def per_dataset(scored: Sequence[ScoredClip]) -> dict[str, Scores]:
-    """Returns the scores of the videos, uncalibrated, of each data set that has both labels."""
+    """Returns the uncalibrated video scores of each data set that has both labels."""
     videos = video_scores(scored, CalibrationConfig())
     of_each = {str(name): videos.take(videos.datasets == name) for name in set(videos.datasets)}
     return {name: of for name, of in sorted(of_each.items()) if len(set(of.is_fake)) == 2}
 
 
 def auc(scores: Scores) -> float:
-    """Returns how often a fake scores above a real."""
+    """Returns the ROC AUC: how often a fake scores higher than a real video."""
     return float(roc_auc_score(scores.is_fake, scores.logits))
 
 
 def _gather(scored: list[ScoredClip]) -> list[list[ScoredClip]]:
-    """Returns what every process scored. The bytes come from processes of this very run."""
+    """Returns the clips scored by each process. Unpickling is safe: all bytes are from this run."""
     mine = np.frombuffer(pickle.dumps(scored), np.uint8)
     sizes = np.asarray(multihost_utils.process_allgather(np.array(len(mine)))).reshape(-1)
     padded = np.zeros(int(sizes.max()), np.uint8)
@@ -69,6 +69,6 @@ def _gather(scored: list[ScoredClip]) -> list[list[ScoredClip]]:
 
 
 def interleave(shares: list[list[ScoredClip]]) -> list[ScoredClip]:
-    """Returns the clips in the order in which they stand in the data sets."""
+    """Returns the clips in the order of the data sets."""
     turns = itertools.zip_longest(*shares)
     return [clip for turn in turns for clip in turn if clip is not None]

@@ -70,11 +70,11 @@ def test_a_run_that_goes_on_keeps_the_description_of_its_beginning(tmp_path):
 
 def test_a_run_does_not_go_on_with_another_config_and_the_field_is_named(tmp_path):
     other = dataclasses.replace(TrainConfig(), learning_rate=1e-5)
-    with pytest.raises(TrainingError, match="other train_config: learning_rate: .* 1e-05 here"):
+    with pytest.raises(TrainingError, match="different train_config: learning_rate: .* 1e-05 here"):
         check_folder(_claimed(tmp_path), _description(other), resume=True)
 
 
 @pytest.mark.parametrize("name", ["weights", "fingerprints"])
 def test_a_run_does_not_go_on_with_other_weights_or_data(tmp_path, name):
-    with pytest.raises(TrainingError, match=f"other {name}"):
+    with pytest.raises(TrainingError, match=f"different {name}"):
         check_folder(_claimed(tmp_path), _description() | {name: ["other"]}, resume=True)

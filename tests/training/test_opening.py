@@ -40,7 +40,7 @@ def weights(tmp_path_factory) -> str:
 def test_a_start_that_fails_leaves_the_folder_for_the_next(tmp_path, weights):
     folder, out = tmp_path / "prepared", tmp_path / "run"
     without_fakes(write_prepared(folder))
-    with pytest.raises(DatasetError, match="add a data set that has both"):
+    with pytest.raises(DatasetError, match="Add a data set that has both"):
         _open(str(folder), weights, out)
     assert not out.exists()
     opened = _open(write_prepared(folder), weights, out)

@@ -139,7 +139,7 @@ def test_stills_and_videos_are_not_mixed():
 
 def test_without_reals_or_fakes_the_error_says_what_is_missing():
     only_real = PairIndex.of([_clip("000")], stills=False)
-    with pytest.raises(TrainingError, match="1 real ones and 0 fakes.*--self-blended"):
+    with pytest.raises(TrainingError, match="1 real videos and 0 fake ones.*--self-blended"):
         only_real.pairs(8, CONFIG, step=0)
     with pytest.raises(TrainingError, match="single pictures.*--still-pairs to 0"):
         PairIndex.of([_clip("000")], stills=True).pairs(8, CONFIG, step=0)

@@ -65,7 +65,7 @@ def test_identities_in_both_splits_are_refused(data):
         Path(data) / "data" / f"{split}-00000-of-00001.parquet" for split in ("train", "validation")
     )
     shutil.copy(train, validation)
-    with pytest.raises(DatasetError, match="split by identity"):
+    with pytest.raises(DatasetError, match="Split by identity"):
         _open(data)
 
 

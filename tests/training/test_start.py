@@ -53,10 +53,10 @@ def test_which_faces_count_may_be_chosen_anew_and_what_a_crop_shows_may_not(tmp_
 
 def test_an_encoder_has_no_mean_with_a_detector(tmp_path):
     encoder = write_weights(tmp_path / "encoder")
-    with pytest.raises(TrainingError, match="encoder is no detector"):
+    with pytest.raises(TrainingError, match="encoder is not a dfjax detector"):
         start([_write(tmp_path / "one"), encoder], TINY_CONFIG, seed=0)
 
 
 def test_nothing_to_start_from_is_said():
-    with pytest.raises(TrainingError, match="--weights names nothing"):
+    with pytest.raises(TrainingError, match="--weights is empty"):
         start([], TINY_CONFIG, seed=0)
