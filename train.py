@@ -88,7 +88,7 @@ def _train(arguments: Arguments, console: Console) -> int:
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_gpu_deterministic_ops" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
-    # Late, so that --help and a mistyped option answer at once.
+    # Imported here, so that --help and mistyped options respond at once.
     import datasets
     import jax
 
@@ -97,7 +97,7 @@ def _train(arguments: Arguments, console: Console) -> int:
     from dfjax.training.opening import RunOptions
     from dfjax.training.run import run
 
-    datasets.disable_progress_bars()  # they would break through ours
+    datasets.disable_progress_bars()  # they would garble ours
     checkpoint = arguments.out / "checkpoint"
     if arguments.coordinator is not None:
         address = None if arguments.coordinator == "auto" else arguments.coordinator

@@ -1,8 +1,8 @@
-"""Frozen dataclasses for everything about training that can be set.
+"""Frozen dataclasses with all training settings.
 
-Unlike `dfjax.config` they are not published in `config.json`: inference does not need them. A run
-folder and the model's `training.json` record them. Imports neither jax nor anything heavy, so that
-`train.py --help` answers at once.
+Unlike those of `dfjax.config`, they are not published in `config.json`, because inference does not
+need them. They are recorded in the run folder and in the model's `training.json`. This module
+imports neither jax nor anything heavy, so that `train.py --help` responds at once.
 """
 
 import dataclasses
@@ -13,33 +13,34 @@ from dfjax.checks import Checked, require
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BlendConfig(Checked):
-    """How a self-blended fake is made of a real clip, and which frames of a partial fake are fake.
+    """How self-blended fakes are made from real clips, and which frames of partial fakes are fake.
 
-    Of a clip two versions are made, a source and a target; where a mask over the face or a part of
-    it says so, the source replaces the target. One of the two has other colours and sharpness, the
-    source is also moved and bent. Ranges are symmetric about no change unless a pair is given.
+    Two versions of a clip are made, a source and a target; a mask over all or part of the face
+    determines where the source replaces the target. One of the two gets different colours and
+    sharpness, and the source is also moved and bent. Ranges are symmetric about no change, except
+    those given as a pair.
     """
 
-    drifting: float = 0.5  # share of clips in which the source moves and bends over the frames
-    transform_target: float = 0.5  # share in which the target gets the colours, not the source
+    drifting: float = 0.5  # share of clips in which the source's movement varies over the frames
+    transform_target: float = 0.5  # share in which the target is recoloured, not the source
     colour_probability: float = 0.5  # of each change: tint, hue and saturation, light and contrast
     max_tint: float = 0.08  # natural logarithm of the gain of one channel
     max_hue: float = 8.0  # degrees
     max_saturation: float = 0.2  # natural logarithm of the gain
     max_light: float = 0.1  # natural logarithm of the gain of all channels
     max_contrast: float = 0.15  # natural logarithm of the gain about the clip's mean
-    min_resolution: float = 0.25  # of a source or target of low resolution; 1 is that of the clip
-    max_sharpening: float = 0.8  # share of the detail that is added where it is not lowered
-    max_shift: float = 0.03  # of the source across, as a share of the crop's side; down: half
+    min_resolution: float = 0.25  # of a low-resolution source or target; 1 is that of the clip
+    max_sharpening: float = 0.8  # share of the detail that is added when sharpening
+    max_shift: float = 0.03  # of the source, share of the crop's side; vertically half of this
     max_scale: float = 0.05  # natural logarithm of the source's zoom
     max_rotation: float = 2.0  # of the source, degrees
-    max_bend: float = 0.012  # of the source, elastically, as a share of the crop's side
-    ratios: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # of source in the mask
+    max_bend: float = 0.012  # elastic deformation of the source, as a share of the crop's side
+    ratios: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # choices of the source's weight
     max_erosion: float = 0.25  # of the mask, as a share of its depth
     softness: tuple[float, float] = (0.005, 0.035)  # of the mask's edge, share of the crop's side
-    min_change: float = 4.0  # that a fake shows in its mask on average, grey levels
-    partial_share: tuple[float, float] = (0.2, 0.8)  # of the frames of a partial fake that are fake
-    two_segments: float = 0.4  # share of partial fakes that are fake in two stretches, not one
+    min_change: float = 4.0  # smallest mean change to aim for within a fake's mask, grey levels
+    partial_share: tuple[float, float] = (0.2, 0.8)  # share of fake frames in a partial fake
+    two_segments: float = 0.4  # share of partial fakes with two fake segments instead of one
 
     def __post_init__(self):
         """Checks ranges."""
@@ -64,51 +65,52 @@ class BlendConfig(Checked):
         _check_pair(self, "partial_share", 0.0, 1.0)
         require(
             0 < self.min_resolution <= 1,
-            f"BlendConfig.min_resolution is {self.min_resolution}; it must lie in (0, 1].",
+            f"BlendConfig.min_resolution is {self.min_resolution}; it must be in (0, 1].",
         )
         require(
             self.max_erosion < 1,
-            f"BlendConfig.max_erosion is {self.max_erosion}; it must be under 1, "
+            f"BlendConfig.max_erosion is {self.max_erosion}; it must be less than 1, "
             "or nothing is left of the mask.",
         )
         require(
             len(self.ratios) > 0 and all(0 < ratio <= 1 for ratio in self.ratios),
-            f"BlendConfig.ratios is {self.ratios}; at least one number is needed, all in (0, 1].",
+            f"BlendConfig.ratios is {self.ratios}; it needs at least one number, all in (0, 1].",
         )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AugmentConfig(Checked):
-    """What codec and camera do to a clip; one draw for a real clip and its fake.
+    """Camera and codec effects on a clip, drawn once for a real clip and its fake.
 
-    Each change happens to a share of the clips, then to all frames of the clip alike. With all
-    shares at 0 clips stay as they are. Ranges are symmetric about no change unless a pair is given.
+    Each effect applies to a share of the clips, and in the same way to all frames of a clip. With
+    all shares at 0, clips are unchanged. Ranges are symmetric about no change, except those given
+    as a pair.
     """
 
     flip: float = 0.5  # share that is mirrored left to right
-    zoom: float = 0.5  # share that is zoomed into, moved and turned
-    max_zoom: float = 1.4  # largest zoom; from a crop of margin 1.3 to one of 0.93
-    max_shift: float = 0.04  # of a zoomed clip, share of the crop's side, as far as there is margin
-    max_rotation: float = 5.0  # of a zoomed clip, degrees, as far as there is margin
-    colour: float = 0.5  # share with other colours
+    zoom: float = 0.5  # share that is zoomed in, shifted and rotated
+    max_zoom: float = 1.4  # largest zoom; takes a crop of margin 1.3 to one of 0.93
+    max_shift: float = 0.04  # of a zoomed clip, share of the crop's side, limited by the margin
+    max_rotation: float = 5.0  # of a zoomed clip, degrees, limited by the margin
+    colour: float = 0.5  # share with changed colours
     max_light: float = 0.25  # natural logarithm of the gain of all channels
     max_contrast: float = 0.2  # natural logarithm of the gain about middle grey
     max_gamma: float = 0.25  # natural logarithm of the exponent
     max_saturation: float = 0.3  # natural logarithm of the gain
     max_tint: float = 0.08  # natural logarithm of the gain of one channel
-    darken: float = 0.08  # share that is filmed in too little light
-    darkness: tuple[float, float] = (0.2, 0.5)  # light that is left
-    retouch: float = 0.08  # share whose skin is smoothed, as by a beauty filter
+    darken: float = 0.08  # share that is underexposed
+    darkness: tuple[float, float] = (0.2, 0.5)  # brightness of those, as a share
+    retouch: float = 0.08  # share with smoothed skin, as by a beauty filter
     sharpen: float = 0.08  # share that is sharpened, as by a camera
     max_sharpening: float = 1.0  # share of the detail that is added
     blur: float = 0.2  # share that is out of focus
     max_blur: float = 0.009  # standard deviation of the blur, as a share of the crop's side
-    reduce: float = 0.5  # share that went through a lower resolution
+    reduce: float = 0.5  # share that is reduced to a lower resolution
     min_resolution: float = 0.35  # lowest resolution; 1 is that of the clip
-    noise: float = 0.3  # share with noise of the sensor
+    noise: float = 0.3  # share with sensor noise
     max_noise: float = 10.0  # standard deviation at middle grey, grey levels
-    jpeg: float = 0.6  # share that was JPEG, at its lower resolution
-    jpeg_quality: tuple[float, float] = (35.0, 95.0)  # as Pillow counts it
+    jpeg: float = 0.6  # share compressed as JPEG, at the lower resolution if reduced
+    jpeg_quality: tuple[float, float] = (35.0, 95.0)  # on Pillow's scale
 
     def __post_init__(self):
         """Checks ranges."""
@@ -142,7 +144,7 @@ class AugmentConfig(Checked):
         require(
             self.retouch >= 0 and self.sharpen >= 0 and self.retouch + self.sharpen <= 1,
             f"AugmentConfig has retouch {self.retouch} and sharpen {self.sharpen}; no clip gets "
-            "both, so they must be at least 0 and their sum at most 1.",
+            "both, so they must be at least 0 and add up to at most 1.",
         )
         require(
             self.max_zoom >= 1,
@@ -150,7 +152,7 @@ class AugmentConfig(Checked):
         )
         require(
             0 < self.min_resolution <= 1,
-            f"AugmentConfig.min_resolution is {self.min_resolution}; it must lie in (0, 1].",
+            f"AugmentConfig.min_resolution is {self.min_resolution}; it must be in (0, 1].",
         )
 
 
@@ -158,7 +160,7 @@ def _check_shares(config: Any, *names: str) -> None:
     for name in names:
         value = getattr(config, name)
         where = f"{type(config).__name__}.{name}"
-        require(0 <= value <= 1, f"{where} is {value}; it is a share and must lie in [0, 1].")
+        require(0 <= value <= 1, f"{where} is {value}; it is a share and must be in [0, 1].")
 
 
 def _check_limits(config: Any, *names: str) -> None:
@@ -172,14 +174,14 @@ def _check_pair(config: Any, name: str, low: float, high: float) -> None:
     value = getattr(config, name)
     require(
         len(value) == 2 and low <= value[0] <= value[1] <= high,
-        f"{type(config).__name__}.{name} is {value}; a lower and an upper limit are needed, "
-        f"in this order and from {low} to {high}.",
+        f"{type(config).__name__}.{name} is {value}; it needs a lower and an upper limit, "
+        f"in this order, both from {low} to {high}.",
     )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(Checked):
-    """How a detector is trained."""
+    """How to train a detector."""
 
     steps: int = 2000  # updates of the weights
     pairs: int = 8  # per step over all devices: real clips, each with a fake
@@ -230,10 +232,10 @@ class TrainConfig(Checked):
             require(value > 0, f"TrainConfig.{name} is {value}; it must be positive.")
         for name in ("self_blended", "partial_fakes", "augmented"):
             value = getattr(self, name)
-            require(0 <= value <= 1, f"TrainConfig.{name} is {value}; it must lie in [0, 1].")
+            require(0 <= value <= 1, f"TrainConfig.{name} is {value}; it must be in [0, 1].")
         for name in ("drop_frames", "repeat_frames", "ema_decay", "label_smoothing"):
             value = getattr(self, name)
-            require(0 <= value < 1, f"TrainConfig.{name} is {value}; it must lie in [0, 1).")
+            require(0 <= value < 1, f"TrainConfig.{name} is {value}; it must be in [0, 1).")
         require(
             self.pairs + self.still_pairs > 0,
             "TrainConfig.pairs and still_pairs are both 0; a step needs something to learn from.",

@@ -136,7 +136,7 @@ def test_eight_devices_equal_one():
         ({"max_noise": -1.0}, "max_noise is -1.0; it must be at least 0"),
         ({"jpeg_quality": (0.0, 90.0)}, "from 1.0 to 100.0"),
         ({"retouch": 0.6, "sharpen": 0.6}, "no clip gets both"),
-        ({"min_resolution": 1.5}, r"min_resolution is 1.5; it must lie in \(0, 1\]"),
+        ({"min_resolution": 1.5}, r"min_resolution is 1.5; it must be in \(0, 1\]"),
     ],
 )
 def test_a_config_out_of_range_is_refused(values, message):

@@ -151,11 +151,11 @@ def test_a_still_picture_can_be_blended():
     [
         ({"drifting": 1.2}, "drifting is 1.2; it is a share"),
         ({"max_hue": -1.0}, "max_hue is -1.0; it must be at least 0"),
-        ({"min_resolution": 0.0}, r"min_resolution is 0.0; it must lie in \(0, 1\]"),
-        ({"ratios": ()}, "at least one number is needed"),
+        ({"min_resolution": 0.0}, r"min_resolution is 0.0; it must be in \(0, 1\]"),
+        ({"ratios": ()}, "it needs at least one number"),
         ({"ratios": (0.0, 1.0)}, r"all in \(0, 1\]"),
         ({"max_erosion": 1.0}, "nothing is left of the mask"),
-        ({"partial_share": (0.8, 0.2)}, "a lower and an upper limit are needed"),
+        ({"partial_share": (0.8, 0.2)}, "it needs a lower and an upper limit"),
     ],
 )
 def test_a_config_out_of_range_is_refused(values, message):
