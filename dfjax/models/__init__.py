@@ -1,1 +1,1 @@
-"""The networks, in flax.nnx: ResNet per frame, LSTM over frames, and the files they live in."""
+"""The networks, in flax.nnx: a ResNet per frame, an LSTM over frames, and their file formats."""

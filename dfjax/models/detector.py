@@ -1,4 +1,4 @@
-"""The detector: face crops of a clip in, a logit per frame and one for the clip out."""
+"""The detector: turns the face crops of a clip into a logit per frame and one for the clip."""
 
 import os
 from collections.abc import Callable
@@ -24,8 +24,8 @@ Array = jax.Array | np.ndarray
 class Detector(nnx.Module):
     """An encoder per frame, then an LSTM over the frames of a clip.
 
-    `encode` and `score_features` are the two halves of `__call__`. With a frozen encoder the first
-    can be run once for a data set and the second trained on what it gave.
+    `encode` and `score_features` are the two halves of `__call__`. With a frozen encoder, `encode`
+    can be run once for a data set, and the rest trained on the resulting features.
 
     Example:
       >>> import numpy as np
@@ -38,21 +38,21 @@ class Detector(nnx.Module):
     """
 
     def __init__(self, config: Config, *, rngs: nnx.Rngs, encoder: Encoder | None = None):
-        """Makes a detector with fresh weights.
+        """Makes a detector with newly initialised weights.
 
         Args:
           config: Everything that is published with the weights.
-          rngs: Draws the initial weights.
-          encoder: One with pretrained weights, as `load_encoder` gives; None makes a fresh one.
+          rngs: Source of randomness for the initial weights.
+          encoder: A pretrained encoder, as from `load_encoder`; None: a newly initialised one.
 
         Raises:
-          ValueError: `encoder` has another shape than `config.encoder`.
+          ValueError: The config of `encoder` is not `config.encoder`.
         """
         if encoder is None:
             encoder = make_encoder(config.encoder, rngs=rngs)
         elif encoder.config != config.encoder:
             raise ValueError(
-                f"the encoder's config is {encoder.config}, but the detector's says "
+                f"the encoder's config is {encoder.config}, but the detector's config has "
                 f"{config.encoder}. Set Config.encoder to the encoder's own `config`."
             )
         self.config = config
@@ -76,7 +76,7 @@ class Detector(nnx.Module):
           frozen_stages: As in `Encoder.feature_map`.
 
         Raises:
-          ValueError: `images` has another shape.
+          ValueError: `images` has the wrong shape.
         """
         return self.encoder(
             self._normalized(images),
@@ -86,7 +86,7 @@ class Detector(nnx.Module):
         )
 
     def feature_map(self, images: Array) -> jax.Array:
-        """Returns the features of places in face crops, [N,h,w,C], in the encoder's compute dtype.
+        """Returns the spatial features of face crops, [N,h,w,C], in the encoder's compute dtype.
 
         Args:
           images: As for `encode`.
@@ -108,18 +108,18 @@ class Detector(nnx.Module):
     def score_features(
         self, features: Array, frame_mask: Array, *, key: jax.Array | None = None
     ) -> DetectorOutput:
-        """Returns the logits of clips whose frames are encoded.
+        """Returns the logits of clips from the features of their frames.
 
-        An absent frame changes nothing, wherever in the clip it stands. A clip without any frame
-        gets a finite logit that means nothing: it is for the caller to leave out.
+        Absent frames have no effect, wherever they are in the clip. A clip without any present
+        frame gets a finite but meaningless logit, which the caller must ignore.
 
         Args:
           features: float [B,T,C], from `encode`.
           frame_mask: bool [B,T], True where the frame is present.
-          key: Given while training: draws the dropout. None: no dropout.
+          key: Random key for the dropout, in training. None: no dropout.
 
         Raises:
-          ValueError: The shapes do not go together, or the mask is not boolean.
+          ValueError: The shapes do not match, or the mask is not boolean.
         """
         num_features = self.encoder.num_features
         if features.ndim != 3 or features.shape[2] != num_features:
@@ -142,12 +142,12 @@ class Detector(nnx.Module):
         Args:
           clips: [B,T,S,S,3], RGB, uint8 or float in [0, 255]; S is `config.crops.image_size`.
           frame_mask: bool [B,T], True where the frame is present.
-          use_running_average: False trains the encoder with the batch's own statistics, those of
-            the frames that are present; see `Encoder.feature_map`.
+          use_running_average: False: the encoder uses the batch's own statistics, over the frames
+            that are present; see `Encoder.feature_map`.
           key: As in `score_features`.
 
         Raises:
-          ValueError: The shapes do not go together, or the mask is not boolean.
+          ValueError: The shapes do not match, or the mask is not boolean.
         """
         if clips.ndim != 5:
             raise ValueError(f"clips has shape {clips.shape}; [B,T,S,S,3] is needed.")
@@ -166,16 +166,16 @@ class Detector(nnx.Module):
         dtype: pretrained.SaveDtype = "auto",
         max_shard_size: int | str = "16MB",
     ) -> None:
-        """Writes the model as a folder that `from_pretrained` reads and the Hub serves.
+        """Writes the model to a folder that can be read by `from_pretrained` or put on the Hub.
 
         The files are `config.json`, `preprocessor_config.json` and `model.safetensors`, or several
-        shards of it with an index. Other files of the folder are left alone.
+        shards of it with an index. Other files in the folder are left alone.
 
         Args:
-          folder: Made where it is missing. A model that it holds is replaced.
-          dtype: How kernels are stored; vectors (norms, biases) are float32 always. "auto" loses
-            nothing: float16 where that holds every value of a tensor exactly, float32 elsewhere.
-          max_shard_size: Largest size of one file, bytes, or text such as "16MB".
+          folder: The folder, created if it does not exist. Any model in it is replaced.
+          dtype: How kernels are stored; vectors (norms, biases) are always float32. "auto" is
+            lossless: float16 if it can represent every value of a tensor exactly, else float32.
+          max_shard_size: Largest size of one file, in bytes or as text such as "16MB".
 
         Raises:
           ValueError: A value is not finite, or too large for `dtype`.
@@ -192,15 +192,15 @@ class Detector(nnx.Module):
     def from_pretrained(
         cls, folder_or_repo_id: str | os.PathLike[str], *, revision: str | None = None
     ) -> Self:
-        """Returns the detector that a folder or a repository of the Hugging Face Hub holds.
+        """Loads a detector from a folder or a repository on the Hugging Face Hub.
 
         Args:
-          folder_or_repo_id: A folder that `save_pretrained` wrote, or "owner/name" on the Hub.
+          folder_or_repo_id: A folder written by `save_pretrained`, or "owner/name" on the Hub.
           revision: Branch, tag or commit on the Hub; None: its main branch.
 
         Raises:
-          ModelFormatError: What is there is not a model that this version of dfjax can load.
-          HubError: The Hub does not have it, does not give it, or cannot be reached.
+          ModelFormatError: It is not a model that this version of dfjax can load.
+          HubError: The Hub does not have it, denies access to it, or cannot be reached.
         """
         folder = find_folder(folder_or_repo_id, revision=revision)
         config = pretrained.read_config(folder)
@@ -221,10 +221,10 @@ def _check_mask(frame_mask: Array, shape: tuple[int, ...]) -> None:
 
 
 def _published_by(encoder: type[Encoder]) -> Callable[[VariablePath], PublishedTensor]:
-    """Returns what says how a detector's variables are called in its files.
+    """Returns the function that maps a detector's variables to the tensors in its files.
 
-    The encoder keeps the names and the layout of its own published files behind the prefix
-    "encoder.": a frozen encoder stays byte for byte what its source was, and torch can read it.
+    The encoder keeps the names and layout of its own published files, with the prefix "encoder.":
+    so a frozen encoder stays byte for byte identical to its source, and torch can read it.
     """
 
     def published(path: VariablePath) -> PublishedTensor:

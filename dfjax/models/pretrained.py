@@ -1,8 +1,8 @@
-"""The files that a published model consists of, read and written.
+"""Reads and writes the files of a published model.
 
-`config.json` holds everything that inference needs, and is the only source of it. The tensors are
-in `model.safetensors` or its shards. `preprocessor_config.json` repeats size and pixel statistics
-in transformers' format, for people who feed face crops to the model with their own tools.
+`config.json` has all the settings that inference needs, and is their only source. The tensors are
+in `model.safetensors` or its shards. `preprocessor_config.json` repeats the image size and pixel
+statistics in transformers' format, for people who prepare face crops with their own tools.
 """
 
 import json
@@ -38,7 +38,7 @@ _WEIGHTS_PATTERN = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
-    """Returns the object in a JSON file of a model's folder.
+    """Returns the object in a JSON file of a model folder.
 
     Raises:
       ModelFormatError: The file is missing, or is not a JSON object.
@@ -47,23 +47,25 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
         values = json.loads((folder / name).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelFormatError(
-            f"{folder} has no {name}. A folder that Detector.save_pretrained wrote to the end "
-            "was expected."
+            f"{folder} has no {name}. A complete folder written by Detector.save_pretrained is "
+            "needed."
         ) from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelFormatError(
-            f"{folder / name} is not JSON: {error}. Get the file again."
+            f"{folder / name} is not valid JSON: {error}. Download the file again."
         ) from error
     if not isinstance(values, dict):
-        raise ModelFormatError(f"{folder / name} holds a {type(values).__name__}, not an object.")
+        raise ModelFormatError(
+            f"{folder / name} contains a {type(values).__name__}, not an object."
+        )
     return values
 
 
 def read_config(folder: Path) -> Config:
-    """Returns the config of a detector's folder.
+    """Returns the config in a detector's folder.
 
     Raises:
-      ModelFormatError: It is of another kind of model, of a newer schema, of another label order,
+      ModelFormatError: It is for another kind of model, has a newer schema or another label order,
         or has fields that are unknown or out of range.
     """
     values = read_json(folder, CONFIG_NAME)
@@ -72,7 +74,7 @@ def read_config(folder: Path) -> Config:
     if model_type != MODEL_TYPE:
         raise ModelFormatError(
             f"{where} has model_type {model_type!r}; {MODEL_TYPE!r} is needed, "
-            "as Detector.save_pretrained writes it."
+            "as written by Detector.save_pretrained."
         )
     schema_version = values.pop("schema_version", None)
     written_by = values.pop("dfjax_version", "an unknown version")
@@ -80,15 +82,15 @@ def read_config(folder: Path) -> Config:
         raise ModelFormatError(
             f"{where} has schema_version {schema_version!r}, written by dfjax {written_by}; "
             f"this is dfjax {__version__}, which reads 1 to {SCHEMA_VERSION}. Upgrade dfjax, or "
-            "take an older revision of the model."
+            "use an older revision of the model."
         )
     for name, needed in _labels().items():
         found = values.pop(name, None)
         if found != needed:
             raise ModelFormatError(
-                f"{where} has {name} {found}; {needed} is needed, for a positive logit means fake "
-                "in dfjax. Do not just edit it: a model trained with the other order would call "
-                "real videos fake."
+                f"{where} has {name} {found}; {needed} is needed, because a positive logit means "
+                "fake in dfjax. Do not just edit it: a model trained with the other order would "
+                "call real videos fake."
             )
     values.pop("architectures", None)
     if schema_version == 1:
@@ -100,9 +102,9 @@ def read_config(folder: Path) -> Config:
 
 
 def _from_schema_1(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the fields of the first layout in that of today.
+    """Converts the fields of schema 1 to the current schema.
 
-    There was one type of encoder, and its pixel statistics stood outside of it.
+    Schema 1 had only one type of encoder, and stored its pixel statistics outside it.
     """
     upgraded = {name: value for name, value in values.items() if name != "normalization"}
     encoder = values.get("encoder", {})
@@ -113,25 +115,25 @@ def _from_schema_1(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_tensors(folder: Path) -> dict[str, np.ndarray]:
-    """Returns the tensors of a model's folder by name, as they are stored.
+    """Returns the tensors in a model folder by name, in the types they are stored in.
 
     Raises:
-      ModelFormatError: A file is missing or damaged, or the index does not say what the files hold.
+      ModelFormatError: A file is missing or damaged, or the index does not match the files.
     """
     single, index = folder / WEIGHTS_NAME, folder / INDEX_NAME
     if single.exists() and index.exists():
         raise ModelFormatError(
-            f"{folder} has both {WEIGHTS_NAME} and {INDEX_NAME}; one is left from another model. "
-            "Delete that one."
+            f"{folder} has both {WEIGHTS_NAME} and {INDEX_NAME}; one is left over from another "
+            "model. Delete that one."
         )
     if not index.exists():
         return _load(single)
     places = read_json(folder, INDEX_NAME).get("weight_map")
     if not isinstance(places, dict):
-        raise ModelFormatError(f"{index} has no weight_map. Get the file again.")
+        raise ModelFormatError(f"{index} has no weight_map. Download the file again.")
     tensors: dict[str, np.ndarray] = {}
     for name in sorted({str(place) for place in places.values()}):
-        # Plain names only: an index must not lead out of its folder.
+        # Plain names only: an index must not point outside its folder.
         if not _WEIGHTS_PATTERN.fullmatch(name):
             raise ModelFormatError(
                 f"{index} names {name!r}; files like model-00001-of-00002.safetensors are needed."
@@ -141,8 +143,8 @@ def read_tensors(folder: Path) -> dict[str, np.ndarray]:
         if shard.keys() != promised:
             differing = ", ".join(sorted(shard.keys() ^ promised))
             raise ModelFormatError(
-                f"{folder / name} does not hold what {INDEX_NAME} says; they differ in: "
-                f"{differing}. Get the files again, all from one revision."
+                f"{folder / name} does not match {INDEX_NAME}; they differ in: {differing}. "
+                "Download the files again, all from one revision."
             )
         tensors |= shard
     return tensors
@@ -158,9 +160,9 @@ def write_model(
 ) -> None:
     """Writes all files of a model; `Detector.save_pretrained` describes the arguments.
 
-    The files are written in full under another name first, and `config.json`, without which nothing
-    loads, is the first to go and the last to come. So a crash never leaves a folder that loads as
-    half of one model and half of another.
+    The files are first written in full under another name. Then `config.json`, without which
+    nothing loads, is removed first and replaced last, so a crash never leaves a folder that loads
+    as half of one model and half of another.
 
     Raises:
       ValueError: `dtype` is unknown; or a value is not finite, or too large for it.
@@ -184,11 +186,11 @@ def write_model(
 
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    # Inside the folder, so that it is on the same disk and a rename is a rename.
+    # Inside the folder, so that it is on the same disk and files can be renamed into place.
     with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as saving:
         for name, members in shards.filename_to_tensors.items():
             part = {member: stored[member] for member in members}
-            # Not `save_file`: it makes files that nobody but their owner can read.
+            # Not `save_file`: it creates files that only their owner can read.
             Path(saving, name).write_bytes(save(part, metadata={"format": "np"}))
         for name, text in texts.items():
             Path(saving, name).write_text(text, encoding="utf-8")
@@ -205,29 +207,29 @@ def _load(file: Path) -> dict[str, np.ndarray]:
         return load_file(file)
     except FileNotFoundError as error:
         raise ModelFormatError(
-            f"{file.parent} has no {file.name}. Get the whole folder again."
+            f"{file.parent} has no {file.name}. Download the whole folder again."
         ) from error
     except SafetensorError as error:
         raise ModelFormatError(
-            f"{file} is damaged, or not safetensors: {error}. Get the file again."
+            f"{file} is damaged or not a safetensors file: {error}. Download the file again."
         ) from error
 
 
 def _stored(name: str, tensor: np.ndarray, dtype: SaveDtype) -> np.ndarray:
-    """Returns a float32 tensor in the type it is stored in."""
+    """Returns a float32 tensor in the type in which it is stored."""
     if not np.isfinite(tensor).all():
         raise ValueError(
-            f"{name} holds values that are not finite. Did training diverge? Save an earlier state."
+            f"{name} has values that are not finite. Did training diverge? Save an earlier state."
         )
     if dtype == "float32" or tensor.ndim < 2:
         return tensor
-    with np.errstate(over="ignore"):  # an overflow is looked for just below
+    with np.errstate(over="ignore"):  # overflow is checked for below
         cast = tensor.astype(jnp.bfloat16 if dtype == "bfloat16" else np.float16)
     if dtype == "auto":
         return cast if np.array_equal(cast.astype(np.float32), tensor) else tensor
     if not np.isfinite(cast).all():
         raise ValueError(
-            f"{name} holds {np.abs(tensor).max():g}, too large for {dtype}. "
+            f"{name} has a value of magnitude {np.abs(tensor).max():g}, too large for {dtype}. "
             'Save with dtype="float32" or "auto".'
         )
     return cast
@@ -254,7 +256,7 @@ def _published(config: Config) -> dict[str, Any]:
 def _preprocessor(config: Config) -> dict[str, Any]:
     size = config.crops.image_size
     return {
-        # The plainest of transformers' processors: resize to a square, scale, normalise.
+        # The simplest of transformers' processors: resize to a square, scale, normalise.
         "image_processor_type": "ViTImageProcessor",
         "do_resize": True,
         "size": {"height": size, "width": size},

@@ -1,4 +1,4 @@
-"""What follows the encoder: projection, a logit per frame, and an LSTM that corrects their mean."""
+"""The layers after the encoder: projection, frame logits, and an LSTM that corrects their mean."""
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +16,8 @@ jax.tree_util.register_dataclass(
 class LSTM(nnx.Module):
     """A long short-term memory over the frames that are present.
 
-    At an absent frame the state is carried on unchanged, so a clip gives what it would give with
-    that frame cut out.
+    At an absent frame the state is passed on unchanged, so the result is the same as if that frame
+    were cut out of the clip.
 
     Source: Hochreiter and Schmidhuber, 1997; the forget gate's bias of 1 is from Jozefowicz et al.,
     "An Empirical Exploration of Recurrent Network Architectures", 2015.
@@ -39,7 +39,7 @@ class LSTM(nnx.Module):
         Args:
           x: float32 [B,T,in_features].
           frame_mask: bool [B,T], True where the frame is present.
-          reverse: Read the frames from the last to the first; the order of the result stays.
+          reverse: Read the frames from last to first; the result keeps their original order.
         """
         recurrent_kernel = self.recurrent_kernel[...]
 
@@ -56,7 +56,7 @@ class LSTM(nnx.Module):
             hidden = jnp.where(present, new_hidden, hidden)
             return (cell, hidden), hidden
 
-        # All frames at once here; only the recurrence has to wait for the frame before.
+        # The input projection handles all frames at once; only the recurrence is sequential.
         projected = jnp.einsum("bti,ig->tbg", x, self.input_kernel[...])
         projected += self.bias[...][None, None, :]
         present = frame_mask.T[:, :, None]
@@ -66,22 +66,22 @@ class LSTM(nnx.Module):
 
 
 def _four(init: nnx.Initializer, rngs: nnx.Rngs, shape: tuple[int, int]) -> jax.Array:
-    """Returns four matrices, each initialised by itself, side by side: [shape[0], 4 * shape[1]]."""
+    """Returns four separately initialised matrices side by side: [shape[0], 4 * shape[1]]."""
     return jnp.concatenate([init(rngs.params(), shape, jnp.float32) for _ in range(4)], axis=-1)
 
 
 class TemporalModel(nnx.Module):
-    """From the encoder's features of each frame to logits; always in float32.
+    """Turns the encoder's features of each frame into logits; always in float32.
 
-    The frame head sees one frame at a time, so the mean of its logits knows nothing of time, and a
-    single picture trains it as well as a video does. The clip's logit is that mean plus a
-    correction from an LSTM over the frames. It begins at zero: what the LSTM has not learnt, it
-    cannot spoil. A clip of one frame has no motion, and gets no correction.
+    The frame head sees one frame at a time, so the mean of its logits contains no temporal
+    information, and single pictures train it as well as videos do. The clip's logit is that mean
+    plus a correction from an LSTM over the frames. The correction starts at zero, so an untrained
+    LSTM does no harm. A clip of one frame has no motion and gets no correction.
     """
 
     def __init__(self, in_features: int, config: DetectorConfig, *, rngs: nnx.Rngs):
         self.config = config
-        # Over the features of one frame, so nothing depends on the rest of the batch.
+        # Normalises the features of each frame separately, so the rest of the batch has no effect.
         self.norm = nnx.LayerNorm(in_features, epsilon=1e-5, rngs=rngs)
         self.projection = nnx.Linear(in_features, config.projection_size, rngs=rngs)
         self.forward_lstm = LSTM(config.projection_size, config.hidden_size, rngs=rngs)
@@ -92,7 +92,7 @@ class TemporalModel(nnx.Module):
         )
         state_size = config.hidden_size * (2 if config.bidirectional else 1)
         self.frame_head = nnx.Linear(config.projection_size, 1, rngs=rngs)
-        # No bias: a softmax does not see what is added to all of its inputs.
+        # No bias: adding a constant to all inputs of a softmax has no effect.
         self.attention = nnx.Linear(state_size, 1, use_bias=False, rngs=rngs)
         self.correction_head = nnx.Linear(
             state_size, 1, kernel_init=nnx.initializers.zeros, rngs=rngs
@@ -102,12 +102,12 @@ class TemporalModel(nnx.Module):
         self, features: jax.Array, frame_mask: jax.Array, *, key: jax.Array | None = None
     ) -> DetectorOutput:
         """Returns the logits; see `Detector.score_features`."""
-        # Whatever stands at an absent frame, a NaN too, goes no further.
+        # Whatever an absent frame contains, even NaN, must not have an effect.
         features = jnp.where(frame_mask[:, :, None], features.astype(jnp.float32), 0.0)
         x = jax.nn.gelu(self.projection(self.norm(features)))
         if key is not None and self.config.dropout > 0:
-            # One draw per clip, the same for all of its frames: neighbouring frames tell nearly the
-            # same, so features dropped in one only would be read from the next (Gal and Ghahramani,
+            # One draw per clip, shared by all of its frames: neighbouring frames are so similar
+            # that a feature dropped in only one could be read from the next (Gal and Ghahramani,
             # 2016).
             keep = 1 - self.config.dropout
             kept = jax.random.bernoulli(key, keep, (x.shape[0], 1, x.shape[2]))
@@ -119,16 +119,16 @@ class TemporalModel(nnx.Module):
         frame_logits = jnp.where(frame_mask, self.frame_head(x)[:, :, 0], 0.0)
         num_frames = jnp.sum(frame_mask, axis=1)
         mean = jnp.sum(frame_logits, axis=1) / jnp.maximum(num_frames, 1)
-        # Zeros where a clip has no frame at all.
+        # All zeros for a clip without any present frame.
         weights = jax.nn.softmax(self.attention(states)[:, :, 0], where=frame_mask)
         pooled = jnp.einsum("bt,bth->bh", weights, states)
         correction = jnp.where(num_frames > 1, self.correction_head(pooled)[:, 0], 0.0)
-        # The mean is not trained by the clip's label, which is wrong for the untouched frames of a
-        # clip that is manipulated in part; frames have labels of their own.
+        # The mean is not trained by the clip's label, which is wrong for the real frames of a
+        # partial fake; frames have their own labels.
         return DetectorOutput(frame_logits, jax.lax.stop_gradient(mean) + correction)
 
     def weigh_correction(self, share: float) -> None:
-        """Lets that share of the LSTM's correction count: its head is linear, and is multiplied."""
+        """Scales the LSTM's correction by `share`, by scaling the weights of its linear head."""
         self.correction_head.kernel[...] *= share
         bias = self.correction_head.bias
         assert bias is not None

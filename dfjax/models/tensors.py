@@ -1,4 +1,4 @@
-"""Tensors of files to variables of modules, and back."""
+"""Converts tensors in files to variables of modules, and back."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
@@ -10,7 +10,7 @@ from flax import nnx
 from dfjax.errors import ModelFormatError
 
 VariablePath = tuple[Any, ...]
-"""Where in a module a variable is: attribute names and list indices."""
+"""The path to a variable in a module: attribute names and list indices."""
 
 _ModuleT = TypeVar("_ModuleT", bound=nnx.Module)
 
@@ -18,36 +18,36 @@ _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 class PublishedTensor(NamedTuple):
-    """What a variable is called in a file, and how its axes lie there."""
+    """The name of a variable in a file, and the order of its axes there."""
 
     name: str
-    axes: tuple[int, ...] | None = None  # of ours, in the order of the file; None: the same order
+    axes: tuple[int, ...] | None = None  # our axes, in the file's order; None: the same order
 
     def to_file(self, array: np.ndarray) -> np.ndarray:
-        """Returns an array of ours in the layout of the file."""
+        """Converts an array from our layout to the file's."""
         return array if self.axes is None else array.transpose(self.axes)
 
     def from_file(self, array: np.ndarray) -> np.ndarray:
-        """Returns an array of the file in our layout; one with other axes as it is."""
+        """Converts an array from the file's layout to ours; unchanged if its rank is wrong."""
         if self.axes is None or array.ndim != len(self.axes):
             return array
         return array.transpose(np.argsort(self.axes))
 
     def file_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Returns the shape in the file of a variable with this shape of ours."""
+        """Converts a shape from our layout to the file's."""
         return shape if self.axes is None else tuple(shape[axis] for axis in self.axes)
 
 
 Published = Callable[[VariablePath], PublishedTensor]
-"""From a variable's path to what it is in a file."""
+"""Maps a variable's path to its tensor in a file."""
 
 
 def to_tensors(module: nnx.Module, published: Published) -> dict[str, np.ndarray]:
-    """Returns the variables of a module as the tensors of a file, float32.
+    """Returns the variables of a module as tensors for a file, float32.
 
     Args:
-      module: Holds parameters and batch statistics only.
-      published: Of each of them.
+      module: A module with only parameters and batch statistics.
+      published: Maps the path of each variable to its tensor in the file.
     """
     tensors = {}
     for path, variable in nnx.to_flat_state(nnx.state(module)):
@@ -57,10 +57,10 @@ def to_tensors(module: nnx.Module, published: Published) -> dict[str, np.ndarray
 
 
 class _OneKey(nnx.Rngs):
-    """Gives the same key at every draw.
+    """Returns the same key for every draw.
 
-    For shapes any key will do, and nnx's own streams count their draws in a traced variable, which
-    takes a second for fifty layers.
+    Only shapes are needed here, so any key will do; nnx's own streams count their draws in a traced
+    variable, which takes a second for fifty layers.
     """
 
     def params(self) -> jax.Array:
@@ -74,19 +74,19 @@ def build(
     *,
     where: str,
 ) -> _ModuleT:
-    """Returns a module with the tensors of a file as its variables, float32.
+    """Returns a module whose variables are the tensors of a file, as float32.
 
-    Nothing is initialised: `make` is only traced, for the shapes.
+    Nothing is initialised: `make` is only traced to get the shapes.
 
     Args:
-      make: Makes the module, given its source of keys.
+      make: Makes the module, given its source of random keys.
       tensors: float16, bfloat16, float32 or float64, by name.
       published: As in `to_tensors`.
-      where: Names the file's place in errors.
+      where: Location of the file, for error messages.
 
     Raises:
-      ModelFormatError: Tensors are missing, unknown, of the wrong shape or kind, or not finite;
-        all of their names are in the message.
+      ModelFormatError: Tensors are missing, unknown, of the wrong shape or type, or not finite; the
+        message lists them all.
     """
     graph, state = nnx.split(nnx.eval_shape(lambda: make(_OneKey(0))))
     flat = [(path, published(path), variable) for path, variable in nnx.to_flat_state(state)]
@@ -117,9 +117,9 @@ def build(
     found = [f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names]
     if found:
         raise ModelFormatError(
-            f"{where} does not hold the tensors that its config.json needs. {'; '.join(found)}. "
-            "Take the weights and the config from the same model, and load them with the version "
-            "of dfjax that wrote them."
+            f"{where} does not have the tensors that its config.json requires. "
+            f"{'; '.join(found)}. Use the weights and the config of the same model, and load them "
+            "with the version of dfjax that wrote them."
         )
     values = jax.device_put(arrays)
     filled = [

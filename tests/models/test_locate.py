@@ -39,12 +39,12 @@ def test_from_the_hub_come_only_files_that_cannot_run_code(hub, saved, detector)
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (errors.RepositoryNotFoundError, "no folder owner/name here, and no such repository"),
+        (errors.RepositoryNotFoundError, "no local folder owner/name, and no such repository"),
         (errors.GatedRepoError, "Accept them at https://huggingface.co/owner/name"),
         (errors.RevisionNotFoundError, "no revision 'v1'"),
         (errors.LocalEntryNotFoundError, "cannot be reached"),
-        (errors.HfHubHTTPError, "did not give owner/name"),
-        (OSError, "did not give owner/name"),
+        (errors.HfHubHTTPError, "owner/name could not be downloaded"),
+        (OSError, "owner/name could not be downloaded"),
     ],
 )
 def test_what_the_hub_refuses_is_told_with_a_hint(hub, kind, message):
@@ -68,7 +68,7 @@ def test_what_is_neither_folder_nor_repository_is_refused(hub, source):
 
 
 def test_a_name_that_the_hub_does_not_allow_is_refused(hub):
-    with pytest.raises(ModelFormatError, match="neither a folder here nor a name"):
+    with pytest.raises(ModelFormatError, match="neither a local folder nor a valid name"):
         Detector.from_pretrained("owner/name--x")
 
 

@@ -138,7 +138,7 @@ def test_a_half_precision_model_loads_into_float32(detector, tmp_path, dtype, er
 def test_a_value_too_large_for_float16_is_refused(tmp_path):
     detector = make_detector()
     detector.temporal.projection.kernel[...] = jnp.full((32, 8), 1e5)
-    with pytest.raises(ValueError, match="temporal.projection.kernel holds 100000, too large"):
+    with pytest.raises(ValueError, match="temporal.projection.kernel has a value of magnitude 100000, too large"):
         detector.save_pretrained(tmp_path, dtype="float16")
     detector.save_pretrained(tmp_path)  # "auto" keeps it in float32
     assert_same_weights(Detector.from_pretrained(tmp_path), detector)
@@ -258,12 +258,12 @@ def damage(folder: Path, how: str) -> None:
     ("how", "message"),
     [
         ("cut short", "model.safetensors is damaged"),
-        ("not safetensors", "model.safetensors is damaged, or not safetensors"),
+        ("not safetensors", "model.safetensors is damaged or not a safetensors file"),
         ("gone", "has no model.safetensors"),
-        ("no config", "has no config.json.*wrote to the end"),
-        ("config is no JSON", "is not JSON"),
-        ("config is a list", "holds a list"),
-        ("config is binary", "is not JSON"),
+        ("no config", "has no config.json.*complete folder"),
+        ("config is no JSON", "is not valid JSON"),
+        ("config is a list", "contains a list"),
+        ("config is binary", "is not valid JSON"),
         ("two models", "has both"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Encoders: from pictures of faces to one feature vector each.
+"""Encoders: turn each picture of a face into a feature vector.
 
 An encoder is one module here, a subclass of `Encoder`, and its config, a subclass of
 `EncoderConfig` in `dfjax.encoder_config`. It describes itself, so no other code names it. Import it

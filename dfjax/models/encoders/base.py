@@ -1,4 +1,4 @@
-"""What every encoder does, and what it says of itself to those who save, load and train it."""
+"""The base class of encoders, including what is needed to save, load and train them."""
 
 import abc
 from collections.abc import Mapping
@@ -11,20 +11,20 @@ from flax import nnx
 from dfjax.encoder_config import EncoderConfig
 from dfjax.models.tensors import PublishedTensor, VariablePath
 
-Array = Any  # of jax or of numpy
+Array = Any  # from jax or numpy
 
 ConfigT = TypeVar("ConfigT", bound=EncoderConfig)
 
 
 class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
-    """From pictures of faces to features.
+    """Turns pictures of faces into features.
 
-    Its variables are sorted into stages, from the one that sees the pixels (0) to the one that
-    gives the features (`num_stages` - 1), so that training can freeze the first ones.
+    Its variables are divided into stages, from the one that sees the pixels (0) to the one that
+    outputs the features (`num_stages` - 1), so that training can freeze the first ones.
     """
 
     config_class: ClassVar[type[EncoderConfig]]
-    published_type: ClassVar[str | None] = None  # `model_type` of the files it can read; None: none
+    published_type: ClassVar[str | None] = None  # `model_type` of files it can read; None: no files
 
     config: ConfigT
 
@@ -34,16 +34,16 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
     @property
     @abc.abstractmethod
     def num_features(self) -> int:
-        """How many features a picture gets."""
+        """Number of features per picture."""
 
     @property
     @abc.abstractmethod
     def num_stages(self) -> int:
-        """How many stages there are; one that only reads pixels in (a stem) counts too."""
+        """Number of stages, including a stem, which only reads the pixels in."""
 
     @abc.abstractmethod
     def stage_of(self, path: VariablePath) -> int:
-        """Returns which stage the variable at `path` of this module belongs to.
+        """Returns the stage of the variable at `path` in this module.
 
         Raises:
           ValueError: There is no such variable.
@@ -52,7 +52,7 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
     @classmethod
     @abc.abstractmethod
     def published(cls, path: VariablePath) -> PublishedTensor:
-        """Returns the name and layout that the variable at `path` has in files.
+        """Returns the name and layout of the variable at `path` in files.
 
         Raises:
           ValueError: There is no such variable.
@@ -60,20 +60,22 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
 
     @classmethod
     def config_of_files(cls, values: Mapping[str, Any], where: str) -> EncoderConfig:
-        """Returns the config of published files; needed where `published_type` is set.
+        """Returns the config for published files; required if `published_type` is set.
 
         Args:
-          values: Their `config.json`.
-          where: Names the place of the files in errors.
+          values: Contents of their `config.json`.
+          where: Location of the files, for error messages.
 
         Raises:
-          ModelFormatError: They hold another network than this encoder.
+          ModelFormatError: The files are for a different network.
         """
-        raise NotImplementedError(f"{cls.__name__} has a published_type, so it must read configs.")
+        raise NotImplementedError(
+            f"{cls.__name__} has a published_type, so it must implement config_of_files."
+        )
 
     @classmethod
     def is_unused(cls, name: str) -> bool:
-        """Whether a tensor of published files is of no use to an encoder, such as a classifier."""
+        """Whether the encoder does not need a tensor in published files, such as a classifier's."""
         del name
         return False
 
@@ -86,20 +88,20 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
         image_mask: jax.Array | None = None,
         frozen_stages: int = 0,
     ) -> jax.Array:
-        """Returns the features of places in the pictures, [N,h,w,num_features].
+        """Returns the spatial features of pictures, [N,h,w,num_features].
 
         Args:
-          images: float [N,S,S,3], RGB, as `normalize` gives them.
-          use_running_average: False: norms that keep statistics use those of this batch, and update
-            the running ones. It means nothing to an encoder without such norms.
-          image_mask: bool [N], pictures that count in the batch's statistics; None: all. At least
-            one must count.
-          frozen_stages: So many stages use the running statistics even where
+          images: float [N,S,S,3], RGB, as returned by `normalize`.
+          use_running_average: If False, norms that keep statistics use those of this batch and
+            update the running ones. Has no effect on an encoder without such norms.
+          image_mask: bool [N], pictures to include in the batch's statistics, at least one; None:
+            all.
+          frozen_stages: Number of stages, from the first, that use the running statistics even if
             `use_running_average` is False.
         """
 
     def __call__(self, images: jax.Array, **options: Any) -> jax.Array:
-        """Returns the features of pictures, float32 [N,num_features]: the mean of `feature_map`.
+        """Returns the features of pictures, float32 [N,num_features]: the means of `feature_map`.
 
         Args:
           images: As for `feature_map`.
@@ -108,7 +110,7 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
         return jnp.mean(self.feature_map(images, **options), axis=(1, 2), dtype=jnp.float32)
 
     def normalize(self, images: Array) -> jax.Array:
-        """Returns pictures, [N,S,S,3], uint8 or float in [0, 255], with the pretraining's scale."""
+        """Scales pictures, [N,S,S,3], uint8 or float in [0, 255], as they were in pretraining."""
         statistics = self.config.normalization
         mean = jnp.asarray(statistics.mean, jnp.float32).reshape(1, 1, 1, 3)
         std = jnp.asarray(statistics.std, jnp.float32).reshape(1, 1, 1, 3)
@@ -116,7 +118,7 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
 
 
 def encoder_classes() -> list[type[Encoder]]:
-    """Returns all encoders that were imported."""
+    """Returns all encoders that have been imported."""
 
     def below(kind: type[Encoder]) -> list[type[Encoder]]:
         return [c for child in kind.__subclasses__() for c in (child, *below(child))]
@@ -125,10 +127,10 @@ def encoder_classes() -> list[type[Encoder]]:
 
 
 def encoder_class(config: EncoderConfig) -> type[Encoder]:
-    """Returns the encoder that a config is for.
+    """Returns the encoder class for a config.
 
     Raises:
-      ValueError: None that was imported.
+      ValueError: No imported encoder has this config.
     """
     for kind in encoder_classes():
         if kind.config_class is type(config):
@@ -139,7 +141,7 @@ def encoder_class(config: EncoderConfig) -> type[Encoder]:
 
 
 def make_encoder(config: EncoderConfig, *, rngs: nnx.Rngs) -> Encoder:
-    """Returns an encoder with fresh weights.
+    """Returns an encoder with newly initialised weights.
 
     Raises:
       ValueError: As for `encoder_class`.

@@ -1,4 +1,4 @@
-"""Reads the published files of an encoder: a folder, or a repository of the Hugging Face Hub."""
+"""Loads an encoder from published files in a folder or on the Hugging Face Hub."""
 
 import dataclasses
 import os
@@ -16,18 +16,18 @@ def load_encoder(
     revision: str | None = None,
     compute_dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Encoder:
-    """Returns the encoder that published files hold, such as those of `microsoft/resnet-50`.
+    """Loads an encoder from published files, such as those of `microsoft/resnet-50`.
 
     Args:
-      folder_or_repo_id: A folder with `config.json` and `model.safetensors` as transformers writes
-        them, or "owner/name" on the Hugging Face Hub.
+      folder_or_repo_id: A folder with `config.json` and `model.safetensors` in transformers'
+        format, or "owner/name" on the Hugging Face Hub.
       revision: Branch, tag or commit on the Hub; None: its main branch.
-      compute_dtype: Of matrix products and convolutions. Parameters are float32.
+      compute_dtype: Type for matrix products and convolutions. Parameters are float32.
 
     Raises:
-      ModelFormatError: The files hold another kind of network, or their tensors do not fit it;
-        every name that does not match is in the message.
-      HubError: The Hub does not have it, does not give it, or cannot be reached.
+      ModelFormatError: The files are for another kind of network, or their tensors do not fit it;
+        the message lists all names that do not match.
+      HubError: The Hub does not have it, denies access to it, or cannot be reached.
     """
     folder = find_folder(folder_or_repo_id, revision=revision)
     where = str(folder_or_repo_id)
@@ -54,6 +54,6 @@ def _kind_of_files(model_type: object, where: str) -> type[Encoder]:
         names = " or ".join(repr(name) for name in sorted(known))
         raise ModelFormatError(
             f"{where} has model_type {model_type!r} in its config.json; {names} is needed. "
-            "Use a ResNet of the kind of microsoft/resnet-50."
+            "Use a ResNet such as microsoft/resnet-50."
         )
     return known[model_type]

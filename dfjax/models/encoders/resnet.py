@@ -1,10 +1,10 @@
-"""ResNet v1.5 with bottleneck blocks: pictures in, one feature vector per picture out.
+"""ResNet v1.5 with bottleneck blocks: turns each picture into a feature vector.
 
 The order of layers and the names of attributes follow the published `microsoft/resnet-50`, so that
 `resnet_files` needs only a short table to read its files.
 
-Source: He et al., "Deep Residual Learning for Image Recognition", 2015; v1.5 has the stride in the
-3x3 convolution, not in the first 1x1.
+Source: He et al., "Deep Residual Learning for Image Recognition", 2015; in v1.5 the stride is in
+the 3x3 convolution instead of the first 1x1.
 """
 
 import math
@@ -24,10 +24,10 @@ _REDUCTION = 4  # block width over bottleneck width
 
 
 class ConvNorm(nnx.Module):
-    """A convolution without bias, batch normalisation, and ReLU where asked for.
+    """A convolution without bias, batch normalisation and optional ReLU.
 
     The convolution computes in `compute_dtype`. Parameters, statistics and the normalisation itself
-    stay float32: bfloat16 would round a variance by up to 0.4%, in each of fifty layers.
+    stay in float32: bfloat16 would round variances by up to 0.4% in each of fifty layers.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class ConvNorm(nnx.Module):
         self.relu = relu
         self.compute_dtype = compute_dtype
         shape = (kernel_size, kernel_size, in_channels, out_channels)
-        # He et al., 2015, over the fan out. Drawn as a matrix: in four dimensions XLA takes four
-        # times as long to compile the draw.
+        # He initialisation (2015) with fan-out. Drawn as a matrix, because a four-dimensional draw
+        # takes XLA four times as long to compile.
         drawn = jax.random.normal(rngs.params(), (math.prod(shape[:3]), out_channels), jnp.float32)
         deviation = math.sqrt(2 / (kernel_size**2 * out_channels))
         self.kernel = nnx.Param(deviation * drawn.reshape(shape))
-        # torch's momentum, 0.1, is the share of the new value; flax's is that of the old one.
+        # torch's momentum of 0.1 is the weight of the new value; flax's is that of the old one.
         self.normalization = nnx.BatchNorm(
             out_channels, momentum=0.9, epsilon=1e-5, dtype=jnp.float32, rngs=rngs
         )
@@ -64,7 +64,7 @@ class ConvNorm(nnx.Module):
         Args:
           x: [N,H,W,C] in the compute dtype.
           use_running_average: As in `Encoder.feature_map`.
-          mask: bool [N,1,1,1], pictures that count in the batch's statistics; None: all.
+          mask: bool [N,1,1,1], pictures to include in the batch's statistics; None: all.
         """
         x = self._convolve(x, self.kernel[...].astype(self.compute_dtype))
         x = self.normalization(x, use_running_average, mask=mask)
@@ -74,11 +74,11 @@ class ConvNorm(nnx.Module):
 
     def _convolve(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
         if self.kernel_size == 1:
-            # As a matrix product: a fifth faster for the whole network on a CPU than XLA's 1x1
-            # convolution, which copies its input into patches first.
+            # A matrix product makes the whole network a fifth faster on a CPU than XLA's 1x1
+            # convolution, which first copies its input into patches.
             return jnp.einsum("nhwi,io->nhwo", x[:, :: self.stride, :: self.stride], kernel[0, 0])
-        # Symmetric, as in torch. XLA's "SAME" pads only the far side at stride 2, which shifts the
-        # picture by a pixel.
+        # Symmetric padding, as in torch. At stride 2, XLA's "SAME" pads only the far side, which
+        # shifts the picture by a pixel.
         padding = self.kernel_size // 2
         return jax.lax.conv_general_dilated(
             x,
@@ -90,7 +90,7 @@ class ConvNorm(nnx.Module):
 
 
 class Bottleneck(nnx.Module):
-    """Three convolutions (1x1, 3x3, 1x1) beside a shortcut."""
+    """Three convolutions (1x1, 3x3, 1x1) with a shortcut around them."""
 
     def __init__(
         self,
@@ -132,8 +132,8 @@ class Bottleneck(nnx.Module):
 class ResNet(Encoder[ResNetConfig]):
     """A ResNet as an encoder; its features are averaged over the picture.
 
-    The stem is its first stage. The running variance follows the batch's own, with n in the
-    denominator; torch has n - 1.
+    The stem is its first stage. The running variance is updated with the batch's variance computed
+    with n in the denominator; torch uses n - 1.
     """
 
     config_class: ClassVar[type[EncoderConfig]] = ResNetConfig
@@ -148,7 +148,7 @@ class ResNet(Encoder[ResNetConfig]):
         for index, (depth, width) in enumerate(zip(config.depths, config.widths, strict=True)):
             blocks = []
             for block in range(depth):
-                # The first stage's pictures are halved by the stem's pooling already.
+                # The stem's pooling has already halved the pictures for the first stage.
                 stride = 2 if index > 0 and block == 0 else 1
                 blocks.append(Bottleneck(in_channels, width, stride=stride, **common))
                 in_channels = width
@@ -157,16 +157,16 @@ class ResNet(Encoder[ResNetConfig]):
 
     @property
     def num_features(self) -> int:
-        """Channels of the last stage."""
+        """Number of channels of the last stage."""
         return self.config.widths[-1]
 
     @property
     def num_stages(self) -> int:
-        """The stem and the stages of blocks."""
+        """Number of stages: the stem and the stages of blocks."""
         return 1 + len(self.config.depths)
 
     def stage_of(self, path: VariablePath) -> int:
-        """Returns 0 for the stem's variables, and from 1 on for those of the blocks."""
+        """Returns 0 for the stem's variables, and 1 or more for those of the blocks."""
         match path:
             case ("embedder", *_):
                 return 0
@@ -177,17 +177,17 @@ class ResNet(Encoder[ResNetConfig]):
 
     @classmethod
     def published(cls, path: VariablePath) -> PublishedTensor:
-        """Returns the name and layout that the variable has in `microsoft/resnet-50`."""
+        """Returns the name and layout of the variable in `microsoft/resnet-50`."""
         return resnet_files.published_tensor(path)
 
     @classmethod
     def config_of_files(cls, values: Mapping[str, Any], where: str) -> EncoderConfig:
-        """Returns the config of files as `microsoft/resnet-50` has them."""
+        """Returns the config for files in the format of `microsoft/resnet-50`."""
         return resnet_files.read_published_config(values, where)
 
     @classmethod
     def is_unused(cls, name: str) -> bool:
-        """Whether a tensor is the classifier's, or a counter of torch."""
+        """Whether a tensor belongs to the classifier or is one of torch's counters."""
         return resnet_files.is_unused(name)
 
     def feature_map(
@@ -203,7 +203,7 @@ class ResNet(Encoder[ResNetConfig]):
         x = images.astype(self.config.compute_dtype)
         frozen = use_running_average or frozen_stages > 0
         x = self.embedder(x, use_running_average=frozen, mask=mask)
-        padding: Any = ((1, 1), (1, 1))  # of which nnx's annotation, a str, does not know
+        padding: Any = ((1, 1), (1, 1))  # Any, because nnx annotates this argument as str only
         x = nnx.max_pool(x, (3, 3), (2, 2), padding)
         for index, stage in enumerate(self.stages, start=1):
             frozen = use_running_average or index < frozen_stages

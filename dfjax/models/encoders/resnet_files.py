@@ -1,4 +1,4 @@
-"""The published files of ResNets such as `microsoft/resnet-50`: their names and their config.
+"""Tensor names and config in published files of ResNets such as `microsoft/resnet-50`.
 
 Nothing here depends on the network itself.
 """
@@ -11,9 +11,9 @@ from dfjax.errors import ModelFormatError
 from dfjax.models.tensors import PublishedTensor, VariablePath
 
 MODEL_TYPE = "resnet"
-"""In their `config.json`."""
+"""The `model_type` in their `config.json`."""
 
-# The one table between our names and theirs, for what a ConvNorm holds.
+# From our names to theirs, for the variables of a ConvNorm.
 _LEAVES = {
     ("kernel",): "convolution.weight",
     ("normalization", "scale"): "normalization.weight",
@@ -23,11 +23,11 @@ _LEAVES = {
 }
 _HWIO_TO_OIHW = (3, 2, 0, 1)
 
-# Of no use to an encoder: the ImageNet classifier, and torch's counters.
+# Not needed by an encoder: the ImageNet classifier and torch's counters.
 _UNUSED_PREFIX = "classifier."
 _UNUSED_SUFFIX = ".num_batches_tracked"
 
-# What the published config must say for our ResNet to be the same network.
+# Values that the published config must have for our ResNet to be the same network.
 _SUPPORTED = {
     "layer_type": "bottleneck",
     "hidden_act": "relu",
@@ -38,7 +38,7 @@ _SUPPORTED = {
 
 
 def published_tensor(path: VariablePath) -> PublishedTensor:
-    """Returns the name and layout in `microsoft/resnet-50` of the variable at `path` of `ResNet`.
+    """Returns the name and layout in `microsoft/resnet-50` of the variable at `path` in `ResNet`.
 
     Raises:
       ValueError: A ResNet has no such variable.
@@ -59,27 +59,27 @@ def published_tensor(path: VariablePath) -> PublishedTensor:
 
 
 def is_unused(name: str) -> bool:
-    """Whether a tensor of the files is of no use to an encoder."""
+    """Whether an encoder does not need a tensor in the files."""
     return name.startswith(_UNUSED_PREFIX) or name.endswith(_UNUSED_SUFFIX)
 
 
 def read_published_config(values: Mapping[str, Any], where: str) -> ResNetConfig:
-    """Returns the shape that a published `config.json` gives, checked to be that of our network.
+    """Returns the shape in a published `config.json`, after checking that our network matches it.
 
-    The file of `microsoft/resnet-50` is older than some of the fields, so what is absent means what
-    transformers says it means.
+    The file of `microsoft/resnet-50` is older than some of the fields, so missing fields get
+    transformers' defaults.
 
     Args:
-      values: The `config.json`.
-      where: Names the place of the file in errors.
+      values: Contents of the `config.json`.
+      where: Location of the file, for error messages.
 
     Raises:
-      ModelFormatError: It is of another network.
+      ModelFormatError: It is for a different network.
       ValueError: A number in it is out of range.
     """
     from huggingface_hub.errors import StrictDataclassError
 
-    # It takes seconds to import, and only training does.
+    # Imported here because it takes seconds and only training needs it.
     from transformers import ResNetConfig as PublishedConfig
 
     try:
@@ -94,7 +94,7 @@ def read_published_config(values: Mapping[str, Any], where: str) -> ResNetConfig
         needed = ", ".join(f"{name} {_SUPPORTED[name]!r}" for name in others)
         raise ModelFormatError(
             f"{where} has {has} in its config.json; {needed} is needed. "
-            "Use a ResNet of the kind of microsoft/resnet-50."
+            "Use a ResNet such as microsoft/resnet-50."
         )
     return ResNetConfig(
         embedding_size=found["embedding_size"],
