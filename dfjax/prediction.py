@@ -16,15 +16,15 @@ Label = Literal["real", "fake", "uncertain", "no_face"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Decision:
-    """The thresholds that turned a probability into a verdict."""
+    """The thresholds for turning a probability into a verdict."""
 
-    real_below: float  # probability_fake under which the verdict is "real"
-    fake_above: float  # probability_fake over which the verdict is "fake"
-    false_positive_rate: float | None  # of real videos at fake_above; None: unmeasured
+    real_below: float  # probability_fake below which the verdict is "real"
+    fake_above: float  # probability_fake above which the verdict is "fake"
+    false_positive_rate: float | None  # of real videos at fake_above; None: not measured
 
     @classmethod
     def from_calibration(cls, calibration: CalibrationConfig) -> "Decision":
-        """Returns the thresholds that a model was published with."""
+        """Returns the thresholds with which a model was published."""
         return cls(
             real_below=calibration.real_below,
             fake_above=calibration.fake_above,
@@ -33,11 +33,11 @@ class Decision:
 
     @property
     def is_withheld(self) -> bool:
-        """Whether the model gives no verdict: no probability is under 0 or over 1."""
+        """Whether the model never gives a verdict: no probability is below 0 or above 1."""
         return self.real_below <= 0 and self.fake_above >= 1
 
     def label(self, probability_fake: float) -> Label:
-        """Returns the verdict on a video with a face, from its calibrated probability."""
+        """Returns the verdict on a video with a face, given its calibrated probability."""
         if probability_fake > self.fake_above:
             return "fake"
         if probability_fake < self.real_below:
@@ -47,7 +47,7 @@ class Decision:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FrameScore:
-    """One sampled time of the video: the highest probability over the faces visible then."""
+    """One sampled time in the video: the highest probability of the faces visible then."""
 
     timestamp: float  # seconds
     probability_fake: float
@@ -64,12 +64,12 @@ class TrackFrameScore:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrackScore:
-    """One face, followed through the video."""
+    """One face, tracked through the video."""
 
     id: int
     probability_fake: float
-    start: float  # seconds, of the first sampled frame that shows the face
-    end: float  # seconds, of the last one
+    start: float  # seconds, time of the first sampled frame that shows the face
+    end: float  # seconds, time of the last one
     frames: tuple[TrackFrameScore, ...]
 
 
@@ -96,7 +96,7 @@ class ModelSummary:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Seconds:
-    """Wall time of the stages, seconds."""
+    """Wall-clock time of each stage, seconds."""
 
     decode: float
     faces: float
@@ -105,7 +105,7 @@ class Seconds:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The answer for one video. `to_dict` is the JSON of the API, the command line and the report.
+    """The result for one video. `to_dict` is the JSON of the API, the command line and the report.
 
     `clips` holds the face crops that were scored, by track id: uint8 [n, S, S, 3] RGB, one row per
     entry of the track's `frames`. It is for display, and not part of the JSON.

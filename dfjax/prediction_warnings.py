@@ -8,7 +8,7 @@ from dfjax.config import Config
 from dfjax.faces.clips import FaceClips
 
 _SMALL_FACE = 64
-"""Pixels: a face box smaller than this is enlarged so much that little evidence is left."""
+"""Pixels: a smaller face box must be enlarged so much that it contains little evidence."""
 
 
 def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> tuple[str, ...]:
@@ -21,13 +21,15 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
     """
     warnings = []
     if read.info.is_still:
-        warnings.append("This is a single picture: nothing that shows only in motion was checked.")
+        warnings.append(
+            "This is a single picture, so nothing that only shows in motion was checked."
+        )
     if not read.clips:
         longer_side = max(read.info.width, read.info.height)
         smallest = math.ceil(config.faces.min_face_size * longer_side / config.faces.image_size)
         warnings.append(
             "No face was found, so nothing was judged. This says nothing about the video's origin. "
-            f"Faces under {smallest} pixels are not looked for in a video of this size."
+            f"In a video of this size, faces smaller than {smallest} pixels are not searched for."
         )
         return tuple(warnings)
     if config.calibration.caveat is not None:
@@ -41,16 +43,16 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
     boxes = np.concatenate([clip.boxes_xyxy for clip in read.clips])
     if np.median(boxes[:, 3] - boxes[:, 1]) < _SMALL_FACE:
         warnings.append(
-            f"The faces are small (half of them under {_SMALL_FACE} pixels high): "
-            "little detail is left to judge."
+            f"The faces are small (at least half are under {_SMALL_FACE} pixels high), "
+            "so there is little detail to judge."
         )
     if read.num_blurred:
         warnings.append(
             f"Faces that are too blurred to judge were left out: {read.num_blurred}. "
-            "The verdict rests on the others."
+            "The verdict is based on the others."
         )
     if len(read.clips) + read.num_blurred >= config.tracks.max_tracks:
         warnings.append(
-            f"There are many faces; the {config.tracks.max_tracks} most prominent were judged."
+            f"There are many faces; only the {config.tracks.max_tracks} most prominent were judged."
         )
     return tuple(warnings)

@@ -54,11 +54,11 @@ def test_of_a_plain_video_there_is_nothing_to_say():
     ("read", "frames_scored", "sentence"),
     [
         (_read(is_still=True), 1, "single picture"),
-        (_read(faces=0), 0, "nothing was judged.*under 48 pixels"),
+        (_read(faces=0), 0, "nothing was judged.*smaller than 48 pixels"),
         (_read(), 4, "in only 4 of 10 frames"),
         (_read(side=63), NUM_FRAMES, "faces are small"),
         (_read(num_blurred=2), NUM_FRAMES, "too blurred to judge were left out: 2"),
-        (_read(faces=8), NUM_FRAMES, "many faces; the 8 most prominent"),
+        (_read(faces=8), NUM_FRAMES, "many faces; only the 8 most prominent"),
         (_read(faces=7, num_blurred=1), NUM_FRAMES, "many faces"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Scores face crops: an engine per runtime, and the calibration of what it gives.
+"""Scores face crops: one engine per runtime, and the calibration of its logits.
 
-Nothing here but `jax_engine` imports jax.
+Only `jax_engine` imports jax.
 """

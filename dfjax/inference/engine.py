@@ -1,8 +1,8 @@
-"""What scores face crops, whatever runs the network, and how faces are handed to it.
+"""The interface for scoring face crops, independent of the runtime, and its use on faces.
 
 `Predictor`, the evaluation and the checks before a push all score through an `Engine`, so that a
-crop gets the same logits everywhere. `JaxEngine` is the reference; another runtime is one more
-class with these methods.
+crop gets the same logits everywhere. `JaxEngine` is the reference; to support another runtime, add
+another class with these methods.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,9 +19,9 @@ class Engine(Protocol):
 
     config: Config
     crops_per_batch: int
-    """Crops that are computed at once: `encode` wastes least with a multiple of them."""
+    """Batch size of `encode`, which is most efficient with a multiple of this many crops."""
     clips_per_batch: int
-    """Clips that are computed at once, likewise for `score`."""
+    """Batch size of `score`, which is most efficient with a multiple of this many clips."""
 
     def encode(self, crops: np.ndarray) -> np.ndarray:
         """Returns the features of face crops.
@@ -33,16 +33,16 @@ class Engine(Protocol):
           float32 [N,C].
 
         Raises:
-          ValueError: `crops` has another shape or type.
+          ValueError: `crops` has the wrong shape or type.
         """
         ...
 
     def score(self, features: np.ndarray, frame_mask: np.ndarray) -> DetectorOutput:
-        """Returns the logits of clips, as arrays of numpy.
+        """Returns the logits of clips, as numpy arrays.
 
         Args:
           features: float32 [B,T,C], from `encode`.
-          frame_mask: bool [B,T], True where the frame is present. T may be anything; a runtime
+          frame_mask: bool [B,T], True where the frame is present. T can be any length; a runtime
             that compiles does so once for each T.
 
         Raises:
@@ -52,7 +52,7 @@ class Engine(Protocol):
 
 
 class FaceLogits(NamedTuple):
-    """What a detector says of one face in n sampled frames; positive means fake."""
+    """The logits of one face in n sampled frames; positive means fake."""
 
     frame_logits: np.ndarray  # float32 [n]
     clip_logit: float
@@ -61,14 +61,14 @@ class FaceLogits(NamedTuple):
 def score_faces(
     engine: Engine, features: Sequence[np.ndarray], frame_indices: Sequence[np.ndarray]
 ) -> list[FaceLogits]:
-    """Returns the logits of faces whose crops are encoded.
+    """Returns the logits of faces from the features of their crops.
 
-    Every face becomes a clip of `config.video.num_frames` frames, so that one shape is compiled.
+    Every face becomes a clip of `config.video.num_frames` frames, so only one shape is compiled.
 
     Args:
-      engine: Gave the features.
-      features: float32 [n,C] of each face; n may differ.
-      frame_indices: int [n] of each face, increasing: which of the sampled frames show it.
+      engine: The engine that encoded the crops.
+      features: float32 [n,C] for each face; n may differ.
+      frame_indices: int [n] for each face: the sampled frames that show it, in increasing order.
     """
     num_frames = engine.config.video.num_frames
     logits = []
@@ -89,7 +89,7 @@ def score_faces(
 
 
 def batches(array: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Yields the rows of an array in parts of `size`, the last padded with zeros to that."""
+    """Yields the rows of an array in parts of `size`, padding the last part with zeros."""
     for start in range(0, len(array), size):
         part = array[start : start + size]
         missing = size - len(part)

@@ -1,4 +1,4 @@
-"""The engine that is the reference: the detector itself, compiled by jax."""
+"""The reference engine: the detector itself, compiled by jax."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -14,17 +14,17 @@ from dfjax.models.detector import Detector
 from dfjax.models.output import DetectorOutput
 
 CROPS_AT_ONCE = 8
-"""Face crops that go through the encoder together where one video is scored after another."""
+"""Batch size of the encoder for scoring single videos, in face crops."""
 
 MANY_CROPS, MANY_CLIPS = 32, 16
-"""The same, and of clips through the temporal part, where a whole data set is scored."""
+"""Batch sizes of the encoder (crops) and the temporal part (clips) for scoring whole data sets."""
 
 
 class JaxEngine:
-    """Runs a detector on some devices of this process. Holds its weights and compiled functions.
+    """Runs a detector on devices of this process. Holds its weights and compiled functions.
 
-    Two shapes are compiled, at the first call of each: a batch of crops through the encoder, and a
-    batch of clips through the temporal part. Not to be called from two threads at once.
+    Two functions are compiled, each at its first call: the encoder for a batch of crops, and the
+    temporal part for a batch of clips. Not thread-safe.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class JaxEngine:
         clips_per_batch: int = 1,
         devices: Sequence[Any] | None = None,
     ):
-        """Takes a detector.
+        """Makes an engine for a detector.
 
         Args:
-          detector: Its weights are copied to the devices.
-          crops_per_batch: How many crops are encoded at once; rounded up to a multiple of the
-            devices.
-          clips_per_batch: How many clips are scored at once, likewise.
-          devices: Those of jax that share every batch; None: the first of this process.
+          detector: The detector; its weights are copied to the devices.
+          crops_per_batch: Number of crops to encode at once, rounded up to a multiple of the number
+            of devices.
+          clips_per_batch: Number of clips to score at once, rounded up in the same way.
+          devices: The jax devices that share every batch; None: the first one of this process.
         """
         devices = list(jax.local_devices()[:1] if devices is None else devices)
         mesh = jax.make_mesh(
@@ -75,10 +75,10 @@ class JaxEngine:
         )
 
     def load(self, variables: Any) -> None:
-        """Takes other weights of the same shape, without compiling again.
+        """Replaces the weights with others of the same shape, without recompiling.
 
         Args:
-          variables: All of a detector's, as `nnx.state` gives them.
+          variables: All variables of a detector, in the form of `nnx.state`.
         """
         self._state = jax.device_put(variables, self._replicated)
 
@@ -99,7 +99,7 @@ class JaxEngine:
         return np.concatenate(encoded)[: len(crops)]
 
     def score(self, features: np.ndarray, frame_mask: np.ndarray) -> DetectorOutput:
-        """Returns the logits as arrays of numpy; see `Engine.score`."""
+        """Returns the logits as numpy arrays; see `Engine.score`."""
         if not len(features):
             raise ValueError("features is empty; at least one clip is needed.")
         outputs = [

@@ -1,4 +1,4 @@
-"""From a detector's logits to calibrated ones, and to probabilities: the same for all who score."""
+"""Calibrates a detector's logits and turns them into probabilities, in the same way everywhere."""
 
 from typing import TypeVar
 
@@ -15,12 +15,12 @@ def calibrated_clip_logits(logits: LogitsT, calibration: CalibrationConfig) -> L
 
 
 def calibrated_frame_logits(logits: LogitsT, calibration: CalibrationConfig) -> LogitsT:
-    """Returns the calibrated logits of frames, which have a scale and a bias of their own."""
+    """Returns the calibrated logits of frames, which have their own scale and bias."""
     return calibration.frame_scale * logits + calibration.frame_bias
 
 
 def probabilities(logits: np.ndarray | float) -> np.ndarray:
     """Returns the logistic function of calibrated logits: `probability_fake`, float64."""
-    # Written with tanh: the bits that were published before scipy's expit, half of whose results
-    # differ from these by the last one.
+    # Written with tanh to match published results to the bit: half of the results of scipy's expit
+    # differ from these in the last bit.
     return 0.5 * (1 + np.tanh(0.5 * np.asarray(logits, np.float64)))
