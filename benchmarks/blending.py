@@ -1,15 +1,15 @@
-"""What self-blending and augmentation cost beside the encoder that they feed.
+"""Cost of self-blending and augmentation, compared with the encoder that they feed.
 
     python -m benchmarks.blending
     python -m benchmarks.blending --clips 16 --frames 8
 
 A training step blends each real clip, then augments real clips and fakes, then runs a ResNet-50
-forward and backward on all of them. Each part is compiled alone and timed; the share is that of the
-encoder's time.
+forward and backward on all of them. Each part is compiled and timed separately; the percentages are
+relative to the encoder's time.
 
 Measured in float32 on a 2-core AMD EPYC with 2 real clips of 8 frames, while other programs ran:
-self_blend takes 1.1 to 1.5% of the encoder's time, augment 3.2 to 3.9%, partial_frames nothing that
-shows. Not measured on an accelerator.
+self_blend takes 1.1 to 1.5% of the encoder's time, augment 3.2 to 3.9%, and partial_frames a
+negligible amount. Not measured on an accelerator.
 """
 
 import argparse
@@ -34,18 +34,22 @@ from dfjax.encoder_config import ResNetConfig
 from dfjax.models.encoders.resnet import ResNet
 
 LANDMARKS = np.array([[85, 92], [144, 92], [114, 127], [89, 157], [139, 157]], np.float32)
-"""About where a face of the usual crop has them."""
+"""Approximate positions for a face in a typical crop."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The cost of self-blending and augmentation.")
-    parser.add_argument("--clips", type=int, default=2, help="real clips; as many fakes are made")
-    parser.add_argument("--frames", type=int, default=8, help="frames of a clip")
+    parser = argparse.ArgumentParser(
+        description="Measures the cost of self-blending and augmentation."
+    )
+    parser.add_argument(
+        "--clips", type=int, default=2, help="number of real clips; one fake is made from each"
+    )
+    parser.add_argument("--frames", type=int, default=8, help="frames per clip")
     parser.add_argument(
         "--dtype",
         default="float32",
         choices=("float32", "bfloat16"),
-        help="of the encoder's convolutions",
+        help="type of the encoder's convolutions",
     )
     arguments = parser.parse_args()
 
@@ -66,7 +70,7 @@ def main() -> None:
         "augment": measure(augment, both_keys, both_clips),
     }
     encoder = measure(*encoder_step(both_clips, arguments.dtype))
-    print(f"{count} real clips and as many fakes, of {frames} frames of {crops.image_size} pixels")
+    print(f"{count} pairs of a real and a fake clip, {frames} frames of {crops.image_size} px each")
     print(f"{'ResNet-50, forward and backward':32} {encoder * 1e3:9.1f} ms")
     for name, value in seconds.items():
         print(f"{name:32} {value * 1e3:9.1f} ms {value / encoder:7.1%}")
@@ -76,7 +80,7 @@ def main() -> None:
 def encoder_step(
     clips: jax.Array, dtype: Literal["float32", "bfloat16"]
 ) -> tuple[Callable, Any, jax.Array]:
-    """Returns the encoder's gradient as a function, its parameters and its input."""
+    """Returns the encoder's gradient function, its parameters and its input."""
     encoder = ResNet(
         ResNetConfig(compute_dtype=dtype),
         rngs=nnx.Rngs(0),
@@ -91,7 +95,7 @@ def encoder_step(
 
 
 def measure(function: Callable, *arguments: Any, repeats: int = 5) -> float:
-    """Returns the least of some wall times of a compiled function, seconds."""
+    """Returns the shortest of several wall-clock times of a compiled function, seconds."""
     compiled = jax.jit(function)
     jax.block_until_ready(compiled(*arguments))
     seconds = []

@@ -1,16 +1,17 @@
-"""How often, and how fast, faces are found.
+"""Recall and speed of face detection.
 
     python -m benchmarks.faces           # seconds for 32 frames of 1080p, cold and warm
     python -m benchmarks.faces FOLDER    # and the share of frames with a face, per group
-    python -m benchmarks.faces FOLDER --sheet OUT.png    # and a picture of what was found
+    python -m benchmarks.faces FOLDER --sheet OUT.png    # and a picture of the detected faces
 
 FOLDER is searched for videos. In the layout of FaceForensics++ they are grouped by compression and
-method, else by their folder. In each, 32 frames are read, evenly spread over its time.
+method, otherwise by folder. From each video, 32 evenly spaced frames are read.
 
-Measured on 176 clips of FaceForensics++ (126 of c23, 50 of c40): a face in 5,625 of 5,632 frames,
-99.88%; the lowest group has 99.57% (c23 FaceSwap). 303 faces more than one per frame, most of them
-real people, photographs and screens in the background. 32 frames of 1920x1080 take 0.85 s of
-processor time on a 2-core AMD EPYC; the first call, which compiles, 1.8 s.
+Measured on 176 clips of FaceForensics++ (126 of c23, 50 of c40): a face was found in 5,625 of 5,632
+frames, 99.88%; the worst group had 99.57% (c23 FaceSwap). There were 303 additional faces, beyond
+one per frame; most of them were people, photographs and screens in the background. 32 frames of
+1920x1080 take 0.85 s of processor time on a 2-core AMD EPYC; the first call, which compiles, takes
+1.8 s.
 """
 
 import argparse
@@ -38,12 +39,12 @@ TILE = (480, 300)  # width and height of one frame on the sheet, pixels
 
 @dataclasses.dataclass
 class Tally:
-    """What was found in the videos of one group."""
+    """Counts of the faces found in the videos of one group."""
 
     videos: int = 0
     frames: int = 0
     with_face: int = 0
-    more_faces: int = 0  # faces beyond the first of a frame
+    more_faces: int = 0  # faces beyond the first in a frame
 
     def __str__(self) -> str:
         return (
@@ -53,10 +54,12 @@ class Tally:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="How often, and how fast, faces are found.")
-    parser.add_argument("folder", nargs="?", type=Path, help="searched for videos")
-    parser.add_argument("--every", type=int, default=1, help="take every n-th video only")
-    parser.add_argument("--sheet", type=Path, help="picture to write: one frame of some videos")
+    parser = argparse.ArgumentParser(description="Measures recall and speed of face detection.")
+    parser.add_argument("folder", nargs="?", type=Path, help="folder to search for videos")
+    parser.add_argument("--every", type=int, default=1, help="use only every n-th video")
+    parser.add_argument(
+        "--sheet", type=Path, help="picture to write, with a frame from each of 24 videos"
+    )
     arguments = parser.parse_args()
 
     print(machine())
@@ -80,7 +83,7 @@ def machine() -> str:
 
 
 def measure_speed(detector: FaceDetector, num_frames: int = 32) -> None:
-    """Prints the seconds for frames of 1080p in which a camera pans over a portrait."""
+    """Prints the time for 1080p frames in which a camera pans over a portrait."""
     portrait = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((2048, 2048)))
     frames = [portrait[n : n + 1080, n : n + 1920] for n in range(num_frames)]
     seconds, processor_seconds = [], []
@@ -101,7 +104,7 @@ def measure_speed(detector: FaceDetector, num_frames: int = 32) -> None:
 def measure_recall(
     detector: FaceDetector, folder: Path, paths: Sequence[Path], sheet: Path | None
 ) -> None:
-    """Prints the share of sampled frames in which a face is found, by group and in all."""
+    """Prints the share of sampled frames in which a face is found, by group and in total."""
     tallies: dict[str, Tally] = collections.defaultdict(Tally)
     total, seconds = Tally(), 0.0
     incomplete, tiles = [], []
@@ -130,7 +133,7 @@ def measure_recall(
     for group, tally in sorted(tallies.items()):
         print(f"{group:28}{tally}")
     print(f"{'all':28}{total}")
-    print(f"{seconds / max(1, total.frames) * 1e3:.1f} ms per frame for finding faces")
+    print(f"{seconds / max(1, total.frames) * 1e3:.1f} ms per frame for face detection")
     print("\n".join(["frames without a face:", *incomplete]))
     if sheet is not None and tiles:
         tile_sheet(tiles).save(sheet)

@@ -1,9 +1,9 @@
-"""Seconds from a file to its verdict, by stage, cold and warm; and peak memory, short against long.
+"""Time from file to verdict, by stage, cold and warm; and peak memory for short and long videos.
 
     python benchmarks/predict.py [--model ID_OR_DIR] [--video FILE] [--json FILE]
 
-Every measurement has a process of its own. Without --video, a 10-second 1080p clip is made from
-the project's own portrait; the 60-minute one is that clip repeated without coding it again.
+Every measurement runs in a separate process. Without --video, a 10-second 1080p clip is made from
+the project's own portrait; the 60-minute video is that clip repeated without re-encoding.
 """
 
 import argparse
@@ -30,11 +30,11 @@ LONG_REPEATS = 360  # of the 10-second clip: 60 minutes
 
 
 def main() -> None:
-    """Runs all measurements one after the other and prints them."""
+    """Runs all measurements one after another and prints them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default=None, help="folder or Hub repository")
-    parser.add_argument("--video", default=None, help="score this file instead of the made one")
-    parser.add_argument("--json", default=None, help="also write the figures here")
+    parser.add_argument("--video", default=None, help="score this file instead of a generated one")
+    parser.add_argument("--json", default=None, help="also write the figures to this file")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _score_in_this_process(video: str, model: str | None) -> dict[str, Any]:
-    """Loads the model and scores the video once cold and then warm."""
+    """Loads the model and scores the video, once cold and then several times warm."""
     started = time.perf_counter()
     from dfjax.predictor import Predictor, model_source
 
@@ -84,9 +84,9 @@ def _score_in_this_process(video: str, model: str | None) -> dict[str, Any]:
 
 
 class _ChildMemory(threading.Thread):
-    """Watches the largest resident memory of this process's children, ffmpeg's processes.
+    """Monitors the peak resident memory of this process's ffmpeg children.
 
-    getrusage will not do: it counts a child's moment before it becomes ffmpeg, with our own memory.
+    getrusage does not work for this: it also counts a child before exec, with our own memory.
     """
 
     def __init__(self):
@@ -103,7 +103,7 @@ class _ChildMemory(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        """Looks every 20 milliseconds until it is stopped."""
+        """Checks every 20 milliseconds until stopped."""
         while not self._stopped.wait(0.02):
             pids: list[str] = []
             for task in Path("/proc/self/task").iterdir():
@@ -116,7 +116,7 @@ class _ChildMemory(threading.Thread):
 
 
 def _peak_bytes(pid: int) -> int:
-    """Returns the most memory that was ever resident of a process."""
+    """Returns the peak resident memory of a process, bytes."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     peaks = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
     return int(peaks[0]) * 1024 if peaks else 0
@@ -130,7 +130,7 @@ def _in_new_process(video: Path, model: str | None) -> dict[str, Any]:
 
 
 def _start_app(video: Path, model: str | None) -> dict[str, float]:
-    """Starts `app.py` and asks it through its API, as a program would."""
+    """Starts `app.py` and calls its API, as a program would."""
     from gradio_client import Client, handle_file
 
     with socket.socket() as listener:
@@ -147,7 +147,7 @@ def _start_app(video: Path, model: str | None) -> dict[str, float]:
                 break
             except OSError:
                 if process.poll() is not None:
-                    raise SystemExit("app.py ended before it answered") from None
+                    raise SystemExit("app.py exited before it responded") from None
                 time.sleep(0.1)
         page = time.perf_counter() - started
         client = Client(f"http://127.0.0.1:{port}", verbose=False)
@@ -168,7 +168,7 @@ def _start_app(video: Path, model: str | None) -> dict[str, float]:
 
 
 def _write_clip(path: Path) -> Path:
-    """Writes 10 seconds of the portrait at 1920x1080 and 30 frames a second, H.264."""
+    """Writes 10 seconds of the portrait at 1920x1080 and 30 frames per second, in H.264."""
     from tests.videos import portrait_frames, write_video
 
     turn = portrait_frames(60, size=(1080, 1920))
@@ -220,8 +220,8 @@ def _print(figures: dict[str, Any]) -> None:
         f"{min(short['warm_runs']):.2f} to {max(short['warm_runs']):.2f} s."
     )
     print(
-        f"app.py, from its start: page answers {app['page_answers']:.1f} s, first verdict "
-        f"{app['first_verdict']:.1f} s; next verdict {app['second_verdict']:.1f} s; "
+        f"app.py: page available {app['page_answers']:.1f} s after the start, first verdict "
+        f"{app['first_verdict']:.1f} s after it; next verdict takes {app['second_verdict']:.1f} s; "
         f"peak memory {app['peak_bytes'] / 1e6:.0f} MB."
     )
 

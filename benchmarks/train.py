@@ -1,11 +1,11 @@
-"""How fast training is: clips per second, the wait for data, the share of the peak that is used.
+"""Training speed: clips per second, time spent waiting for data, and share of peak throughput.
 
     python -m benchmarks.train --data DIR --weights DIR [--steps 30] [any field of TrainConfig]
 
 Runs the loader and the step of `train.py` on prepared clips. The first steps, which compile and
-fill the loader's queue, are not counted. The operations of a step are those that XLA counts in what
-it compiled. The peak is what a large matrix product reaches on the same devices, in the same
-precision, right before: the share is a ratio measured in one run, whatever a data sheet says.
+fill the loader's queue, are not counted. The number of operations per step is XLA's count for the
+compiled step. The peak is the rate of a large matrix product on the same devices in the same
+precision, measured just before; so the share is a measured ratio and does not rely on a data sheet.
 """
 
 import dataclasses
@@ -32,13 +32,13 @@ class Arguments:
     """Measures the speed of training."""
 
     data: tuple[str, ...]
-    """Prepared data sets, as `train.py` takes them."""
+    """Prepared data sets, as for `train.py`."""
 
     weights: str = "microsoft/resnet-50"
-    """Folder or Hub repository with the published ResNet-50 files, or with a model of dfjax."""
+    """Folder or Hub repository with the published ResNet-50 files, or with a dfjax model."""
 
     workers: int = 0
-    """Threads that decode pictures. 0: one per core."""
+    """Number of threads for decoding pictures. 0: one per core."""
 
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(steps=30)
 
@@ -84,9 +84,9 @@ def matmul_rate(dtype: str, *, size: int | None = None, repeats: int = 5) -> flo
     """Returns the floating-point operations per second of a large square matrix product.
 
     Args:
-      dtype: Of the matrices.
-      size: Of a side; None: 2,048 on a CPU, 8,192 elsewhere.
-      repeats: The fastest of so many is taken.
+      dtype: Type of the matrices.
+      size: Number of rows and columns; None: 2,048 on a CPU, 8,192 elsewhere.
+      repeats: Number of runs, of which the fastest counts.
     """
     size = size or (2048 if jax.default_backend() == "cpu" else 8192)
     a = jnp.ones((size, size), dtype)
