@@ -138,7 +138,7 @@ def test_a_half_precision_model_loads_into_float32(detector, tmp_path, dtype, er
 def test_a_value_too_large_for_float16_is_refused(tmp_path):
     detector = make_detector()
     detector.temporal.projection.kernel[...] = jnp.full((32, 8), 1e5)
-    with pytest.raises(ValueError, match="temporal.projection.kernel has a value of magnitude 100000, too large"):
+    with pytest.raises(ValueError, match="temporal.projection.kernel.* 100000, too large"):
         detector.save_pretrained(tmp_path, dtype="float16")
     detector.save_pretrained(tmp_path)  # "auto" keeps it in float32
     assert_same_weights(Detector.from_pretrained(tmp_path), detector)
