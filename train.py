@@ -83,8 +83,8 @@ def main() -> int:
 
 
 def _train(arguments: Arguments, console: Console) -> int:
-    """Trains and publishes as asked; returns the exit code."""
-    # A resumed run must end with the same bits, on a GPU too. Set before jax is loaded.
+    """Trains and publishes; returns the exit code."""
+    # A resumed run must give bit-identical results, on a GPU too. Must be set before jax is loaded.
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_gpu_deterministic_ops" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()

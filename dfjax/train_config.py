@@ -184,10 +184,10 @@ class TrainConfig(Checked):
     """How to train a detector."""
 
     steps: int = 2000  # updates of the weights
-    pairs: int = 8  # per step over all devices: real clips, each with a fake
-    still_pairs: int = 0  # likewise, of single pictures
-    clip_frames: int = 8  # frames of a training clip, taken from those of its video
-    max_stride: int = 4  # between those frames, in sampled frames; drawn per pair
+    pairs: int = 8  # pairs of a real clip and a fake, per step over all devices
+    still_pairs: int = 0  # the same for single pictures
+    clip_frames: int = 8  # frames of a training clip, chosen from those sampled from its video
+    max_stride: int = 4  # largest step between those frames, in sampled frames; drawn per pair
     drop_frames: float = 0.1  # chance that a frame is missing
     repeat_frames: float = 0.1  # chance that a frame repeats the one before it
     accumulation: int = 1  # parts into which a step's pairs are split, to save memory
@@ -199,14 +199,14 @@ class TrainConfig(Checked):
     augment_ramp: int = 0  # steps over which that share grows linearly from 0
     augment: AugmentConfig = AugmentConfig()
 
-    trained_stages: int = 2  # of the encoder, from the last; 0: frozen; 5: all of a ResNet
+    trained_stages: int = 2  # encoder stages to train, from the last; 0: frozen; 5: all of a ResNet
     batch_statistics: bool = False  # norms of trained stages use batch statistics
     compute_dtype: Literal["float32", "bfloat16"] = "float32"  # of the convolutions
 
     learning_rate: float = 3e-4  # peak rate of AdamW, for everything after the encoder
     layer_decay: float = 0.5  # learning rate of an encoder stage relative to the next stage
     warmup_steps: int = 100  # steps over which the learning rate grows to its peak
-    weight_decay: float = 0.05  # decoupled, per step and unit of learning rate; of kernels only
+    weight_decay: float = 0.05  # decoupled, per step and unit of learning rate; kernels only
     clip_norm: float = 1.0  # largest global norm of the gradients
     ema_decay: float = 0.998  # decay of the moving average of the weights, which is published
     label_smoothing: float = 0.05  # labels are half of this and 1 minus half of this
@@ -215,7 +215,7 @@ class TrainConfig(Checked):
     validate_every: int = 200  # steps between validations
     publish: Literal["last", "best"] = "last"  # step whose weights are published: last, or best AUC
     max_false_positive_rate: float = 0.05  # share of real validation videos that may be called fake
-    seed: int = 0  # of the weights, the order of the clips, the augmentation and the dropout
+    seed: int = 0  # for the weights, the order of the clips, the augmentation and the dropout
 
     def __post_init__(self):
         """Checks ranges."""
