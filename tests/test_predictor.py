@@ -137,7 +137,7 @@ def test_no_face_is_a_label_of_its_own_and_has_no_probability(predictor, videos)
     assert prediction.tracks == prediction.frames == ()
     (warning,) = prediction.warnings
     assert "nothing was judged" in warning
-    assert "under 5 pixels" in warning  # 24 of 640 pixels, in a picture of 128
+    assert "smaller than 5 pixels" in warning  # 24 of 640 pixels, in a picture of 128
 
 
 def test_a_face_out_of_focus_beside_a_clear_one_is_left_out_and_told(face_detector, tmp_path):
