@@ -37,7 +37,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--model",
         metavar="ID_OR_DIR",
-        help="Hub repository or folder; default: DFJAX_MODEL, else checkpoint/ beside app.py",
+        help="Hub repository or folder; default: DFJAX_MODEL, else checkpoint/ next to app.py",
     )
     parser.add_argument("--revision", help="branch, tag or commit of a Hub repository")
     parser.add_argument("--host", help="default: GRADIO_SERVER_NAME, else only this machine")

@@ -1,4 +1,4 @@
-"""What self-blending and augmentation cost beside the encoder that they feed.
+"""What self-blending and augmentation cost compared with the encoder that they feed.
 
     python -m benchmarks.blending
     python -m benchmarks.blending --clips 16 --frames 8

@@ -2,7 +2,7 @@
 
     python benchmarks/predict.py [--model ID_OR_DIR] [--video FILE] [--json FILE]
 
-Every measurement has a process of its own. Without --video, a 10-second 1080p clip is made from
+Every measurement runs in its own process. Without --video, a 10-second 1080p clip is made from
 the project's own portrait; the 60-minute one is that clip repeated without coding it again.
 """
 

@@ -86,7 +86,7 @@ def matmul_rate(dtype: str, *, size: int | None = None, repeats: int = 5) -> flo
     Args:
       dtype: Of the matrices.
       size: Of a side; None: 2,048 on a CPU, 8,192 elsewhere.
-      repeats: The fastest of so many is taken.
+      repeats: How many runs; the fastest counts.
     """
     size = size or (2048 if jax.default_backend() == "cpu" else 8192)
     a = jnp.ones((size, size), dtype)

@@ -183,7 +183,7 @@ class TrainConfig(Checked):
 
     steps: int = 2000  # updates of the weights
     pairs: int = 8  # per step over all devices: real clips, each with a fake
-    still_pairs: int = 0  # likewise, of single pictures
+    still_pairs: int = 0  # the same, of still pictures
     clip_frames: int = 8  # frames of a training clip, taken from those of its video
     max_stride: int = 4  # between those frames, in sampled frames; drawn per pair
     drop_frames: float = 0.1  # chance that a frame is missing

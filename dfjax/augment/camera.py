@@ -1,7 +1,7 @@
 """What camera and codec do to a clip, on batches, inside the jitted train step.
 
 One draw for each clip, by its key, applied to all of its frames. A real clip and a fake of it that
-are given the same key go through the same, so nothing here tells one from the other.
+are given the same key get the same changes, so nothing here distinguishes them.
 
 A clip goes the way of a video: a camera that is nearer, turned or mirrored; colours and light;
 retouching; a lens out of focus; a lower resolution; noise; JPEG at that resolution; and back to the
@@ -161,7 +161,7 @@ def _film(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> jax.Array:
 
 
 def _add_noise(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> jax.Array:
-    """Returns the clip with noise of its own in each frame.
+    """Returns the clip with different noise in each frame.
 
     Part of its variance is the same everywhere, part grows with the light, as that of photons.
     """

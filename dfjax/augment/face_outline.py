@@ -2,7 +2,7 @@
 
 The face is taken for a piece of an upright cylinder. An outline is a polygon on it: an angle around
 the axis and a height for each corner. How far the nose stands from the line between the middles of
-eyes and mouth tells how far the cylinder is turned, so in a profile the outline gets narrow on the
+eyes and mouth shows how far the cylinder is turned, so in a profile the outline gets narrow on the
 side that is turned away, and ends at the silhouette.
 
 Lengths are in units of the distance from the middle of the eyes to the middle of the mouth, which

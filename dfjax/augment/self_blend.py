@@ -2,9 +2,9 @@
 
 A face swap leaves a boundary, and a face whose colours, sharpness and place do not quite fit its
 surroundings. A clip blended with a changed version of itself has just these, and nothing else that
-tells it from the real clip: no other person, no generator, no other codec. In half of the clips the
-change is the same in all frames; in the others place and form wander, as where each frame of a
-video is forged on its own.
+sets it apart from the real clip: no other person, no generator, no other codec. In half of the
+clips the change is the same in all frames; in the others place and form wander, as where each frame
+of a video is forged on its own.
 
 Sources: Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022; Yan et
 al., "Generalizing Deepfake Video Detection with Plug-and-Play: Video-Level Blending and
@@ -72,7 +72,7 @@ def self_blend(
     sources, targets, masks = blend_parts(keys, clips, landmarks, frame_mask, config)
     if segments is not None:
         masks = jnp.where(segments[:, :, None, None, None], masks, 0.0)
-    # Whole numbers: real clips are of 8 bits, and a fake must not be told from them by fractions.
+    # Whole numbers: real clips are of 8 bits, and fractions must not give a fake away.
     blended = jnp.round(targets + masks * (sources - targets))
     return jnp.where(frame_mask[:, :, None, None, None], blended, clips)
 

@@ -21,7 +21,7 @@ class Engine(Protocol):
     crops_per_batch: int
     """Crops that are computed at once: `encode` wastes least with a multiple of them."""
     clips_per_batch: int
-    """Clips that are computed at once, likewise for `score`."""
+    """Clips that are computed at once, for `score`."""
 
     def encode(self, crops: np.ndarray) -> np.ndarray:
         """Returns the features of face crops.

@@ -41,7 +41,7 @@ class JaxEngine:
           detector: Its weights are copied to the devices.
           crops_per_batch: How many crops are encoded at once; rounded up to a multiple of the
             devices.
-          clips_per_batch: How many clips are scored at once, likewise.
+          clips_per_batch: How many clips are scored at once; rounded up too.
           devices: Those of jax that share every batch; None: the first of this process.
         """
         devices = list(jax.local_devices()[:1] if devices is None else devices)

@@ -15,7 +15,7 @@ def calibrated_clip_logits(logits: LogitsT, calibration: CalibrationConfig) -> L
 
 
 def calibrated_frame_logits(logits: LogitsT, calibration: CalibrationConfig) -> LogitsT:
-    """Returns the calibrated logits of frames, which have a scale and a bias of their own."""
+    """Returns the calibrated logits of frames, which have their own scale and bias."""
     return calibration.frame_scale * logits + calibration.frame_bias
 
 

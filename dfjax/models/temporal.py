@@ -106,7 +106,7 @@ class TemporalModel(nnx.Module):
         features = jnp.where(frame_mask[:, :, None], features.astype(jnp.float32), 0.0)
         x = jax.nn.gelu(self.projection(self.norm(features)))
         if key is not None and self.config.dropout > 0:
-            # One draw per clip, the same for all of its frames: neighbouring frames tell nearly the
+            # One draw per clip, the same for all of its frames: neighbouring frames show nearly the
             # same, so features dropped in one only would be read from the next (Gal and Ghahramani,
             # 2016).
             keep = 1 - self.config.dropout
@@ -124,7 +124,7 @@ class TemporalModel(nnx.Module):
         pooled = jnp.einsum("bt,bth->bh", weights, states)
         correction = jnp.where(num_frames > 1, self.correction_head(pooled)[:, 0], 0.0)
         # The mean is not trained by the clip's label, which is wrong for the untouched frames of a
-        # clip that is manipulated in part; frames have labels of their own.
+        # clip that is manipulated in part; frames have their own labels.
         return DetectorOutput(frame_logits, jax.lax.stop_gradient(mean) + correction)
 
     def weigh_correction(self, share: float) -> None:

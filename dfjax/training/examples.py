@@ -29,7 +29,7 @@ def make_examples(
 ) -> Examples:
     """Returns the clips of one part of a batch, with labels.
 
-    All that is drawn hangs on the pair's own key, so it does not matter how the pairs are spread
+    Every random draw depends only on the pair's own key, so it does not matter how pairs are spread
     over devices or parts.
 
     Args:

@@ -51,12 +51,12 @@ def describe_run(
 
 
 def check_folder(out: Path, description: dict[str, Any], *, resume: bool) -> None:
-    """Checks that a run may begin or go on in a folder. Changes nothing there.
+    """Checks that a run may start or continue in a folder. Changes nothing there.
 
     Args:
       out: The folder, which need not exist.
       description: Of the run, from `describe_run`.
-      resume: A run that the folder holds may go on.
+      resume: Whether a run in the folder may continue.
 
     Raises:
       TrainingError: The folder holds something, or a run with other configs, weights or data.
@@ -79,7 +79,7 @@ def check_folder(out: Path, description: dict[str, Any], *, resume: bool) -> Non
 
 
 def claim_folder(out: Path, description: dict[str, Any]) -> None:
-    """Writes `run.json`, unless the folder has one: that of the run that goes on.
+    """Writes `run.json`, unless the folder has one from the run that is resumed.
 
     Args:
       out: A folder that `check_folder` found in order; it is made where it is missing.

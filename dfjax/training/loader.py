@@ -47,7 +47,7 @@ class Loader:
     """Gives the batches of a run, from any step on.
 
     Which pairs make the batch of a step is a pure function of the config, so it does not matter how
-    many threads there are, nor where a run was taken up again. With several processes each decodes
+    many threads there are, nor where a run was resumed. With several processes each decodes
     its own part of every batch only.
     """
 

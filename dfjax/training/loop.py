@@ -1,4 +1,4 @@
-"""The loop of a run: batches in, steps, and what is saved and told on the way."""
+"""The training loop: batches in, steps, and what is saved and reported on the way."""
 
 import dataclasses
 import math
@@ -117,7 +117,7 @@ class _Clock:
         self.restart()
 
     def restart(self) -> None:
-        """Begins to count anew."""
+        """Restarts the count."""
         self._time, self._waited = time.perf_counter(), self._loader.waited
 
     def tick(self) -> dict[str, float]:

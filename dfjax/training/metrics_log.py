@@ -1,4 +1,4 @@
-"""What a run tells of itself while it goes on: JSON lines, TensorBoard events, and pictures."""
+"""What a run reports while it trains: JSON lines, TensorBoard events and pictures."""
 
 import json
 import logging
@@ -22,12 +22,12 @@ class MetricsLog:
     """Appends the metrics of a run to its folder.
 
     `metrics.jsonl` has a line per step, and one per validation; `tensorboard/` holds the same as
-    events. A run that is taken up again goes on at the step from which it does: later lines of the
+    events. A resumed run continues at the step of its last save: later lines of the
     run that was cut off are dropped, for those steps are done again.
     """
 
     def __init__(self, folder: Path, *, start: int):
-        """Opens the files of a run that goes on at step `start`."""
+        """Opens the files of a run that continues at step `start`."""
         self._folder = folder
         path = folder / METRICS_FILE
         kept = [row for row in read_metrics(folder) if row["step"] <= start]

@@ -28,7 +28,7 @@ from dfjax.training.validation import Validation
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What a run is given beside its configs. None of it changes what is learnt.
+    """The options of a run besides its configs. None of them changes what is learnt.
 
     Two have a part in what is published. `validation_data`, in the calibration: real videos of
     other sources tell how often those are called fake. `start_share`, in the weights: they are the
@@ -42,7 +42,7 @@ class RunOptions:
     validation_data: tuple[str, ...] = ()  # more data sets, of which only "validation" is used
     about_data: str = ""  # origins and terms of the data, sentences for the card
     start_share: float = 0.0  # from 0 to 1, of the weights before the first step in the published
-    resume: bool = False  # go on with the run that the folder holds, or begin it
+    resume: bool = False  # continue the run in the folder, or start it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class Machinery:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OpenedRun:
-    """A run that can begin, or go on: everything is checked and the folder is claimed."""
+    """A run that is ready to start or continue: all is checked and the folder is claimed."""
 
     out: Path
     train_config: TrainConfig

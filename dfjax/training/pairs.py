@@ -1,8 +1,8 @@
 """Which clips make which batch: a pure function of the seed and the step.
 
-Every fake stands beside a real clip: the one that it was made from where that is known, or, in a
-self-blend, the very clip that is blended. So a batch is 1:1 whatever the imbalance of the data, and
-what is common to a pair (camera, codec, person, background) cannot tell the label.
+Every fake is paired with a real clip: the one that it was made from if that is known, or, for a
+self-blend, the clip that is blended. So a batch is 1:1 whatever the imbalance of the data, and what
+the two have in common (camera, codec, person, background) cannot reveal the label.
 """
 
 import collections
@@ -43,8 +43,8 @@ class PairIndex:
     def of(cls, clips: Sequence[ClipInfo], *, stills: bool) -> Self:
         """Returns the index of the videos, or of the stills, among `clips`.
 
-        A fake whose original is there is shown beside it, in the same compression. Another fake is
-        shown beside any real clip of its data set and compression, or is left out if there is none.
+        A fake is paired with its original in the same compression, if that is present. Otherwise it
+        is paired with any real clip of its data set and compression, or left out if there is none.
         """
         rows = [row for row, clip in enumerate(clips) if (clip.num_frames == 1) == stills]
         reals = collections.defaultdict(list)
@@ -81,7 +81,7 @@ class PairIndex:
         A fixed share of them are self-blends, the rest are fakes of the data sets. Self-blends take
         the data sets in turn, and each goes round through its real clips: of two hundred videos and
         four thousand pictures that were filmed, both kinds are seen. Fakes take the methods in
-        turn, and each goes round through its clips. Every round has an order of its own. Nothing is
+        turn, and each goes round through its clips. Every round has its own order. Nothing is
         remembered between steps: a resumed run asks for the step at which it stopped, and gets the
         pairs it would have got.
 

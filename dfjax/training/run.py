@@ -30,20 +30,20 @@ def run(
     """Trains a detector, calibrates it, and writes `out/checkpoint`.
 
     `out` also gets `run.json`, `metrics.jsonl`, `tensorboard/`, `loss.png`, `roc.png`, and the
-    states in `saves/`, from which a run that was cut off is taken up again: it ends with the very
-    bits with which it would have ended. With several processes each calls this with the same
-    arguments, the folder is shared, and the first one writes.
+    states in `saves/`, from which an interrupted run is resumed: it ends with the same bits as an
+    uninterrupted one. With several processes, each calls this with the same arguments, the folder
+    is shared, and the first process writes.
 
     Args:
       sources: Prepared data sets, as for `open_rows`; each has the splits "train" and "validation".
-      weights: Folder or Hub repository with the published ResNet files, for an encoder from
-        ImageNet; or one or more with detectors of the same shape, to go on from all that they have
-        learnt, of several from their mean.
+      weights: Folder or Hub repository with published encoder files, to start from a pretrained
+        encoder; or one or more with detectors of the same shape, to continue from them, or from the
+        mean of several.
       out: A new folder, or with `options.resume` that of a run with the same configs and data.
       train_config: How to train.
       detector_config: Shape of what follows the encoder.
-      options: What does not change the result.
-      on_step: Told the metrics after each step and each validation.
+      options: How to run, and what to publish; see `RunOptions`.
+      on_step: Called with the metrics after each step and each validation.
 
     Returns:
       The record, also written to `training.json` in the checkpoint.
@@ -51,7 +51,7 @@ def run(
     Raises:
       DatasetError: A data set was not prepared, two were prepared differently, splits share
         identities, or no data set has both labels in validation.
-      TrainingError: `out` is not what was said, or training cannot go on.
+      TrainingError: `out` cannot be used, or training cannot continue.
     """
     opened = open_run(
         sources,

@@ -124,7 +124,7 @@ def _skipped(sources: Sequence[str]) -> dict[str, int]:
     counts = {"no_face": 0, "unreadable": 0, "missing": 0}
     for source in sources:
         if Path(source).is_file():
-            continue  # a parquet file alone does not tell
+            continue  # a parquet file has no report
         prepared = load_report(source)
         counts["missing"] += len(prepared["missing"])
         for split in prepared["splits"].values():

@@ -1,4 +1,4 @@
-"""States of a run on disk, from which it is taken up again: the last one and the best one."""
+"""States of a run on disk, from which it can be resumed: the last one and the best one."""
 
 import logging
 from pathlib import Path
@@ -23,7 +23,7 @@ class Saves:
 
     def __init__(self, folder: Path):
         """Opens the folder, which is made where it is missing."""
-        # It tells every save in several lines, and warns of each that has no metric.
+        # It logs several lines for every save, and warns of each that has no metric.
         logging.getLogger("absl").setLevel(logging.ERROR)
         policies = [
             checkpoint_managers.LatestN(n=1),

@@ -76,7 +76,7 @@ class ModelParts:
         return cls(graph, params, batch_stats, frozen, num_stages, stages_below_heads)
 
     def initial_state(self, optimizer: optax.GradientTransformation) -> TrainState:
-        """Returns the state before the first step, in arrays of its own: a step donates them."""
+        """Returns the state before the first step, in its own arrays, since a step donates them."""
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             params=jax.tree.map(jnp.copy, self.params),
@@ -103,7 +103,7 @@ def augmented_share(config: TrainConfig) -> optax.Schedule:
 
 
 def make_optimizer(config: TrainConfig, parts: ModelParts) -> optax.GradientTransformation:
-    """Returns AdamW with clipped gradients and a learning rate of its own for every stage.
+    """Returns AdamW with clipped gradients and a separate learning rate for every stage.
 
     What follows the encoder learns at the full rate, the last stage at `layer_decay` of it, the one
     before at the square of that, and so on. Only kernels decay: norms and biases do not overfit.

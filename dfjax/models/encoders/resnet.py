@@ -90,7 +90,7 @@ class ConvNorm(nnx.Module):
 
 
 class Bottleneck(nnx.Module):
-    """Three convolutions (1x1, 3x3, 1x1) beside a shortcut."""
+    """Three convolutions (1x1, 3x3, 1x1) with a shortcut around them."""
 
     def __init__(
         self,
