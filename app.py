@@ -79,14 +79,14 @@ def _positive(text: str) -> float:
     """Returns the number that an option gives.
 
     Raises:
-      ArgumentTypeError: It is no positive finite number.
+      ArgumentTypeError: It is no positive number, or is absurdly large.
     """
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    if not 0 < value < 1e12:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number under 1e12")
     return value
 
 

@@ -50,7 +50,7 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
             f"{folder} has no {name}. A folder that Detector.save_pretrained wrote to the end "
             "was expected."
         ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ModelFormatError(
             f"{folder / name} is not JSON: {error}. Get the file again."
         ) from error
