@@ -37,7 +37,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--model",
         metavar="ID_OR_DIR",
-        help="Hub repository or folder; default: DFJAX_MODEL, else checkpoint/ beside app.py",
+        help="Hub repository or folder; default: DFJAX_MODEL, else checkpoint/ next to app.py",
     )
     parser.add_argument("--revision", help="branch, tag or commit of a Hub repository")
     parser.add_argument("--host", help="default: GRADIO_SERVER_NAME, else only this machine")
@@ -79,14 +79,14 @@ def _positive(text: str) -> float:
     """Returns the number that an option gives.
 
     Raises:
-      ArgumentTypeError: It is no positive finite number.
+      ArgumentTypeError: It is no positive number, or is absurdly large.
     """
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    if not 0 < value < 1e12:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number under 1e12")
     return value
 
 

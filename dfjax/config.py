@@ -68,10 +68,8 @@ class FaceConfig(Checked):
             f"FaceConfig.min_face_size is {self.min_face_size}; "
             f"it must lie between 12 (P-Net's window) and image_size {self.image_size}.",
         )
-        require(
-            0 < self.pyramid_factor < 1,
-            f"FaceConfig.pyramid_factor is {self.pyramid_factor}; it must lie between 0 and 1.",
-        )
+        # Near 1 there would be levels without end, and every level costs memory.
+        require_within(self, "pyramid_factor", 0.1, 0.9)
         require(
             len(self.thresholds) == 3 and all(0 < t < 1 for t in self.thresholds),
             f"FaceConfig.thresholds is {self.thresholds}; three numbers in (0, 1) are needed.",

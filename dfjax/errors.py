@@ -45,7 +45,7 @@ class DatasetError(DfjaxError):
 
 
 class TrainingError(DfjaxError):
-    """Training cannot start or go on."""
+    """Training cannot start or continue."""
 
 
 class MissingExtraError(DfjaxError):

@@ -71,7 +71,10 @@ def from_json_value(kind: Any, value: Any, where: str) -> Any:
             for i, (k, v) in enumerate(zip(kinds, value, strict=True))
         )
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"{where} is too large a number.") from None
     if origin is Literal:
         words = " or ".join(map(repr, arguments))
         require(value in arguments, f"{where} is {value!r}; {words} was expected.")

@@ -285,7 +285,7 @@ GREY = np.full((48, 64, 3), 128, np.uint8)
         ([GREY, GREY], [0.1, 0.1], "increase from frame to frame"),
         ([GREY, GREY], [0.0, np.nan], "finite"),
         ([GREY, GREY[:24]], [0.0, 0.1], "Frame 1 has shape .24, 64, 3."),
-        ([GREY[..., 0]], [0.0], r"Frame 0 is uint8 .48, 64.; needed"),
+        ([GREY[..., 0]], [0.0], r"Frame 0 is uint8 .48, 64.; it must be"),
         ([GREY / 255], [0.0], "Frame 0 is float64"),
     ],
 )

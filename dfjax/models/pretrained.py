@@ -50,7 +50,7 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
             f"{folder} has no {name}. A complete folder written by Detector.save_pretrained is "
             "needed."
         ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ModelFormatError(
             f"{folder / name} is not valid JSON: {error}. Download the file again."
         ) from error

@@ -1,1 +1,1 @@
-"""The page: what a visitor of the app sees, and the API endpoint beside it."""
+"""The page: what a visitor of the app sees, and its API endpoint."""

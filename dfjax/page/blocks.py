@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 # Gradio knows a function that reports progress by a default value of this type.
 _PROGRESS = gr.Progress()
 
-# Some systems know no type for these endings, so they are named beside the type.
+# Some systems know no type for these endings, so they are named in addition to the type.
 _FILE_TYPES = ["video", ".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v", ".gif"]
 _FILE_TYPES += [".jpg", ".jpeg", ".png", ".webp"]
 
@@ -40,9 +40,9 @@ SWEEP_SECONDS = 300
 
 KEEP_SECONDS = 1800
 """Age at which an uploaded file is deleted. Not at once after its check: Gradio stores a file under
-its content, so a second visitor may be waiting for the verdict on the very same one."""
+its content, so a second visitor may be waiting for the verdict on the same file."""
 
-_MAX_WAITING = 16  # videos in the queue; whoever comes later is told to come back
+_MAX_WAITING = 16  # videos in the queue; later visitors are asked to come back
 
 
 def build_page(

@@ -64,7 +64,7 @@ def score_plot(prediction: Prediction) -> str:
 
 
 def mark(track_id: int) -> str:
-    """Returns the little SVG that stands for a face in the legend and beside its crops."""
+    """Returns the little SVG that stands for a face in the legend and next to its crops."""
     return (
         f'<svg class="df-mark {_track_class(track_id)}" width="28" height="12" aria-hidden="true">'
         '<line class="df-line" x1="0" x2="28" y1="6" y2="6"/>'
@@ -133,7 +133,7 @@ def _background(decision: Decision) -> str:
 
 
 def _axis_labels(decision: Decision) -> str:
-    """Returns the per cents beside the plot: those of the thresholds, and round ones with room.
+    """Returns the percentages next to the plot: the thresholds, and round ones with room.
 
     Whole ones, for the column is narrow; the legend has the thresholds in full.
     """

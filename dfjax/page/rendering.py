@@ -1,4 +1,4 @@
-"""Fills in the page's templates. What is put into one is escaped, whoever it comes from."""
+"""Fills in the page's templates. All values put into one are escaped, wherever they come from."""
 
 from typing import Any
 

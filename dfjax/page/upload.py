@@ -41,7 +41,7 @@ class UploadBlocks(gr.Blocks):
 def upload_path(path_or_address: str, uploads: Path) -> str:
     """Returns the path of an uploaded file, from the path or from this server's address of it.
 
-    MCP clients send such addresses. No request follows from one, whoever is named as its host.
+    MCP clients send such addresses. No request is made to one, whatever host it names.
 
     Args:
       path_or_address: What the caller sent.

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,20 @@ def test_the_crop_of_the_app_and_of_training_is_the_same_bit_for_bit(root, prepa
     np.testing.assert_array_equal(clip.frame_indices, seen_by_app.frame_indices)
     np.testing.assert_array_equal(clip.boxes_xyxy, seen_by_app.boxes_xyxy)
     np.testing.assert_array_equal(clip.landmarks, seen_by_app.landmarks)
+
+
+def test_a_folder_of_an_older_version_which_held_limits_too_is_continued(root, prepared, tmp_path):
+    older = tmp_path / "older"
+    shutil.copytree(prepared, older)
+    manifest = json.loads((older / "dfjax.json").read_text())
+    manifest["config"]["video"] |= {"max_file_bytes": 2**31, "max_decode_seconds": 120.0}
+    (older / "dfjax.json").write_text(json.dumps(manifest))
+    report = prepare(read_source("ffpp", root), older, CONFIG)
+    assert report == load_report(str(prepared))
+    manifest["config"]["video"]["num_frames"] += 1
+    (older / "dfjax.json").write_text(json.dumps(manifest))
+    with pytest.raises(DatasetError, match="another config|a different config"):
+        prepare(read_source("ffpp", root), older, CONFIG)
 
 
 def test_labels_are_those_of_the_folders_whatever_order_the_names_have(prepared):

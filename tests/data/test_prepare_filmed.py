@@ -89,5 +89,5 @@ def _around(frame: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 def test_the_card_of_the_data_set_tells_of_the_films(stills):
     card = (stills / "README.md").read_text(encoding="utf-8")
-    assert f"{NUM_FRAMES} frames" in card
+    assert f"{NUM_FRAMES}-frame film" in card
     assert "re-encoded" not in card

@@ -228,7 +228,7 @@ def test_no_frames_give_no_faces(detector: FaceDetector):
 )
 def test_a_wrong_frame_is_named(detector: FaceDetector, frame: np.ndarray, found: str):
     good = np.zeros((20, 20, 3), np.uint8)
-    with pytest.raises(ValueError, match=rf"Frame 1 is {found}; needed: .*uint8 \[H,W,3\]"):
+    with pytest.raises(ValueError, match=rf"Frame 1 is {found}; it must be .*uint8 \[H,W,3\]"):
         detector.detect([good, frame])
 
 

@@ -227,5 +227,5 @@ def test_arrays_of_another_network_are_refused(
     joblib.dump(published("rnet"), path)
     known = hashlib.sha256(path.read_bytes()).hexdigest()
     monkeypatch.setitem(mtcnn._SHA256, "pnet.lz4", known)
-    with pytest.raises(ModelFormatError, match=r"PNet got arrays of shapes .*needed"):
+    with pytest.raises(ModelFormatError, match=r"PNet got arrays of shapes .*it needs"):
         load_networks.__wrapped__()

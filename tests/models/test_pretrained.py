@@ -97,6 +97,23 @@ def test_a_model_of_the_first_layout_still_loads(copied):
     assert Detector.from_pretrained(copied).config == MODEL_CONFIG
 
 
+@pytest.mark.parametrize(
+    "text", ['{"model_type": ' + "[" * 100_000, '{"a": 1' + ', "b": ' + "{" * 3 + "}" * 2]
+)
+def test_json_that_is_cut_off_or_nested_without_end_is_refused_in_words(copied, text):
+    (copied / "config.json").write_text(text)
+    with pytest.raises(ModelFormatError, match="is not JSON"):
+        Detector.from_pretrained(copied)
+
+
+def test_a_number_that_no_float_holds_is_refused_in_words(copied):
+    text = (copied / "config.json").read_text()
+    assert '"bias": -0.2' in text
+    (copied / "config.json").write_text(text.replace('"bias": -0.2', f'"bias": 1{"0" * 400}'))
+    with pytest.raises(ModelFormatError, match="calibration.bias is too large"):
+        Detector.from_pretrained(copied)
+
+
 def test_transformers_reads_the_preprocessor_and_prepares_a_crop_as_the_model_does(saved):
     from transformers import AutoImageProcessor
 
