@@ -16,6 +16,9 @@ from dfjax.json_values import from_json_value, to_json_value
 SCHEMA_VERSION = 2
 """Version of the layout of `config.json`. A loader refuses one that is newer than its own."""
 
+MAX_CROP_BYTES = 2 * 1024**3
+"""What the crops of one video may take in memory, if it is full of faces."""
+
 ID2LABEL = {0: "real", 1: "fake"}
 """The one label order of dfjax: a positive logit means fake."""
 
@@ -228,13 +231,21 @@ class Config(Checked):
     calibration: CalibrationConfig = CalibrationConfig()
 
     def __post_init__(self):
-        """Checks that the encoder takes crops of the configured size."""
+        """Checks that the encoder takes such crops, and that those of a video fit into memory."""
         super().__post_init__()
         needed = self.encoder.image_size
         require(
             needed in (None, self.crops.image_size),
             f"CropConfig.image_size is {self.crops.image_size}; the encoder "
             f"{self.encoder.type!r} takes crops of {needed} pixels.",
+        )
+        num_crops = self.video.num_frames * self.tracks.max_tracks
+        num_bytes = 3 * num_crops * self.crops.image_size**2
+        require(
+            num_bytes <= MAX_CROP_BYTES,
+            f"{self.video.num_frames} frames with {self.tracks.max_tracks} faces each, as crops of "
+            f"{self.crops.image_size} pixels, take {num_bytes:,} bytes; at most {MAX_CROP_BYTES:,} "
+            "are allowed. Lower num_frames, max_tracks or image_size.",
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -144,6 +144,12 @@ def test_a_number_that_is_not_finite_is_refused_by_name(values, field, number):
         Config.from_dict(values(number))
 
 
+def test_a_model_whose_crops_would_fill_the_memory_is_refused():
+    Config.from_dict({"video": {"num_frames": 1024}, "crops": {"image_size": 224}})
+    with pytest.raises(ValueError, match="1024 frames with 8 faces each.* bytes; at most"):
+        Config.from_dict({"video": {"num_frames": 1024}, "crops": {"image_size": 512}})
+
+
 def test_limits_that_older_models_carry_are_left_out_and_other_unknown_fields_are_not():
     older = {"video": {"num_frames": 7, "max_file_bytes": 10**15, "max_decode_seconds": 1e9}}
     assert Config.from_dict(older) == Config(video=VideoConfig(num_frames=7))

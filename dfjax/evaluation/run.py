@@ -135,7 +135,7 @@ def fingerprint(state: Any, config: Config) -> str:
     return digest.hexdigest()[:16]
 
 
-# Stood in the config before `VideoLimits`, and no published model had others.
+# These were part of the config before `VideoLimits`; every published model had these values.
 _FIRST_LIMITS = {
     "max_source_pixels": 8192 * 4320,
     "max_duration": 4 * 3600.0,
