@@ -63,7 +63,7 @@ def test_a_hub_data_set_is_read_as_its_folder_is(published, hub, tmp_path):
 
 def test_a_name_that_is_nowhere_is_one_error_that_says_what_was_looked_for(hub, tmp_path):
     done = run_python("-m", __spec__.name, "owner/nothing", hub=hub, home=tmp_path / "home")
-    assert "DatasetError: owner/nothing is neither a folder nor a parquet file" in done.stderr
+    assert "DatasetError: owner/nothing is neither a local folder nor a parquet file" in done.stderr
 
 
 def test_a_parquet_file_alone_is_a_data_set(published):
