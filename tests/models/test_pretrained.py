@@ -102,7 +102,7 @@ def test_a_model_of_the_first_layout_still_loads(copied):
 )
 def test_json_that_is_cut_off_or_nested_without_end_is_refused_in_words(copied, text):
     (copied / "config.json").write_text(text)
-    with pytest.raises(ModelFormatError, match="is not JSON"):
+    with pytest.raises(ModelFormatError, match="is not valid JSON"):
         Detector.from_pretrained(copied)
 
 
