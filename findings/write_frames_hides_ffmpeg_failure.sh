@@ -4,12 +4,12 @@
 # What happens: it never looks at ffmpeg's exit status. Where ffmpeg takes all frames and fails when it
 # finishes the file (here: a full disk, which /dev/full stands for), closing the writer returns as
 # if all were well. Whoever must know has to check the file, or run ffmpeg without this function.
-# Version: imageio-ffmpeg 0.6.0 with its own ffmpeg. Source: imageio_ffmpeg/_io.py, write_frames.
+# Version: imageio-ffmpeg 0.8.1 with its own ffmpeg. Source: imageio_ffmpeg/_io.py, write_frames.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check imageio-ffmpeg==0.6.0
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check imageio-ffmpeg==0.8.1
 "$folder/venv/bin/python" - <<'PYTHON'
 import subprocess
 
