@@ -11,11 +11,18 @@ from tests.evaluation.clips import clip_row
 
 
 def _row(**fields) -> ClipRow:
+    """Returns a clip whose values differ between frames and are lost if a column rounds them."""
     return clip_row(
         "kate",
         source_ids=("kate", "lea"),
         attributes={"light": "dim", "take": 3},
         original_id="lea",
+        fps=29.97,
+        duration=4.1,
+        frame_indices=np.array([0, 2, 3, 5]),
+        timestamps=np.arange(4) / 3,
+        boxes_xyxy=np.arange(16).reshape(4, 4),
+        landmarks=np.linspace(-1, 33, 40, dtype=np.float32).reshape(4, 5, 2),
         **fields,
     )
 
