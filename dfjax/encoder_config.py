@@ -57,7 +57,7 @@ class EncoderConfig(Checked):
         Raises:
           ValueError: Neither this version of dfjax nor any imported module defines it.
         """
-        known = {config.type: config for config in _subclasses(cls) if hasattr(config, "type")}
+        known = {config.type: config for config in subclasses(cls) if hasattr(config, "type")}
         require(
             isinstance(name, str) and name in known,
             f"the encoder's type is {name!r}; known are {', '.join(sorted(known))}. "
@@ -91,6 +91,6 @@ class ResNetConfig(EncoderConfig):
         )
 
 
-def _subclasses(kind: type) -> list[type]:
+def subclasses(kind: type) -> list[type]:
     """Returns all classes below a class."""
-    return [c for child in kind.__subclasses__() for c in (child, *_subclasses(child))]
+    return [c for child in kind.__subclasses__() for c in (child, *subclasses(child))]

@@ -101,7 +101,7 @@ class ClipRow(ClipInfo):
     landmarks: np.ndarray = _column(  # float32 [n, 5, 2], xy in pixels of the crop
         datasets.List(datasets.List(datasets.Value("float32"), length=10)),
         to_file=lambda landmarks: landmarks.reshape(-1, 10),
-        from_file=lambda values: np.array(values, np.float32).reshape(-1, 5, 2),
+        from_file=lambda values: decode_landmarks(values),
     )
     frames: np.ndarray = _column(  # uint8 [n, S, S, 3] RGB; PNG, exactly what the app would score
         datasets.List(datasets.Image()),
@@ -131,7 +131,7 @@ def _features() -> datasets.Features:
 FEATURES = _features()
 """The columns of a prepared data set."""
 
-PICTURE_COLUMNS = ["frames", "landmarks"]
+PICTURE_COLUMNS = sorted({*FEATURES} - {name for name, *_ in _columns(ClipInfo)})
 """The columns that `ClipInfo` leaves out."""
 
 
@@ -189,6 +189,15 @@ def rows_of(video: LabelledVideo, read: "FaceClips") -> Iterator[ClipRow]:
             landmarks=clip.landmarks,
             frames=clip.frames,
         )
+
+
+def decode_landmarks(landmarks: Sequence[Sequence[float]]) -> np.ndarray:
+    """Returns the landmarks of one row as float32 [n, 5, 2], xy in pixels of the crop.
+
+    Args:
+      landmarks: [n, 10], as `open_rows` gives them.
+    """
+    return np.array(landmarks, np.float32).reshape(-1, 5, 2)
 
 
 def decode_frames(frames: Sequence[Mapping[str, Any]]) -> np.ndarray:

@@ -87,10 +87,10 @@ def dataset_card(datasets: Iterable[str], codec: CodecConfig, report: Mapping[st
     shared = "that is the same within a group; it is part of `compression`.\n\n"
     versions = ""
     if codec.variants:
-        versions += f"Each video is repeated {codec.variants} times, re-encoded with H.264 at "
+        versions += f"Further versions of each video: {codec.variants}, re-encoded with H.264 at "
         versions += f"{factor} {shared}"
     if codec.filmed:
-        versions += f"Each picture in the training split is repeated {codec.filmed} times, as a "
+        versions += f"Further versions of each training picture: {codec.filmed}, as a "
         versions += f"{NUM_FRAMES}-frame film by a moving camera, in H.264 at {factor} {shared}"
     return f"""---
 {front_matter.to_yaml()}

@@ -6,7 +6,13 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
-from dfjax.data.clip_row import PICTURE_COLUMNS, ClipInfo, clip_info, decode_frames
+from dfjax.data.clip_row import (
+    PICTURE_COLUMNS,
+    ClipInfo,
+    clip_info,
+    decode_frames,
+    decode_landmarks,
+)
 from dfjax.data.prepared import open_rows
 
 
@@ -57,7 +63,4 @@ class ClipStore:
         indices = pa.array(positions)
         frames = table["frames"].combine_chunks().flatten().take(indices)
         landmarks = table["landmarks"].combine_chunks().flatten().take(indices).to_pylist()
-        return (
-            decode_frames(frames.to_pylist()),
-            np.array(landmarks, np.float32).reshape(-1, 5, 2),
-        )
+        return decode_frames(frames.to_pylist()), decode_landmarks(landmarks)

@@ -82,7 +82,7 @@ class Trainer:
             self.saves.save(state)
             raise TrainingError(
                 f"step {done} had a loss of {values['loss']} and a gradient norm of "
-                f"{values['grad_norm']}. The state before it is saved. Start a new run with a "
+                f"{values['grad_norm']}. The last valid state is saved. Start a new run with a "
                 "lower --learning-rate or --clip-norm, or look for damaged pictures in the data."
             )
         self._record(done, values | clock.tick())

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from dfjax.encoder_config import EncoderConfig
+from dfjax.encoder_config import EncoderConfig, subclasses
+from dfjax.errors import ModelFormatError
 from dfjax.models.tensors import PublishedTensor, VariablePath
 
 Array = Any  # from jax or numpy
@@ -60,17 +61,17 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
 
     @classmethod
     def config_of_files(cls, values: Mapping[str, Any], where: str) -> EncoderConfig:
-        """Returns the config for published files; required if `published_type` is set.
+        """Returns the config for published files; to be overridden where `published_type` is set.
 
         Args:
           values: Contents of their `config.json`.
           where: Location of the files, for error messages.
 
         Raises:
-          ModelFormatError: The files are for a different network.
+          ModelFormatError: The files are for a different network, or the encoder reads none.
         """
-        raise NotImplementedError(
-            f"{cls.__name__} has a published_type, so it must implement config_of_files."
+        raise ModelFormatError(
+            f"{where} cannot be loaded: {cls.__name__} reads no published files."
         )
 
     @classmethod
@@ -119,11 +120,7 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
 
 def encoder_classes() -> list[type[Encoder]]:
     """Returns all encoders that have been imported."""
-
-    def below(kind: type[Encoder]) -> list[type[Encoder]]:
-        return [c for child in kind.__subclasses__() for c in (child, *below(child))]
-
-    return below(Encoder)
+    return subclasses(Encoder)
 
 
 def encoder_class(config: EncoderConfig) -> type[Encoder]:
