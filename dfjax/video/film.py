@@ -10,9 +10,9 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
-from PIL import Image
 
 from dfjax.errors import VideoError
+from dfjax.resampling import resize, sample_affine
 from dfjax.video.transcode import YUV420P, h264
 
 NUM_FRAMES = 8
@@ -49,7 +49,7 @@ def film(picture: np.ndarray, out: Path, *, crf: int, seed: int) -> np.ndarray:
     scale = rng.uniform(_MIN_SCALE, 1.0)
     # H.264 with half-resolution colour needs even sides.
     size = np.array([2 * max(16, int(side * scale / 2)) for side in (width, height)])
-    shrunk = Image.fromarray(picture).resize(tuple(size.tolist()), Image.Resampling.BICUBIC)
+    shrunk = resize(picture, (int(size[0]), int(size[1])))
     moves = _camera_path(rng, size)
     frames = b"".join(_seen(shrunk, move).tobytes() for move in moves)
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-threads", "1"]
@@ -81,9 +81,8 @@ def _camera_path(rng: np.random.Generator, size: np.ndarray) -> np.ndarray:
     return np.concatenate([turns, offsets[:, :, None]], axis=2)
 
 
-def _seen(picture: Image.Image, move: np.ndarray) -> np.ndarray:
+def _seen(picture: np.ndarray, move: np.ndarray) -> np.ndarray:
     """Returns what the camera sees of the picture, in the picture's size: uint8 [h, w, 3]."""
     back = np.linalg.inv(np.vstack([move, [0, 0, 1]]))[:2]
-    coefficients = tuple(back.ravel().tolist())
-    affine, bicubic = Image.Transform.AFFINE, Image.Resampling.BICUBIC
-    return np.array(picture.transform(picture.size, affine, coefficients, bicubic))
+    height, width = picture.shape[:2]
+    return sample_affine(picture, back, (width, height))
