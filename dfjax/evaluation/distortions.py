@@ -19,7 +19,7 @@ import numpy as np
 
 from dfjax.errors import VideoError
 from dfjax.video.reading import probe
-from dfjax.video.transcode import transcode
+from dfjax.video.transcode import limit_size, transcode
 
 Filters = Callable[[int, int], Sequence[str]]
 """Takes width and height in pixels, and returns ffmpeg filters."""
@@ -97,12 +97,7 @@ def _occluded(count: int) -> Filters:
 
 def _limited_to(shorter_side: int) -> Filters:
     """Returns downscaling as done by messengers; a small video keeps its size."""
-
-    def filters(width: int, height: int) -> Sequence[str]:
-        share = min(1.0, shorter_side / min(width, height))
-        return _scaled(share)(width, height) if share < 1 else ()
-
-    return filters
+    return lambda width, height: limit_size(width, height, shorter_side)
 
 
 def _fixed(*filters: str) -> Filters:

@@ -24,8 +24,28 @@ YUV420P = "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv4
 
 
 def h264(crf: int) -> list[str]:
-    """Returns ffmpeg's options for H.264 as in FaceForensics++, with the same bits everywhere."""
-    return ["-c:v", "libx264", "-crf", str(crf), "-preset", "medium", "-threads", "1"]
+    """Returns ffmpeg's options for H.264 as in FaceForensics++, with the same bits everywhere.
+
+    Unless told otherwise, libx264 chooses algorithms by the instruction set of the processor, and
+    they do not give the same bits.
+    """
+    options = ["-c:v", "libx264", "-crf", str(crf), "-preset", "medium", "-threads", "1"]
+    return [*options, "-x264-params", "cpu-independent=1"]
+
+
+def limit_size(width: int, height: int, shorter_side: int) -> list[str]:
+    """Returns the filters that scale a picture down as messengers do; a small one keeps its size.
+
+    Args:
+      width: Of the picture, pixels.
+      height: Of the picture, pixels.
+      shorter_side: Its most, pixels. Sides stay even, as codecs want them.
+    """
+    share = shorter_side / min(width, height)
+    if share >= 1:
+        return []
+    width, height = (2 * max(1, round(side * share / 2)) for side in (width, height))
+    return [f"scale={width}:{height}:flags=bicubic"]
 
 
 def transcode(
