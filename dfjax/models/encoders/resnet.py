@@ -66,11 +66,28 @@ class ConvNorm(nnx.Module):
           use_running_average: As in `Encoder.feature_map`.
           mask: bool [N,1,1,1], pictures to include in the batch's statistics; None: all.
         """
-        x = self._convolve(x, self.kernel[...].astype(self.compute_dtype))
-        x = self.normalization(x, use_running_average, mask=mask)
+        kernel = self.kernel[...]
+        if use_running_average:
+            # Known statistics make the normalisation a scale and an offset per channel. With the
+            # scale in the kernel, a training step on a CPU takes three quarters of the time.
+            scale, offset = self._scale_and_offset()
+            x = (
+                self._convolve(x, (kernel * scale[None, None, None]).astype(self.compute_dtype))
+                + offset[None, None, None]
+            )
+        else:
+            x = self._convolve(x, kernel.astype(self.compute_dtype))
+            x = self.normalization(x, use_running_average=False, mask=mask)
         if self.relu:
             x = jax.nn.relu(x)
         return x.astype(self.compute_dtype)
+
+    def _scale_and_offset(self) -> tuple[jax.Array, jax.Array]:
+        """Returns what the running statistics make of a channel, float32 [out_channels] each."""
+        norm = self.normalization
+        assert norm.scale is not None and norm.bias is not None
+        scale = norm.scale[...] * jax.lax.rsqrt(norm.var[...] + norm.epsilon)
+        return scale, norm.bias[...] - norm.mean[...] * scale
 
     def _convolve(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
         if self.kernel_size == 1:
