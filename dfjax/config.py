@@ -7,7 +7,7 @@ a loaded model samples, crops and decides exactly as it did in training.
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from dfjax.checks import Checked, require, require_within
 from dfjax.encoder_config import EncoderConfig, ResNetConfig
@@ -38,7 +38,8 @@ class VideoConfig(Checked):
     How much a file may cost to read is not up to the model: see `dfjax.video.limits`.
     """
 
-    num_frames: int = 32  # frames sampled per video, evenly spread over its time
+    num_frames: int = 32  # frames sampled per video
+    burst_frames: int = 1  # of them, how many follow each other; bursts are spread evenly over time
     max_frame_pixels: int = 1920 * 1080  # a larger frame is scaled down to this while decoding
 
     @classmethod
@@ -50,6 +51,7 @@ class VideoConfig(Checked):
         """Checks ranges; a model must not make unbounded demands on its user's machine."""
         super().__post_init__()
         require_within(self, "num_frames", 1, 1024)
+        require_within(self, "burst_frames", 1, 1024)
         require_within(self, "max_frame_pixels", 1, 8192 * 4320)
 
 
@@ -122,10 +124,16 @@ class TrackConfig(Checked):
 class CropConfig(Checked):
     """How a face track becomes a clip of face crops."""
 
-    image_size: int = 224  # side of the face crop, pixels
-    margin: float = 1.3  # crop side over face-box side
+    image_size: int = 128  # side of the face crop, pixels
+    anchor: Literal["landmarks", "box"] = "landmarks"  # what says where and how large a face is
+    margin: float = 1.0  # crop side over the face's side
     smoothing: float = 0.1  # standard deviation of the smoothing of a track's transform, seconds
     min_detail: float = 0.0  # of a face, if a sharper one is in view; see `detail`; 0: any
+
+    @classmethod
+    def from_json_fields(cls, values: Mapping[str, Any]) -> "tuple[type[Checked], dict[str, Any]]":
+        """Returns the fields; files that name no anchor are older than the choice."""
+        return cls, {"anchor": "box", **values}
 
     def __post_init__(self):
         """Checks ranges."""
@@ -192,6 +200,7 @@ class CalibrationConfig(Checked):
     real_below: float = 0.5  # probability_fake under which the verdict is "real"
     fake_above: float = 0.5  # probability_fake over which the verdict is "fake"
     false_positive_rate: float | None = None  # of real videos at fake_above; None: unmeasured
+    false_negative_rate: float | None = None  # of fakes at real_below; None: unmeasured
     operating_points: tuple[OperatingPoint, ...] = ()  # by rising rate; also if there is no verdict
     caveat: str | None = None  # what readers of this model's answers must know
 

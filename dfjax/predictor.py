@@ -42,7 +42,7 @@ from dfjax.prediction import (
 from dfjax.prediction_warnings import prediction_warnings
 from dfjax.version import __version__
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import spread_evenly
+from dfjax.video.reading import choose_frames
 
 _EMBEDDED_MODEL = Path(__file__).resolve().parent.parent / "checkpoint"
 """The default model, which is next to app.py in the project and in the Space."""
@@ -187,7 +187,7 @@ class Predictor:
         info = describe_frames(frames, timestamps, name=name)
         times = np.asarray(timestamps, np.float64)
         if len(frames) > self.config.video.num_frames:
-            chosen = spread_evenly(times, self.config.video.num_frames)
+            chosen = choose_frames(times, self.config.video)
             frames, times = [frames[index] for index in chosen], times[chosen]
         read = face_clips(
             frames,

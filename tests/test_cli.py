@@ -108,7 +108,8 @@ def test_a_folder_is_prepared_with_the_crops_and_the_name_that_were_asked_for(
         *("train", "1", "1", "1", "0", "0"),
     ]
     manifest = load_manifest(str(tmp_path / "out"))
-    assert manifest["source"] == {"name": "folder", "options": {"name": "mine"}}
+    assert manifest["source"]["name"] == "folder"
+    assert manifest["source"]["options"]["name"] == "mine"
     crops = manifest["config"]["crops"]
     assert (crops["image_size"], crops["margin"], crops["min_detail"]) == (48, 1.5, 0.125)
 

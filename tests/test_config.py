@@ -28,8 +28,14 @@ def test_a_config_read_from_json_can_be_hashed():
 
 
 def test_fields_that_are_absent_take_their_defaults():
-    config = Config.from_dict({"crops": {"margin": 1.5}})
+    config = Config.from_dict({"crops": {"anchor": "landmarks", "margin": 1.5}})
     assert config == dataclasses.replace(Config(), crops=CropConfig(margin=1.5))
+
+
+def test_crops_that_name_no_anchor_are_those_of_an_older_model_around_the_box():
+    assert Config.from_dict({"crops": {"margin": 1.3}}).crops.anchor == "box"
+    with pytest.raises(ValueError, match="'box' was expected"):
+        Config.from_dict({"crops": {"anchor": "nose"}})
 
 
 def test_a_whole_number_is_taken_for_a_float():

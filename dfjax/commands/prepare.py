@@ -48,8 +48,19 @@ class Prepare:
     name: str | None = None
     """For folder: what to call the data set in reports."""
 
+    validation_share: float | None = None
+    """For folder: about this share of the people is held out for validation; .1 if not given."""
+
+    unseen_methods: tuple[str, ...] | None = None
+    """For folder: methods that training must never see; their fakes, and everything else that shows
+    the same people, are held out for validation."""
+
     num_frames: int = VideoConfig().num_frames
     """Frames sampled per video."""
+
+    burst_frames: int = VideoConfig().burst_frames
+    """How many of them follow each other, so that a model sees motion and flicker. The bursts are
+    spread evenly over the video."""
 
     image_size: int = CropConfig().image_size
     """Side of the face crops, pixels."""
@@ -88,11 +99,12 @@ class Prepare:
         if self.workers < 1:
             raise DatasetError(f"--workers is {self.workers}; at least 1 is needed.")
         datasets.disable_progress_bars()  # it draws one per shard, across ours
-        options = {name: getattr(self, name) for name in ("compressions", "methods", "name")}
+        names = ("compressions", "methods", "name", "validation_share", "unseen_methods")
+        options = {name: getattr(self, name) for name in names}
         given = {name: value for name, value in options.items() if value is not None}
         try:
             config = Config(
-                video=VideoConfig(num_frames=self.num_frames),
+                video=VideoConfig(num_frames=self.num_frames, burst_frames=self.burst_frames),
                 crops=CropConfig(
                     image_size=self.image_size, margin=self.margin, min_detail=self.min_detail
                 ),

@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,12 +42,20 @@ class Request:
     num_pixels: int  # per frame, as decoded
     size: tuple[int, int]  # height and width of the frames as delivered
     timestamps: np.ndarray  # float64 [N], increasing, seconds after the first frame
+    counts: np.ndarray  # int64 [N], at least 1: how many frames to read in a row from each
     slack: float  # seconds by which a keyframe may come earlier than the time asked for
     times: FrameTimes
 
 
+class _Wanted(NamedTuple):
+    """Frames in a row."""
+
+    time: float  # seconds after the first frame of the video
+    num_frames: int
+
+
 def decode(request: Request, stopwatch: Stopwatch) -> Frames:
-    """Yields, for each time, the first frame shown at or after it, and no frame twice.
+    """Yields, for each time, the first frames shown at or after it, and no frame twice.
 
     Frames come with their true times, seconds after the first frame of the video, increasing.
 
@@ -54,7 +63,8 @@ def decode(request: Request, stopwatch: Stopwatch) -> Frames:
       VideoLimitError: It took too long.
     """
     if _one_pass_is_cheaper(request):
-        decoding = _one_pass(request, request.timestamps, stopwatch)
+        wanted = _every_time(request.times, request.timestamps, request.counts)
+        decoding = _one_pass(request, wanted, stopwatch)
     else:
         decoding = _seeks(request, stopwatch)
     last = -1.0
@@ -74,9 +84,21 @@ def _one_pass_is_cheaper(request: Request) -> bool:
         return times.is_whole
     last_keyframes = np.searchsorted(times.keyframes, wanted, side="right") - 1
     begin = np.searchsorted(times.shown, times.keyframes[np.maximum(last_keyframes, 0)])
-    end = np.searchsorted(times.shown, wanted) + 1
+    end = np.searchsorted(times.shown, wanted) + request.counts
     saved = end[-1] - np.maximum(end - begin, 1).sum()  # frames
     return bool(saved * request.num_pixels <= len(wanted) * _SEEK_PIXELS)
+
+
+def _every_time(times: FrameTimes, timestamps: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Returns when to read each frame, if `counts` in a row are read from each of `timestamps`."""
+    if counts.max() == 1:
+        return timestamps
+    first = np.repeat(timestamps, counts)
+    place = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts)
+    if times.is_whole:
+        indices = np.searchsorted(times.shown, first - TOLERANCE) + place
+        return np.unique(times.shown[np.minimum(indices, len(times.shown) - 1)])
+    return np.unique(first + place * np.median(np.diff(times.shown)))
 
 
 def _one_pass(request: Request, wanted: np.ndarray, stopwatch: Stopwatch) -> Frames:
@@ -99,63 +121,69 @@ def _one_pass(request: Request, wanted: np.ndarray, stopwatch: Stopwatch) -> Fra
 
 
 def _seeks(request: Request, stopwatch: Stopwatch) -> Frames:
-    """Decodes each frame from the last keyframe before it, a few in parallel.
+    """Decodes from the last keyframe before each time, a few in parallel.
 
     A seek may give damaged frames even if the file is intact: a frame may be wrongly marked as a
     keyframe, or only the first packet may say how to decode the rest. Decoding then starts further
     back; if that does not help either, at the start of the file, provided there is time.
     """
-    waiting = collections.deque(float(t) for t in request.timestamps)
-    started: collections.deque[tuple[float, FfmpegRun]] = collections.deque()
+    waiting = collections.deque(
+        _Wanted(*each)
+        for each in zip(request.timestamps.tolist(), request.counts.tolist(), strict=True)
+    )
+    started: collections.deque[tuple[_Wanted, FfmpegRun]] = collections.deque()
     mend = True
     try:
         while waiting or started:
             while waiting and len(started) < _SEEKS_AT_ONCE:
                 wanted = waiting.popleft()
-                started.append((wanted, _start_seek(request, stopwatch, wanted, wanted)))
+                started.append((wanted, _start_seek(request, stopwatch, wanted.time, wanted)))
             wanted, run = started.popleft()
-            frame, is_clean = _finish_seek(request, wanted, run)
+            frames, is_clean = _finish_seek(request, wanted, run)
             if mend and not is_clean:
-                begin, spent = max(0.0, wanted - _STEP_BACK), stopwatch.spent
+                begin, spent = max(0.0, wanted.time - _STEP_BACK), stopwatch.spent
                 run = _start_seek(request, stopwatch, begin, wanted, num_threads())
-                frame, is_clean = _finish_seek(request, wanted, run)
-                rest = np.array([wanted, *(w for w, _ in started), *waiting])
+                frames, is_clean = _finish_seek(request, wanted, run)
+                starts, counts = zip(wanted, *(w for w, _ in started), *waiting, strict=True)
+                rest = _every_time(request.times, np.array(starts), np.array(counts))
                 pass_seconds = (stopwatch.spent - spent) / _STEP_BACK * rest[-1]
                 if not is_clean and begin > 0 and pass_seconds < stopwatch.remaining / 2:
                     yield from _one_pass(request, rest, stopwatch)
                     return
                 # Damaged from the start, or it takes too long to find out: use what we have.
                 mend = is_clean
-            if frame is not None:
-                yield frame
+            yield from frames
     finally:
         for _, run in started:
             run.close()
 
 
 def _start_seek(
-    request: Request, stopwatch: Stopwatch, begin: float, wanted: float, threads: int = 1
+    request: Request, stopwatch: Stopwatch, begin: float, wanted: _Wanted, threads: int = 1
 ) -> FfmpegRun:
-    """Starts decoding at the last keyframe before `begin`, for one frame at `wanted`."""
+    """Starts decoding at the last keyframe before `begin`, for the frames that are wanted."""
     seek = seek_options(request.start + Fraction(begin)) if begin > 0 else []
-    (earliest,) = _file_times(request, np.array([wanted - request.slack - TOLERANCE]))
-    # Only the first: ffmpeg decodes ahead until it stops, and would scale those frames for nothing.
-    select = f"gte(t,{earliest})*isnan(prev_selected_t)"
-    return _start(request, stopwatch, seek, select, threads, ["-frames:v", "1"])
+    (earliest,) = _file_times(request, np.array([wanted.time - request.slack - TOLERANCE]))
+    # No more than these: ffmpeg decodes ahead until it stops, and would scale them for nothing.
+    select = f"gte(t,{earliest})*lt(selected_n,{wanted.num_frames})"
+    limit = ["-frames:v", str(wanted.num_frames)]
+    return _start(request, stopwatch, seek, select, threads, limit)
 
 
-def _finish_seek(request: Request, wanted: float, run: FfmpegRun) -> tuple[Frame | None, bool]:
-    """Returns the frame from a seek, and whether it is certainly the right one and undamaged."""
+def _finish_seek(request: Request, wanted: _Wanted, run: FfmpegRun) -> tuple[list[Frame], bool]:
+    """Returns the frames from a seek, and whether they are certainly right and undamaged."""
     with run:
-        frame = _next_frame(request, run)
+        frames = []
+        while len(frames) < wanted.num_frames and (frame := _next_frame(request, run)) is not None:
+            frames.append(frame)
         run.finish()
         if run.complaints:
-            return frame, False
-    if frame is None or not request.times.is_whole:
-        return frame, frame is not None
+            return frames, False
+    if not frames or not request.times.is_whole:
+        return frames, bool(frames)
     shown = request.times.shown
-    expected = shown[min(np.searchsorted(shown, wanted - TOLERANCE), len(shown) - 1)]
-    return frame, bool(frame[0] <= expected + TOLERANCE)
+    expected = shown[min(np.searchsorted(shown, wanted.time - TOLERANCE), len(shown) - 1)]
+    return frames, bool(frames[0][0] <= expected + TOLERANCE)
 
 
 def _start(

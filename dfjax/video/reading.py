@@ -1,4 +1,4 @@
-"""Probes video files, and reads frames spread evenly over their duration.
+"""Probes video files, and reads bursts of frames spread evenly over their duration.
 
 Uploads are assumed to be hostile. Only the first bytes decide how a file is opened, and every limit
 in `VideoLimits` is enforced while it is read.
@@ -24,7 +24,7 @@ from dfjax.video.stills import read_still, still_size
 from dfjax.video.streams import FrameTimes, measure, read_header
 
 _MAX_SHIFT = 0.25
-"""Share of the time between two samples by which a keyframe in a long video may be earlier than the
+"""Share of the time between two bursts by which a keyframe in a long video may be earlier than the
 sampled time and still be used, so that the frames in between need not be decoded."""
 
 
@@ -122,26 +122,36 @@ def sample_timestamps(duration: float, num_frames: int) -> np.ndarray:
     return np.arange(num_frames) * (duration / num_frames)
 
 
-def spread_evenly(timestamps: np.ndarray, num_frames: int) -> np.ndarray:
+def burst_sizes(config: VideoConfig) -> np.ndarray:
+    """Returns how many frames each burst has: int64 [bursts], of which the sum is `num_frames`."""
+    num_bursts = math.ceil(config.num_frames / config.burst_frames)
+    small, num_larger = divmod(config.num_frames, num_bursts)
+    return np.array([small + (index < num_larger) for index in range(num_bursts)], np.int64)
+
+
+def choose_frames(timestamps: np.ndarray, config: VideoConfig) -> np.ndarray:
     """Returns which frames of a video to sample, given the times of all of them.
 
-    They are those that `read_frames` yields for a file with the same frames: for each of
-    `sample_timestamps`, the first one shown at or after it, and none twice.
+    They are those that `read_frames` yields for a file with the same frames: all of them if there
+    are no more than `config.num_frames`; else bursts of frames in a row, each of which starts with
+    the first one shown at or after one of `sample_timestamps`, and none twice.
 
     Args:
       timestamps: float64 [T], seconds, increasing, of all frames.
-      num_frames: How many to take, at most.
+      config: How many frames, and how many of them in a row.
 
     Returns:
-      int64 [N], increasing, N at most `num_frames`.
+      int64 [N], increasing, N at most `config.num_frames`.
     """
     shown = timestamps - timestamps[0]
-    if len(shown) <= num_frames:
+    if len(shown) <= config.num_frames:
         return np.arange(len(shown))
     duration = float(shown[-1] + np.median(np.diff(shown)))  # the last frame lasts as the others
-    wanted = sample_timestamps(duration, num_frames)
-    chosen = np.searchsorted(shown, wanted - TOLERANCE)
-    return np.unique(chosen[chosen < len(shown)])
+    sizes = burst_sizes(config)
+    starts = np.searchsorted(shown, sample_timestamps(duration, len(sizes)) - TOLERANCE)
+    chosen = [np.arange(start, start + size) for start, size in zip(starts, sizes, strict=True)]
+    together = np.unique(np.concatenate(chosen))
+    return together[together < len(shown)]
 
 
 def frame_size(info: VideoInfo, config: VideoConfig = VideoConfig()) -> tuple[int, int]:
@@ -162,21 +172,20 @@ def read_frames(
     info: VideoInfo | None = None,
     timestamps: np.ndarray | None = None,
 ) -> Generator[tuple[float, np.ndarray], None, None]:
-    """Reads frames at given times, or evenly over the video, one at a time.
+    """Reads frames at given times, or in bursts spread evenly over the video, one at a time.
 
-    For each time, the first frame shown at or after it is yielded, and no frame twice. With the
-    default times, a video with no more than `config.num_frames` frames yields all of them, and a
-    frame of a long video may be up to a quarter of the sampling distance early if that saves
-    decoding. A still picture is yielded once, at 0.0. Memory use does not grow with the video's
-    length.
+    For each given time, the first frame shown at or after it is yielded, and no frame twice.
+    Without times, a video with no more than `config.num_frames` frames yields all of them; a longer
+    one yields bursts of `config.burst_frames` frames in a row. In a long video, a burst may start
+    up to a quarter of the time between bursts early if that saves decoding. A still picture is
+    yielded once, at 0.0. Memory use does not grow with the video's length.
 
     Args:
       path: The file.
       config: How many frames, and how large.
       limits: How much the file may cost to read.
       info: What `probe` returned for this file with these limits; None: probe it now.
-      timestamps: float64 [N], seconds, increasing, not negative; None spreads
-        `config.num_frames` evenly over the video.
+      timestamps: float64 [N], seconds, increasing, not negative; None: bursts over the video.
 
     Yields:
       The frame's true time, seconds after the first frame of the video, increasing, and the frame:
@@ -219,14 +228,18 @@ def _read_frames(
         _check_output(info, num_bytes, limits)
         yield 0.0, read_still(path, info.container, limits, size)
         return
-    slack = 0.0
+    slack, counts = 0.0, None
     if timestamps is None:
-        timestamps = sample_timestamps(info.duration, config.num_frames)
+        counts = burst_sizes(config)
+        timestamps = sample_timestamps(info.duration, len(counts))
         if not times.is_whole:
-            slack = _MAX_SHIFT * info.duration / config.num_frames
+            slack = _MAX_SHIFT * info.duration / len(counts)
         elif len(times.shown) <= config.num_frames:
-            timestamps = times.shown
-    timestamps = timestamps[timestamps <= times.shown[-1] + TOLERANCE]
+            timestamps, counts = times.shown, None
+    if counts is None:
+        counts = np.ones(len(timestamps), np.int64)
+    in_time = timestamps <= times.shown[-1] + TOLERANCE
+    timestamps, counts = timestamps[in_time], counts[in_time]
     if len(timestamps) == 0:
         return
     request = Request(
@@ -235,6 +248,7 @@ def _read_frames(
         num_pixels=info.height * info.width,
         size=size,
         timestamps=timestamps,
+        counts=counts,
         slack=slack,
         times=times,
     )

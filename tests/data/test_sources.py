@@ -37,7 +37,8 @@ def test_the_command_line_offers_every_data_set(capsys):
 def test_a_reader_is_called_by_name_with_its_options(tmp_path):
     touch(tmp_path, "real/a.jpg")
     source = read_source("folder", tmp_path, name="mine")
-    assert (source.name, source.options) == ("folder", {"name": "mine"})
+    assert source.name == "folder"
+    assert source.options == {"name": "mine", "validation_share": 0.1, "unseen_methods": []}
     assert [v.key for v in source.videos] == ["mine/real/original/a.jpg"]
 
 

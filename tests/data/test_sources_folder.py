@@ -126,3 +126,40 @@ def test_a_name_that_would_break_keys_is_refused(tmp_path, name):
     touch(tmp_path, "real/a.mp4")
     with pytest.raises(DatasetError, match="name"):
         read_folder(tmp_path, name=name)
+
+
+METHODS = "file,label,method,identity\n" + "".join(
+    f"{label}{n}.mp4,{label},{method},person {n}\n"
+    for n in range(40)
+    for label, method in (("real", "camera"), ("fake", ("Swap", "Lips/2", "Head")[n % 3]))
+)
+
+
+def test_a_method_that_training_must_not_see_is_held_out_with_its_people(tmp_path):
+    write_list(tmp_path, METHODS)
+    source = read_folder(tmp_path, unseen_methods=("Lips/2",))
+    with_it = {video.group for video in source.videos if video.method == "Lips:2"}
+    assert {video.split for video in source.videos if video.group in with_it} == {"validation"}
+    others = [video for video in source.videos if video.group not in with_it]
+    assert {video.split for video in others} == {"train", "validation"}
+    before = {video.key: video.split for video in read_folder(tmp_path).videos}
+    assert all(before[video.key] == video.split for video in others)
+    assert source.options["unseen_methods"] == ["Lips:2"]
+
+
+def test_about_the_given_share_of_the_people_is_held_out(tmp_path):
+    write_list(tmp_path, METHODS)
+    videos = read_folder(tmp_path, validation_share=0.5).videos
+    held_out = {video.group for video in videos if video.split == "validation"}
+    assert 12 <= len(held_out) <= 28
+    with pytest.raises(DatasetError, match="it must be between 0 and 1"):
+        read_folder(tmp_path, validation_share=1.0)
+
+
+def test_an_unseen_method_that_nobody_used_or_that_is_trained_on_is_refused(tmp_path):
+    write_list(tmp_path, METHODS)
+    with pytest.raises(DatasetError, match="No fake was made with Lip, .* the methods are Head"):
+        read_folder(tmp_path, unseen_methods=("Lip",))
+    write_list(tmp_path, "file,label,method,split\na.mp4,fake,Swap,train\n")
+    with pytest.raises(DatasetError, match="training must not see"):
+        read_folder(tmp_path, unseen_methods=("Swap",))

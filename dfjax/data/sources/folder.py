@@ -2,10 +2,10 @@
 
 import csv
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from dfjax.data.sources.split import held_out
+from dfjax.data.sources.split import VALIDATION_SHARE, held_out
 from dfjax.data.sources.videos import (
     STILL_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -47,7 +47,13 @@ class _Row:
         return flat_id(_inside(self.file))
 
 
-def read_folder(root: Path, *, name: str = "folder") -> Source:
+def read_folder(
+    root: Path,
+    *,
+    name: str = "folder",
+    validation_share: float = VALIDATION_SHARE,
+    unseen_methods: Sequence[str] = (),
+) -> Source:
     """Lists the videos and stills of a folder, which may hold only real ones.
 
     Without a `metadata.csv`, the files in `real/` and its subfolders are real, and those in `fake/`
@@ -57,7 +63,7 @@ def read_folder(root: Path, *, name: str = "folder") -> Source:
     - `label`: real or fake, or 0 or 1 (fake)
     - `identity`: who is in it; files of one identity stay in one split
     - `original`: for a fake, the file of the real video; the two stay in one split
-    - `split`: train, validation or test; without it, a tenth of the groups is held out for
+    - `split`: train, validation or test; without it, some of the groups are held out for
       validation, by a hash of their names
     - `method`: how a fake was made, or where a real one comes from
     - any other column becomes an attribute
@@ -68,19 +74,29 @@ def read_folder(root: Path, *, name: str = "folder") -> Source:
     Args:
       root: The folder.
       name: Name of the data set in reports and keys.
+      validation_share: Of the groups for which no split is given, about as many are held out.
+      unseen_methods: Methods that training must never see: every group with a fake of one of them
+        is held out, so that validation says what the detector makes of manipulations that are new
+        to it.
 
     Raises:
-      DatasetError: There are neither such folders nor a list, or the list contradicts itself.
+      DatasetError: There are neither such folders nor a list, or the list contradicts itself; or
+        no fake has one of the unseen methods, or a group with one is to be trained on.
     """
     if not name or "/" in name:
         raise DatasetError(f"The data set's name is {name!r}; it needs one without a slash.")
+    if not 0 < validation_share < 1:
+        raise DatasetError(
+            f"The share for validation is {validation_share}; it must be between 0 and 1."
+        )
     rows = list(_listed(root) if (root / _LIST).is_file() else _found(root))
     if not rows:
         raise DatasetError(
             f"{root} holds neither a {_LIST} nor videos or pictures in folders named real and fake."
         )
     groups = _groups(rows)
-    splits = _splits(rows, groups)
+    held_methods = {method.replace("/", ":") for method in unseen_methods}
+    splits = _splits(rows, groups, validation_share, held_methods)
     videos = [
         LabelledVideo(
             path=root / row.file,
@@ -99,7 +115,11 @@ def read_folder(root: Path, *, name: str = "folder") -> Source:
     ]
     return Source(
         name="folder",
-        options={"name": name},
+        options={
+            "name": name,
+            "validation_share": validation_share,
+            "unseen_methods": sorted(held_methods),
+        },
         videos=tuple(video for video in videos if video.path.is_file()),
         missing=tuple(video.key for video in videos if not video.path.is_file()),
     )
@@ -178,7 +198,9 @@ def _groups(rows: list[_Row]) -> list[str]:
     return [flat_id(PurePosixPath(find(("file", str(row.file)))[1])) for row in rows]
 
 
-def _splits(rows: list[_Row], groups: list[str]) -> dict[str, str]:
+def _splits(
+    rows: list[_Row], groups: list[str], validation_share: float, unseen_methods: set[str]
+) -> dict[str, str]:
     """Returns the split of each group: the one its rows give, else by a hash of its name."""
     splits: dict[str, str] = {}
     for row, group in zip(rows, groups, strict=True):
@@ -188,7 +210,23 @@ def _splits(rows: list[_Row], groups: list[str]) -> dict[str, str]:
                 f"splits {splits[group]} and {row.split}, the latter with {row.file}. Put all of "
                 "its files into one split."
             )
-    validation = held_out(set(groups) - set(splits))
+    of_fakes = {row.method for row in rows if row.is_fake}
+    if unknown := sorted(unseen_methods - of_fakes):
+        raise DatasetError(
+            f"No fake was made with {', '.join(unknown)}, to be held out; the methods are "
+            f"{', '.join(sorted(of_fakes)) or '(none)'}."
+        )
+    unseen = {
+        group
+        for row, group in zip(rows, groups, strict=True)
+        if row.is_fake and row.method in unseen_methods
+    }
+    if trained := sorted(group for group in unseen if splits.get(group) == "train"):
+        raise DatasetError(
+            f"The group {trained[0]!r} has a fake by a method that training must not see, but "
+            f"{_LIST} puts it into the split train."
+        )
+    validation = held_out(set(groups) - set(splits) - unseen, validation_share) | unseen
     return {
         group: splits.get(group) or ("validation" if group in validation else "train")
         for group in groups

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dfjax.data.sources.videos import LabelledVideo
 
 VALIDATION_SHARE = 0.1
-"""Share of identities or groups that is held out of training."""
+"""Share of identities or groups that is held out of training, unless another one is asked for."""
 
 
 def hash_fraction(name: str) -> float:
@@ -15,14 +15,18 @@ def hash_fraction(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]) / 2**48
 
 
-def held_out(names: Iterable[str]) -> frozenset[str]:
-    """Returns the names that are for validation: a tenth by hash, at least one if there are two.
+def held_out(names: Iterable[str], share: float = VALIDATION_SHARE) -> frozenset[str]:
+    """Returns the names that are for validation, chosen by hash: at least one if there are two.
 
     Each name is decided by its own hash, so the split stays the same when names are added or
     missing.
+
+    Args:
+      names: Identities or groups.
+      share: Of the names, about as many are held out.
     """
     by_fraction = {name: hash_fraction(name) for name in names}
-    chosen = {name for name, fraction in by_fraction.items() if fraction < VALIDATION_SHARE}
+    chosen = {name for name, fraction in by_fraction.items() if fraction < share}
     if not chosen and len(by_fraction) > 1:
         chosen = {min(by_fraction, key=by_fraction.__getitem__)}
     return frozenset(chosen)

@@ -27,7 +27,7 @@ class LabelledVideo:
     source_ids: tuple[str, ...]  # the people in it: the target, and in a fake also the source
     group: str  # videos of a group share identities; bootstrap and splits keep them together
     original_id: str = ""  # video_id of the real video that a fake was made from, if known
-    is_crop: bool = False  # the picture is already a face crop
+    is_crop: bool = False  # a picture of one face: the label is that of the largest one
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # JSON values
 
     @property
