@@ -7,26 +7,28 @@ import itertools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from dfjax.config import Config
 from dfjax.data.clip_row import rows_of
 from dfjax.data.sources.split import hash_fraction
-from dfjax.data.sources.videos import LabelledVideo
+from dfjax.data.sources.videos import STILL_SUFFIXES, LabelledVideo
 from dfjax.errors import VideoError
-from dfjax.faces.clips import FaceClips, read_face_clips
-from dfjax.faces.detection import FaceDetector
-from dfjax.faces.precropped import crop_clips, detect_in_crops, filmed_clips, open_crop
+from dfjax.faces.clips import FaceClips, crop_faces, read_face_clips
+from dfjax.faces.detection import FaceDetector, Faces
+from dfjax.faces.filmed import filmed_clips
+from dfjax.faces.finding import FACE_BATCH, find_in_pictures
+from dfjax.faces.tracks import FaceTrack, link_faces
 from dfjax.video.film import film
-from dfjax.video.reading import read_frames
-from dfjax.video.transcode import transcode
+from dfjax.video.reading import VideoInfo, probe, read_frames
+from dfjax.video.transcode import limit_size, transcode
 
 NO_FACE = "no face found"
 """The reason given for a video that was read but gave no clip."""
 
-_CROPS_PER_BATCH = 8
+_MESSENGER_SIZE = 480  # pixels of the shorter side, to which messengers scale videos down
 
 _Read = TypeVar("_Read")
 
@@ -39,6 +41,7 @@ class CodecConfig:
     filmed: int = 0  # short videos made of each picture in the training split
     min_crf: int = 23  # lowest constant rate factor of H.264 that is drawn
     max_crf: int = 40  # highest one
+    small: float = 0.5  # share of the re-encoded versions that are scaled down as well
     seed: int = 0  # for drawing them
 
     def __post_init__(self):
@@ -48,6 +51,8 @@ class CodecConfig:
                 f"CodecConfig has CRFs from {self.min_crf} to {self.max_crf}; "
                 "needed: 0 <= min_crf <= max_crf <= 51."
             )
+        if not 0 <= self.small <= 1:
+            raise ValueError(f"CodecConfig.small is {self.small}; it is a share, from 0 to 1.")
         most = self.max_crf - self.min_crf + 1
         for name in ("variants", "filmed"):
             count = getattr(self, name)
@@ -65,6 +70,11 @@ class CodecConfig:
         crfs = range(self.min_crf, self.max_crf + 1)
         order = sorted(crfs, key=lambda crf: hash_fraction(f"{self.seed}/{group}/{crf}"))
         return order[:count]
+
+    def shorter_side(self, group: str, crf: int) -> int | None:
+        """Returns the most that the shorter side of a version has, pixels; None: any number."""
+        is_small = hash_fraction(f"{self.seed}/{group}/{crf}/size") < self.small
+        return _MESSENGER_SIZE if is_small else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,63 +115,87 @@ class RowReader:
         self._face_detector = FaceDetector(config.faces)
 
     def __call__(self, batch: Sequence[LabelledVideo]) -> list[list[VideoRows]]:
-        """Returns, for each video of a batch, its rows and those of its re-encoded versions.
+        """Returns, for each video of a batch, its rows and those of its further versions.
 
         A file that cannot be read gives the reason instead: one bad file must not end a run.
 
         Args:
           batch: One of the lists that `make_batches` yields.
         """
-        if batch[0].is_crop:
-            return self._read_crops(batch)
-        return [list(self._read_versions(video)) for video in batch]
+        if _is_picture(batch[0]):
+            return self._read_pictures(batch)
+        return [list(self._read_video(video)) for video in batch]
 
-    def _read_versions(self, video: LabelledVideo) -> Iterator[VideoRows]:
-        """Yields a video as it is, then each re-encoded version; for a still, each film of it."""
+    def _read_video(self, video: LabelledVideo) -> Iterator[VideoRows]:
+        """Yields a video as it is, then each re-encoded version."""
         found = _or_reason(lambda: self._read(video.path))
         yield _video_rows(video, found)
-        if isinstance(found, str):
-            return
-        if found.info.is_still:
-            if found.clips:
-                yield from self._films(video, lambda *film: self._read_film(video.path, *film))
+        if isinstance(found, str) or found.info.is_still:
             return
         for crf in self._codec.crfs(video.group, self._codec.variants):
-            variant = dataclasses.replace(video, compression=f"{video.compression}-crf{crf}")
-            yield _video_rows(variant, _or_reason(lambda crf=crf: self._read_encoded(video, crf)))
+            side = self._codec.shorter_side(video.group, crf)
+            name = f"{video.compression}-crf{crf}" + (f"-{side}p" if side else "")
+            variant = dataclasses.replace(video, compression=name)
+            read = functools.partial(self._read_encoded, video, found.info, crf, side)
+            yield _video_rows(variant, _or_reason(read))
 
-    def _films(
-        self, video: LabelledVideo, read: Callable[[int, int], FaceClips]
+    def _read_pictures(self, batch: Sequence[LabelledVideo]) -> list[list[VideoRows]]:
+        """Returns the rows of pictures and of their films; MTCNN gets all pictures at once."""
+        opened = [_or_reason(lambda v=video: self._open(v.path)) for video in batch]
+        pictures = [found.frame for found in opened if isinstance(found, _Picture)]
+        faces = iter(find_in_pictures(pictures, self._face_detector))
+        results = []
+        for video, found in zip(batch, opened, strict=True):
+            if isinstance(found, str):
+                results.append([_video_rows(video, found)])
+            elif found is None:
+                results.append(list(self._read_video(video)))
+            else:
+                results.append(list(self._read_picture(video, found, next(faces))))
+        return results
+
+    def _read_picture(
+        self, video: LabelledVideo, picture: "_Picture", faces: Faces
     ) -> Iterator[VideoRows]:
-        """Yields what `read` returns for the CRF and the seed of each film of a picture."""
-        if video.split != "train":
+        """Yields a picture as it is, then, for training, each film of it."""
+        tracks = link_faces([faces], np.zeros(1), self._config.tracks)
+        if video.is_crop:
+            tracks = sorted(tracks, key=_area)[-1:]  # whose label is it? that of the largest face
+        clips = crop_faces([picture.frame], np.zeros(1), tracks, self._config, picture.info)
+        yield _video_rows(video, clips)
+        if video.split != "train" or not clips.clips:
             return  # evaluation uses only what others filmed
         for crf in self._codec.crfs(video.group, self._codec.filmed):
             seed = int(2**32 * hash_fraction(f"{self._codec.seed}/{video.group}/{crf}/film"))
             filmed = dataclasses.replace(video, compression=f"{video.compression}-film-crf{crf}")
-            found = _or_reason(lambda crf=crf, seed=seed: read(crf, seed))
-            yield _video_rows(filmed, found)
+            read = functools.partial(self._read_film, picture, tracks, crf, seed)
+            yield _video_rows(filmed, _or_reason(read))
+
+    def _open(self, path: Path) -> "_Picture | None":
+        """Returns a picture, or None if the file is a video."""
+        info = probe(path)
+        if not info.is_still:
+            return None
+        ((_, frame),) = read_frames(path, self._config.video, info=info)
+        return _Picture(info, frame)
 
     def _read(self, path: Path) -> FaceClips:
         return read_face_clips(path, self._config, self._face_detector)
 
-    def _read_encoded(self, video: LabelledVideo, crf: int) -> FaceClips:
+    def _read_encoded(
+        self, video: LabelledVideo, info: VideoInfo, crf: int, shorter_side: int | None
+    ) -> FaceClips:
+        filters = limit_size(info.width, info.height, shorter_side) if shorter_side else ()
         with self._scratch_file(video.path) as encoded:
-            transcode(video.path, encoded, crf=crf)
+            transcode(video.path, encoded, crf=crf, filters=filters)
             return self._read(encoded)
 
-    def _read_film(self, path: Path, crf: int, seed: int) -> FaceClips:
-        ((_, picture),) = read_frames(path, self._config.video)
-        with self._scratch_file(path) as filmed:
-            film(picture, filmed, crf=crf, seed=seed)
-            return self._read(filmed)
-
-    def _read_film_of_crop(
-        self, path: Path, picture: np.ndarray, clips: FaceClips, crf: int, seed: int
+    def _read_film(
+        self, picture: "_Picture", tracks: Sequence[FaceTrack], crf: int, seed: int
     ) -> FaceClips:
-        with self._scratch_file(path) as filmed:
-            transforms = film(picture, filmed, crf=crf, seed=seed)
-            return filmed_clips(filmed, transforms, picture, clips, self._config)
+        with self._scratch_file(Path(picture.info.name)) as filmed:
+            transforms = film(picture.frame, filmed, crf=crf, seed=seed)
+            return filmed_clips(filmed, transforms, tracks, self._config)
 
     @contextlib.contextmanager
     def _scratch_file(self, path: Path) -> Iterator[Path]:
@@ -170,34 +204,32 @@ class RowReader:
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             yield Path(folder) / f"{path.stem}.mp4"
 
-    def _read_crops(self, batch: Sequence[LabelledVideo]) -> list[list[VideoRows]]:
-        """Returns the rows of pictures that are face crops; MTCNN gets them all at once."""
-        opened = [_or_reason(lambda v=video: open_crop(v.path, self._config)) for video in batch]
-        pictures = [found[1] for found in opened if not isinstance(found, str)]
-        faces = iter(detect_in_crops(pictures, self._face_detector))
-        results = []
-        for video, found in zip(batch, opened, strict=True):
-            if isinstance(found, str):
-                results.append([_video_rows(video, found)])
-                continue
-            info, picture = found
-            clips = crop_clips(info, picture, next(faces), self._config)
-            versions = [_video_rows(video, clips)]
-            if clips.clips:
-                read = functools.partial(self._read_film_of_crop, video.path, picture, clips)
-                versions += self._films(video, read)
-            results.append(versions)
-        return results
+
+class _Picture(NamedTuple):
+    """A still picture that was opened."""
+
+    info: VideoInfo
+    frame: np.ndarray  # uint8 [H, W, 3] RGB
+
+
+def _is_picture(video: LabelledVideo) -> bool:
+    """Whether a file looks like a still picture."""
+    return video.path.suffix.lower() in STILL_SUFFIXES
+
+
+def _area(track: FaceTrack) -> float:
+    left, top, right, bottom = track.boxes_xyxy[0]
+    return float((right - left) * (bottom - top))
 
 
 def make_batches(videos: Iterable[LabelledVideo]) -> Iterator[list[LabelledVideo]]:
     """Yields videos in order, in lists that `RowReader` reads at once.
 
-    Face crops are batched, since MTCNN takes as long for one picture as for a few; a video has
-    enough frames to be a batch by itself.
+    Pictures are batched, since MTCNN takes as long for one as for a few; a video has enough frames
+    to be a batch by itself.
     """
-    for is_crop, members in itertools.groupby(videos, key=lambda video: video.is_crop):
-        while batch := list(itertools.islice(members, _CROPS_PER_BATCH if is_crop else 1)):
+    for is_picture, members in itertools.groupby(videos, key=_is_picture):
+        while batch := list(itertools.islice(members, FACE_BATCH if is_picture else 1)):
             yield batch
 
 

@@ -90,8 +90,15 @@ def evaluate(
     score = _score_function(detector, on_progress)
     scored = score(_rows(sources, split), "Scoring")
     calibration = detector.config.calibration
-    figures = report(scored, load_skipped(sources, split), calibration, split=split)
-    data = _data(sources, manifests, split, _training_record(folder))
+    training = _training_record(folder)
+    figures = report(
+        scored,
+        load_skipped(sources, split),
+        calibration,
+        split=split,
+        trained_methods=training.get("data", {}).get("trained_methods"),
+    )
+    data = _data(sources, manifests, split, training)
     of_model = fingerprint(nnx.state(detector), detector.config)
     context = StudyContext(
         score=score,
@@ -153,8 +160,15 @@ def _as_first_published(config: Config) -> dict[str, Any]:
     """
     values = config.to_dict()
     values["video"] |= _FIRST_LIMITS
-    if config.crops.min_detail == 0:
-        del values["crops"]["min_detail"]
+    later = {
+        "video": {"burst_frames": 1},
+        "crops": {"min_detail": 0, "anchor": "box"},
+        "calibration": {"false_negative_rate": None},
+    }
+    for part, fields in later.items():
+        for name, neutral in fields.items():
+            if values[part][name] == neutral:
+                del values[part][name]
     if isinstance(config.encoder, ResNetConfig):
         encoder = values["encoder"]
         shape = ("embedding_size", "depths", "widths", "compute_dtype")

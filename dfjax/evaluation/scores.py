@@ -123,11 +123,12 @@ def by_video(scored: Sequence[ScoredClip]) -> dict[str, list[ScoredClip]]:
 def compression_name(compression: str) -> str:
     """Returns the name under which a compression is counted in the figures.
 
-    `prepare` draws the CRF of a re-encoded version per group of identities: "c23-crf31", or
-    "jpeg-film-crf31" for a film of a picture. Each value is too rare to be reported separately, and
-    the real and fake videos of a group share it.
+    `prepare` draws the CRF and the size of a re-encoded version per group of identities:
+    "c23-crf31" or "c23-crf31-480p", or "jpeg-film-crf31" for a film of a picture. Each value is too
+    rare to be reported separately, and the real and fake videos of a group share it.
     """
-    return re.sub(r"-crf\d+$", " re-encoded", re.sub(r"-film-crf\d+$", " filmed", compression))
+    filmed = re.sub(r"-film-crf\d+$", " filmed", compression)
+    return re.sub(r"-crf\d+(-\d+p)?$", " re-encoded", filmed)
 
 
 def _highest_per_video(

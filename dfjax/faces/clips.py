@@ -14,12 +14,10 @@ import numpy as np
 from dfjax.config import Config
 from dfjax.faces.crops import crop_landmarks, crop_track, detail
 from dfjax.faces.detection import FaceDetector
-from dfjax.faces.tracks import link_faces
+from dfjax.faces.finding import find_in_video
+from dfjax.faces.tracks import FaceTrack, link_faces
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import VideoInfo, probe, read_frames
-
-FACE_BATCH = 8
-"""Frames that are searched for faces between two progress reports."""
 
 OnProgress = Callable[[float, str], None]
 """Called with the fraction done, 0 to 1, and a few words that name the stage."""
@@ -131,36 +129,55 @@ def face_clips(
     report = on_progress or (lambda fraction, stage: None)
     started = time.perf_counter()
     times = np.asarray(timestamps, np.float64)
-    faces = []
-    for start in range(0, len(frames), FACE_BATCH):
-        faces += face_detector.detect(frames[start : start + FACE_BATCH])
-        report(0.9 * len(faces) / len(frames), "Looking for faces")
+    faces = find_in_video(
+        frames, face_detector, lambda fraction: report(0.9 * fraction, "Looking for faces")
+    )
+    found = crop_faces(frames, times, link_faces(faces, times, config.tracks), config, info)
+    report(1.0, "Looking for faces")
+    return dataclasses.replace(found, face_seconds=time.perf_counter() - started)
+
+
+def crop_faces(
+    frames: Sequence[np.ndarray],
+    timestamps: np.ndarray,
+    tracks: Sequence[FaceTrack],
+    config: Config,
+    info: VideoInfo,
+) -> FaceClips:
+    """Crops faces that were found, without those that are blurred beside clearer ones.
+
+    Args:
+      frames: As for `face_clips`.
+      timestamps: As for `face_clips`.
+      tracks: The faces, in pixels of the frames.
+      config: Its part `crops` is used.
+      info: The video that they come from; boxes are given in its pixels.
+    """
     height, width = frames[0].shape[:2]
     # Large frames are scaled down while decoding; boxes are given in the pixels that a viewer sees.
     scale = np.array([info.width / width, info.height / height] * 2)
     limits = np.array([info.width, info.height] * 2)
     clips = []
-    for track in link_faces(faces, times, config.tracks):
-        crops, frame_mask = crop_track(frames, track, times, config.crops)
+    for track in tracks:
+        crops, frame_mask = crop_track(frames, track, timestamps, config.crops)
         clips.append(
             FaceClip(
                 track_id=track.id,
                 frame_indices=track.frame_indices,
                 frames=crops[frame_mask],
                 boxes_xyxy=np.clip(np.round(track.boxes_xyxy * scale), 0, limits).astype(np.int64),
-                landmarks=crop_landmarks(track, times, config.crops),
+                landmarks=crop_landmarks(track, timestamps, config.crops),
             )
         )
     clear = clips
     if config.crops.min_detail > 0 and len(clips) > 1:
         clear = [clip for clip in clips if detail(clip.frames) >= config.crops.min_detail] or clips
-    report(1.0, "Looking for faces")
     return FaceClips(
         info=info,
-        timestamps=times,
+        timestamps=timestamps,
         clips=tuple(clear),
         decode_seconds=0.0,
-        face_seconds=time.perf_counter() - started,
+        face_seconds=0.0,
         num_blurred=len(clips) - len(clear),
     )
 

@@ -1,6 +1,6 @@
 """Cuts a steady, upright clip of one face out of the frames in which it was tracked.
 
-Training and the app both crop here, in Pillow's integer arithmetic, so the same frames give
+Training and the app both crop here, and pixels are whole numbers, so the same frames give
 bit-identical crops.
 
 Positions are continuous: pixel i covers [i, i + 1), so a whole frame is (0, 0, width, height).
@@ -14,10 +14,19 @@ from PIL import Image
 
 from dfjax.config import CropConfig
 from dfjax.faces.tracks import FaceTrack
+from dfjax.resampling import resize, sample_affine
 
 _DETAIL_SIZE = 112  # pixels per side; smaller crops are measured as they are
 _DETAIL_EDGE = 0.18  # share of the crop's side, at each edge, that is not face
 _MAX_ROLL = math.radians(45)  # a detector of upright faces finds none that are tilted further
+
+# The face frame, in units of the distance from the eyes to the mouth. The constants are medians of
+# MTCNN's boxes on wide videos, so that `margin` means the same with either anchor. A box cannot do
+# it alone: in a picture that a face fills, MTCNN's boxes are a tenth smaller.
+_EYES_TO_MOUTH = 1.15  # that distance over the distance between the eyes, of a face from the front
+_FACE_SIDE = 2.5  # of the face
+_FACE_MIDDLE = 0.3  # how far below the eyes it lies
+_MIN_SIDE = 0.5  # of the face over the box's longer side
 
 
 def crop_transforms(
@@ -25,10 +34,10 @@ def crop_transforms(
 ) -> np.ndarray:
     """Returns the similarity transforms that map a track's frames to its crops.
 
-    The middle of the face box is mapped to the middle of the crop, the box's longer side times
-    `config.margin` to the crop's side, and the face is turned upright. The longer side is used as
-    in FaceForensics++: it is the height, which does not change when the head turns and its box
-    becomes narrow.
+    The middle of the face is mapped to the middle of the crop, the face's side times
+    `config.margin` to the crop's side, and the face is turned upright. With the anchor "landmarks",
+    middle and side follow from eyes and mouth, wherever the picture ends. With "box", they are the
+    middle and the longer side of the face box.
 
     Position, log size and roll are each smoothed over time: at every frame a straight line is
     fitted with Gaussian weights of `config.smoothing` seconds. Jitter of the detector then does not
@@ -43,10 +52,8 @@ def crop_transforms(
     Returns:
       float64 [N, 2, 3]: crop_xy = matrix @ (frame_x, frame_y, 1), in pixels.
     """
-    boxes = np.asarray(track.boxes_xyxy, np.float64)
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    log_sides = np.log((boxes[:, 2:] - boxes[:, :2]).max(axis=1))
-    poses = np.column_stack([centres, log_sides, _roll(track.landmarks)])
+    middles, sides = _face_squares(track, config)
+    poses = np.column_stack([middles, np.log(sides), _roll(track.landmarks)])
     times = np.asarray(timestamps, np.float64)[track.frame_indices]
     x, y, log_side, roll = _smooth(poses, times, config.smoothing).T
 
@@ -138,6 +145,30 @@ def detail(crops: np.ndarray) -> float:
     return float(np.median(values))
 
 
+def _face_squares(track: FaceTrack, config: CropConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the middles [N, 2] and the sides [N] of a track's faces, pixels of the frame."""
+    boxes = np.asarray(track.boxes_xyxy, np.float64)
+    box_sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    if config.anchor == "box":
+        return (boxes[:, :2] + boxes[:, 2:]) / 2, box_sides
+    across, down, eyes = _face_lines(track.landmarks)
+    # When a head turns, the eyes come together; when it nods, they approach the mouth. The longer
+    # line has been foreshortened less.
+    lengths = np.linalg.norm(across, axis=1) * _EYES_TO_MOUTH, np.linalg.norm(down, axis=1)
+    # Landmarks that coincide are a detector's error, and a side of zero has no logarithm.
+    sides = np.maximum(_FACE_SIDE * np.maximum(*lengths), _MIN_SIDE * box_sides)
+    return eyes + _FACE_MIDDLE * down, sides
+
+
+def _face_lines(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns eye to eye, eyes to mouth, and the middle of the eyes: float64 [N, 2] each."""
+    left_eye, right_eye, _, left_mouth, right_mouth = np.moveaxis(
+        np.asarray(landmarks, np.float64), 1, 0
+    )
+    eyes = (left_eye + right_eye) / 2
+    return right_eye - left_eye, (left_mouth + right_mouth) / 2 - eyes, eyes
+
+
 def _roll(landmarks: np.ndarray) -> np.ndarray:
     """Returns how far each face leans to the right in the picture, radians: float64 [N].
 
@@ -145,11 +176,7 @@ def _roll(landmarks: np.ndarray) -> np.ndarray:
     line's direction is inversely proportional to its length, so each is weighted by its squared
     length. In profile the eyes nearly coincide, and the vertical line decides alone.
     """
-    left_eye, right_eye, _, left_mouth, right_mouth = np.moveaxis(
-        np.asarray(landmarks, np.float64), 1, 0
-    )
-    across = right_eye - left_eye
-    down = (left_mouth + right_mouth - left_eye - right_eye) / 2
+    across, down, _ = _face_lines(landmarks)
     down_turned = np.stack([down[:, 1], -down[:, 0]], axis=-1)  # parallel to `across` in a face
     lines = np.stack([across, down_turned])
     x, y = np.sum(lines * np.linalg.norm(lines, axis=-1, keepdims=True), axis=0).T
@@ -189,17 +216,14 @@ def _crop(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
     left, top = np.floor(middle - half).astype(int)
     right, bottom = np.ceil(middle + half).astype(int)
     box = (middle[0] - half - left, middle[1] - half - top)
-    upright = Image.fromarray(_cut(frame, left, top, right, bottom)).resize(
+    upright = resize(
+        _cut(frame, left, top, right, bottom),
         (upright_size, upright_size),
-        Image.Resampling.BICUBIC,
-        box=(*box, box[0] + 2 * half, box[1] + 2 * half),
-        reducing_gap=3.0,
+        (*box, box[0] + 2 * half, box[1] + 2 * half),
     )
-    # Pillow wants the inverse: from a pixel of the crop to a pixel of `upright`.
     offset = upright_size / 2 - np.array([cos - sin, sin + cos]) * size / 2
-    back = (cos, -sin, offset[0], sin, cos, offset[1])
-    turned = upright.transform((size, size), Image.Transform.AFFINE, back, Image.Resampling.BICUBIC)
-    return np.asarray(turned)
+    back = np.array([[cos, -sin, offset[0]], [sin, cos, offset[1]]])
+    return sample_affine(upright, back, (size, size))
 
 
 def _cut(frame: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:

@@ -37,7 +37,10 @@ def test_a_video_and_its_fake_are_encoded_again_alike(prepared):
     compressions = {}
     for clip in read_clips(str(prepared), "train"):
         compressions.setdefault(clip.video_id, []).append(clip.compression)
-    expected = ["original", *(f"original-crf{crf}" for crf in CODEC.crfs("anna", 2))]
+    expected = ["original"]
+    for crf in CODEC.crfs("anna", 2):
+        side = CODEC.shorter_side("anna", crf)
+        expected.append(f"original-crf{crf}" + (f"-{side}p" if side else ""))
     assert compressions["a.mp4"] == compressions["fake_a.mp4"] == expected
     assert len(set(expected)) == 3
 
@@ -64,6 +67,7 @@ def test_no_encoded_video_is_left_behind_and_the_draw_is_on_record(prepared):
         "filmed": 0,
         "min_crf": 23,
         "max_crf": 40,
+        "small": 0.5,
         "seed": 3,
     }
 
@@ -81,8 +85,16 @@ def test_the_draw_depends_on_the_group_and_the_seed_alone():
     assert set(CodecConfig().crfs("anna", 18)) == set(range(23, 41))
 
 
+def test_about_the_given_share_is_scaled_down_as_messengers_do():
+    codec = CodecConfig(small=0.3)
+    sides = [codec.shorter_side(f"person {n}", 30) for n in range(300)]
+    assert set(sides) == {480, None}
+    assert 0.2 < np.mean([side is not None for side in sides]) < 0.4
+    assert {CodecConfig(small=0).shorter_side(f"{n}", 30) for n in range(50)} == {None}
+
+
 @pytest.mark.parametrize(
-    "fields", [{"variants": 19}, {"filmed": 19}, {"variants": -1}, {"max_crf": 52}]
+    "fields", [{"small": 1.1}, {"variants": 19}, {"filmed": 19}, {"variants": -1}, {"max_crf": 52}]
 )
 def test_a_draw_that_cannot_be_made_is_refused(fields):
     with pytest.raises(ValueError, match="CodecConfig"):

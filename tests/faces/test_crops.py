@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -76,8 +77,8 @@ def portrait() -> np.ndarray:
     return skimage.data.astronaut()
 
 
-def test_the_margin_is_what_the_config_says():
-    config = CropConfig(image_size=200, margin=1.6)
+def test_around_a_box_the_margin_is_what_the_config_says():
+    config = CropConfig(image_size=200, margin=1.6, anchor="box")
     (transform,) = crop_transforms(one_face(300, 200, 100), np.zeros(1), config)
     corners = np.array([[260.0, 150.0, 1.0], [340.0, 250.0, 1.0]]) @ transform.T
     half = 200 / 1.6 / 2  # the longer side of the box takes the crop's side over the margin
@@ -87,8 +88,50 @@ def test_the_margin_is_what_the_config_says():
 
 def test_the_middle_of_the_box_is_the_middle_of_the_crop_however_the_head_leans():
     for roll in (-0.4, 0.0, 0.3):
-        transforms = crop_transforms(one_face(300, 200, 100, roll), np.zeros(1))
+        config = CropConfig(image_size=224, anchor="box")
+        transforms = crop_transforms(one_face(300, 200, 100, roll), np.zeros(1), config)
         np.testing.assert_allclose(apply(transforms, np.array([[300, 200]])), [[112, 112]])
+
+
+@pytest.mark.parametrize("roll", [-0.4, 0.0, 0.3])
+def test_around_landmarks_the_crop_does_not_depend_on_the_box(roll: float):
+    track = one_face(300, 200, 100, roll)
+    smaller = dataclasses.replace(
+        track,
+        boxes_xyxy=np.array([[262, 150, 330, 240]], np.float32),  # as in a tight picture
+    )
+    np.testing.assert_array_equal(
+        crop_transforms(track, np.zeros(1)), crop_transforms(smaller, np.zeros(1))
+    )
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
+def test_eyes_and_mouth_come_to_the_same_places_however_large_the_face_is(scale: float):
+    placed = []
+    for size in (1.0, scale):
+        track = one_face(300 * size, 200 * size, 100 * size, 0.2)
+        transforms = crop_transforms(track, np.zeros(1))
+        placed += [apply(transforms, track.landmarks[:, n]) for n in range(5)]
+    np.testing.assert_allclose(placed[:5], placed[5:], atol=1e-3)
+
+
+def test_turning_a_head_does_not_bring_its_face_nearer():
+    sides = []
+    for turned in (1.0, 0.6, 0.2):
+        track = one_face(300, 200, 100)
+        landmarks = track.landmarks.copy()
+        landmarks[..., 0] = 300 + turned * (landmarks[..., 0] - 300)
+        track = dataclasses.replace(track, landmarks=landmarks)
+        (transform,) = crop_transforms(track, np.zeros(1))
+        sides.append(transform[0, 0])
+    assert max(sides) / min(sides) < 1.25
+
+
+def test_landmarks_in_one_place_give_a_crop_of_finite_size():
+    track = one_face(300, 200, 100)
+    same = dataclasses.replace(track, landmarks=np.full_like(track.landmarks, 250))
+    (transform,) = crop_transforms(same, np.zeros(1))
+    assert 0 < transform[0, 0] <= 128 / 50 + 1e-6
 
 
 @pytest.mark.parametrize("roll", [-0.5, -0.1, 0.2, 0.6])
@@ -99,7 +142,7 @@ def test_the_line_of_the_eyes_becomes_level(roll: float):
     right_eye = apply(transforms, track.landmarks[:, 1])
     np.testing.assert_allclose(left_eye[0, 1], right_eye[0, 1], atol=1e-3)
     assert left_eye[0, 0] < right_eye[0, 0]
-    assert left_eye[0, 1] < 112
+    assert left_eye[0, 1] < 64
 
 
 def test_a_profile_whose_eyes_coincide_stays_upright():
@@ -145,7 +188,8 @@ def test_a_moved_picture_gives_nearly_the_same_crop(
 
 
 def test_the_crop_shows_what_pillow_shows_of_the_same_square(portrait: np.ndarray):
-    crop = crop_one(portrait, one_face(225, 120, 100))
+    config = CropConfig(image_size=224, margin=1.3, anchor="box")
+    crop = crop_one(portrait, one_face(225, 120, 100), config)
     square = Image.fromarray(portrait).resize(
         (224, 224), Image.Resampling.BICUBIC, box=(160, 55, 290, 185)
     )
@@ -179,7 +223,7 @@ def test_absent_frames_are_zero_and_masked(portrait: np.ndarray):
     present = np.array([1, 2, 5])
     track = make_track(np.full((3, 2), [225, 120]), 100, frame_indices=present)
     clip, frame_mask = crop_track([portrait] * 7, track, np.arange(7) * 0.2)
-    assert (clip.dtype, clip.shape) == (np.uint8, (7, 224, 224, 3))
+    assert (clip.dtype, clip.shape) == (np.uint8, (7, 128, 128, 3))
     assert (frame_mask.dtype, np.flatnonzero(frame_mask).tolist()) == (np.bool_, present.tolist())
     assert not clip[~frame_mask].any()
     assert all(crop.any() for crop in clip[frame_mask])
