@@ -42,6 +42,9 @@ class Arguments:
     """Folder or Hub repository of the starting weights: published ResNet-50 files, or a dfjax model
     to continue from. If several models are given, the run starts from the mean of their weights."""
 
+    new_crops: bool = False
+    """Start from a model of other frames or crops than those of the data, and train it on these."""
+
     resume: bool = False
     """Continue the run in RUN."""
 
@@ -137,6 +140,7 @@ def _train(arguments: Arguments, console: Console) -> int:
                 validation_data=arguments.validation_data,
                 about_data=arguments.about_data,
                 start_share=arguments.start_share,
+                new_crops=arguments.new_crops,
             ),
             on_step=on_step,
         )

@@ -47,7 +47,7 @@ def main() -> None:
     arguments = tyro.cli(Arguments, description=__doc__)
     config = arguments.train
     data = open_data(arguments.data, (), [load_manifest(source) for source in arguments.data])
-    detector, _ = start([arguments.weights], data.config, config.seed)
+    detector, _ = start([arguments.weights], data.config, config.seed, new_crops=True)
     machinery = make_machinery(detector, data.store, config, workers=arguments.workers)
     loader, mesh = machinery.loader, machinery.mesh
     state, frozen = machinery.initial_state(), machinery.parts.frozen

@@ -21,6 +21,7 @@ class BlendConfig(Checked):
     those given as a pair.
     """
 
+    generated: float = 0.25  # share of clips with a generator's traces instead of a blend
     drifting: float = 0.5  # share of clips in which the source's movement varies over the frames
     transform_target: float = 0.5  # share in which the target is recoloured, not the source
     colour_probability: float = 0.5  # of each change: tint, hue and saturation, light and contrast
@@ -45,7 +46,9 @@ class BlendConfig(Checked):
     def __post_init__(self):
         """Checks ranges."""
         super().__post_init__()
-        _check_shares(self, "drifting", "transform_target", "colour_probability", "two_segments")
+        _check_shares(
+            self, "generated", "drifting", "transform_target", "colour_probability", "two_segments"
+        )
         _check_limits(
             self,
             "max_tint",
@@ -88,10 +91,11 @@ class AugmentConfig(Checked):
     """
 
     flip: float = 0.5  # share that is mirrored left to right
-    zoom: float = 0.5  # share that is zoomed in, shifted and rotated
-    max_zoom: float = 1.4  # largest zoom; takes a crop of margin 1.3 to one of 0.93
-    max_shift: float = 0.04  # of a zoomed clip, share of the crop's side, limited by the margin
-    max_rotation: float = 5.0  # of a zoomed clip, degrees, limited by the margin
+    zoom: float = 0.7  # share that is brought nearer or moved away, shifted and rotated
+    min_zoom: float = 0.87  # of the furthest; what lies beyond the edges of the crop is black
+    max_zoom: float = 1.15  # of the nearest
+    max_shift: float = 0.04  # of a moved clip, share of the crop's side
+    max_rotation: float = 5.0  # of a moved clip, degrees
     colour: float = 0.5  # share with changed colours
     max_light: float = 0.25  # natural logarithm of the gain of all channels
     max_contrast: float = 0.2  # natural logarithm of the gain about middle grey
@@ -147,8 +151,9 @@ class AugmentConfig(Checked):
             "both, so they must be at least 0 and add up to at most 1.",
         )
         require(
-            self.max_zoom >= 1,
-            f"AugmentConfig.max_zoom is {self.max_zoom}; it must be at least 1.",
+            0 < self.min_zoom <= self.max_zoom,
+            f"AugmentConfig has min_zoom {self.min_zoom} and max_zoom {self.max_zoom}; "
+            "needed: 0 < min_zoom <= max_zoom.",
         )
         require(
             0 < self.min_resolution <= 1,
@@ -215,6 +220,7 @@ class TrainConfig(Checked):
     validate_every: int = 200  # steps between validations
     publish: Literal["last", "best"] = "last"  # step whose weights are published: last, or best AUC
     max_false_positive_rate: float = 0.05  # share of real validation videos that may be called fake
+    max_false_negative_rate: float = 0.15  # share of fake validation videos that may be called real
     seed: int = 0  # for the weights, the order of the clips, the augmentation and the dropout
 
     def __post_init__(self):
@@ -227,7 +233,8 @@ class TrainConfig(Checked):
         for name in (*at_least_0, "weight_decay", "frame_loss_weight"):
             value = getattr(self, name)
             require(value >= 0, f"TrainConfig.{name} is {value}; it must be at least 0.")
-        for name in ("learning_rate", "clip_norm", "layer_decay", "max_false_positive_rate"):
+        rates = ("max_false_positive_rate", "max_false_negative_rate")
+        for name in ("learning_rate", "clip_norm", "layer_decay", *rates):
             value = getattr(self, name)
             require(value > 0, f"TrainConfig.{name} is {value}; it must be positive.")
         for name in ("self_blended", "partial_fakes", "augmented"):

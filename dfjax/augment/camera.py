@@ -82,22 +82,26 @@ def _either_way(number: jax.Array, limit: jax.Array | float) -> jax.Array:
 
 
 def _move(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> jax.Array:
-    """Returns the clip mirrored, zoomed in, rotated and shifted, without leaving the crop."""
+    """Returns the clip mirrored, nearer or further away, rotated and shifted.
+
+    What lies beyond the edges is black, as beyond those of a picture that a face fills.
+    """
     flip, chance, zoom, rotation, *shift = jax.random.uniform(key, (6,))
-    zoom = jnp.where(chance < config.zoom, config.max_zoom**zoom, 1.0)
-    # A square of side 1 / zoom, rotated by an angle a, fits into the crop if
-    # cos(a) + sin(a) <= zoom, and so if a <= zoom - 1. The remaining margin limits the shift.
-    rotation = _either_way(rotation, jnp.minimum(zoom - 1, math.radians(config.max_rotation)))
+    moved = chance < config.zoom
+    nearest, furthest = math.log(config.max_zoom), math.log(config.min_zoom)
+    zoom = jnp.where(moved, jnp.exp(_between(zoom, furthest, nearest)), 1.0)
+    rotation = jnp.where(moved, _either_way(rotation, math.radians(config.max_rotation)), 0.0)
+    shift = jnp.where(moved, _either_way(jnp.stack(shift), config.max_shift), 0.0)
     cos, sin = jnp.cos(rotation), jnp.sin(rotation)
-    spare = jnp.maximum(0.5 - (cos + jnp.abs(sin)) / zoom / 2, 0.0)
-    shift = _either_way(jnp.stack(shift), jnp.minimum(spare, config.max_shift))
     size = clip.shape[1]
     away = (pixel_middles(size) - size / 2) / zoom
     x = jnp.where(flip < config.flip, -away[..., 0], away[..., 0])
     y = away[..., 1]
     positions = jnp.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
     positions = positions + size * (0.5 + shift)[None, None]
-    return gather_bilinear(clip, jnp.broadcast_to(positions, (len(clip), size, size, 2)))
+    seen = gather_bilinear(clip, jnp.broadcast_to(positions, (len(clip), size, size, 2)))
+    within = jnp.min(jnp.minimum(positions, size - positions), axis=-1, keepdims=True)
+    return seen * jnp.clip(within + 0.5, 0.0, 1.0)[None]
 
 
 def _recolour(key: jax.Array, clip: jax.Array, config: AugmentConfig) -> jax.Array:

@@ -4,7 +4,8 @@ A face swap leaves a boundary, and a face whose colours, sharpness and position 
 its surroundings. A clip blended with a changed version of itself has exactly these flaws, and
 nothing else distinguishes it from the real clip: no other person, generator or codec. By default,
 half of the clips get the same change in all frames; in the others, position and shape drift, as
-they do when each frame of a video is forged independently.
+they do when each frame of a video is forged independently. A share of the clips gets a generator's
+traces instead, in part of the face or in the whole crop; see `generator`.
 
 Sources: Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022; Yan et
 al., "Generalizing Deepfake Video Detection with Plug-and-Play: Video-Level Blending and
@@ -20,6 +21,7 @@ import numpy as np
 
 from dfjax.augment.colour import hue_saturation_matrix, mix_channels
 from dfjax.augment.face_outline import draw_outline, inside_distance, place_outline
+from dfjax.augment.generator import generated
 from dfjax.augment.resample import (
     blur_matrix,
     gather_bilinear,
@@ -35,6 +37,7 @@ _SHARPENED = (0.8, 2.0)  # blur that separates the detail to sharpen, standard d
 _BEND_GRID = 8  # points on each axis at which the elastic deformation is drawn
 _WANDERING = (1.0, 4.0)  # frames over which a drifting clip roughly keeps its position
 _HALF_STEP = 1.88  # half-width of a cubic step as steep as a Gaussian's integral, over its sigma
+_WHOLE = 0.5  # share of the drawn clips of which the whole crop is drawn
 _MAX_BOOST = 4.0  # largest factor by which a change that is too small is amplified
 
 
@@ -103,6 +106,7 @@ def _clip_parts(
 ) -> BlendParts:
     """Returns the parts for one clip; shapes as in `BlendParts`, without B."""
     swap_key, tone_key, detail_key, motion_key, outline_key, mask_key = jax.random.split(key, 6)
+    draw_key, drawn_key = jax.random.split(jax.random.fold_in(key, 1))
     present = frame_mask[:, None, None, None]
     pivot = jnp.sum(jnp.where(present, clip, 0.0)) / jnp.maximum(jnp.sum(frame_mask), 1)
     pivot = jnp.maximum(pivot / clip[0].size, 1.0)
@@ -117,12 +121,19 @@ def _clip_parts(
     outline = place_outline(draw_outline(outline_key), landmarks)
     outline = _positions_after(motion, outline, clip.shape[1])
     mask, ratio = _draw_mask(mask_key, outline, clip.shape[1], config)
+    choice, whole = jax.random.uniform(draw_key, (2,))
+    is_drawn = choice < config.generated
+    source = jnp.where(is_drawn, generated(drawn_key, clip), source)
+    target = jnp.where(is_drawn, clip, target)
+    mask = jnp.where(is_drawn & (whole < _WHOLE), 1.0, mask)
+    ratio = jnp.where(is_drawn, 1.0, ratio)
     weights = jnp.where(present, mask, 0.0)
     difference = jnp.where(present, source - target, 0.0)
     change = jnp.sum(weights * jnp.mean(jnp.abs(difference), axis=-1, keepdims=True))
     change = ratio * change / jnp.maximum(jnp.sum(weights), 1.0)
     # A clip labelled fake must differ visibly from the real one.
     boost = jnp.clip(config.min_change / jnp.maximum(change, 1e-3), 1.0, _MAX_BOOST)
+    boost = jnp.where(is_drawn, 1.0, boost)  # traces are as strong as they were drawn
     return BlendParts(
         sources=jnp.clip(target + boost * (source - target), 0, 255),
         targets=target,

@@ -42,6 +42,7 @@ class RunOptions:
     validation_data: tuple[str, ...] = ()  # more data sets; only their "validation" split is used
     about_data: str = ""  # origin and terms of the data, in sentences for the card
     start_share: float = 0.0  # weight of the starting model in the published weights, 0 to 1
+    new_crops: bool = False  # whether to start from a detector of other frames or crops
     resume: bool = False  # resume the run in the folder, or start one if there is none
 
 
@@ -112,7 +113,7 @@ def open_run(
         check_folder(out, description, resume=options.resume)
     data = open_data(sources, options.validation_data, manifests)
     config = dataclasses.replace(data.config, detector=detector_config)
-    detector, started_from = start(weights, config, train_config.seed)
+    detector, started_from = start(weights, config, train_config.seed, new_crops=options.new_crops)
     if options.start_share and not started_from:
         raise TrainingError(
             f"--start-share is {options.start_share}, but the run starts from an encoder, so the "

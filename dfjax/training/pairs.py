@@ -44,8 +44,8 @@ class PairIndex:
         """Returns the index of the videos, or of the stills, among `clips`.
 
         A fake is paired with its original, in the same compression, if that is among the clips.
-        Otherwise it is paired with any real clip of its data set and compression, or left out if
-        there is none.
+        Otherwise it is paired with any real clip of its data set, in the same compression if there
+        is one, or left out if there is no real clip.
         """
         rows = [row for row, clip in enumerate(clips) if (clip.num_frames == 1) == stills]
         reals = collections.defaultdict(list)
@@ -63,7 +63,8 @@ class PairIndex:
             clip = clips[row]
             if clip.is_fake:
                 beside = originals.get((clip.dataset, clip.compression, clip.original_id))
-                beside = beside or others.get((clip.dataset, clip.compression), [])
+                beside = beside or others.get((clip.dataset, clip.compression))
+                beside = beside or reals.get(clip.dataset, [])
                 if beside:
                     fakes[f"{clip.dataset}/{clip.method}"].append((row, np.array(beside)))
         arrays = {name: np.array(rows, np.int64) for name, rows in sorted(reals.items())}
@@ -79,11 +80,10 @@ class PairIndex:
     def pairs(self, count: int, config: TrainConfig, *, step: int) -> list[Pair]:
         """Returns the pairs of one step.
 
-        A fixed share of them are self-blends; the rest are fakes from the data sets. Self-blends
-        alternate between data sets and cycle through the real clips of each, so that two hundred
-        videos are not crowded out by four thousand filmed pictures. Fakes alternate between methods
-        and cycle through the clips of each. Every cycle has a new order. No state is kept between
-        steps, so a resumed run gets the same pairs as an uninterrupted one.
+        A fixed share of them are self-blends; the rest are fakes from the data sets. Data sets take
+        turns as sources of self-blends, and methods as sources of fakes; see `_turn` for how often.
+        Each cycles through its clips, in a new order every time. No state is kept between steps, so
+        a resumed run gets the same pairs as an uninterrupted one.
 
         Args:
           count: Number of pairs.
@@ -110,14 +110,17 @@ class PairIndex:
         for slot in range(count):
             rng = np.random.default_rng((config.seed, _FRAMES, self.stills, step, slot))
             if slot < num_blended:
-                turn, dataset = divmod(step * num_blended + slot, len(reals))
-                rounds = (config.seed, _REALS, self.stills, dataset)
-                real = reals[dataset][_in_rounds(len(reals[dataset]), turn, rounds)]
+                rounds = (config.seed, _REALS, self.stills)
+                number = step * num_blended + slot
+                dataset, turn = _turn(list(map(len, reals)), number, rounds)
+                real = reals[dataset][_in_rounds(len(reals[dataset]), turn, (*rounds, dataset))]
                 pairs.append(self._pair(int(real), None, config, rng))
                 continue
-            turn, method = divmod(step * (count - num_blended) + slot - num_blended, len(methods))
-            rounds = (config.seed, _FAKES, self.stills, method)
-            fake, beside = methods[method][_in_rounds(len(methods[method]), turn, rounds)]
+            rounds = (config.seed, _FAKES, self.stills)
+            number = step * (count - num_blended) + slot - num_blended
+            method, turn = _turn(list(map(len, methods)), number, rounds)
+            place = _in_rounds(len(methods[method]), turn, (*rounds, method))
+            fake, beside = methods[method][place]
             pairs.append(self._pair(int(rng.choice(beside)), fake, config, rng))
         return pairs
 
@@ -171,6 +174,26 @@ def choose_frames(
             chosen[place] = chosen[place - 1]
     chosen[1:][dropped[1:]] = -1
     return chosen
+
+
+def _turn(sizes: Sequence[int], number: int, seed: tuple[int, ...]) -> tuple[int, int]:
+    """Returns whose turn it is, and how many turns it has had.
+
+    In a round, each has as many turns as its number of clips has binary digits: four thousand
+    pictures must not crowd out two hundred videos, nor may a method known from a single clip be
+    shown as often as one known from a hundred. Every round has a new order.
+
+    Args:
+      sizes: Number of clips of each, at least 1.
+      number: Of the turn, from 0.
+      seed: For the order.
+    """
+    members = np.repeat(np.arange(len(sizes)), [int(size).bit_length() for size in sizes])
+    round_, place = divmod(number, len(members))
+    order = np.random.default_rng((*seed, len(sizes), round_)).permutation(members)
+    whose = int(order[place])
+    per_round = int(np.sum(members == whose))
+    return whose, round_ * per_round + int(np.sum(order[:place] == whose))
 
 
 def _in_rounds(size: int, turn: int, seed: tuple[int, ...]) -> int:

@@ -22,7 +22,7 @@ RECORD_FILE = "training.json"
 
 
 def start(
-    weights: Sequence[str], config: Config, seed: int
+    weights: Sequence[str], config: Config, seed: int, *, new_crops: bool = False
 ) -> tuple[Detector, list[dict[str, Any]]]:
     """Returns the detector before the first step, and how the models it starts from were trained.
 
@@ -35,6 +35,7 @@ def start(
       weights: As for `run`.
       config: Config from the data and the command line; its encoder part comes from `weights`.
       seed: Seed for newly initialised weights.
+      new_crops: Whether detectors may have been trained on other frames or crops than this run's.
 
     Returns:
       The detector, and a record for each detector in `weights`; no records for an encoder.
@@ -60,7 +61,8 @@ def start(
         config = dataclasses.replace(config, encoder=encoder.config)
         return Detector(config, rngs=nnx.Rngs(seed), encoder=encoder), []
     detectors = [
-        _load(source, folder, config) for source, folder in zip(weights, folders, strict=True)
+        _load(source, folder, config, new_crops)
+        for source, folder in zip(weights, folders, strict=True)
     ]
     detector = detectors[0]
     states = [nnx.state(one) for one in detectors]
@@ -68,16 +70,17 @@ def start(
     return detector, [_record(folder) for folder in folders]
 
 
-def _load(source: str, folder: Path, config: Config) -> Detector:
+def _load(source: str, folder: Path, config: Config, new_crops: bool) -> Detector:
     """Returns a detector with the config of this run, after checking that its shape fits."""
     detector = Detector.from_pretrained(folder)
-    for part in ("video", "crops", "detector"):
+    for part in ("detector",) if new_crops else ("video", "crops", "detector"):
         theirs, ours = (_what_weights_see(c, part) for c in (detector.config, config))
         if theirs != ours:
             raise TrainingError(
                 f"The detector in {source} differs from this run in {part}: "
                 f"{describe_difference(theirs, ours)}. Prepare the data with that detector's "
-                "settings, or start from an encoder."
+                "settings, start from an encoder, or let it get used to the new frames and crops "
+                "with --new-crops."
             )
     detector.config = dataclasses.replace(config, encoder=detector.config.encoder)
     return detector

@@ -47,8 +47,10 @@ def test_which_faces_count_may_be_chosen_anew_and_what_a_crop_shows_may_not(tmp_
     detector, _ = start([folder], sharper, seed=0)
     assert detector.config.crops.min_detail == 0.1
     wider = dataclasses.replace(TINY_CONFIG, crops=dataclasses.replace(crops, margin=2.0))
-    with pytest.raises(TrainingError, match="in crops: margin: 1.3 there, 2.0 here"):
+    with pytest.raises(TrainingError, match="in crops: margin: 1.0 there, 2.0 here.*--new-crops"):
         start([folder], wider, seed=0)
+    detector, _ = start([folder], wider, seed=0, new_crops=True)
+    assert detector.config.crops.margin == 2.0
 
 
 def test_an_encoder_has_no_mean_with_a_detector(tmp_path):

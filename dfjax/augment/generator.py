@@ -1,0 +1,65 @@
+"""Traces that generators leave all over a face: missing detail, a fine grid, and flicker.
+
+A network that draws a face enlarges small maps of features several times. What it draws lacks the
+finest detail or repeats it at the step of its grid, and is a little different in every frame where
+a camera's picture is not, or sticks to the picture where a camera's detail moves with the skin.
+These traces are put into real clips here, so that a detector meets them without a generator.
+
+Sources: Zhang et al., "Detecting and Simulating Artifacts in GAN Fake Images", WIFS 2019 (the
+spectrum that upsampling leaves); Tan et al., "Rethinking the Up-Sampling Operations in CNN-based
+Generative Network for Generalizable Deepfake Detection", CVPR 2024; Karras et al., "Alias-Free
+Generative Adversarial Networks", NeurIPS 2021 (detail that sticks to the picture).
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dfjax.augment.resample import low_resolution_matrix, pixel_middles, resample, sampling_matrix
+
+_RESOLUTION = 0.35, 0.8  # of the maps, as a share of the crop's
+_DETAIL_KEPT = 0.0, 0.7  # share of what is finer than that
+_STEPS = (2.0, 4.0, 8.0)  # of the grid, pixels
+_GRID = 0.0, 0.4  # strength of the grid, relative to the detail around it
+_STUCK = 0.5  # share of clips in which the detail is that of one frame
+_FLICKER = 0.0, 4.0  # change of light from frame to frame, standard deviation in grey levels
+_FLICKER_POINTS = 5  # on each axis at which it is drawn
+_MIDDLE_GREY = 127.5  # at which the grid and the flicker have the strengths above
+
+
+def generated(key: jax.Array, clip: jax.Array) -> jax.Array:
+    """Returns a clip as a generator might have drawn it.
+
+    Args:
+      key: For this clip.
+      clip: float32 [T, S, S, 3] RGB, 0 to 255.
+
+    Returns:
+      float32 [T, S, S, 3], 0 to 255.
+    """
+    number_key, flicker_key = jax.random.split(key)
+    resolution, kept, step, grid, stuck, flicker, *offset = jax.random.uniform(number_key, (8,))
+    size = clip.shape[1]
+    smooth = low_resolution_matrix(_between(resolution, *_RESOLUTION), size)
+    drawn = resample(clip, smooth, smooth)
+    detail = clip - drawn
+    # The frame in the middle: the first may be absent more often than not.
+    one = jnp.broadcast_to(detail[len(clip) // 2], detail.shape)
+    detail = jnp.where(stuck < _STUCK, one, detail)
+
+    step = jnp.array(_STEPS)[jnp.floor(step * len(_STEPS)).astype(jnp.int32)]
+    waves = jnp.cos(2 * np.pi * (pixel_middles(size) / step + jnp.stack(offset)[None, None]))
+    strength = 2 * _between(grid, *_GRID) * jnp.mean(jnp.abs(detail))
+    drawn += _between(kept, *_DETAIL_KEPT) * detail
+
+    places = (jnp.arange(size) + 0.5) * (_FLICKER_POINTS / size)
+    enlarge = sampling_matrix(places, _FLICKER_POINTS)
+    noise = jax.random.normal(flicker_key, (len(clip), _FLICKER_POINTS, _FLICKER_POINTS, 1))
+    light = _between(flicker, *_FLICKER) * resample(noise, enlarge, enlarge)
+    light += strength * jnp.prod(waves, axis=-1)[None, ..., None]
+    # A factor, since black areas outside the picture must stay black.
+    return jnp.clip(drawn * (1 + light / _MIDDLE_GREY), 0, 255)
+
+
+def _between(number: jax.Array, low: float, high: float) -> jax.Array:
+    return low + (high - low) * number

@@ -1,0 +1,92 @@
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from dfjax.augment.generator import generated
+from dfjax.augment.self_blend import blend_parts
+from dfjax.train_config import BlendConfig
+from tests.augment.faces import COMPILE_SOON, face_clips
+
+NUM_CLIPS, NUM_FRAMES, SIZE = 16, 4, 64
+
+_generated = jax.jit(jax.vmap(generated), compiler_options=COMPILE_SOON)
+_parts = jax.jit(
+    functools.partial(blend_parts, config=BlendConfig(generated=1.0)), compiler_options=COMPILE_SOON
+)
+
+
+def _keys() -> jax.Array:
+    return jax.random.split(jax.random.key(0), NUM_CLIPS)
+
+
+@pytest.fixture(scope="module")
+def clips() -> np.ndarray:
+    return face_clips(NUM_CLIPS, NUM_FRAMES, SIZE)[0]
+
+
+@pytest.fixture(scope="module")
+def drawn(clips: np.ndarray) -> np.ndarray:
+    return np.asarray(_generated(_keys(), clips))
+
+
+def _fine_detail(clips: np.ndarray) -> np.ndarray:
+    """Returns the mean difference of neighbouring pixels' differences, for each clip."""
+    return np.abs(np.diff(clips, n=2, axis=2)).mean((1, 2, 3, 4))
+
+
+def test_every_clip_is_changed_a_little_and_stays_within_the_range(clips, drawn):
+    change = np.abs(drawn - clips).mean((1, 2, 3, 4))
+    assert change.min() > 0.3 and change.max() < 16
+    assert drawn.min() >= 0 and drawn.max() <= 255
+
+
+def test_most_clips_lose_fine_detail_and_some_gain_a_grid(clips, drawn):
+    kept = _fine_detail(drawn) / _fine_detail(clips)
+    assert np.mean(kept < 0.9) > 0.5
+    assert kept.max() > kept.min() * 1.5
+
+
+def test_light_flickers_where_a_still_clip_stands_still(drawn):
+    flicker = np.abs(np.diff(drawn, axis=1)).mean((1, 2, 3, 4))
+    assert flicker.min() > 0
+    assert 0.5 < np.median(flicker) < 5
+
+
+def test_detail_of_a_moving_face_sticks_to_the_picture_in_about_half_of_the_clips(clips):
+    rng = np.random.default_rng(0)
+    moving = clips + rng.normal(0, 8, clips.shape).astype(np.float32)  # new detail in each frame
+    moving = moving.clip(0, 255)
+    drawn = np.asarray(_generated(_keys(), moving))
+
+    def alike(clip: np.ndarray) -> float:
+        fine = np.diff(clip, n=2, axis=1)
+        return float(np.corrcoef(fine[0].ravel(), fine[1].ravel())[0, 1])
+
+    gain = np.array([alike(d) - alike(c) for d, c in zip(drawn, moving, strict=True)])
+    assert 0.2 < np.mean(gain > 0.25) < 0.8
+
+
+def test_black_around_a_picture_stays_black(clips):
+    framed = clips.copy()
+    framed[:, :, :20] = 0
+    drawn = np.asarray(_generated(_keys(), framed))
+    assert drawn[:, :, :4].max() < 1
+
+
+def test_in_a_blend_the_whole_crop_is_drawn_or_a_part_of_the_face(clips):
+    landmarks = face_clips(NUM_CLIPS, NUM_FRAMES, SIZE)[1]
+    present = np.ones((NUM_CLIPS, NUM_FRAMES), bool)
+    parts = jax.tree.map(np.asarray, _parts(_keys(), clips, landmarks, present))
+    np.testing.assert_array_equal(parts.targets, clips)
+    whole = (parts.masks == 1).all((1, 2, 3, 4))
+    assert 0.2 < whole.mean() < 0.8
+    corners = parts.masks[~whole][:, :, 0, 0]
+    assert (corners == 0).all()
+    assert parts.masks.max((1, 2, 3, 4)).min() > 0.9
+
+
+def test_a_share_out_of_range_is_refused():
+    with pytest.raises(ValueError, match="generated is 1.5; it is a share"):
+        BlendConfig(generated=1.5)
