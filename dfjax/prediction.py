@@ -21,6 +21,7 @@ class Decision:
     real_below: float  # probability_fake below which the verdict is "real"
     fake_above: float  # probability_fake above which the verdict is "fake"
     false_positive_rate: float | None  # of real videos at fake_above; None: not measured
+    false_negative_rate: float | None = None  # of fakes at real_below; None: not measured
 
     @classmethod
     def from_calibration(cls, calibration: CalibrationConfig) -> "Decision":
@@ -29,6 +30,7 @@ class Decision:
             real_below=calibration.real_below,
             fake_above=calibration.fake_above,
             false_positive_rate=calibration.false_positive_rate,
+            false_negative_rate=calibration.false_negative_rate,
         )
 
     @property

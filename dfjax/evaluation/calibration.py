@@ -58,25 +58,31 @@ def thresholds(
     probabilities: np.ndarray,
     is_fake: np.ndarray,
     max_false_positive_rate: float,
+    max_false_negative_rate: float,
     datasets: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Returns `real_below` and `fake_above`; between them the verdict is "uncertain".
 
     In each data set separately, at most `max_false_positive_rate` of the real videos score above
-    `fake_above`, and at most the same share of the fakes below `real_below`. A model that is right
-    on one source is often wrong on the next, and an average over sources would hide that. If the
-    classes separate so well that the two thresholds cross, both are set to their midpoint.
+    `fake_above`: a model that is right on one source is often wrong on the next, and an average
+    over sources would hide that. Data sets too small to measure the rate are taken together.
+
+    At most `max_false_negative_rate` of the fakes, a mean over the data sets, score below
+    `real_below`. It is a mean, and a rate of its own, because some kinds of fakes are hardly found
+    at all: a threshold low enough for them too would leave most honest videos without an answer. If
+    the classes separate so well that the two thresholds cross, both are set to their midpoint.
 
     Args:
       probabilities: float [N], calibrated.
       is_fake: [N], 0 or 1, both present.
       max_false_positive_rate: Between 0 and 1.
+      max_false_negative_rate: Between 0 and 1.
       datasets: str [N], the data set of each; None: all from one.
     """
     probabilities, fake = np.asarray(probabilities, np.float64), np.asarray(is_fake).astype(bool)
     datasets = np.zeros(len(fake), str) if datasets is None else np.asarray(datasets)
     fake_above = _fake_above(probabilities, fake, max_false_positive_rate, datasets)
-    lowest_fake = -_exceeded_by(-probabilities[fake], datasets[fake], max_false_positive_rate)
+    lowest_fake = _lowest_kept(probabilities[fake], datasets[fake], max_false_negative_rate)
     below = probabilities[probabilities < lowest_fake].max(initial=0.0)
     real_below = _between(below, lowest_fake)
     if real_below > fake_above:
@@ -95,14 +101,32 @@ def _fake_above(
 
 
 def _exceeded_by(values: np.ndarray, datasets: np.ndarray, share: float) -> float:
-    """Returns the smallest value exceeded by at most `share` of the values of each data set."""
-    smallest = []
-    for name in np.unique(datasets):
-        ordered = np.sort(values[datasets == name])[::-1]
+    """Returns the smallest value exceeded by at most `share` of the values of each data set.
+
+    In a data set with too few values for one of them to be within the share, the highest would
+    decide alone. Such data sets count as one; if that is too small as well, they count with all.
+    """
+
+    def num_allowed(count: int) -> int:
         # Slightly more, so that rounding does not lose one when the share is exact.
-        num_allowed = int(share * len(ordered) * (1 + 1e-9))
-        smallest.append(float(ordered[min(num_allowed, len(ordered) - 1)]))
-    return max(smallest)
+        return int(share * count * (1 + 1e-9))
+
+    names, counts = np.unique(datasets, return_counts=True)
+    large = [name for name, n in zip(names, counts.tolist(), strict=True) if num_allowed(n) > 0]
+    parts = [values[datasets == name] for name in large]
+    rest = values[~np.isin(datasets, large)]
+    if len(rest):
+        parts.append(rest if num_allowed(len(rest)) > 0 else values)
+    highest = [np.sort(part)[::-1][min(num_allowed(len(part)), len(part) - 1)] for part in parts]
+    return float(max(highest))
+
+
+def _lowest_kept(values: np.ndarray, datasets: np.ndarray, share: float) -> float:
+    """Returns the largest value below which at most `share` lies, a mean over data sets."""
+    _, set_of, counts = np.unique(datasets, return_inverse=True, return_counts=True)
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum((1 / counts[set_of] / len(counts))[order])  # with the value itself
+    return float(values[order][np.searchsorted(below, share * (1 + 1e-9), side="right")])
 
 
 def _between(low: float, high: float) -> float:
@@ -116,17 +140,21 @@ def _between(low: float, high: float) -> float:
 
 
 def calibrate_on(
-    scored: Sequence[ScoredClip], *, max_false_positive_rate: float
+    scored: Sequence[ScoredClip],
+    *,
+    max_false_positive_rate: float,
+    max_false_negative_rate: float,
 ) -> CalibrationConfig:
     """Returns the calibration that turns a detector's logits into probabilities and a verdict.
 
-    Data sets have equal weight whatever their size, and the rates hold in each of them, including
-    those with real videos only. If the model's AUC may be no better than chance, it gets thresholds
+    Data sets have equal weight whatever their size, also those with real videos only; for the rates
+    see `thresholds`. If the model's AUC may be no better than chance, it gets thresholds
     that no probability crosses, and a caveat that says so; its operating points are still fitted.
 
     Args:
       scored: All clips of the validation videos, and no others.
       max_false_positive_rate: Share of real videos above `fake_above`, between 0 and 1.
+      max_false_negative_rate: Share of fake videos below `real_below`, between 0 and 1.
 
     Raises:
       DatasetError: There are no real or no fake videos.
@@ -145,7 +173,11 @@ def calibrate_on(
     frame_scale, frame_bias = fit_sigmoid(frames.logits, frames.is_fake, _alike(frames))
     fitted = probabilities(scale * videos.logits + bias)
     real_below, fake_above = thresholds(
-        fitted, videos.is_fake, max_false_positive_rate, videos.datasets
+        fitted,
+        videos.is_fake,
+        max_false_positive_rate,
+        max_false_negative_rate,
+        videos.datasets,
     )
     rates = sorted({*OPERATING_RATES, max_false_positive_rate})
     points = tuple(
@@ -163,6 +195,7 @@ def calibrate_on(
         real_below=real_below,
         fake_above=fake_above,
         false_positive_rate=max_false_positive_rate,
+        false_negative_rate=max_false_negative_rate,
         operating_points=points,
     )
     caveat = _caveat(videos)
@@ -171,7 +204,12 @@ def calibrate_on(
     # A threshold can be fitted to any scores, even random ones. Calling someone's video fake by
     # such a threshold would be a baseless accusation.
     return dataclasses.replace(
-        calibration, real_below=0.0, fake_above=1.0, false_positive_rate=0.0, caveat=caveat
+        calibration,
+        real_below=0.0,
+        fake_above=1.0,
+        false_positive_rate=0.0,
+        false_negative_rate=0.0,
+        caveat=caveat,
     )
 
 

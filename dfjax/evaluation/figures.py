@@ -40,6 +40,7 @@ def report(
     calibration: CalibrationConfig,
     *,
     split: str,
+    trained_methods: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Returns the figures of one split of one or more data sets.
 
@@ -48,6 +49,8 @@ def report(
       skipped: The videos of the split without a clip; None: not known.
       calibration: The detector's own, used unchanged: nothing is fitted here.
       split: Name of the split.
+      trained_methods: Manipulation methods that the detector was trained on, by data set; None: not
+        known.
 
     Returns:
       split, counts: What was scored: videos, clips, frames, real, fake, groups, datasets.
@@ -60,10 +63,12 @@ def report(
         beats it, and a sentence that says so.
       per_method: Per data set, compression and method, against the real videos of that data set and
         compression.  mean_over_methods: their mean.
+      seen_and_unseen: Per data set, the fakes by methods that were in its training data, and those
+        by others, against its real videos; null if that is not known.
       per_compression, per_dataset: All figures.  mean_over_datasets: their unweighted mean.
       operating_points: The thresholds of the config and the rates measured at them, means over data
         sets.
-      verdicts: Counts of real and fake videos by the model's verdict.
+      verdicts, verdicts_per_dataset: Counts of real and fake videos by the model's verdict.
       confusion: Counts at the threshold.
       reliability: The bins of the calibration error.
       failures: Counts of videos that are unreadable or without a face; AUC, balanced accuracy and
@@ -93,8 +98,18 @@ def report(
             videos, mean_of_frames(scored, calibration), draws, _moving(scored)
         ),
         **_by_part(videos, threshold, draws),
+        "seen_and_unseen": None
+        if trained_methods is None
+        else _seen_and_unseen(videos, threshold, draws, trained_methods),
         "operating_points": _operating_points(videos, calibration, draws),
         "verdicts": _verdicts(videos, calibration),
+        "verdicts_per_dataset": [
+            {
+                "dataset": name,
+                **_verdicts(videos.take(videos.datasets == name), calibration),
+            }
+            for name in np.unique(videos.datasets).tolist()
+        ],
         "confusion": dataclasses.asdict(
             metrics.confusion(videos.is_fake, videos.probabilities, threshold)
         ),
@@ -169,6 +184,32 @@ def _per_method(
             scores = videos.take(chosen)
             figures = _figures(scores, threshold, draws.take(chosen))
             table.append(({**setting, **scores.counts()}, figures))
+    return table
+
+
+def _seen_and_unseen(
+    videos: Scores, threshold: float, draws: Draws, trained_methods: Mapping[str, Sequence[str]]
+) -> list[dict[str, Any]]:
+    """Returns the figures of methods that were trained on, and of those that were not."""
+    table = []
+    for dataset in np.unique(videos.datasets).tolist():
+        is_here, is_fake = videos.datasets == dataset, videos.is_fake == 1
+        is_known = np.isin(videos.methods, list(trained_methods.get(dataset, ())))
+        for seen in (True, False):
+            fakes = is_here & is_fake & (is_known == seen)
+            if not fakes.any():
+                continue
+            rows = np.flatnonzero(fakes | (is_here & ~is_fake))
+            scores = videos.take(rows)
+            table.append(
+                {
+                    "dataset": dataset,
+                    "seen": seen,
+                    "methods": np.unique(videos.methods[fakes]).tolist(),
+                    **scores.counts(),
+                    **estimates.to_json(_figures(scores, threshold, draws.take(rows))),
+                }
+            )
     return table
 
 

@@ -89,6 +89,9 @@ def decision_sentence(decision: Decision) -> str:
             f"That line was set so that at most {rate} of the real validation videos lie above it "
             "(false-positive rate)."
         )
+    if decision.false_negative_rate is not None and decision.real_below < decision.fake_above:
+        rate = threshold_percent(decision.false_negative_rate)
+        error += f" At most {rate} of the fake ones lie below the other (false-negative rate)."
     return f"{rule} {error}"
 
 

@@ -67,6 +67,8 @@ def model_card(
     data_name = record.text("data", "name")
     used = _used_datasets(datasets, data_name)
     points = figure_tables.operating_points(report)
+    verdicts = figure_tables.verdicts_table(report)
+    novelty = figure_tables.novelty_table(report, ("auc", "tpr_at_5_percent_fpr"))
     settings = record.at("train_config").flat()
     return CARD.format(
         front_matter=_front_matter(report, model_id).to_yaml(),
@@ -85,10 +87,12 @@ def model_card(
         scored=_counted(report),
         draws=report.count("bootstrap", "draws"),
         over=report.text("bootstrap", "over"),
+        verdicts=f"{verdicts}\n\n" if verdicts else "",
         measures=figure_tables.measures_table(report),
         comparison=report.text("mean_of_frames", "sentence"),
         threshold=f"{report.number('threshold', 'value'):.3f}",
         decisions=figure_tables.decisions_table(report),
+        novelty=f"Methods that it was trained on, and others:\n\n{novelty}\n\n" if novelty else "",
         operating_points=f"{points}\n\n" if points else "",
         per_method=figure_tables.methods_table(report, ("auc", "tpr_at_5_percent_fpr")),
         per_setting=figure_tables.settings_table(report, ("auc",)),

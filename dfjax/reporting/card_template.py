@@ -31,13 +31,13 @@ The label is "real", "fake", "uncertain" or "no_face". {rule}
 On the {split} split: {scored}. Parentheses show 95% intervals from {draws} bootstrap draws over
 {over}. An area under the ROC curve (AUC) of 0.5 is chance, 1 is perfect.
 
-{measures}
+{verdicts}{measures}
 
 {comparison} The threshold is {threshold}. Counts at the threshold, and of the model's verdicts:
 
 {decisions}
 
-{operating_points}Per manipulation method, each against the real videos of its data set and
+{operating_points}{novelty}Per manipulation method, each against the real videos of its data set and
 compression:
 
 {per_method}
@@ -75,8 +75,9 @@ of `microsoft/resnet-50`, a GPU, and the dfjax code, you can train the whole enc
 pixels; this model uses {image_size} pixels.
 
 ```
-python -m dfjax prepare ffpp FFPP --out prepared/ffpp --compressions c23 c40 --codec-variants 1
-python -m dfjax prepare dfdc DFDC --out prepared/dfdc
+python -m dfjax prepare ffpp FFPP --out prepared/ffpp --compressions c23 c40 --codec-variants 1 \
+    --image-size 224
+python -m dfjax prepare dfdc DFDC --out prepared/dfdc --image-size 224
 python train.py --data prepared/ffpp prepared/dfdc --out runs/own --compute-dtype bfloat16 \
     --trained-stages 5 --steps 20000 --pairs 16 --clip-frames 16 --validate-every 1000
 python -m dfjax evaluate prepared/ffpp prepared/dfdc --split validation --self-blended --shortcuts \

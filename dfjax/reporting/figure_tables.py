@@ -37,6 +37,23 @@ def decisions_table(figures: Recorded) -> str:
     return table(header, rows)
 
 
+def verdicts_table(figures: Recorded) -> str:
+    """Returns a table of how often each verdict was given, per data set and label.
+
+    It is empty if the figures are older than these counts.
+    """
+    if "verdicts_per_dataset" not in figures.flat():
+        return ""
+    rows = []
+    for row in figures.rows("verdicts_per_dataset"):
+        for label in ("real", "fake"):
+            counts = [row.count(label, answer) for answer in ("real", "uncertain", "fake")]
+            if total := sum(counts):
+                shares = [as_percent(count / total) for count in counts]
+                rows.append([title(row.text("dataset")), label, total, *shares])
+    return table(["data set", "videos are", "count", "called real", "uncertain", "fake"], rows)
+
+
 def operating_points(figures: Recorded) -> str:
     """Returns an introduced table of the config's thresholds; empty if there are none."""
     rows = [
@@ -79,6 +96,32 @@ def methods_table(figures: Recorded, keys: Sequence[str]) -> str:
     rows.append(["mean over methods", "", "", "", "", *(cell(mean.figure(key)) for key in keys)])
     names = [MEASURES[key] for key in keys]
     return table(["method", "data set", "compression", "fake", "real", *names], rows)
+
+
+def novelty_table(figures: Recorded, keys: Sequence[str]) -> str:
+    """Returns a table of the figures of methods that were trained on, and of those that were not.
+
+    It is empty if that is not known.
+
+    Args:
+      figures: As `figures.report` gives them.
+      keys: Which figures, as in `MEASURES`.
+    """
+    if figures.flat().get("seen_and_unseen") is None:
+        return ""
+    rows = [
+        [
+            title(row.text("dataset")),
+            "yes" if row.flag("seen") else "no",
+            ", ".join(map(str, row.values("methods"))),
+            row.count("fake"),
+            row.count("real"),
+            *(cell(row.figure(key)) for key in keys),
+        ]
+        for row in figures.rows("seen_and_unseen")
+    ]
+    names = [MEASURES[key] for key in keys]
+    return table(["data set", "trained on", "methods", "fake", "real", *names], rows)
 
 
 def settings_table(figures: Recorded, keys: Sequence[str]) -> str:

@@ -10,9 +10,11 @@ from dfjax.reporting.figure_tables import (
     decisions_table,
     measures_table,
     methods_table,
+    novelty_table,
     operating_points,
     settings_table,
     unscored,
+    verdicts_table,
 )
 from dfjax.reporting.recorded import Recorded
 
@@ -66,9 +68,11 @@ def _result(figures: Json, recorded: Recorded) -> str:
         if threshold["withheld"]
         else ""
     )
+    verdicts = verdicts_table(recorded)
+    verdicts += "\n\n" if verdicts else ""
     return f"""## Result
 
-{figures["mean_of_frames"]["sentence"]}
+{verdicts}{figures["mean_of_frames"]["sentence"]}
 
 {measures_table(recorded)}
 
@@ -89,9 +93,12 @@ def _datasets(figures: Recorded) -> str:
 
 def _methods(figures: Recorded) -> str:
     keys = ("auc", "equal_error_rate", "tpr_at_5_percent_fpr", "true_positive_rate")
+    novelty = novelty_table(figures, keys)
+    if novelty:
+        novelty = f"Methods that the model was trained on, and others:\n\n{novelty}\n\n"
     return f"""## Per manipulation method
 
-Each against the real videos of the same data set and compression.
+{novelty}Each method against the real videos of the same data set and compression:
 
 {methods_table(figures, keys)}
 

@@ -42,6 +42,13 @@ class Recorded:
             raise self._unusable(keys, value, "text")
         return value
 
+    def flag(self, *keys: str) -> bool:
+        """Returns the truth value under `keys`."""
+        value = self._get(keys)
+        if not isinstance(value, bool):
+            raise self._unusable(keys, value, "true or false")
+        return value
+
     def number(self, *keys: str) -> float:
         """Returns the finite number under `keys`."""
         value = self._get(keys)

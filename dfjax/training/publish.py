@@ -48,7 +48,9 @@ def publish(opened: OpenedRun, variables: nnx.State, *, step: int) -> dict[str, 
     nnx.update(detector, _rounded(nnx.state(detector)))
     scored = validation.score(nnx.state(detector))
     calibration = calibrate_on(
-        scored, max_false_positive_rate=opened.train_config.max_false_positive_rate
+        scored,
+        max_false_positive_rate=opened.train_config.max_false_positive_rate,
+        max_false_negative_rate=opened.train_config.max_false_negative_rate,
     )
     detector.config = dataclasses.replace(detector.config, calibration=calibration)
     record = _record(
@@ -119,7 +121,13 @@ def _record(
         "start_share": options.start_share,
         "correction_share": correction_share,
         "rounding": {"largest_logit_change": largest_logit_change},
-        "validation": report(scored, opened.data.validation_skipped, calibration, split=SPLIT),
+        "validation": report(
+            scored,
+            opened.data.validation_skipped,
+            calibration,
+            split=SPLIT,
+            trained_methods=data["trained_methods"],
+        ),
         "seconds": _seconds(opened.out),
     }
 

@@ -36,11 +36,16 @@ class RunData:
         """
         clips = self.store.clips
         names = {f"{title(clip.dataset)} {compression_name(clip.compression)}" for clip in clips}
+        methods: dict[str, set[str]] = collections.defaultdict(set)
+        for clip in clips:
+            if clip.is_fake:
+                methods[clip.dataset].add(clip.method)
         return {
             "name": ", ".join(sorted(name.strip() for name in names)),
             "about": about,
             "train": _counts(clips),
             "validation": _counts(validation_clips),
+            "trained_methods": {name: sorted(found) for name, found in sorted(methods.items())},
             "skipped": self.skipped,
             "fingerprint": "+".join(self.fingerprints),
         }

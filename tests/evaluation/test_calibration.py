@@ -66,7 +66,7 @@ def test_a_perfectly_separated_set_gives_finite_probabilities_inside_zero_and_on
 @pytest.mark.parametrize("rate", [0.01, 0.05, 0.2])
 def test_no_more_real_videos_than_named_are_called_fake(rate):
     logits, is_fake = _sample(997, scale=1.0, bias=0.0)
-    real_below, fake_above = thresholds(expit(logits), is_fake, rate)
+    real_below, fake_above = thresholds(expit(logits), is_fake, rate, rate)
     assert np.mean(expit(logits)[is_fake == 0] > fake_above) <= rate
     assert np.mean(expit(logits)[is_fake == 1] < real_below) <= rate
     assert real_below <= fake_above
@@ -75,30 +75,53 @@ def test_no_more_real_videos_than_named_are_called_fake(rate):
 def test_the_threshold_is_no_higher_than_the_rate_asks():
     scores = np.append(np.arange(100) / 200, [0.1, 0.9])  # 100 real videos
     is_fake = np.append(np.zeros(100), [1, 1])
-    assert np.sum(scores[:100] > thresholds(scores, is_fake, 0.05)[1]) == 5
+    assert np.sum(scores[:100] > thresholds(scores, is_fake, 0.05, 0.05)[1]) == 5
 
 
 def test_of_equal_scores_none_is_over_the_threshold_if_not_all_may_be():
     scores, is_fake = np.array([0.1, 0.1, 0.6, 0.6, 0.6, 0.9]), np.array([0, 0, 0, 0, 0, 1])
-    assert thresholds(scores, is_fake, 0.4)[1] > 0.6
+    assert thresholds(scores, is_fake, 0.4, 0.4)[1] > 0.6
 
 
 def test_well_separated_classes_leave_no_crossed_thresholds():
     real_below, fake_above = thresholds(
-        np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1]), 0.05
+        np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1]), 0.05, 0.05
     )
     assert real_below == fake_above == pytest.approx(0.5)
 
 
+def test_fewer_fakes_than_named_are_called_real_as_a_mean_over_data_sets():
+    rng = np.random.default_rng(0)
+    hidden, plain = rng.uniform(0, 0.4, 200), rng.uniform(0.5, 1, 20)  # of two data sets
+    scores = np.concatenate([rng.uniform(0, 0.6, 100), hidden, plain])
+    is_fake = np.append(np.zeros(100), np.ones(220))
+    datasets = np.array(["a"] * 100 + ["a"] * 200 + ["b"] * 20)
+    real_below, _ = thresholds(scores, is_fake, 0.05, 0.15, datasets)
+    missed = [np.mean(hidden < real_below), np.mean(plain < real_below)]
+    assert np.mean(missed) <= 0.15
+    assert 0.28 < missed[0] <= 0.3  # no data set alone decides
+
+
+def test_a_data_set_of_three_real_videos_does_not_decide_alone():
+    scores = np.concatenate([np.linspace(0, 0.5, 100), [0.1, 0.2, 0.95], [0.9, 0.99]])
+    is_fake = np.append(np.zeros(103), np.ones(2))
+    datasets = np.array(["large"] * 100 + ["tiny"] * 3 + ["large"] * 2)
+    _, fake_above = thresholds(scores, is_fake, 0.05, 0.05, datasets)
+    assert 0.4 < fake_above < 0.6
+    others = np.array(["large"] * 80 + ["other"] * 20 + ["tiny"] * 3 + ["large"] * 2)
+    _, among_others = thresholds(scores, is_fake, 0.05, 0.05, others)
+    assert np.mean(scores[100:103] > among_others) <= 1 / 3
+
+
 def test_no_videos_verdict_hangs_on_the_last_bit_of_its_score():
     logits, is_fake = _sample(60, scale=1.0, bias=0.0)
-    for threshold in thresholds(expit(logits), is_fake, 0.05):
+    for threshold in thresholds(expit(logits), is_fake, 0.05, 0.05):
         assert np.min(np.abs(expit(logits) - threshold)) > 1e-5
 
 
 def test_thresholds_have_no_more_digits_than_they_need():
     scores = np.array([0.1, 0.23456, 0.45678, 0.3, 0.7, 0.9])
-    real_below, fake_above = thresholds(scores, np.array([0, 0, 0, 1, 1, 1]), 0.05)
+    real_below, fake_above = thresholds(scores, np.array([0, 0, 0, 1, 1, 1]), 0.05, 0.05)
     assert (real_below, fake_above) == (0.27, 0.58)
 
 
@@ -114,7 +137,7 @@ def _real_probabilities(clips, calibration: CalibrationConfig) -> np.ndarray:
 
 def test_each_operating_point_keeps_its_rate_and_the_verdicts_rate_is_one_of_them():
     clips = scored_set(200)
-    calibration = calibrate_on(clips, max_false_positive_rate=0.1)
+    calibration = calibrate_on(clips, max_false_positive_rate=0.1, max_false_negative_rate=0.1)
     points = calibration.operating_points
     assert [point.false_positive_rate for point in points] == [0.01, 0.05, 0.1]
     real = _real_probabilities(clips, calibration)
@@ -132,8 +155,8 @@ def test_data_sets_weigh_alike_however_many_videos_they_have():
     for clip in large * 4:
         row = dataclasses.replace(clip.row, video_id=f"{len(copies)}")
         copies.append(dataclasses.replace(clip, row=row))
-    once = calibrate_on(large + small, max_false_positive_rate=0.1)
-    often = calibrate_on(copies + small, max_false_positive_rate=0.1)
+    once = calibrate_on(large + small, max_false_positive_rate=0.1, max_false_negative_rate=0.1)
+    often = calibrate_on(copies + small, max_false_positive_rate=0.1, max_false_negative_rate=0.1)
     # Platt's targets depend on the counts a little.
     assert (often.scale, often.bias) == pytest.approx((once.scale, once.bias), rel=0.1)
     real = _real_probabilities(large, often), _real_probabilities(small, often)
@@ -143,8 +166,10 @@ def test_data_sets_weigh_alike_however_many_videos_they_have():
 def test_the_rates_hold_in_a_data_set_of_real_videos_alone_too():
     """Real videos of another source score higher than those of the training's source."""
     others = [scored_clip(f"r{i}", logit=3.0 + i, dataset="clips") for i in range(10)]
-    alone = calibrate_on(scored_set(30), max_false_positive_rate=0.1)
-    together = calibrate_on([*scored_set(30), *others], max_false_positive_rate=0.1)
+    alone = calibrate_on(scored_set(30), max_false_positive_rate=0.1, max_false_negative_rate=0.1)
+    together = calibrate_on(
+        [*scored_set(30), *others], max_false_positive_rate=0.1, max_false_negative_rate=0.1
+    )
     assert np.mean(_real_probabilities(others, alone) > alone.fake_above) > 0.5
     assert np.sum(_real_probabilities(others, together) > together.fake_above) == 1
 
@@ -158,13 +183,16 @@ def test_only_the_main_face_tells_how_frames_are_calibrated():
         bystanders.append(
             dataclasses.replace(clip, row=row, frame_logits=np.full(4, -20.0), clip_logit=-20.0)
         )
-    alone = calibrate_on(clips, max_false_positive_rate=0.05)
-    assert calibrate_on(clips + bystanders, max_false_positive_rate=0.05) == alone
+    alone = calibrate_on(clips, max_false_positive_rate=0.05, max_false_negative_rate=0.05)
+    assert (
+        calibrate_on(clips + bystanders, max_false_positive_rate=0.05, max_false_negative_rate=0.05)
+        == alone
+    )
 
 
 def test_a_model_that_may_be_no_better_than_chance_gives_no_verdict():
     clips = scored_set(20, apart=0.0)
-    calibration = calibrate_on(clips, max_false_positive_rate=0.05)
+    calibration = calibrate_on(clips, max_false_positive_rate=0.05, max_false_negative_rate=0.05)
     assert (calibration.real_below, calibration.fake_above) == (0.0, 1.0)
     assert calibration.caveat is not None
     assert "not been shown to do better than chance (AUC 0." in calibration.caveat
@@ -177,7 +205,7 @@ def test_one_group_of_identities_shows_nothing():
     clips = [
         scored_clip(str(i), is_fake=i % 2, logit=5 * (i % 2), group="ffpp/a") for i in range(20)
     ]
-    caveat = calibrate_on(clips, max_false_positive_rate=0.05).caveat
+    caveat = calibrate_on(clips, max_false_positive_rate=0.05, max_false_negative_rate=0.05).caveat
     assert caveat is not None and "one group of identities" in caveat
 
 
@@ -185,17 +213,25 @@ def test_two_data_sets_of_one_class_each_show_nothing():
     """Telling the data sets apart is not telling fakes."""
     real = [c for c in scored_set(20) if not c.row.is_fake]
     fake = [c for c in scored_set(20, dataset="celebdf") if c.row.is_fake]
-    caveat = calibrate_on(real + fake, max_false_positive_rate=0.05).caveat
+    caveat = calibrate_on(
+        real + fake, max_false_positive_rate=0.05, max_false_negative_rate=0.05
+    ).caveat
     assert caveat is not None and "no data set has both real and fake" in caveat
 
 
 def test_one_class_alone_cannot_be_calibrated_on():
     with pytest.raises(DatasetError, match="3 real and 0 fake"):
-        calibrate_on([scored_clip(str(i)) for i in range(3)], max_false_positive_rate=0.05)
+        calibrate_on(
+            [scored_clip(str(i)) for i in range(3)],
+            max_false_positive_rate=0.05,
+            max_false_negative_rate=0.05,
+        )
 
 
 def test_the_calibration_goes_through_config_json_and_older_files_still_load():
-    calibration = calibrate_on(scored_set(30), max_false_positive_rate=0.05)
+    calibration = calibrate_on(
+        scored_set(30), max_false_positive_rate=0.05, max_false_negative_rate=0.05
+    )
     values = json.loads(dumps(Config(calibration=calibration).to_dict()))
     assert Config.from_dict(values).calibration == calibration
     del values["calibration"]["operating_points"]

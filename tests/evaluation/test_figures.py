@@ -186,7 +186,7 @@ def test_a_set_that_shows_little_gives_nulls_with_reasons(clips, skipped):
 
 def test_a_withheld_verdict_is_measured_at_the_threshold_it_would_have_had():
     clips = scored_set(20, apart=0)
-    calibration = calibrate_on(clips, max_false_positive_rate=0.05)
+    calibration = calibrate_on(clips, max_false_positive_rate=0.05, max_false_negative_rate=0.05)
     figures = report(clips, {}, calibration, split="validation")
     assert figures["threshold"] == {
         "value": calibration.operating_points[-1].fake_above,
@@ -215,3 +215,41 @@ def test_single_pictures_do_not_tell_whether_the_lstm_helps():
     beside = report(clips + pictures, {}, CALIBRATION, split="test")["mean_of_frames"]
     assert beside["compared_videos"] == 6
     assert beside["auc_difference"]["value"] == 0
+
+
+def test_methods_that_were_trained_on_are_told_from_those_that_were_not():
+    clips = _clips({"youtube": [-2, 1], "Deepfakes": [2, 3], "FaceSwap": [-3, 0]})
+    assert report(clips, {}, CALIBRATION, split="test")["seen_and_unseen"] is None
+    trained = {"ffpp": ["Deepfakes", "Face2Face"], "other": ["FaceSwap"]}
+    seen, unseen = report(clips, {}, CALIBRATION, split="test", trained_methods=trained)[
+        "seen_and_unseen"
+    ]
+    assert (seen["seen"], seen["methods"], seen["real"], seen["fake"]) == (
+        True,
+        ["Deepfakes"],
+        2,
+        2,
+    )
+    assert (unseen["seen"], unseen["methods"]) == (False, ["FaceSwap"])
+    assert (seen["auc"]["value"], unseen["auc"]["value"]) == (1.0, 0.25)
+
+
+def test_verdicts_are_counted_per_data_set():
+    clips = _clips({"youtube": [-2, 0, 1, 3]})
+    clips += [
+        scored_clip(f"r{n}", logit=-3, method="mine", is_fake=0, group=f"m/{n}", dataset="mine")
+        for n in range(2)
+    ]
+    figures = report(clips, {}, CALIBRATION, split="test")
+    assert figures["verdicts_per_dataset"] == [
+        {
+            "dataset": "ffpp",
+            "real": {"real": 1, "uncertain": 1, "fake": 2},
+            "fake": {"real": 0, "uncertain": 0, "fake": 0},
+        },
+        {
+            "dataset": "mine",
+            "real": {"real": 2, "uncertain": 0, "fake": 0},
+            "fake": {"real": 0, "uncertain": 0, "fake": 0},
+        },
+    ]

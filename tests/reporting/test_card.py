@@ -79,10 +79,18 @@ def test_changed_figures_change_the_card(training: dict[str, Any]):
 
 def test_what_a_report_gives_is_what_the_card_takes(training: dict[str, Any]):
     clips = scored_set(20) + scored_set(20, dataset="celebdf")
-    calibration = calibrate_on(clips, max_false_positive_rate=0.05)
-    training["validation"] = report(clips, {}, calibration, split="validation")
+    calibration = calibrate_on(clips, max_false_positive_rate=0.05, max_false_negative_rate=0.05)
+    trained = {"ffpp": ["Deepfakes"]}
+    training["validation"] = report(
+        clips, {}, calibration, split="validation", trained_methods=trained
+    )
     text = model_card(CONFIG, training=training)
     assert f"{training['validation']['video']['auc']['value']:.3f} (" in text
+    counts = training["validation"]["verdicts_per_dataset"][1]["real"]
+    shares = " | ".join(f"{counts[name] / 20:.1%}" for name in ("real", "uncertain", "fake"))
+    assert f"| FaceForensics++ | real | 20 | {shares} |" in text
+    assert "| FaceForensics++ | yes | Deepfakes | 20 | 20 |" in text
+    assert "| FaceForensics++ | no | FaceSwap | 20 | 20 |" in text
     assert "Celeb-DF" in text
     assert not re.search(r"\b(nan|None)\b", text)
 
