@@ -74,10 +74,15 @@ def test_the_package_loads_no_library_before_it_is_needed(modules):
 
 
 @pytest.mark.parametrize("module", VIDEO)
-def test_reading_videos_needs_no_more_than_arrays_pictures_and_ffmpeg(module):
+def test_reading_videos_loads_no_more_than_arrays_and_pictures(module):
     # Pillow and numpy may load what they are built with, such as the runtime of Cython.
     loaded = {name for name in loaded_by(f"import {module}") if "cython" not in name}
-    assert loaded <= {"dfjax", "numpy", "PIL", "imageio_ffmpeg"}
+    assert loaded <= {"dfjax", "numpy", "PIL"}
+
+
+def test_training_and_evaluation_on_prepared_clips_load_nothing_that_reads_videos():
+    loaded = loaded_by("import dfjax.training.run, dfjax.evaluation.run, dfjax.commands.evaluate")
+    assert not loaded & {"imageio_ffmpeg", "mtcnn", "gradio", "transformers"}
 
 
 def test_the_help_of_the_command_line_waits_for_no_heavy_library():

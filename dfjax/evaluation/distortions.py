@@ -14,10 +14,10 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 
 from dfjax.errors import VideoError
+from dfjax.video.executable import ffmpeg_executable
 from dfjax.video.reading import probe
 from dfjax.video.transcode import limit_size, transcode
 
@@ -218,7 +218,7 @@ KINDS = (*DISTORTIONS, EVERYDAY_KIND)
 
 def _tell_rotation(path: Path, out: Path) -> Path:
     """Adds metadata that makes players rotate a video back that was turned clockwise."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-nostdin", "-y"]
+    command = [ffmpeg_executable(), "-loglevel", "error", "-nostdin", "-y"]
     command += ["-display_rotation", "90", "-i", str(path), "-c", "copy", str(out)]
     # The input is a file we wrote, not an untrusted one.
     done = subprocess.run(command, capture_output=True, text=True, check=False)

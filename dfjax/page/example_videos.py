@@ -13,12 +13,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 import skimage.data
 from PIL import Image, ImageDraw, ImageFilter
 
 from dfjax.errors import DfjaxError
+from dfjax.video.executable import ffmpeg_executable
 
 _FPS = 25
 _NUM_FRAMES = 100
@@ -141,7 +141,7 @@ def _write_video(path: Path, frames: Iterable[np.ndarray]) -> None:
     handle, partial = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".mp4", dir=path.parent)
     os.close(handle)
     width, height = _SIZE
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-loglevel", "error"]
+    command = [ffmpeg_executable(), "-nostdin", "-hide_banner", "-loglevel", "error"]
     command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(_FPS)]
     command += ["-i", "pipe:0", *_ENCODER, "-y", partial]
     # Not imageio_ffmpeg.write_frames: it forks Python, which can hang a process that runs jax, and

@@ -18,10 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-import imageio_ffmpeg
 import numpy as np
 
 from dfjax.errors import VideoLimitError
+from dfjax.video.executable import ffmpeg_executable
 from dfjax.video.formats import open_plain
 
 # What phones, cameras, browsers and editing programs put into MP4, MOV, AVI, WebM, MKV and GIF.
@@ -96,7 +96,7 @@ class FfmpegRun:
         self._times_text = b""
         times_read, times_write = os.pipe()
         try:
-            command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats"]
+            command = [ffmpeg_executable(), "-hide_banner", "-nostdin", "-nostats"]
             command += ["-loglevel", f"level+{log_level}"]
             command += ["-protocol_whitelist", "fd", "-format_whitelist", source.demuxer]
             command += ["-codec_whitelist", _DECODERS, "-max_pixels", str(source.max_pixels)]

@@ -8,11 +8,11 @@ import math
 import subprocess
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 
 from dfjax.errors import VideoError
 from dfjax.resampling import resize, sample_affine
+from dfjax.video.executable import ffmpeg_executable
 from dfjax.video.transcode import YUV420P, h264
 
 NUM_FRAMES = 8
@@ -52,7 +52,7 @@ def film(picture: np.ndarray, out: Path, *, crf: int, seed: int) -> np.ndarray:
     shrunk = resize(picture, (int(size[0]), int(size[1])))
     moves = _camera_path(rng, size)
     frames = b"".join(_seen(shrunk, move).tobytes() for move in moves)
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-threads", "1"]
+    command = [ffmpeg_executable(), "-v", "error", "-y", "-threads", "1"]
     command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}"]
     command += ["-r", str(FPS), "-i", "pipe:0", "-vf", YUV420P, "-filter_threads", "1"]
     command += [*h264(crf), "-fflags", "+bitexact", "-f", "mp4", str(out)]

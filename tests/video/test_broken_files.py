@@ -4,6 +4,7 @@ import io
 import os
 import re
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from dfjax.errors import (
     VideoError,
     VideoLimitError,
 )
+from dfjax.video.executable import ffmpeg_executable
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
 from tests.videos import frame_number, moving_pattern, run_ffmpeg, write_video
@@ -298,3 +300,9 @@ def test_each_limit_is_enforced(clip, limit, value):
     with pytest.raises(VideoLimitError) as caught:
         probe(clip, VideoLimits(**{limit: value}))
     assert "clip.mp4" in str(caught.value) and not _JARGON.search(str(caught.value))
+
+
+def test_without_ffmpeg_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(VideoError, match="pip install imageio-ffmpeg"):
+        ffmpeg_executable()

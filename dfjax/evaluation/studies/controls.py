@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import imageio_ffmpeg
 import jax
 import numpy as np
 from PIL import Image
@@ -31,6 +30,7 @@ from dfjax.evaluation.estimates import Estimate
 from dfjax.evaluation.scores import Scores, scores_of_files, video_scores
 from dfjax.evaluation.studies.study import Study, StudyContext
 from dfjax.evaluation.tables import cell, table
+from dfjax.video.executable import ffmpeg_executable
 
 MASK_MARGIN = 0.06
 """How far the mask extends beyond the outline of the face, as a fraction of the crop's side."""
@@ -180,7 +180,7 @@ def describe_file(path: Path) -> dict[str, float]:
                 **{f"table {n}": float(np.sum(table)) for n, table in tables.items()},
             }
     description = subprocess.run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-i", str(path)],
+        [ffmpeg_executable(), "-hide_banner", "-nostdin", "-i", str(path)],
         capture_output=True,
         text=True,
         errors="replace",
