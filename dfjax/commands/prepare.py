@@ -76,6 +76,11 @@ class Prepare:
     """How many re-encoded versions of each video to add, in H.264 at a constant rate factor from 23
     to 40 that is the same for a real video and its fakes."""
 
+    only_encoded: bool = False
+    """Leave out the training videos as they are, and keep their re-encoded versions. Use it if real
+    and fake videos come in different containers, codecs or qualities, which must not tell the
+    label; `python -m dfjax evaluate --shortcuts` measures whether they do."""
+
     filmed: int = 0
     """How many short videos to make of each training picture, as if filmed with a handheld camera,
     in H.264 as above: pictures offer far more faces than videos do."""
@@ -110,7 +115,10 @@ class Prepare:
                 ),
             )
             codec = CodecConfig(
-                variants=self.codec_variants, filmed=self.filmed, seed=self.codec_seed
+                variants=self.codec_variants,
+                filmed=self.filmed,
+                only_encoded=self.only_encoded,
+                seed=self.codec_seed,
             )
         except ValueError as error:
             raise DatasetError(str(error)) from error

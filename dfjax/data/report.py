@@ -89,6 +89,10 @@ def dataset_card(datasets: Iterable[str], codec: CodecConfig, report: Mapping[st
     if codec.variants:
         versions += f"Further versions of each video: {codec.variants}, re-encoded with H.264 at "
         versions += f"{factor} {shared}"
+    if codec.small and codec.variants:
+        versions += f"{codec.small:.0%} of them are also scaled down to 480 pixels.\n\n"
+    if codec.only_encoded:
+        versions += "The training split has only these versions, not the videos as they are.\n\n"
     if codec.filmed:
         versions += f"Further versions of each training picture: {codec.filmed}, as a "
         versions += f"{NUM_FRAMES}-frame film by a moving camera, in H.264 at {factor} {shared}"

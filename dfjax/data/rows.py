@@ -42,6 +42,7 @@ class CodecConfig:
     min_crf: int = 23  # lowest constant rate factor of H.264 that is drawn
     max_crf: int = 40  # highest one
     small: float = 0.5  # share of the re-encoded versions that are scaled down as well
+    only_encoded: bool = False  # training gets no video as it is, if there are versions of it
     seed: int = 0  # for drawing them
 
     def __post_init__(self):
@@ -53,6 +54,11 @@ class CodecConfig:
             )
         if not 0 <= self.small <= 1:
             raise ValueError(f"CodecConfig.small is {self.small}; it is a share, from 0 to 1.")
+        if self.only_encoded and self.variants == 0:
+            raise ValueError(
+                "CodecConfig.only_encoded leaves no training video, since variants is 0. Ask for "
+                "at least one re-encoded version of each."
+            )
         most = self.max_crf - self.min_crf + 1
         for name in ("variants", "filmed"):
             count = getattr(self, name)
@@ -127,16 +133,21 @@ class RowReader:
         return [list(self._read_video(video)) for video in batch]
 
     def _read_video(self, video: LabelledVideo) -> Iterator[VideoRows]:
-        """Yields a video as it is, then each re-encoded version."""
-        found = _or_reason(lambda: self._read(video.path))
-        yield _video_rows(video, found)
-        if isinstance(found, str) or found.info.is_still:
+        """Yields a video as it is, unless only its versions are wanted, then each of these."""
+        info = _or_reason(lambda: probe(video.path))
+        if isinstance(info, str):
+            yield _video_rows(video, info)
             return
+        if info.is_still or video.split != "train" or not self._codec.only_encoded:
+            found = _or_reason(lambda: self._read(video.path))
+            yield _video_rows(video, found)
+            if isinstance(found, str) or info.is_still:
+                return
         for crf in self._codec.crfs(video.group, self._codec.variants):
             side = self._codec.shorter_side(video.group, crf)
             name = f"{video.compression}-crf{crf}" + (f"-{side}p" if side else "")
             variant = dataclasses.replace(video, compression=name)
-            read = functools.partial(self._read_encoded, video, found.info, crf, side)
+            read = functools.partial(self._read_encoded, video, info, crf, side)
             yield _video_rows(variant, _or_reason(read))
 
     def _read_pictures(self, batch: Sequence[LabelledVideo]) -> list[list[VideoRows]]:

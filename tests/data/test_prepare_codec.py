@@ -68,6 +68,7 @@ def test_no_encoded_video_is_left_behind_and_the_draw_is_on_record(prepared):
         "min_crf": 23,
         "max_crf": 40,
         "small": 0.5,
+        "only_encoded": False,
         "seed": 3,
     }
 
@@ -85,6 +86,27 @@ def test_the_draw_depends_on_the_group_and_the_seed_alone():
     assert set(CodecConfig().crfs("anna", 18)) == set(range(23, 41))
 
 
+def test_training_may_see_re_encoded_versions_alone_and_validation_sees_all(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        write_video(root / name, portrait_frames(3), arguments=["-crf", "12"])
+    (root / "text.mp4").write_text("not a video")
+    (root / "metadata.csv").write_text(
+        "file,label,split\na.mp4,real,train\ntext.mp4,real,train\nb.mp4,real,validation\n"
+    )
+    codec = CodecConfig(variants=1, only_encoded=True)
+    report = prepare(read_source("folder", root), tmp_path / "set", CONFIG, codec=codec)
+    (clip,) = read_clips(str(tmp_path / "set"), "train")
+    assert clip.compression.startswith("original-crf")
+    compressions = [c.compression for c in read_clips(str(tmp_path / "set"), "validation")]
+    assert compressions[0] == "original" and compressions[1].startswith("original-crf")
+    card = (tmp_path / "set" / "README.md").read_text(encoding="utf-8")
+    assert "50% of them are also scaled down" in card
+    assert "The training split has only these versions" in card
+    assert list(report["splits"]["train"]["skipped"]) == ["folder/real/original/text.mp4"]
+
+
 def test_about_the_given_share_is_scaled_down_as_messengers_do():
     codec = CodecConfig(small=0.3)
     sides = [codec.shorter_side(f"person {n}", 30) for n in range(300)]
@@ -94,7 +116,15 @@ def test_about_the_given_share_is_scaled_down_as_messengers_do():
 
 
 @pytest.mark.parametrize(
-    "fields", [{"small": 1.1}, {"variants": 19}, {"filmed": 19}, {"variants": -1}, {"max_crf": 52}]
+    "fields",
+    [
+        {"small": 1.1},
+        {"only_encoded": True},
+        {"variants": 19},
+        {"filmed": 19},
+        {"variants": -1},
+        {"max_crf": 52},
+    ],
 )
 def test_a_draw_that_cannot_be_made_is_refused(fields):
     with pytest.raises(ValueError, match="CodecConfig"):
