@@ -26,13 +26,20 @@ _PROGRESS = gr.Progress()
 _FILE_TYPES = ["video", ".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v", ".gif"]
 _FILE_TYPES += [".jpg", ".jpeg", ".png", ".webp"]
 
-# On a phone the result lies below the fold. Where it is in sight already, nothing moves.
+# On a phone the result lies below the fold. Where it is in sight already, nothing moves. What is
+# above it may still be growing, so its place is checked once more, unless the visitor moved.
 _SHOW_RESULT = """() => {
   const result = document.getElementById("df-result");
-  const top = result.getBoundingClientRect().top;
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-  if (top < 0 || top > 0.6 * window.innerHeight)
-    result.scrollIntoView({block: "start", behavior: calm ? "auto" : "smooth"});
+  const show = () => {
+    const top = result.getBoundingClientRect().top;
+    if (top < 0 || top > 0.6 * window.innerHeight)
+      result.scrollIntoView({block: "start", behavior: calm ? "auto" : "smooth"});
+  };
+  const again = setTimeout(show, 1000);
+  for (const moved of ["wheel", "touchmove", "keydown"])
+    window.addEventListener(moved, () => clearTimeout(again), {once: true, passive: true});
+  show();
 }"""
 
 SWEEP_SECONDS = 300
