@@ -134,15 +134,15 @@ class RowReader:
 
     def _read_video(self, video: LabelledVideo) -> Iterator[VideoRows]:
         """Yields a video as it is, unless only its versions are wanted, then each of these."""
-        info = _or_reason(lambda: probe(video.path))
-        if isinstance(info, str):
-            yield _video_rows(video, info)
-            return
-        if info.is_still or video.split != "train" or not self._codec.only_encoded:
+        info = None
+        if self._codec.only_encoded and video.split == "train":
+            info = _or_reason(lambda: probe(video.path))
+        if info is None or isinstance(info, str) or info.is_still:
             found = _or_reason(lambda: self._read(video.path))
             yield _video_rows(video, found)
-            if isinstance(found, str) or info.is_still:
+            if isinstance(found, str) or found.info.is_still:
                 return
+            info = found.info
         for crf in self._codec.crfs(video.group, self._codec.variants):
             side = self._codec.shorter_side(video.group, crf)
             name = f"{video.compression}-crf{crf}" + (f"-{side}p" if side else "")

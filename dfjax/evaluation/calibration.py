@@ -126,7 +126,8 @@ def _lowest_kept(values: np.ndarray, datasets: np.ndarray, share: float) -> floa
     _, set_of, counts = np.unique(datasets, return_inverse=True, return_counts=True)
     order = np.argsort(values, kind="stable")
     below = np.cumsum((1 / counts[set_of] / len(counts))[order])  # with the value itself
-    return float(values[order][np.searchsorted(below, share * (1 + 1e-9), side="right")])
+    first_kept = np.searchsorted(below, share * (1 + 1e-9), side="right")
+    return float(values[order][min(first_kept, len(values) - 1)])
 
 
 def _between(low: float, high: float) -> float:

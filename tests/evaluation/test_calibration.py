@@ -102,6 +102,12 @@ def test_fewer_fakes_than_named_are_called_real_as_a_mean_over_data_sets():
     assert 0.28 < missed[0] <= 0.3  # no data set alone decides
 
 
+def test_a_rate_of_one_is_no_error():
+    scores, is_fake = np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1])
+    real_below, fake_above = thresholds(scores, is_fake, 1.0, 1.0)
+    assert 0 <= real_below <= fake_above <= 1
+
+
 def test_a_data_set_of_three_real_videos_does_not_decide_alone():
     scores = np.concatenate([np.linspace(0, 0.5, 100), [0.1, 0.2, 0.95], [0.9, 0.99]])
     is_fake = np.append(np.zeros(103), np.ones(2))

@@ -69,7 +69,7 @@ class ConvNorm(nnx.Module):
         kernel = self.kernel[...]
         if use_running_average:
             # Known statistics make the normalisation a scale and an offset per channel. With the
-            # scale in the kernel, a training step on a CPU takes three quarters of the time.
+            # scale in the kernel, gradients on a CPU take three quarters of the time.
             scale, offset = self._scale_and_offset()
             x = (
                 self._convolve(x, (kernel * scale[None, None, None]).astype(self.compute_dtype))
