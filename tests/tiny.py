@@ -16,8 +16,16 @@ TINY_CONFIG = Config(
 )
 
 
-def tiny_detector(*, real_below: float = 0.5, fake_above: float = 0.5, seed: int = 0) -> Detector:
+def tiny_detector(
+    *,
+    real_below: float = 0.5,
+    fake_above: float = 0.5,
+    false_positive_rate: float | None = None,
+    seed: int = 0,
+) -> Detector:
     """Returns an untrained detector with the given thresholds."""
-    calibration = CalibrationConfig(real_below=real_below, fake_above=fake_above)
+    calibration = CalibrationConfig(
+        real_below=real_below, fake_above=fake_above, false_positive_rate=false_positive_rate
+    )
     config = dataclasses.replace(TINY_CONFIG, calibration=calibration)
     return filled(lambda rngs: Detector(config, rngs=rngs), seed=seed)

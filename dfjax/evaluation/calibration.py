@@ -1,6 +1,7 @@
 """Fits probabilities and thresholds to logits, on validation videos only."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,13 +60,22 @@ def thresholds(
     is_fake: np.ndarray,
     max_false_positive_rate: float,
     max_false_negative_rate: float,
+    *,
+    groups: np.ndarray | None = None,
     datasets: np.ndarray | None = None,
-) -> tuple[float, float]:
+) -> tuple[float | None, float | None]:
     """Returns `real_below` and `fake_above`; between them the verdict is "uncertain".
 
-    In each data set separately, at most `max_false_positive_rate` of the real videos score above
-    `fake_above`: a model that is right on one source is often wrong on the next, and an average
-    over sources would hide that. Data sets too small to measure the rate are taken together.
+    The rates are promised for new videos, not for those at hand: of a person like those in the
+    validation split, a real video scores above `fake_above` with a probability of at most
+    `max_false_positive_rate`. This is split conformal prediction: one more person could have been
+    anyone among the K that were measured, or worse than all of them, so each group of videos of
+    the same people has a weight of 1 / (K + 1), and the rest of it counts as an error.
+
+    The promise is kept in each data set separately: a model that is right on one source is often
+    wrong on the next, and an average over sources would hide that. Data sets with too few people
+    for the rate are taken together, or with all others if that is still too few: the promise is
+    then about their people as a whole.
 
     At most `max_false_negative_rate` of the fakes, a mean over the data sets, score below
     `real_below`. It is a mean, and a rate of its own, because some kinds of fakes are hardly found
@@ -77,57 +87,97 @@ def thresholds(
       is_fake: [N], 0 or 1, both present.
       max_false_positive_rate: Between 0 and 1.
       max_false_negative_rate: Between 0 and 1.
+      groups: str [N]; videos that share one share identities. None: no two do.
       datasets: str [N], the data set of each; None: all from one.
+
+    Returns:
+      Each is None if there are too few groups for its rate; see `groups_needed`.
+
+    Source: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; for groups
+    Lee, Barber and Willett, Distribution-free inference with hierarchical data, 2023.
     """
     probabilities, fake = np.asarray(probabilities, np.float64), np.asarray(is_fake).astype(bool)
+    groups = np.arange(len(fake)) if groups is None else np.asarray(groups)
     datasets = np.zeros(len(fake), str) if datasets is None else np.asarray(datasets)
-    fake_above = _fake_above(probabilities, fake, max_false_positive_rate, datasets)
-    lowest_fake = _lowest_kept(probabilities[fake], datasets[fake], max_false_negative_rate)
-    below = probabilities[probabilities < lowest_fake].max(initial=0.0)
-    real_below = _between(below, lowest_fake)
-    if real_below > fake_above:
+    fake_above = _fake_above(probabilities, fake, max_false_positive_rate, groups, datasets)
+    real_below = _real_below(probabilities, fake, max_false_negative_rate, groups, datasets)
+    if real_below is not None and fake_above is not None and real_below > fake_above:
         real_below = fake_above = _between(fake_above, real_below)
     return real_below, fake_above
 
 
+def groups_needed(rate: float) -> int:
+    """Returns how many groups of identities a threshold with that error rate takes."""
+    return math.ceil(round(1 / rate - 1, 9))
+
+
 def _fake_above(
-    probabilities: np.ndarray, fake: np.ndarray, rate: float, datasets: np.ndarray
-) -> float:
-    """Returns a threshold exceeded by at most `rate` of the real videos of each data set."""
-    highest_real = _exceeded_by(probabilities[~fake], datasets[~fake], rate)
+    probabilities: np.ndarray,
+    fake: np.ndarray,
+    rate: float,
+    groups: np.ndarray,
+    datasets: np.ndarray,
+) -> float | None:
+    """Returns a threshold that a new real video exceeds with a probability of at most `rate`."""
+    values, groups, datasets = probabilities[~fake], groups[~fake], datasets[~fake]
+    names = np.unique(datasets)
+    large = [name for name in names if _suffices(groups[datasets == name], rate)]
+    parts = [datasets == name for name in large]
+    small = ~np.isin(datasets, large)
+    if small.any():
+        parts.append(small if _suffices(groups[small], rate) else np.ones(len(values), bool))
+    if not _suffices(groups, rate):
+        return None
+    highest = max(_exceeded_by(values[part], groups[part], rate) for part in parts)
     # Halfway to the next score: at the score itself, rounding would decide that video's verdict.
-    above = probabilities[probabilities > highest_real].min(initial=1.0)
-    return _between(highest_real, above)
+    return _between(highest, probabilities[probabilities > highest].min(initial=1.0))
 
 
-def _exceeded_by(values: np.ndarray, datasets: np.ndarray, share: float) -> float:
-    """Returns the smallest value exceeded by at most `share` of the values of each data set.
+def _suffices(groups: np.ndarray, rate: float) -> bool:
+    return len(np.unique(groups)) >= groups_needed(rate)
 
-    In a data set with too few values for one of them to be within the share, the highest would
-    decide alone. Such data sets count as one; if that is too small as well, they count with all.
+
+def _exceeded_by(values: np.ndarray, groups: np.ndarray, rate: float) -> float:
+    """Returns the smallest value that a new one exceeds with a probability of at most `rate`.
+
+    Args:
+      values: float [n].
+      groups: str [n], with at least `groups_needed` different ones.
+      rate: Between 0 and 1.
     """
-
-    def num_allowed(count: int) -> int:
-        # Slightly more, so that rounding does not lose one when the share is exact.
-        return int(share * count * (1 + 1e-9))
-
-    names, counts = np.unique(datasets, return_counts=True)
-    large = [name for name, n in zip(names, counts.tolist(), strict=True) if num_allowed(n) > 0]
-    parts = [values[datasets == name] for name in large]
-    rest = values[~np.isin(datasets, large)]
-    if len(rest):
-        parts.append(rest if num_allowed(len(rest)) > 0 else values)
-    highest = [np.sort(part)[::-1][min(num_allowed(len(part)), len(part) - 1)] for part in parts]
-    return float(max(highest))
+    _, group_of, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.argsort(-values, kind="stable")
+    weights = (1 / (counts[group_of] * (len(counts) + 1)))[order]
+    above = np.cumsum(weights) - weights + 1 / (len(counts) + 1)
+    # Slightly more, so that rounding does not lose one when the rate is exact.
+    allowed = np.flatnonzero(above <= rate * (1 + 1e-9))
+    return float(values[order][allowed[-1]])
 
 
-def _lowest_kept(values: np.ndarray, datasets: np.ndarray, share: float) -> float:
-    """Returns the largest value below which at most `share` lies, a mean over data sets."""
-    _, set_of, counts = np.unique(datasets, return_inverse=True, return_counts=True)
+def _real_below(
+    probabilities: np.ndarray,
+    fake: np.ndarray,
+    rate: float,
+    groups: np.ndarray,
+    datasets: np.ndarray,
+) -> float | None:
+    """Returns a threshold below which a new fake scores with a probability of at most `rate`."""
+    values, groups, datasets = probabilities[fake], groups[fake], datasets[fake]
+    names, set_of = np.unique(datasets, return_inverse=True)
+    weights, unseen = np.zeros(len(values)), 0.0
+    for number in range(len(names)):
+        here = set_of == number
+        _, group_of, counts = np.unique(groups[here], return_inverse=True, return_counts=True)
+        share = 1 / (len(names) * (len(counts) + 1))
+        weights[here] = share / counts[group_of]
+        unseen += share
     order = np.argsort(values, kind="stable")
-    below = np.cumsum((1 / counts[set_of] / len(counts))[order])  # with the value itself
-    first_kept = np.searchsorted(below, share * (1 + 1e-9), side="right")
-    return float(values[order][min(first_kept, len(values) - 1)])
+    below = unseen + np.cumsum(weights[order])  # with the value itself
+    first_kept = int(np.searchsorted(below, rate * (1 + 1e-9), side="right"))
+    if first_kept == 0 and unseen > rate * (1 + 1e-9):
+        return None
+    lowest = float(values[order][min(first_kept, len(values) - 1)])
+    return _between(probabilities[probabilities < lowest].max(initial=0.0), lowest)
 
 
 def _between(low: float, high: float) -> float:
@@ -149,8 +199,9 @@ def calibrate_on(
     """Returns the calibration that turns a detector's logits into probabilities and a verdict.
 
     Data sets have equal weight whatever their size, also those with real videos only; for the rates
-    see `thresholds`. If the model's AUC may be no better than chance, it gets thresholds
-    that no probability crosses, and a caveat that says so; its operating points are still fitted.
+    see `thresholds`. If the model's AUC may be no better than chance, or there are too few people
+    for the rates, it gets thresholds that no probability crosses, and a caveat that says so.
+    Operating points are published for the rates that there are enough people for.
 
     Args:
       scored: All clips of the validation videos, and no others.
@@ -178,39 +229,42 @@ def calibrate_on(
         videos.is_fake,
         max_false_positive_rate,
         max_false_negative_rate,
-        videos.datasets,
+        groups=videos.groups,
+        datasets=videos.datasets,
     )
-    rates = sorted({*OPERATING_RATES, max_false_positive_rate})
-    points = tuple(
-        OperatingPoint(
-            false_positive_rate=rate,
-            fake_above=_fake_above(fitted, videos.is_fake == 1, rate, videos.datasets),
-        )
-        for rate in rates
-    )
+    at_rates = {
+        rate: _fake_above(fitted, videos.is_fake == 1, rate, videos.groups, videos.datasets)
+        for rate in sorted({*OPERATING_RATES, max_false_positive_rate})
+    }
     calibration = CalibrationConfig(
         scale=scale,
         bias=bias,
         frame_scale=frame_scale,
         frame_bias=frame_bias,
-        real_below=real_below,
-        fake_above=fake_above,
-        false_positive_rate=max_false_positive_rate,
-        false_negative_rate=max_false_negative_rate,
-        operating_points=points,
-    )
-    caveat = _caveat(videos)
-    if caveat is None:
-        return calibration
-    # A threshold can be fitted to any scores, even random ones. Calling someone's video fake by
-    # such a threshold would be a baseless accusation.
-    return dataclasses.replace(
-        calibration,
         real_below=0.0,
         fake_above=1.0,
         false_positive_rate=0.0,
         false_negative_rate=0.0,
-        caveat=caveat,
+        operating_points=tuple(
+            OperatingPoint(false_positive_rate=rate, fake_above=threshold)
+            for rate, threshold in at_rates.items()
+            if threshold is not None
+        ),
+        caveat=_caveat(videos),
+    )
+    # A threshold can be fitted to any scores, even random ones. Calling someone's video fake by
+    # such a threshold would be a baseless accusation.
+    if calibration.caveat is not None:
+        return calibration
+    if real_below is None or fake_above is None:
+        wanted = (max_false_positive_rate, max_false_negative_rate)
+        return dataclasses.replace(calibration, caveat=_too_few(videos, *wanted))
+    return dataclasses.replace(
+        calibration,
+        real_below=real_below,
+        fake_above=fake_above,
+        false_positive_rate=max_false_positive_rate,
+        false_negative_rate=max_false_negative_rate,
     )
 
 
@@ -254,12 +308,14 @@ def _classes(videos: Scores) -> tuple[np.ndarray, np.ndarray]:
 def frozen_threshold(calibration: CalibrationConfig) -> float:
     """Returns the probability above which the figures count a video as called fake.
 
-    That is the verdict's threshold. A model too weak for verdicts is measured at its operating
-    point with the highest false-positive rate instead, so that the figures show how weak it is.
+    That is the verdict's threshold. A model without verdicts is measured at its operating point
+    with the highest false-positive rate instead, or without any at even odds, so that the figures
+    show how weak it is.
     """
-    if calibration.fake_above == 1.0 and calibration.operating_points:
-        return calibration.operating_points[-1].fake_above
-    return calibration.fake_above
+    if calibration.fake_above < 1.0:
+        return calibration.fake_above
+    points = calibration.operating_points
+    return points[-1].fake_above if points else 0.5
 
 
 def threshold_at(calibration: CalibrationConfig, false_positive_rate: float) -> float:
@@ -294,4 +350,16 @@ def _caveat(videos: Scores) -> str | None:
     return (
         f"This model has not been shown to do better than chance ({measured}), "
         "so it gives no verdict. Treat its scores as experimental."
+    )
+
+
+def _too_few(videos: Scores, false_positive_rate: float, false_negative_rate: float) -> str:
+    """Returns the caveat for a model that was calibrated on too few people for its rates."""
+    real, fake = (len(np.unique(videos.groups[of])) for of in _classes(videos))
+    return (
+        f"This model gives no verdict, because it was calibrated on too few people: {real} groups "
+        f"of them in real videos and {fake} in fakes. To promise at most {false_positive_rate:.0%} "
+        f"false positives among new people takes {groups_needed(false_positive_rate)} groups, and "
+        f"at most {false_negative_rate:.0%} false negatives about "
+        f"{groups_needed(false_negative_rate)} in each data set. Its probabilities are calibrated."
     )

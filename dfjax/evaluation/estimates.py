@@ -1,4 +1,17 @@
-"""Figures with their intervals, or the reason why there is none."""
+"""Figures with their intervals, or the reason why there is none.
+
+An interval has to cover the truth as often as it says with few groups of identities, too. The
+percentiles of the bootstrap do not: they are too narrow with few groups, and have no width at all
+where every video got the same answer. So the bootstrap gives the standard error only, and a figure
+gets the exact interval of a binomial share of as many independent trials as would have that
+standard error. The interval of a mean is put together from those of its parts; a difference has one
+by Student's t, from its own values over the draws.
+`tests/evaluation/test_estimates.py` counts how often they cover a known truth.
+
+Sources: Korn and Graubard, Confidence intervals for proportions with small expected number of
+positive counts estimated from survey data, 1998; Zou and Donner, Construction of confidence limits
+about effect measures: a general approach, 2008.
+"""
 
 import dataclasses
 import functools
@@ -7,6 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
+from scipy.stats import beta, norm, t
 
 from dfjax.evaluation import bootstrap, metrics
 from dfjax.evaluation.bootstrap import Draws
@@ -18,31 +32,51 @@ _LABELS = ("real", "fake")
 _CLASSES = {"false_positive_rate": (0,), "true_positive_rate": (1,)}
 
 
+MIN_GROUPS = 4
+"""With fewer groups of identities than this, no interval can be trusted."""
+
+_TAIL = 0.025  # on either side of a 95% interval
+
+
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """One figure and its values over the bootstrap draws."""
+    """One figure with its 95% interval."""
 
     value: float  # NaN: could not be measured
-    draws: np.ndarray | None = None  # float64 [D], NaN where undefined; None: no interval
+    interval: tuple[float, float] | None = None
+    draws: np.ndarray | None = None  # float64 [D], over the bootstrap; None: no interval
+    num_groups: int = 0  # of identities that it was measured on; of a mean, the fewest of its parts
     reason: str | None = None  # why the value or the interval is absent
 
     @classmethod
     def absent(cls, reason: str) -> Self:
         """Returns a figure that could not be measured."""
-        return cls(math.nan, None, reason)
+        return cls(math.nan, reason=reason)
+
+    @classmethod
+    def of_share(cls, value: float, draws: np.ndarray, num_groups: int) -> Self:
+        """Returns a figure from 0 to 1 that was measured on groups of identities.
+
+        Args:
+          value: The figure.
+          draws: float64 [D], its values over the bootstrap draws, NaN where undefined.
+          num_groups: How many groups it was measured on, at least `MIN_GROUPS`.
+        """
+        # The bootstrap divides by the number of groups, not by that number minus 1.
+        variance = float(np.nanvar(draws)) * num_groups / (num_groups - 1)
+        trials = float(num_groups)
+        if 0 < value < 1 and variance > 0:
+            trials = value * (1 - value) / variance
+        trials *= (norm.isf(_TAIL) / t.isf(_TAIL, num_groups - 1)) ** 2
+        positive, negative = trials * value, trials * (1 - value)
+        low = beta.ppf(_TAIL, positive, negative + 1) if positive > 0 else 0.0
+        high = beta.isf(_TAIL, positive + 1, negative) if negative > 0 else 1.0
+        return cls(value, (float(low), float(high)), draws, num_groups)
 
     @property
     def is_measured(self) -> bool:
         """Whether there is a value."""
         return not math.isnan(self.value)
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Returns the 95% percentile interval over the draws."""
-        if self.draws is None or np.isnan(self.draws).all():
-            return None
-        low, high = np.nanquantile(self.draws, [0.025, 0.975])
-        return float(low), float(high)
 
     def to_json(self) -> dict[str, Any]:
         """Returns `value`, `interval` and `reason`; null where absent."""
@@ -54,11 +88,14 @@ class Estimate:
         }
 
     def __sub__(self, other: Self) -> "Estimate":
-        """Returns the difference, with its interval from the paired draws."""
-        reason = self.reason or other.reason
+        """Returns the difference; a draw counts for both, so errors that they share cancel out."""
+        value = self.value - other.value
         if self.draws is None or other.draws is None:
-            return Estimate(self.value - other.value, None, reason)
-        return Estimate(self.value - other.value, self.draws - other.draws, reason)
+            return Estimate(value, reason=self.reason or other.reason)
+        draws, num_groups = self.draws - other.draws, min(self.num_groups, other.num_groups)
+        error = float(np.nanstd(draws)) * math.sqrt(num_groups / (num_groups - 1))
+        reach = float(t.isf(_TAIL, num_groups - 1)) * error
+        return Estimate(value, (value - reach, value + reach), draws, num_groups)
 
 
 Estimates = dict[str, Estimate]
@@ -101,21 +138,21 @@ def mean(estimates: Iterable[Estimate]) -> Estimate:
     measured = [estimate for estimate in estimates if estimate.is_measured]
     if not measured:
         return Estimate.absent("none of the figures to average could be measured")
-    value = float(np.mean([estimate.value for estimate in measured]))
-    reason = next((estimate.reason for estimate in measured if estimate.draws is None), None)
-    draws = [estimate.draws for estimate in measured if estimate.draws is not None]
-    if len(draws) < len(measured):
-        return Estimate(value, None, reason)
-    return Estimate(value, np.mean(draws, axis=0))
+    return _mean(measured)
 
 
 def mean_over(values: np.ndarray, groups: Sequence[str]) -> Estimate:
-    """Returns the mean of values, float64 [N], one per video; `groups` names the group of each."""
-    value = float(values.mean())
-    if len(set(groups)) == 1:
-        return Estimate(value, None, "all videos are of one group of identities")
+    """Returns the mean of values from 0 to 1, one per video.
+
+    Args:
+      values: float64 [N].
+      groups: N names, of the group of each.
+    """
+    value, num_groups = float(values.mean()), len(set(groups))
+    if num_groups < MIN_GROUPS:
+        return Estimate(value, reason=_too_few("", num_groups))
     drawn = Draws.of(groups).measure(lambda w: {"mean": w @ values / w.sum(axis=1)})
-    return Estimate(value, drawn["mean"])
+    return Estimate.of_share(value, drawn["mean"], num_groups)
 
 
 def mean_of_each(rows: Sequence[Estimates]) -> Estimates:
@@ -127,6 +164,33 @@ def mean_of_each(rows: Sequence[Estimates]) -> Estimates:
 def to_json(estimates: Estimates) -> dict[str, Any]:
     """Returns several figures as JSON values."""
     return {name: estimate.to_json() for name, estimate in estimates.items()}
+
+
+def _mean(parts: Sequence[Estimate]) -> Estimate:
+    """Returns the mean of figures that were measured; no interval if one of them has none.
+
+    On either side, the reach of the mean is that of the parts, added as standard errors are: with
+    the correlations of the parts over the bootstrap draws.
+    """
+    values = np.array([part.value for part in parts])
+    value = float(values.mean())
+    intervals = [part.interval for part in parts if part.interval is not None]
+    draws = [part.draws for part in parts if part.draws is not None]
+    if len(intervals) < len(parts) or len(draws) < len(parts):
+        return Estimate(value, reason=next(part.reason for part in parts if part.reason))
+    drawn = np.stack(draws)
+    defined = drawn[:, ~np.isnan(drawn).any(axis=0)]
+    spread = defined.std(axis=1)
+    centred = (defined - defined.mean(axis=1, keepdims=True)) / np.where(spread, spread, 1)[:, None]
+    correlations = centred @ centred.T / max(defined.shape[1], 1)
+    np.fill_diagonal(correlations, 1.0)  # also of a part that is the same in all draws
+    lows, highs = np.transpose(intervals)
+    below, above = (
+        math.sqrt(max(0.0, reaches @ correlations @ reaches)) / len(parts)
+        for reaches in (values - lows, highs - values)
+    )
+    num_groups = min(part.num_groups for part in parts)
+    return Estimate(value, (value - below, value + above), drawn.mean(axis=0), num_groups)
 
 
 def _with_intervals(
@@ -143,12 +207,13 @@ def _with_intervals(
             estimates[name] = Estimate.absent(reason)
         elif name not in drawn:
             estimates[name] = Estimate(
-                value, None, "not resampled: noise in its bins would bias it"
+                value, reason="not resampled: noise in its bins would bias it"
             )
         elif (reason := _why_no_interval(scores, classes)) is not None:
-            estimates[name] = Estimate(value, None, reason)
+            estimates[name] = Estimate(value, reason=reason)
         else:
-            estimates[name] = Estimate(value, drawn[name])
+            num_groups = min(_groups_of(scores, label) for label in classes)
+            estimates[name] = Estimate.of_share(value, drawn[name], num_groups)
     return estimates
 
 
@@ -159,6 +224,15 @@ def _why_no_value(scores: Scores, classes: Sequence[int]) -> str | None:
 
 def _why_no_interval(scores: Scores, classes: Sequence[int]) -> str | None:
     for label in classes:
-        if len(np.unique(scores.groups[scores.is_fake == label])) == 1:
-            return f"all {_LABELS[label]} videos are of one group of identities"
+        if (num_groups := _groups_of(scores, label)) < MIN_GROUPS:
+            return _too_few(f"{_LABELS[label]} ", num_groups)
     return None
+
+
+def _groups_of(scores: Scores, label: int) -> int:
+    return len(np.unique(scores.groups[scores.is_fake == label]))
+
+
+def _too_few(kind: str, num_groups: int) -> str:
+    groups = "one group" if num_groups == 1 else f"{num_groups} groups"
+    return f"all {kind}videos are of {groups} of identities; an interval takes {MIN_GROUPS}"

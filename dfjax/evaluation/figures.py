@@ -1,7 +1,8 @@
 """The figures of a split, from its scored clips, as JSON values.
 
-A figure is an object with `value`, `interval` (95%, bootstrap over groups of source identities) and
-`reason`, which says why the value or the interval is null. See `report` for the layout.
+A figure is an object with `value`, `interval` (95%, over groups of source identities; see
+`estimates`) and `reason`, which says why the value or the interval is null. See `report` for the
+layout.
 """
 
 import dataclasses
@@ -158,6 +159,9 @@ def _by_part(videos: Scores, threshold: float, draws: Draws) -> dict[str, Any]:
             {
                 "dataset": name,
                 **videos.take(videos.datasets == name).counts(),
+                "real_groups": len(
+                    np.unique(videos.groups[(videos.datasets == name) & (videos.is_fake == 0)])
+                ),
                 **estimates.to_json(row),
             }
             for name, row in per_dataset.items()

@@ -30,11 +30,16 @@ DECISIONS = (
     "true_positive_rate",
     "brier",
     "calibration_error",
+    "calibration_noise",
+    "debiased_calibration_error",
 )
 """Keys of `decision_measures`."""
 
 NUM_BINS = 10
 """Number of equal-width probability bins for the calibration error."""
+
+_NOISE_DRAWS = 200
+"""Number of random sets of labels from which the noise of the calibration error is estimated."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,8 +117,10 @@ def decision_measures(
     Returns:
       `balanced_accuracy`, `false_positive_rate`, `true_positive_rate`: see `Confusion`. `brier`:
       mean squared error of the probability. `calibration_error`: the expected calibration error
-      over `reliability`'s bins. In the last two, real and fake weigh the same whatever their
-      counts, because the probabilities are calibrated for equal priors.
+      over `reliability`'s bins. `calibration_noise`: what it would be by chance alone; see the
+      function. `debiased_calibration_error`: the one less the other, at least 0. In the last four,
+      real and fake weigh the same whatever their counts, because the probabilities are calibrated
+      for equal priors.
     """
     counts = confusion(is_fake, probabilities, threshold)
     values = {
@@ -122,18 +129,50 @@ def decision_measures(
         "true_positive_rate": counts.true_positive_rate,
         "brier": math.nan,
         "calibration_error": math.nan,
+        "calibration_noise": math.nan,
+        "debiased_calibration_error": math.nan,
     }
     if len(np.unique(is_fake)) == 2:
         weights = class_weights(is_fake)
         values["brier"] = float(
             brier_score_loss(is_fake, probabilities, sample_weight=weights, pos_label=1)
         )
-        values["calibration_error"] = sum(
-            bin.share * abs(bin.mean_probability - bin.fake_share)
-            for bin in reliability(is_fake, probabilities)
-            if bin.mean_probability is not None and bin.fake_share is not None
-        )
+        error = _binned_error(np.asarray(is_fake), np.asarray(probabilities, np.float64))
+        noise = calibration_noise(is_fake, probabilities)
+        values["calibration_error"] = error
+        values["calibration_noise"] = noise
+        values["debiased_calibration_error"] = max(0.0, error - noise)
     return values
+
+
+def calibration_noise(is_fake: np.ndarray, probabilities: np.ndarray) -> float:
+    """Returns the expected calibration error of a model with these probabilities, all of them true.
+
+    It is not 0: even then the share of fakes in a bin of a few videos is off by chance. It is the
+    mean over random labels, drawn from the probabilities at the given numbers of real and fake.
+
+    Source: after Bröcker and Smith, Increasing the reliability of reliability diagrams, 2007.
+    """
+    is_fake, probabilities = np.asarray(is_fake), np.asarray(probabilities, np.float64)
+    # Of as many fakes as there are: the odds for equal priors, times those of the labels.
+    odds = np.mean(is_fake == 1) / np.mean(is_fake == 0)
+    chances = odds * probabilities / (odds * probabilities + 1 - probabilities)
+    drawn = np.random.default_rng(0).random((_NOISE_DRAWS, len(is_fake))) < chances
+    errors = [
+        _binned_error(labels, probabilities) for labels in drawn if 0 < labels.sum() < len(labels)
+    ]
+    return float(np.mean(errors)) if errors else 0.0
+
+
+def _binned_error(is_fake: np.ndarray, probabilities: np.ndarray) -> float:
+    """Returns the mean over bins of how far the share of fakes is from the mean probability."""
+    weights = class_weights(is_fake)
+    off = np.bincount(_bin_of(probabilities), weights * (probabilities - is_fake), NUM_BINS)
+    return float(np.abs(off).sum())
+
+
+def _bin_of(probabilities: np.ndarray) -> np.ndarray:
+    return np.minimum((probabilities * NUM_BINS).astype(int), NUM_BINS - 1)
 
 
 def reliability(is_fake: np.ndarray, probabilities: np.ndarray) -> tuple[ReliabilityBin, ...]:
@@ -143,7 +182,7 @@ def reliability(is_fake: np.ndarray, probabilities: np.ndarray) -> tuple[Reliabi
     """
     is_fake, probabilities = np.asarray(is_fake), np.asarray(probabilities, np.float64)
     weights = class_weights(is_fake)
-    bin_of = np.minimum((probabilities * NUM_BINS).astype(int), NUM_BINS - 1)
+    bin_of = _bin_of(probabilities)
     bins = []
     for number in range(NUM_BINS):
         inside = bin_of == number

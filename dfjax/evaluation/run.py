@@ -19,6 +19,7 @@ from dfjax.data.sources import LabelledVideo, read_source
 from dfjax.encoder_config import ResNetConfig
 from dfjax.errors import DatasetError
 from dfjax.evaluation import studies
+from dfjax.evaluation.calibration import groups_needed
 from dfjax.evaluation.figures import report
 from dfjax.evaluation.scores import Scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, Scorer
@@ -31,9 +32,6 @@ from dfjax.version import __version__
 
 SCHEMA_VERSION = 1
 """Version of the `report.json` layout."""
-
-FEW_GROUPS = 20
-"""With fewer groups of identities than this, bootstrap intervals are too narrow."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -287,10 +285,16 @@ def _notes(figures: Mapping[str, Any], data: Sequence[Mapping], config: Config) 
         notes.append(config.calibration.caveat)
     if config.calibration.false_positive_rate is None:
         notes.append("The model was never calibrated: its probabilities and threshold mean little.")
-    if counts["groups"] < FEW_GROUPS:
-        notes.append(
-            f"There are only {counts['groups']} groups of identities: the intervals are too narrow."
-        )
+    rate = config.calibration.false_positive_rate
+    if rate and any(entry["calibrated_on"] for entry in data):
+        needed = groups_needed(rate)
+        for row in figures["per_dataset"]:
+            if 0 < row["real_groups"] < needed:
+                notes.append(
+                    f"The real videos of {row['dataset']} show {row['real_groups']} groups of "
+                    f"people, too few to promise a false-positive rate of {rate:.0%} for them "
+                    f"alone (that takes {needed}). It was promised for them and others together."
+                )
     if 0 < counts["real"] < 100:
         notes.append(
             f"With {counts['real']} real videos, a rate of 1% false positives cannot be resolved."

@@ -14,6 +14,8 @@ MEASURES = {
     "true_positive_rate": "fakes found at the threshold",
     "brier": "Brier score",
     "calibration_error": "expected calibration error",
+    "calibration_noise": "what chance makes of that error",
+    "debiased_calibration_error": "expected calibration error less chance",
 }
 """Readable names of figures, by their keys in a report."""
 

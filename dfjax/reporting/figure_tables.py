@@ -9,7 +9,11 @@ from dfjax.reporting.recorded import Recorded
 
 
 def measures_table(figures: Recorded) -> str:
-    """Returns a table of all figures for videos, the mean of frames, and frames."""
+    """Returns a table of all figures for videos, the mean of frames, and frames.
+
+    Figures that an older report does not have are left out.
+    """
+    measured = {name.split(".")[0] for name in figures.at("video").flat()}
     rows = [
         [
             name,
@@ -18,6 +22,7 @@ def measures_table(figures: Recorded) -> str:
             cell(figures.figure("frame", key)),
         ]
         for key, name in MEASURES.items()
+        if key in measured
     ]
     return table(["", "video", "video, mean of frames", "frame"], rows)
 

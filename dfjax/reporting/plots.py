@@ -72,7 +72,8 @@ def draw_reliability(report: Json, caption: str) -> Figure:
     )
     axes.set(ylabel="share of fakes (classes weighted equally)", ylim=(-0.02, 1.02))
     error = report["video"]["calibration_error"]["value"]
-    suffix = "" if error is None else f", calibration error {error:.3f}"
+    noise = report["video"]["calibration_noise"]["value"]
+    suffix = "" if error is None else f", calibration error {error:.3f} ({noise:.3f} by chance)"
     entitle(figure, f"Reliability{suffix}", caption)
     axes.legend(loc="upper left", fontsize="small")
     middles = (np.arange(NUM_BINS) + 0.5) / NUM_BINS

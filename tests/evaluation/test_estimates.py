@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from dfjax.config import CalibrationConfig
 from dfjax.evaluation import estimates
@@ -16,7 +17,7 @@ def _scores(clips) -> Scores:
 
 
 def _auc(scores: Scores) -> Estimate:
-    return estimates.estimate_ranking(scores, Draws.of(scores.groups))["auc"]
+    return estimates.estimate_ranking(scores, Draws.of(scores.groups, num_draws=300))["auc"]
 
 
 def _width(estimate: Estimate) -> float:
@@ -39,16 +40,71 @@ def test_more_people_narrow_the_interval_and_copies_of_them_do_not():
     assert _width(_auc(many)) < 0.5 * _width(_auc(few))
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says():
-    truth = 0.921  # of two normals that are 2 deviations apart
+# Per number of groups, a difficulty, and the videos of each class in a group.
+@pytest.mark.parametrize(
+    ("groups", "apart", "alike", "per_group"),
+    [(4, 1.2, 0.5, 2), (6, 2.5, 0.0, 1), (10, 1.2, 0.9, 3), (40, 2.5, 0.5, 2)],
+)
+def test_intervals_of_auc_cover_the_truth_as_often_as_they_say(groups, apart, alike, per_group):
+    """Percentiles of the bootstrap cover the first two 75% and 49% of the time."""
+    truth = norm.cdf(apart / np.sqrt(2))
+    rng = np.random.default_rng(0)
+    group_of = np.repeat(np.arange(groups), 2 * per_group)
+    is_fake = np.tile(np.repeat([0, 1], per_group), groups)
     inside = 0
-    for seed in range(60):
-        scores = _scores(scored_set(40, methods=("Deepfakes",), seed=seed))
-        draws = Draws.of(scores.groups, num_draws=200)
-        interval = estimates.estimate_ranking(scores, draws)["auc"].interval
+    for _ in range(150):
+        of_group = np.sqrt(alike) * rng.normal(size=(2, groups))[is_fake, group_of]
+        noise = np.sqrt(1 - alike) * rng.normal(size=len(is_fake))
+        interval = _auc(_made_up(is_fake, apart * is_fake + of_group + noise, group_of)).interval
         assert interval is not None
         inside += interval[0] <= truth <= interval[1]
-    assert 0.85 <= inside / 60 <= 1
+    assert inside / 150 >= 0.92
+
+
+@pytest.mark.parametrize(("groups", "rate"), [(4, 0.05), (6, 0.5), (12, 0.2), (40, 0.05)])
+def test_intervals_of_rates_cover_the_truth_as_often_as_they_say(groups, rate):
+    """Also where no video at all is called fake: 0 of 6 people does not mean never."""
+    rng = np.random.default_rng(0)
+    group_of = np.repeat(np.arange(groups), 4)
+    inside = 0
+    for _ in range(150):
+        of_group = np.sqrt(0.5) * rng.normal(size=groups)[group_of]
+        called = of_group + np.sqrt(0.5) * rng.normal(size=len(group_of)) > norm.isf(rate)
+        scores = _made_up(np.zeros(len(group_of), int), np.where(called, 2.0, -2.0), group_of)
+        decided = estimates.estimate_decisions(scores, 0.5, Draws.of(scores.groups, num_draws=200))
+        interval = decided["false_positive_rate"].interval
+        assert interval is not None
+        inside += interval[0] <= rate <= interval[1]
+    assert inside / 150 >= 0.92
+
+
+def test_a_mean_over_data_sets_covers_the_truth_though_one_of_them_is_small():
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(150):
+        parts = []
+        for groups in (4, 50):
+            is_fake = np.arange(2 * groups) % 2
+            scores = 1.2 * is_fake + rng.normal(size=2 * groups)
+            parts.append(_auc(_made_up(is_fake, scores, np.arange(2 * groups) // 2)))
+        interval = estimates.mean(parts).interval
+        assert interval is not None
+        inside += interval[0] <= norm.cdf(1.2 / np.sqrt(2)) <= interval[1]
+    assert inside / 150 >= 0.92
+
+
+def _made_up(is_fake: np.ndarray, logits: np.ndarray, groups: np.ndarray) -> Scores:
+    names = np.array([str(i) for i in range(len(logits))])
+    one = np.full(len(logits), "x")
+    return Scores(
+        videos=names,
+        datasets=one,
+        methods=one,
+        compressions=one,
+        groups=groups.astype(str),
+        is_fake=is_fake,
+        logits=logits,
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,7 +124,7 @@ def test_one_group_of_identities_gives_a_value_without_an_interval():
     assert _auc(_scores(clips)).to_json() == {
         "value": pytest.approx(0.666667),
         "interval": None,
-        "reason": "all real videos are of one group of identities",
+        "reason": "all real videos are of one group of identities; an interval takes 4",
     }
 
 
@@ -93,9 +149,9 @@ def test_a_difference_is_taken_draw_by_draw():
 
 def test_a_mean_leaves_out_what_could_not_be_measured():
     figures = [
-        Estimate(0.6, np.array([0.5, 0.7])),
+        Estimate.of_share(0.6, np.array([0.5, 0.7]), 9),
         Estimate.absent("there is no real video"),
-        Estimate(0.8, np.array([0.7, 0.9])),
+        Estimate.of_share(0.8, np.array([0.7, 0.9]), 9),
     ]
     mean = estimates.mean(figures)
     assert mean.value == pytest.approx(0.7)
@@ -104,8 +160,8 @@ def test_a_mean_leaves_out_what_could_not_be_measured():
 
 
 def test_a_mean_has_no_interval_where_one_of_its_figures_has_none():
-    one_group = Estimate(0.8, None, "all real videos are of one group of identities")
-    mean = estimates.mean([Estimate(0.6, np.array([0.5, 0.7])), one_group])
+    one_group = Estimate(0.8, reason="all real videos are of one group of identities")
+    mean = estimates.mean([Estimate.of_share(0.6, np.array([0.5, 0.7]), 9), one_group])
     assert (mean.value, mean.interval, mean.reason) == (0.7, None, one_group.reason)
 
 

@@ -185,15 +185,15 @@ def test_a_set_that_shows_little_gives_nulls_with_reasons(clips, skipped):
 
 
 def test_a_withheld_verdict_is_measured_at_the_threshold_it_would_have_had():
-    clips = scored_set(20, apart=0)
+    clips = scored_set(40, apart=0)
     calibration = calibrate_on(clips, max_false_positive_rate=0.05, max_false_negative_rate=0.05)
     figures = report(clips, {}, calibration, split="validation")
     assert figures["threshold"] == {
         "value": calibration.operating_points[-1].fake_above,
         "withheld": True,
     }
-    assert figures["confusion"]["false_fake"] == 1  # of 20
-    assert figures["verdicts"]["fake"] == {"real": 0, "uncertain": 40, "fake": 0}
+    assert figures["confusion"]["false_fake"] == 1  # of 40
+    assert figures["verdicts"]["fake"] == {"real": 0, "uncertain": 80, "fake": 0}
 
 
 def test_a_second_face_adds_no_video():

@@ -67,6 +67,30 @@ def test_probabilities_that_come_true_have_no_calibration_error():
     assert right["brier"] < wrong["brier"]
 
 
+@pytest.mark.parametrize(("real", "fake"), [(11, 23), (60, 60), (400, 400)])
+def test_chance_is_not_counted_as_a_calibration_error(real, fake):
+    """Of probabilities that come true, ten bins of few videos read .17, .10 and .04."""
+    rng = np.random.default_rng(0)
+    errors, noises = [], []
+    for _ in range(40):
+        logits = rng.normal(0, 2, 20 * (real + fake))
+        labels = rng.random(len(logits)) < expit(logits)
+        rows = np.append(np.flatnonzero(~labels)[:real], np.flatnonzero(labels)[:fake])
+        measured = decision_measures(labels[rows].astype(int), expit(logits[rows]), 0.5)
+        errors.append(measured["debiased_calibration_error"])
+        noises.append(measured["calibration_noise"])
+    assert np.mean(errors) < 0.35 * np.mean(noises)
+    assert 0.02 < np.mean(noises) < 0.2
+
+
+def test_a_true_calibration_error_is_not_taken_for_chance():
+    logits = np.random.default_rng(0).normal(0, 2, 4_000)
+    is_fake = (np.random.default_rng(1).random(len(logits)) < expit(logits)).astype(int)
+    measured = decision_measures(is_fake, expit(2 * logits), 0.5)
+    exact = np.mean(np.abs(expit(2 * logits) - expit(logits)))
+    assert measured["debiased_calibration_error"] == pytest.approx(exact, abs=0.02)
+
+
 def test_a_calibration_error_does_not_depend_on_the_share_of_fakes():
     is_fake, scores = _sample(40_000)
     kept = np.flatnonzero((is_fake == 1) | (np.arange(len(is_fake)) % 5 == 0))

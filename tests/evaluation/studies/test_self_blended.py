@@ -10,7 +10,7 @@ from tests.training.prepared_set import NUM_FRAMES, write_prepared
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory) -> list:
-    prepared = write_prepared(tmp_path_factory.mktemp("blended"), groups=8, stills=4)
+    prepared = write_prepared(tmp_path_factory.mktemp("blended"), groups=16, stills=8)
     return list(read_clips(prepared, "validation"))
 
 
