@@ -187,14 +187,53 @@ class OperatingPoint(Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class EvidenceConfig(Checked):
+    """How the logits of a face's frames vary; see `dfjax.inference.evidence`. In units of a logit.
+
+    Fitted on a validation split only.
+    """
+
+    real_level: float  # mean over real faces
+    fake_level: float  # mean over fakes
+    person_spread: float  # standard deviation of the level over people, real or fake
+    burst_noise: float  # standard deviation of the mean of a burst about its face's level
+    frame_noise: float  # standard deviation of a frame about its burst's mean
+    drift: float  # standard deviation of the level of a stretch about that of its face
+    pair_correlation: float  # of the levels of a fake and of the video that it was made from
+    partial_share: float = 0.1  # chance that a fake is manipulated in one stretch only
+    burst_frames: int = 4  # most frames that count as one burst
+
+    def __post_init__(self):
+        """Checks ranges."""
+        super().__post_init__()
+        require(
+            self.real_level < self.fake_level,
+            f"EvidenceConfig has real_level {self.real_level} and fake_level {self.fake_level}; "
+            "fakes must score higher on average.",
+        )
+        for name in ("person_spread", "burst_noise"):
+            value = getattr(self, name)
+            require(value > 0, f"EvidenceConfig.{name} is {value}; it must be positive.")
+        for name in ("frame_noise", "drift"):
+            value = getattr(self, name)
+            require(value >= 0, f"EvidenceConfig.{name} is {value}; it must be at least 0.")
+        for name in ("pair_correlation", "partial_share"):
+            value = getattr(self, name)
+            require(0 <= value < 1, f"EvidenceConfig.{name} is {value}; it must be in [0, 1).")
+        require_within(self, "burst_frames", 1, 1024)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class CalibrationConfig(Checked):
     """From logits to probabilities and a verdict; fitted on a validation split only.
 
-    `probability_fake = sigmoid(scale * logit + bias)`.
+    `probability_fake = sigmoid(scale * logit + bias)`, where the logit is the log Bayes factor of
+    the evidence if there is one, and else that of the clip.
     """
 
-    scale: float = 1.0  # of the clip logit; 1 / temperature
-    bias: float = 0.0  # of the clip logit
+    evidence: EvidenceConfig | None = None  # None: the highest of the faces' clip logits decides
+    scale: float = 1.0  # of that logit; 1 / temperature
+    bias: float = 0.0  # of that logit
     frame_scale: float = 1.0  # of the frame logits
     frame_bias: float = 0.0  # of the frame logits
     real_below: float = 0.5  # probability_fake under which the verdict is "real"

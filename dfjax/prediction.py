@@ -69,10 +69,20 @@ class TrackScore:
     """One face, tracked through the video."""
 
     id: int
-    probability_fake: float
+    probability_fake: float  # if it were the only face
     start: float  # seconds, time of the first sampled frame that shows the face
     end: float  # seconds, time of the last one
     frames: tuple[TrackFrameScore, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A stretch of time in which a face is more likely fake than not."""
+
+    track: int  # `TrackScore.id`
+    start: float  # seconds, halfway to the frame before the stretch
+    end: float  # seconds, halfway to the frame after it
+    probability_fake: float  # that the face is manipulated in about this stretch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,6 +135,7 @@ class Prediction:
     decision: Decision
     frames: tuple[FrameScore, ...]
     tracks: tuple[TrackScore, ...]
+    segments: tuple[Segment, ...] = ()  # by time; none if the model has no `calibration.evidence`
     video: VideoSummary
     model: ModelSummary
     warnings: tuple[str, ...]

@@ -20,13 +20,10 @@ from dfjax.faces.clips import (
     read_face_clips,
 )
 from dfjax.faces.detection import FaceDetector
-from dfjax.inference.engine import Engine, FaceLogits, score_faces
+from dfjax.inference.engine import Engine, score_faces
+from dfjax.inference.evidence import FaceFrames, evidence_of, video_logit
 from dfjax.inference.jax_engine import JaxEngine
-from dfjax.inference.probabilities import (
-    calibrated_clip_logits,
-    calibrated_frame_logits,
-    probabilities,
-)
+from dfjax.inference.probabilities import calibrated_frame_logits, probabilities
 from dfjax.models.detector import Detector
 from dfjax.prediction import (
     Decision,
@@ -35,6 +32,7 @@ from dfjax.prediction import (
     ModelSummary,
     Prediction,
     Seconds,
+    Segment,
     TrackFrameScore,
     TrackScore,
     VideoSummary,
@@ -202,11 +200,12 @@ class Predictor:
     def _predict(self, read: FaceClips, report: OnProgress) -> Prediction:
         """Scores the faces that were found, and decides."""
         started = time.perf_counter()
-        tracks = self._score_clips(read, report)
+        faces = self._score_clips(read, report)
+        tracks = tuple(map(self._track_score, read.clips, faces))
         score_seconds = time.perf_counter() - started
 
         decision = Decision.from_calibration(self.config.calibration)
-        probability = max((track.probability_fake for track in tracks), default=None)
+        probability = self._video_probability(faces) if faces else None
         label: Label = "no_face" if probability is None else decision.label(probability)
         frames = _highest_per_time(tracks)
         report(1.0, "Done")
@@ -217,6 +216,7 @@ class Predictor:
             decision=decision,
             frames=frames,
             tracks=tracks,
+            segments=self._segments(read.clips, faces),
             video=VideoSummary(
                 name=info.name,
                 duration=info.duration,
@@ -233,10 +233,10 @@ class Predictor:
             clips={clip.track_id: clip.frames for clip in read.clips},
         )
 
-    def _score_clips(self, read: FaceClips, report: OnProgress) -> tuple[TrackScore, ...]:
+    def _score_clips(self, read: FaceClips, report: OnProgress) -> list[FaceFrames]:
         """Scores every face; the crops of all of them share the encoder's batches."""
         if not read.clips:
-            return ()
+            return []
         features = self._encode(np.concatenate([clip.frames for clip in read.clips]), report)
         ends = np.cumsum([len(clip.frames) for clip in read.clips])
         scored = score_faces(
@@ -244,10 +244,13 @@ class Predictor:
             np.split(features, ends[:-1]),
             [clip.frame_indices for clip in read.clips],
         )
-        return tuple(
-            self._track_score(clip, logits, read.timestamps)
+        return [
+            FaceFrames(*logits, read.timestamps[clip.frame_indices])
             for clip, logits in zip(read.clips, scored, strict=True)
-        )
+        ]
+
+    def _video_probability(self, faces: Sequence[FaceFrames]) -> float:
+        return float(probabilities(video_logit(faces, self.config.calibration)))
 
     def _encode(self, crops: np.ndarray, report: OnProgress) -> np.ndarray:
         """Returns float32 [n, C] features of uint8 [n, S, S, 3] crops."""
@@ -259,19 +262,15 @@ class Predictor:
             report(_READING_SHARE + (1 - _READING_SHARE) * done, "Scoring faces")
         return np.concatenate(features)
 
-    def _track_score(
-        self, clip: FaceClip, logits: FaceLogits, timestamps: np.ndarray
-    ) -> TrackScore:
+    def _track_score(self, clip: FaceClip, face: FaceFrames) -> TrackScore:
         """Returns the calibrated scores of one face."""
         calibration = self.config.calibration
-        of_frames = probabilities(calibrated_frame_logits(logits.frame_logits, calibration))
-        times = timestamps[clip.frame_indices].tolist()
+        of_frames = probabilities(calibrated_frame_logits(face.frame_logits, calibration))
+        times = face.timestamps.tolist()
         rows = zip(times, of_frames.tolist(), clip.boxes_xyxy.tolist(), strict=True)
         return TrackScore(
             id=clip.track_id,
-            probability_fake=float(
-                probabilities(calibrated_clip_logits(logits.clip_logit, calibration))
-            ),
+            probability_fake=self._video_probability([face]),
             start=times[0],
             end=times[-1],
             frames=tuple(
@@ -279,6 +278,29 @@ class Predictor:
                 for time, probability, box in rows
             ),
         )
+
+    def _segments(
+        self, clips: Sequence[FaceClip], faces: Sequence[FaceFrames]
+    ) -> tuple[Segment, ...]:
+        """Returns the stretches in which a face is more likely fake than not, by time."""
+        config = self.config.calibration.evidence
+        if config is None:
+            return ()
+        segments = []
+        for clip, face in zip(clips, faces, strict=True):
+            stretch = evidence_of(face, config).stretch
+            if stretch is None or stretch.probability <= 0.5:
+                continue
+            start, end = stretch.between(face.timestamps)
+            segments.append(
+                Segment(
+                    track=clip.track_id,
+                    start=start,
+                    end=end,
+                    probability_fake=stretch.probability,
+                )
+            )
+        return tuple(sorted(segments, key=lambda segment: (segment.start, segment.track)))
 
 
 def model_source(argument: str | None = None) -> str:

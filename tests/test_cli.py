@@ -150,7 +150,7 @@ def test_an_evaluation_says_the_auc_with_its_counts_and_where_the_report_is(run,
     auc = report["figures"]["video"]["auc"]["value"]
     assert code == 0
     assert f"AUC {auc:.3f} (" in out and "over 2 real and 4 fake videos" in " ".join(out.split())
-    assert "groups of identities" in err  # what a reader of the figure must know
+    assert "cannot be resolved" in err  # what a reader of the figure must know
     assert (tmp_path / "out" / "report.md").is_file()
 
 

@@ -59,6 +59,7 @@ def test_the_json_has_the_keys_of_the_contract_and_no_other(one):
         "decision",
         "frames",
         "tracks",
+        "segments",
         "video",
         "model",
         "warnings",

@@ -45,6 +45,10 @@ class Evaluate:
     """Also measure whether labels can be predicted without the face: from what is around it and,
     with --roots, from the files' metadata alone. Both should be near an AUC of 0.5."""
 
+    composed: bool = False
+    """Also measure verdicts on videos composed from the clips: of several people, of minutes, and
+    of real people who are fake for some seconds."""
+
     roots: tuple[Path, ...] = ()
     """The folders the data sets were prepared from, in the same order."""
 
@@ -123,6 +127,7 @@ class Evaluate:
 
     def _optional(self) -> "list[Study]":
         """Returns the optional studies that were requested."""
+        from dfjax.evaluation.studies.composed import ComposedStudy
         from dfjax.evaluation.studies.controls import ControlsStudy
         from dfjax.evaluation.studies.robustness import RobustnessStudy
         from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
@@ -132,6 +137,8 @@ class Evaluate:
             asked.append(SelfBlendedStudy())
         if self.shortcuts:
             asked.append(ControlsStudy())
+        if self.composed:
+            asked.append(ComposedStudy())
         if self.robustness:
             asked.append(
                 RobustnessStudy(kinds=self.robustness_kinds, num_videos=self.robustness_videos)

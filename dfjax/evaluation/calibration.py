@@ -11,6 +11,7 @@ from dfjax.config import CalibrationConfig, OperatingPoint
 from dfjax.errors import DatasetError
 from dfjax.evaluation import estimates
 from dfjax.evaluation.bootstrap import Draws
+from dfjax.evaluation.evidence_fit import fit_evidence
 from dfjax.evaluation.scores import Scores, frame_scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, main_faces
 from dfjax.inference.probabilities import probabilities
@@ -195,6 +196,7 @@ def calibrate_on(
     *,
     max_false_positive_rate: float,
     max_false_negative_rate: float,
+    burst_frames: int | None = None,
 ) -> CalibrationConfig:
     """Returns the calibration that turns a detector's logits into probabilities and a verdict.
 
@@ -207,6 +209,8 @@ def calibrate_on(
       scored: All clips of the validation videos, and no others.
       max_false_positive_rate: Share of real videos above `fake_above`, between 0 and 1.
       max_false_negative_rate: Share of fake videos below `real_below`, between 0 and 1.
+      burst_frames: Most frames of a burst, for a model of evidence; see `dfjax.inference.evidence`.
+        None: without one, the highest of the faces' clip logits decides.
 
     Raises:
       DatasetError: There are no real or no fake videos.
@@ -218,8 +222,11 @@ def calibrate_on(
             f"The validation split has {counts[0]} real and {counts[1]} fake videos; calibration "
             "needs both. Add data sets with --validation-data."
         )
-    weights = _alike(videos)
-    scale, bias = fit_sigmoid(videos.logits, videos.is_fake, weights)
+    evidence = None
+    if burst_frames is not None:
+        evidence = fit_evidence(scored, burst_frames=burst_frames)
+        videos = video_scores(scored, CalibrationConfig(evidence=evidence))
+    scale, bias = fit_sigmoid(videos.logits, videos.is_fake, _alike(videos))
     # The video's label applies to the frames of its main face only.
     frames = frame_scores(main_faces(scored), CalibrationConfig())
     frame_scale, frame_bias = fit_sigmoid(frames.logits, frames.is_fake, _alike(frames))
@@ -237,6 +244,7 @@ def calibrate_on(
         for rate in sorted({*OPERATING_RATES, max_false_positive_rate})
     }
     calibration = CalibrationConfig(
+        evidence=evidence,
         scale=scale,
         bias=bias,
         frame_scale=frame_scale,

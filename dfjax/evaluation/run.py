@@ -161,7 +161,7 @@ def _as_first_published(config: Config) -> dict[str, Any]:
     later = {
         "video": {"burst_frames": 1},
         "crops": {"min_detail": 0, "anchor": "box"},
-        "calibration": {"false_negative_rate": None},
+        "calibration": {"false_negative_rate": None, "evidence": None},
     }
     for part, fields in later.items():
         for name, neutral in fields.items():

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -11,11 +11,8 @@ import numpy as np
 from dfjax.config import CalibrationConfig
 from dfjax.data.sources import LabelledVideo
 from dfjax.evaluation.scoring import ScoredClip
-from dfjax.inference.probabilities import (
-    calibrated_clip_logits,
-    calibrated_frame_logits,
-    probabilities,
-)
+from dfjax.inference.evidence import FaceFrames, video_logit
+from dfjax.inference.probabilities import calibrated_frame_logits, probabilities
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,15 +56,21 @@ class Scores:
 
 
 def video_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> Scores:
-    """Returns the score of the highest-scoring face of each video, as in the app.
+    """Returns the score of each video, from the evidence of all its faces, as in the app.
 
     Args:
       scored: All clips of the videos.
-      calibration: Only its scale and bias are used.
+      calibration: Its thresholds are not used.
     """
-    return _highest_per_video(
-        scored, lambda clip: calibrated_clip_logits(clip.clip_logit, calibration)
-    )
+    clips_of = by_video(scored)
+    logits = [
+        video_logit(
+            [FaceFrames(clip.frame_logits, clip.clip_logit, clip.row.timestamps) for clip in clips],
+            calibration,
+        )
+        for clips in clips_of.values()
+    ]
+    return _table([clips[0] for clips in clips_of.values()], np.array(logits))
 
 
 def mean_of_frames(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> Scores:
@@ -75,10 +78,10 @@ def mean_of_frames(scored: Sequence[ScoredClip], calibration: CalibrationConfig)
 
     A face's score is the mean of its frame logits; a video's is that of its highest-scoring face.
     """
-    return _highest_per_video(
-        scored,
-        lambda clip: calibrated_frame_logits(float(clip.frame_logits.mean()), calibration),
-    )
+    clips_of = by_video(scored)
+    means = [max(float(clip.frame_logits.mean()) for clip in clips) for clips in clips_of.values()]
+    logits = calibrated_frame_logits(np.array(means), calibration)
+    return _table([clips[0] for clips in clips_of.values()], logits)
 
 
 def frame_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> Scores:
@@ -129,14 +132,6 @@ def compression_name(compression: str) -> str:
     """
     filmed = re.sub(r"-film-crf\d+$", " filmed", compression)
     return re.sub(r"-crf\d+(-\d+p)?$", " re-encoded", filmed)
-
-
-def _highest_per_video(
-    scored: Sequence[ScoredClip], logit_of: Callable[[ScoredClip], float]
-) -> Scores:
-    clips_of = by_video(scored)
-    logits = [max(map(logit_of, clips)) for clips in clips_of.values()]
-    return _table([clips[0] for clips in clips_of.values()], np.array(logits))
 
 
 def _table(clips: Sequence[ScoredClip], logits: np.ndarray) -> Scores:

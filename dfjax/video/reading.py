@@ -23,6 +23,9 @@ from dfjax.video.limits import VideoLimits
 from dfjax.video.stills import read_still, still_size
 from dfjax.video.streams import FrameTimes, measure, read_header
 
+GRID_SECONDS = 3.0
+"""Longest time between the starts of two bursts, if the budget of frames allows it."""
+
 _MAX_SHIFT = 0.25
 """Share of the time between two bursts by which a keyframe in a long video may be earlier than the
 sampled time and still be used, so that the frames in between need not be decoded."""

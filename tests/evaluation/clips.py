@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dfjax.config import CalibrationConfig
+from dfjax.config import CalibrationConfig, EvidenceConfig
 from dfjax.data.clip_row import ClipRow
 from dfjax.evaluation.scoring import Look, ScoredClip, Scorer
 from dfjax.evaluation.studies.study import ScoreFunction, StudyContext
@@ -138,3 +138,45 @@ def study_context(**fields: Any) -> StudyContext:
 def score_clips(detector: Detector, rows: Iterable[ClipRow]) -> list[ScoredClip]:
     """Returns the rows' clips with the detector's logits, in order."""
     return Scorer(JaxEngine(detector))(rows)
+
+
+EVIDENCE = EvidenceConfig(
+    real_level=-1.0,
+    fake_level=2.0,
+    person_spread=1.0,
+    burst_noise=0.5,
+    frame_noise=0.4,
+    drift=0.6,
+    pair_correlation=0.6,
+)
+
+
+def evidence_clips(num_people: int, *, seed: int = 0, dataset: str = "ffpp") -> list[ScoredClip]:
+    """A real clip and a fake of it for each person, as the model of evidence has them."""
+    rng = np.random.default_rng(seed)
+    times = np.repeat(0.75 * np.arange(8), 4) + np.tile(np.arange(4) / 25, 8)
+    clips = []
+    for person in range(num_people):
+        common, *own = rng.normal(size=3)
+        for is_fake in (0, 1):
+            level = (EVIDENCE.real_level, EVIDENCE.fake_level)[is_fake] + EVIDENCE.person_spread * (
+                np.sqrt(EVIDENCE.pair_correlation) * common
+                + np.sqrt(1 - EVIDENCE.pair_correlation) * own[is_fake]
+            )
+            drift = EVIDENCE.drift * rng.normal(size=2)
+            bursts = level + np.repeat(drift, 4) + EVIDENCE.burst_noise * rng.normal(size=8)
+            frames = np.repeat(bursts, 4) + EVIDENCE.frame_noise * rng.normal(size=32)
+            clip = scored_clip(
+                f"{person}{'f' * is_fake}",
+                logit=float(frames.mean()),
+                frame_logits=frames,
+                is_fake=is_fake,
+                dataset=dataset,
+                group=f"{dataset}/{person}",
+                original_id=str(person) if is_fake else "",
+                method="Deepfakes" if is_fake else "youtube",
+            )
+            clips.append(
+                dataclasses.replace(clip, row=dataclasses.replace(clip.row, timestamps=times))
+            )
+    return clips

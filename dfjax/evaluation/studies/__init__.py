@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dfjax.evaluation.studies.composed import ComposedStudy
 from dfjax.evaluation.studies.controls import ControlsStudy
 from dfjax.evaluation.studies.partial_fakes import PartialFakesStudy
 from dfjax.evaluation.studies.robustness import RobustnessStudy
@@ -18,6 +19,7 @@ STUDIES: tuple[Study, ...] = (
     WorstErrorsStudy(),
     ControlsStudy(),
     RobustnessStudy(),
+    ComposedStudy(),
 )
 """All studies, in the order of their sections in a report."""
 

@@ -10,12 +10,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from dfjax.config import Config
+from dfjax.config import CalibrationConfig, Config
 from dfjax.data.clip_row import ClipRow, rows_of
 from dfjax.data.sources import LabelledVideo
 from dfjax.errors import VideoError
 from dfjax.evaluation.distortions import Distortion
-from dfjax.evaluation.scores import by_video
+from dfjax.evaluation.scores import by_video, video_scores
+from dfjax.evaluation.scoring import ScoredClip
 from dfjax.evaluation.studies.study import ScoreFunction
 from dfjax.faces.clips import read_face_clips
 from dfjax.faces.detection import FaceDetector
@@ -29,7 +30,7 @@ class DistortedScore:
     """The result for one video under one distortion."""
 
     key: str
-    clip_logit: float | None = None  # of its highest-scoring face; None: no face
+    logit: float | None = None  # of all its faces, before scale and bias; None: no face
     frame_logit: float | None = None  # mean over frames, highest over the faces
     unreadable: bool = False
 
@@ -99,13 +100,17 @@ class DistortedScorer:
         return [
             DistortedScore(
                 key=video.key,
-                clip_logit=max((clip.clip_logit for clip in clips), default=None),
+                logit=self._logit(clips) if clips else None,
                 frame_logit=max((float(clip.frame_logits.mean()) for clip in clips), default=None),
                 unreadable=video.key in unreadable,
             )
             for video in videos
             for clips in [faces.get(video.key, [])]
         ]
+
+    def _logit(self, clips: Sequence[ScoredClip]) -> float:
+        calibration = CalibrationConfig(evidence=self._config.calibration.evidence)
+        return float(video_scores(clips, calibration).logits[0])
 
     def _rows(self, video: LabelledVideo, distortion: Distortion) -> list[ClipRow]:
         with tempfile.TemporaryDirectory() as folder:

@@ -270,11 +270,11 @@ def _row(
 ) -> dict[str, Any]:
     """Returns the figures of one distortion."""
     pairs = zip(videos, outcomes, strict=True)
-    scored = [(video, outcome) for video, outcome in pairs if outcome.clip_logit is not None]
+    scored = [(video, outcome) for video, outcome in pairs if outcome.logit is not None]
     unreadable = sum(outcome.unreadable for outcome in outcomes)
     no_face = len(videos) - len(scored) - unreadable
     found = [video for video, _ in scored]
-    logits = np.array([outcome.clip_logit for _, outcome in scored], np.float64)
+    logits = np.array([outcome.logit for _, outcome in scored], np.float64)
     scores = scores_of_files(found, calibrated_clip_logits(logits, calibration))
     baseline = scores_of_files(found, np.array([o.frame_logit for _, o in scored], np.float64))
     draws = Draws.of(scores.groups)

@@ -74,7 +74,7 @@ class _KnownScorer(DistortedScorer):
             if distortion.severity == 5 and video.video_id == "018"
             else DistortedScore(
                 key=video.key,
-                clip_logit=8.0 * video.is_fake - 2.0 * distortion.severity,
+                logit=8.0 * video.is_fake - 2.0 * distortion.severity,
                 frame_logit=-8.0 * video.is_fake,
             )
             for video in videos
@@ -190,10 +190,10 @@ def test_a_video_is_scored_as_the_file_on_the_disk_is(distorted_scorer, face_det
     (row,) = distorted_module.rows_of(videos[0], found)
     np.testing.assert_array_equal(row.frames, found.clips[0].frames)
     (scored,) = score_clips(tiny_detector(), [row])
-    assert face.clip_logit == pytest.approx(scored.clip_logit, abs=1e-5)
+    assert face.logit == pytest.approx(scored.clip_logit, abs=1e-5)
     assert face.frame_logit == pytest.approx(scored.frame_logits.mean(), abs=1e-5)
-    assert (pattern.clip_logit, pattern.unreadable) == (None, False)
-    assert (damaged.clip_logit, damaged.unreadable) == (None, True)
+    assert (pattern.logit, pattern.unreadable) == (None, False)
+    assert (damaged.logit, damaged.unreadable) == (None, True)
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(distorted_scorer, monkeypatch):

@@ -1,0 +1,75 @@
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dfjax.config import CalibrationConfig
+from dfjax.evaluation.calibration import calibrate_on
+from dfjax.evaluation.evidence_fit import fit_evidence
+from dfjax.evaluation.metrics import ranking_measures
+from dfjax.evaluation.scores import video_scores
+from tests.evaluation.clips import EVIDENCE as TRUTH
+from tests.evaluation.clips import evidence_clips, scored_clip
+
+
+def test_what_clips_were_made_with_is_found_again():
+    fitted = fit_evidence(evidence_clips(800), burst_frames=4)
+    assert fitted is not None
+    assert fitted.real_level == pytest.approx(TRUTH.real_level, abs=0.1)
+    assert fitted.fake_level == pytest.approx(TRUTH.fake_level, abs=0.1)
+    # Of a clip of two halves, half of the drift's variance looks like the person's.
+    spread = np.sqrt(TRUTH.person_spread**2 + TRUTH.drift**2 / 2)
+    assert fitted.person_spread == pytest.approx(spread, rel=0.1)
+    assert fitted.frame_noise == pytest.approx(TRUTH.frame_noise, rel=0.05)
+    # One of the seven steps from burst to burst is from one half to the other.
+    noise = np.sqrt(TRUTH.burst_noise**2 + TRUTH.drift**2 / 7)
+    assert fitted.burst_noise == pytest.approx(noise, rel=0.05)
+    assert fitted.drift == pytest.approx(TRUTH.drift, rel=0.1)
+    assert fitted.pair_correlation == pytest.approx(TRUTH.pair_correlation, abs=0.15)
+
+
+def test_of_short_clips_the_order_is_about_that_of_the_mean():
+    """What the model of evidence adds is for longer videos; it costs the short ones nothing."""
+    clips = evidence_clips(300)
+    is_fake = np.array([clip.row.is_fake for clip in clips])
+    means = np.array([clip.clip_logit for clip in clips])
+    evidence = fit_evidence(clips, burst_frames=4)
+    scores = video_scores(clips, CalibrationConfig(evidence=evidence))
+    ours, theirs = (ranking_measures(is_fake, logits)["auc"] for logits in (scores.logits, means))
+    assert ours > theirs - 0.005
+
+
+def test_a_detector_that_scores_fakes_lower_gets_no_model_of_evidence():
+    clips = [
+        dataclasses.replace(clip, row=dataclasses.replace(clip.row, is_fake=1 - clip.row.is_fake))
+        for clip in evidence_clips(20)
+    ]
+    assert fit_evidence(clips, burst_frames=4) is None
+    assert fit_evidence(clips[::2], burst_frames=4) is None
+
+
+def test_pictures_alone_can_be_fitted_too():
+    clips = [scored_clip(str(i), logit=i % 7 + 3.0 * (i % 2), is_fake=i % 2) for i in range(40)]
+    pictures = [
+        dataclasses.replace(
+            clip,
+            frame_logits=clip.frame_logits[:1],
+            row=dataclasses.replace(
+                clip.row, timestamps=clip.row.timestamps[:1], frame_indices=np.zeros(1, int)
+            ),
+        )
+        for clip in clips
+    ]
+    fitted = fit_evidence(pictures, burst_frames=4)
+    assert fitted is not None and fitted.drift == 0 and fitted.person_spread > 1
+
+
+def test_the_model_of_evidence_is_part_of_the_calibration_if_asked_for():
+    clips = evidence_clips(60)
+    rates: dict[str, Any] = {"max_false_positive_rate": 0.05, "max_false_negative_rate": 0.15}
+    assert calibrate_on(clips, **rates).evidence is None
+    calibration = calibrate_on(clips, **rates, burst_frames=4)
+    assert calibration.evidence == fit_evidence(clips, burst_frames=4)
+    real = video_scores([clip for clip in clips if not clip.row.is_fake], calibration)
+    assert np.mean(real.probabilities > calibration.fake_above) <= 0.05
