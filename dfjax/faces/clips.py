@@ -15,6 +15,7 @@ from dfjax.config import Config
 from dfjax.faces.crops import crop_landmarks, crop_track, detail
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.finding import find_in_video
+from dfjax.faces.shots import shot_numbers
 from dfjax.faces.tracks import FaceTrack, link_faces
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import VideoInfo, probe, read_frames
@@ -132,7 +133,8 @@ def face_clips(
     faces = find_in_video(
         frames, face_detector, lambda fraction: report(0.9 * fraction, "Looking for faces")
     )
-    found = crop_faces(frames, times, link_faces(faces, times, config.tracks), config, info)
+    tracks = link_faces(faces, times, config.tracks, shots=shot_numbers(frames))
+    found = crop_faces(frames, times, tracks, config, info)
     report(1.0, "Looking for faces")
     return dataclasses.replace(found, face_seconds=time.perf_counter() - started)
 

@@ -50,6 +50,7 @@ class _Sightings:
 
     frame_indices: np.ndarray  # int64 [M], not decreasing
     times: np.ndarray  # float64 [M], seconds, of those frames
+    shots: np.ndarray  # int64 [M], of those frames
     boxes_xyxy: np.ndarray  # float64 [M, 4]
     landmarks: np.ndarray  # float32 [M, 5, 2]
     confidences: np.ndarray  # float32 [M]
@@ -58,20 +59,26 @@ class _Sightings:
 
 
 def link_faces(
-    faces: Sequence["Faces"], timestamps: np.ndarray, config: TrackConfig = TrackConfig()
+    faces: Sequence["Faces"],
+    timestamps: np.ndarray,
+    config: TrackConfig = TrackConfig(),
+    *,
+    shots: np.ndarray | None = None,
 ) -> list[FaceTrack]:
     """Returns the face tracks of a video, ordered by id.
 
     Each frame's faces are assigned to the existing tracks at the lowest total cost (distance from
     the predicted position, and change of size). A track ends when its face has been missing for
-    more than `max_gap` frames. Tracks with fewer than `min_frames` faces are dropped, except
-    confident ones that are short only because samples are far apart, or without which the video
-    would have no face at all.
+    more than `max_gap` frames, and at a cut: whoever is at the same place afterwards may be someone
+    else, so the same person is a new track then. Tracks with fewer than `min_frames` faces are
+    dropped, except confident ones that are short only because samples are far apart, or without
+    which the video would have no face at all.
 
     Args:
       faces: The faces found in each of T sampled frames.
       timestamps: float [T], seconds, increasing.
       config: Limits on what may be one face.
+      shots: int64 [T], the number of each frame's shot, as from `shot_numbers`; None: there is one.
 
     Returns:
       At most `max_tracks` tracks; if there are more, the largest and longest-seen.
@@ -88,7 +95,8 @@ def link_faces(
     if np.any(np.diff(timestamps) <= 0):
         raise ValueError("timestamps must increase from frame to frame; sort the frames by time.")
 
-    sightings = _gather(faces, timestamps)
+    shots = np.zeros(len(faces), np.int64) if shots is None else shots
+    sightings = _gather(faces, timestamps, shots)
     tracks: list[list[int]] = []  # rows of `sightings`
     for frame_index in np.unique(sightings.frame_indices):
         _extend(tracks, sightings, int(frame_index), config)
@@ -107,7 +115,7 @@ def link_faces(
     ]
 
 
-def _gather(faces: Sequence["Faces"], timestamps: np.ndarray) -> _Sightings:
+def _gather(faces: Sequence["Faces"], timestamps: np.ndarray, shots: np.ndarray) -> _Sightings:
     """Returns the faces of all frames; of two boxes on one face, only the more confident."""
     frame_indices, boxes, landmarks, confidences = [], [], [], []
     for frame_index, found in enumerate(faces):
@@ -128,6 +136,7 @@ def _gather(faces: Sequence["Faces"], timestamps: np.ndarray) -> _Sightings:
     return _Sightings(
         frame_indices=indices,
         times=timestamps[indices],
+        shots=shots[indices],
         boxes_xyxy=all_boxes,
         landmarks=np.concatenate([np.empty((0, 5, 2), np.float32), *landmarks]),
         confidences=np.concatenate([np.empty(0, np.float32), *confidences]),
@@ -148,6 +157,7 @@ def _extend(
         track
         for track in tracks
         if frame_index - sightings.frame_indices[track[-1]] <= config.max_gap + 1
+        and sightings.shots[track[-1]] == sightings.shots[rows[0]]
     ]
     partners = _assign(sightings, open_tracks, rows, config)
     for row, track in zip(rows.tolist(), partners, strict=True):

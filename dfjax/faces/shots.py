@@ -1,0 +1,40 @@
+"""Tells where a video cuts from one shot to another, on the frames that are sampled anyway."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+_SIZE = (64, 36)  # of the pictures whose colours are counted, pixels
+_SHADES = 8  # per channel
+
+_MIN_COMMON = 0.55
+"""Share of their colours that two frames of one shot have in common.
+
+Measured on people filmed by many cameras, on frames one to three seconds apart: of 671 pairs from
+one clip, 0.4% have less in common; of 1,498 pairs from clips of two people 97%, and of the 142 of
+these that are from one source 92%.
+"""
+
+
+def shot_numbers(frames: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the number of the shot of each frame: int64 [T], from 0, rising at every cut.
+
+    Two frames in a row are of one shot if most of their colours are the same, wherever in the
+    picture: people and cameras move between samples that are seconds apart, but the light and the
+    things in a room stay. A cut between two views of one room, lit alike, goes unnoticed.
+
+    Args:
+      frames: T frames, uint8 [H, W, 3] RGB.
+    """
+    shares = [_colours(frame) for frame in frames]
+    common = [np.minimum(a, b).sum() for a, b in zip(shares, shares[1:], strict=False)]
+    return np.append(0, np.cumsum(np.array(common) < _MIN_COMMON)).astype(np.int64)[: len(frames)]
+
+
+def _colours(frame: np.ndarray) -> np.ndarray:
+    """Returns the share of each colour in a picture: float64 [_SHADES ** 3]."""
+    small = np.asarray(Image.fromarray(frame).resize(_SIZE, Image.Resampling.BOX))
+    red, green, blue = np.moveaxis(small.astype(np.int64) * _SHADES // 256, -1, 0)
+    numbers = (red * _SHADES + green) * _SHADES + blue
+    return np.bincount(numbers.ravel(), minlength=_SHADES**3) / numbers.size
