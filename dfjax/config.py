@@ -19,6 +19,9 @@ SCHEMA_VERSION = 2
 MAX_CROP_BYTES = 2 * 1024**3
 """What the crops of one video may take in memory, if it is full of faces."""
 
+MAX_TRACKS = 64
+"""The most faces that a model may ask for."""
+
 ID2LABEL = {0: "real", 1: "fake"}
 """The one label order of dfjax: a positive logit means fake."""
 
@@ -112,7 +115,7 @@ class TrackConfig(Checked):
             0 <= self.min_confidence <= 1,
             f"TrackConfig.min_confidence is {self.min_confidence}; it must lie in [0, 1].",
         )
-        require_within(self, "max_tracks", 1, 64)
+        require_within(self, "max_tracks", 1, MAX_TRACKS)
         for name, smallest in (("max_gap", 0), ("min_frames", 1)):
             value = getattr(self, name)
             require(

@@ -10,6 +10,12 @@ from dfjax.faces.clips import FaceClips
 _SMALL_FACE = 64
 """Pixels: a smaller face box must be enlarged so much that it contains little evidence."""
 
+_LOOK_GAP = 0.5
+"""Seconds between frames of two different looks."""
+
+_LOOKED_AT_CLOSELY = 6.0
+"""Seconds between two looks at a video from which on a reader is told."""
+
 
 def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> tuple[str, ...]:
     """Returns what a reader of a verdict must know about it, as sentences.
@@ -39,6 +45,13 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
         warnings.append(
             f"A face was found in only {frames_scored} of {num_frames} frames; "
             "the rest were not judged."
+        )
+    looks = read.timestamps[np.diff(read.timestamps, prepend=-np.inf) > _LOOK_GAP]
+    between = float(np.diff(looks).max()) if len(looks) > 1 else 0.0
+    if between > _LOOKED_AT_CLOSELY:
+        warnings.append(
+            f"The video was looked at every {between:.0f} seconds, or less; what was changed for "
+            "less than that may have been missed. More effort looks more often."
         )
     boxes = np.concatenate([clip.boxes_xyxy for clip in read.clips])
     if np.median(boxes[:, 3] - boxes[:, 1]) < _SMALL_FACE:

@@ -40,7 +40,7 @@ from dfjax.prediction import (
 from dfjax.prediction_warnings import prediction_warnings
 from dfjax.version import __version__
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import choose_frames
+from dfjax.video.reading import Effort, choose_frames
 
 _EMBEDDED_MODEL = Path(__file__).resolve().parent.parent / "checkpoint"
 """The default model, which is next to app.py in the project and in the Space."""
@@ -122,12 +122,20 @@ class Predictor:
         score_faces(self.engine, [features], [np.zeros(1, np.int64)])
 
     def __call__(
-        self, path: str | PathLike[str], *, on_progress: OnProgress | None = None
+        self,
+        path: str | PathLike[str],
+        *,
+        effort: Effort = "standard",
+        on_progress: OnProgress | None = None,
     ) -> Prediction:
         """Scores one video or still picture.
 
         Args:
           path: The file.
+          effort: How much of a long video is looked at: "quick" looks at as many frames as of a
+            short one, "standard" at up to 128, "thorough" at up to 1,024, so that bursts of frames
+            are at most three seconds apart. Models without `calibration.evidence` are not made for
+            it, and always look quickly.
           on_progress: Called with the fraction done, 0 to 1, and a few words that name the stage.
 
         Returns:
@@ -142,6 +150,7 @@ class Predictor:
             self.config,
             self.face_detector,
             limits=self.limits,
+            effort=effort if self.config.calibration.evidence is not None else "quick",
             on_progress=lambda fraction, stage: report(_READING_SHARE * fraction, stage),
         )
         return self._predict(read, report)

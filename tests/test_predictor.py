@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from dfjax import predictor as predictor_module
 from dfjax.config import CalibrationConfig, CropConfig
 from dfjax.errors import ModelFormatError, VideoError
 from dfjax.faces.detection import FaceDetector
-from dfjax.inference.engine import score_faces
+from dfjax.inference.engine import FaceLogits, score_faces
+from dfjax.prediction import Prediction
 from dfjax.predictor import Predictor, model_source
 from dfjax.video.reading import read_frames
+from tests.evaluation.clips import EVIDENCE
 from tests.tiny import TINY_CONFIG, tiny_detector
 from tests.videos import moving_pattern, portrait_boxes, portrait_frames, write_video
 
@@ -177,6 +180,76 @@ def test_the_models_own_thresholds_decide(
     assert prediction.label == label
     assert prediction.decision.fake_above == fake_above
     assert prediction.probability_fake == one.probability_fake
+
+
+@pytest.fixture(scope="module")
+def weighing(face_detector) -> Predictor:
+    """A predictor with a model of evidence, to which some frames of a face look fake."""
+    detector = tiny_detector()
+    logits = [
+        track.probability_fake
+        for track in Predictor(detector, face_detector=face_detector)
+        .score_frames([*portrait_frames(8)], np.arange(8) / 2)
+        .tracks[0]
+        .frames
+    ]
+    level = float(np.mean(np.log(logits) - np.log1p(-np.array(logits))))
+    evidence = dataclasses.replace(EVIDENCE, real_level=level, fake_level=level + 3.0)
+    calibration = CalibrationConfig(evidence=evidence, real_below=0.4, fake_above=0.6)
+    video = dataclasses.replace(TINY_CONFIG.video, burst_frames=4)
+    detector.config = dataclasses.replace(TINY_CONFIG, calibration=calibration, video=video)
+    return Predictor(detector, face_detector=face_detector)
+
+
+def test_more_of_a_longer_video_is_looked_at_and_what_was_not_is_told(weighing, tmp_path):
+    frames = portrait_frames(20)
+    path = write_video(tmp_path / "long.mp4", (frames[n % 20] for n in range(400)), fps=10)
+    looks = {effort: weighing(path, effort=effort) for effort in ("quick", "standard")}
+    assert looks["quick"].video.frames_scored == 8
+    assert looks["standard"].video.frames_scored == 14 * 4
+    assert looks["standard"].tracks[0].end > 37
+    assert any("looked at every 20 seconds" in text for text in looks["quick"].warnings)
+    assert not any("looked at every" in text for text in looks["standard"].warnings)
+
+
+def test_a_model_without_evidence_looks_at_a_long_video_as_before(predictor, tmp_path):
+    frames = portrait_frames(20)
+    path = write_video(tmp_path / "long.mp4", (frames[n % 20] for n in range(400)), fps=10)
+    assert predictor(path, effort="thorough").video.frames_scored == 8
+    assert predictor(path).segments == ()
+
+
+def test_a_stretch_that_looks_fake_is_named_with_its_times(weighing, monkeypatch):
+    evidence = weighing.config.calibration.evidence
+
+    def predict(*fake: int) -> Prediction:
+        """Scores a face whose frames have the level of real ones, but for some."""
+        logits = np.full(8, evidence.real_level, np.float32)
+        logits[list(fake)] = evidence.fake_level + 1
+        scored = [FaceLogits(logits, float(logits.mean()))]
+        monkeypatch.setattr(predictor_module, "score_faces", lambda *given: scored)
+        return weighing.score_frames([*portrait_frames(8)], np.arange(8) * 3.0)
+
+    assert predict().segments == ()
+    changed = predict(3, 4)
+    (segment,) = changed.segments
+    assert (segment.track, segment.start, segment.end) == (0, 7.5, 13.5)
+    assert 0.5 < segment.probability_fake <= 1
+    assert changed.label == "fake" and predict().label == "real"
+    assert predict(*range(8)).segments == ()  # all of it is fake, which no stretch explains better
+
+
+def test_a_face_in_more_frames_than_a_clip_holds_is_scored_in_parts(predictor):
+    features = np.random.default_rng(0).normal(size=(14, 64)).astype(np.float32)
+    features = features[:, : predictor.engine.encode(np.zeros((1, 32, 32, 3), np.uint8)).shape[1]]
+    (long,) = score_faces(predictor.engine, [features], [np.arange(14)])
+    parts = score_faces(
+        predictor.engine, [features[:8], features[8:]], [np.arange(8), np.arange(6)]
+    )
+    frame_logits = np.concatenate([part.frame_logits for part in parts])
+    np.testing.assert_allclose(long.frame_logits, frame_logits, rtol=1e-6)
+    of_parts = (8 * parts[0].clip_logit + 6 * parts[1].clip_logit) / 14
+    assert long.clip_logit == pytest.approx(of_parts, rel=1e-6)
 
 
 def test_the_models_caveat_is_the_first_warning(videos, face_detector):

@@ -15,6 +15,7 @@ from dfjax.commands.progress import progress_bar
 from dfjax.errors import DfjaxError
 from dfjax.json_values import dumps
 from dfjax.prediction import SCHEMA_VERSION, Prediction
+from dfjax.video.reading import Effort
 
 _VERDICTS = {
     "fake": "[bold red]fake[/]",
@@ -38,6 +39,10 @@ class Predict:
     model: str | None = None
     """Folder or Hub repository. Defaults to DFJAX_MODEL, or `checkpoint/` if that is not set."""
 
+    effort: Effort = "standard"
+    """How much of a long video is looked at: as many frames as of a short one, up to 128, or up to
+    1,024, which is a burst of frames every three seconds of 12 minutes."""
+
     json: str | None = None
     """Write the predictions to this file, or with "-" to standard output instead of the table.
     One video gives an object, several give a list; a file that could not be read has "error" in
@@ -59,7 +64,11 @@ class Predict:
             for index, path in enumerate(self.videos):
                 name = Path(path).name
                 try:
-                    prediction = predictor(path, on_progress=_moves(progress, task, index, name))
+                    prediction = predictor(
+                        path,
+                        effort=self.effort,
+                        on_progress=_moves(progress, task, index, name),
+                    )
                 except DfjaxError as error:
                     failures.append(str(error))
                     reports.append(_failure(name, error))

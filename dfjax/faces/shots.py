@@ -27,12 +27,16 @@ def shot_numbers(frames: Sequence[np.ndarray]) -> np.ndarray:
     Args:
       frames: T frames, uint8 [H, W, 3] RGB.
     """
-    shares = [_colours(frame) for frame in frames]
+    return shots_of([colours(frame) for frame in frames])
+
+
+def shots_of(shares: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns `shot_numbers` of frames of which only the `colours` are left."""
     common = [np.minimum(a, b).sum() for a, b in zip(shares, shares[1:], strict=False)]
-    return np.append(0, np.cumsum(np.array(common) < _MIN_COMMON)).astype(np.int64)[: len(frames)]
+    return np.append(0, np.cumsum(np.array(common) < _MIN_COMMON)).astype(np.int64)[: len(shares)]
 
 
-def _colours(frame: np.ndarray) -> np.ndarray:
+def colours(frame: np.ndarray) -> np.ndarray:
     """Returns the share of each colour in a picture: float64 [_SHADES ** 3]."""
     small = np.asarray(Image.fromarray(frame).resize(_SIZE, Image.Resampling.BOX))
     red, green, blue = np.moveaxis(small.astype(np.int64) * _SHADES // 256, -1, 0)

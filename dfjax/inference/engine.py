@@ -63,13 +63,43 @@ def score_faces(
 ) -> list[FaceLogits]:
     """Returns the logits of faces from the features of their crops.
 
-    Every face becomes a clip of `config.video.num_frames` frames, so only one shape is compiled.
+    Every face becomes a clip of `config.video.num_frames` frames, so only one shape is compiled. If
+    more frames were sampled, it becomes several, and its clip logit is the mean of theirs, weighted
+    by their frames.
 
     Args:
       engine: The engine that encoded the crops.
       features: float32 [n,C] for each face; n may differ.
       frame_indices: int [n] for each face: the sampled frames that show it, in increasing order.
     """
+    num_frames = engine.config.video.num_frames
+    parts: list[tuple[int, np.ndarray, np.ndarray]] = []  # face, features and places of a clip
+    for face, (of_face, indices) in enumerate(zip(features, frame_indices, strict=True)):
+        clip_of = np.asarray(indices) // num_frames
+        for clip in np.unique(clip_of):
+            rows = clip_of == clip
+            parts.append((face, of_face[rows], np.asarray(indices)[rows] % num_frames))
+    scored = _score_clips(engine, [part[1] for part in parts], [part[2] for part in parts])
+    of_faces: list[list[FaceLogits]] = [[] for _ in features]
+    for (face, _, _), logits in zip(parts, scored, strict=True):
+        of_faces[face].append(logits)
+    return [_joined(clips) for clips in of_faces]
+
+
+def _joined(clips: Sequence[FaceLogits]) -> FaceLogits:
+    """Returns the logits of a face from those of its clips."""
+    if len(clips) == 1:
+        return clips[0]
+    lengths = [len(clip.frame_logits) for clip in clips]
+    return FaceLogits(
+        np.concatenate([clip.frame_logits for clip in clips]),
+        float(np.average([clip.clip_logit for clip in clips], weights=lengths)),
+    )
+
+
+def _score_clips(
+    engine: Engine, features: Sequence[np.ndarray], frame_indices: Sequence[np.ndarray]
+) -> list[FaceLogits]:
     num_frames = engine.config.video.num_frames
     logits = []
     for start in range(0, len(features), engine.clips_per_batch):

@@ -11,6 +11,7 @@ from contextlib import closing
 from fractions import Fraction
 from os import PathLike, fsdecode
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -24,7 +25,12 @@ from dfjax.video.stills import read_still, still_size
 from dfjax.video.streams import FrameTimes, measure, read_header
 
 GRID_SECONDS = 3.0
-"""Longest time between the starts of two bursts, if the budget of frames allows it."""
+"""Longest time between the starts of two bursts, if the effort allows it."""
+
+Effort = Literal["quick", "standard", "thorough"]
+"""How many frames of a long video are read: as many as of a short one, or more."""
+
+_MOST_FRAMES: dict[Effort, int] = {"quick": 0, "standard": 128, "thorough": 1024}
 
 _MAX_SHIFT = 0.25
 """Share of the time between two bursts by which a keyframe in a long video may be earlier than the
@@ -130,6 +136,26 @@ def burst_sizes(config: VideoConfig) -> np.ndarray:
     num_bursts = math.ceil(config.num_frames / config.burst_frames)
     small, num_larger = divmod(config.num_frames, num_bursts)
     return np.array([small + (index < num_larger) for index in range(num_bursts)], np.int64)
+
+
+def planned_frames(duration: float, config: VideoConfig, effort: Effort) -> int:
+    """Returns how many frames of a video to read, so that bursts are `GRID_SECONDS` apart.
+
+    It is never less than `config.num_frames`, and no more than that, 128 or 1,024 by effort.
+
+    Args:
+      duration: Of the video, seconds.
+      config: How many frames a short video gives, and how many of them in a row.
+      effort: Sets the most.
+
+    Example:
+      >>> from dfjax.config import VideoConfig
+      >>> config = VideoConfig(num_frames=32, burst_frames=4)
+      >>> [planned_frames(60.0, config, effort) for effort in ("quick", "standard", "thorough")]
+      [32, 80, 80]
+    """
+    wanted = math.ceil(duration / GRID_SECONDS) * config.burst_frames
+    return max(config.num_frames, min(wanted, _MOST_FRAMES[effort]))
 
 
 def choose_frames(timestamps: np.ndarray, config: VideoConfig) -> np.ndarray:

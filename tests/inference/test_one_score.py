@@ -17,6 +17,7 @@ from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from dfjax.prediction import Prediction
 from dfjax.predictor import Predictor
+from tests.evaluation.clips import EVIDENCE
 from tests.tiny import TINY_CONFIG, tiny_detector
 from tests.videos import portrait_frames, write_video
 
@@ -28,10 +29,13 @@ CALIBRATION = CalibrationConfig(
 FILES = ("real/one.mp4", "real/still.png", "fake/two.mp4", "fake/still.png")
 
 
-@pytest.fixture(scope="module")
-def detector() -> Detector:
+@pytest.fixture(
+    scope="module", params=[None, EVIDENCE], ids=["by the highest face", "by all the evidence"]
+)
+def detector(request) -> Detector:
     detector = tiny_detector()
-    detector.config = dataclasses.replace(TINY_CONFIG, calibration=CALIBRATION)
+    calibration = dataclasses.replace(CALIBRATION, evidence=request.param)
+    detector.config = dataclasses.replace(TINY_CONFIG, calibration=calibration)
     return detector
 
 
@@ -72,8 +76,10 @@ def _of(scores: Scores, name: str) -> Scores:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_and_its_prepared_clips_get_the_same_probability(predictions, scored, name):
-    of_video = _of(video_scores(scored, CALIBRATION), name)
+def test_a_file_and_its_prepared_clips_get_the_same_probability(
+    detector, predictions, scored, name
+):
+    of_video = _of(video_scores(scored, detector.config.calibration), name)
     assert len(of_video) == 1
     prediction = predictions[name]
     assert prediction.probability_fake == pytest.approx(of_video.probabilities[0], abs=1e-6)
