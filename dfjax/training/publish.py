@@ -51,7 +51,9 @@ def publish(opened: OpenedRun, variables: nnx.State, *, step: int) -> dict[str, 
         scored,
         max_false_positive_rate=opened.train_config.max_false_positive_rate,
         max_false_negative_rate=opened.train_config.max_false_negative_rate,
-        burst_frames=detector.config.video.burst_frames,
+        burst_frames=(
+            detector.config.video.burst_frames if opened.train_config.weigh_evidence else None
+        ),
     )
     detector.config = dataclasses.replace(detector.config, calibration=calibration)
     record = _record(

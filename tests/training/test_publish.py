@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from dfjax.evaluation.calibration import frozen_threshold
+from dfjax.config import CalibrationConfig
+from dfjax.evaluation.calibration import calibrate_on, frozen_threshold
 from dfjax.models.detector import Detector
 from dfjax.models.pretrained import read_tensors
+from dfjax.training import publish as publish_module
 from dfjax.training.opening import OpenedRun, RunOptions, open_run
 from dfjax.training.publish import publish
 from tests.tiny import TINY_CONFIG
@@ -63,6 +65,20 @@ def test_the_record_is_written_and_names_data_steps_and_command(opened, tmp_path
     assert record["step"] == 6 and record["command"] == "python train.py"
     assert record["data"]["about"] == "Drawn at random."
     assert record["data"]["validation"]["videos"] == 2 * 3 + 2
+
+
+@pytest.mark.parametrize("weighed", [False, True])
+def test_a_model_of_evidence_is_fitted_if_asked_for(opened, tmp_path, monkeypatch, weighed):
+    asked = []
+
+    def calibrate(scored: Any, *, burst_frames: int | None, **rates: float) -> CalibrationConfig:
+        asked.append(burst_frames)
+        return calibrate_on(scored, burst_frames=burst_frames, **rates)
+
+    monkeypatch.setattr(publish_module, "calibrate_on", calibrate)
+    config = dataclasses.replace(opened.train_config, weigh_evidence=weighed)
+    _publish(dataclasses.replace(opened, train_config=config), tmp_path)
+    assert asked == [TINY_CONFIG.video.burst_frames if weighed else None]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
