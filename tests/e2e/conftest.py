@@ -99,6 +99,7 @@ def check_contract(report: dict) -> None:
         "decision",
         "frames",
         "tracks",
+        "segments",
         "video",
         "model",
         "warnings",
@@ -111,6 +112,8 @@ def check_contract(report: dict) -> None:
         *("real_below", "fake_above"),
         *("false_positive_rate", "false_negative_rate"),
     }
+    for segment in report["segments"]:
+        assert set(segment) == {"track", "start", "end", "probability_fake"}
     for frame in report["frames"]:
         assert set(frame) == {"timestamp", "probability_fake"}
         assert 0 <= frame["probability_fake"] <= 1
