@@ -14,7 +14,7 @@ _LOOK_GAP = 0.5
 """Seconds between frames of two different looks."""
 
 _LOOKED_AT_CLOSELY = 6.0
-"""Seconds between two looks at a video from which on a reader is told."""
+"""Seconds between two looks; a reader is told if there are more."""
 
 
 def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> tuple[str, ...]:
@@ -50,8 +50,8 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
     between = float(np.diff(looks).max()) if len(looks) > 1 else 0.0
     if between > _LOOKED_AT_CLOSELY:
         warnings.append(
-            f"The video was looked at every {between:.0f} seconds, or less; what was changed for "
-            "less than that may have been missed. More effort looks more often."
+            f"Up to {between:.0f} seconds of the video lie between two looks at it; what was "
+            "changed for less time than that may have been missed."
         )
     boxes = np.concatenate([clip.boxes_xyxy for clip in read.clips])
     if np.median(boxes[:, 3] - boxes[:, 1]) < _SMALL_FACE:

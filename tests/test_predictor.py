@@ -208,8 +208,8 @@ def test_more_of_a_longer_video_is_looked_at_and_what_was_not_is_told(weighing, 
     assert looks["quick"].video.frames_scored == 8
     assert looks["standard"].video.frames_scored == 14 * 4
     assert looks["standard"].tracks[0].end > 37
-    assert any("looked at every 20 seconds" in text for text in looks["quick"].warnings)
-    assert not any("looked at every" in text for text in looks["standard"].warnings)
+    assert any("Up to 20 seconds" in text for text in looks["quick"].warnings)
+    assert not any("between two looks" in text for text in looks["standard"].warnings)
 
 
 def test_a_model_without_evidence_looks_at_a_long_video_as_before(predictor, tmp_path):

@@ -41,7 +41,8 @@ class Predict:
 
     effort: Effort = "standard"
     """How much of a long video is looked at: as many frames as of a short one, up to 128, or up to
-    1,024, which is a burst of frames every three seconds of 12 minutes."""
+    1,024, which is a burst of frames every three seconds of 12 minutes. Only for models that weigh
+    all evidence (train.py --weigh-evidence); others always look quickly."""
 
     json: str | None = None
     """Write the predictions to this file, or with "-" to standard output instead of the table.

@@ -1,7 +1,6 @@
 """Fits probabilities and thresholds to logits, on validation videos only."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +8,7 @@ from scipy.optimize import minimize
 
 from dfjax.config import CalibrationConfig, OperatingPoint
 from dfjax.errors import DatasetError
-from dfjax.evaluation import estimates
+from dfjax.evaluation import estimates, thresholds
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.evidence_fit import fit_evidence
 from dfjax.evaluation.scores import Scores, frame_scores, video_scores
@@ -56,141 +55,6 @@ def fit_sigmoid(
     return float(np.exp(fitted.x[0]) / spread), float(fitted.x[1])
 
 
-def thresholds(
-    probabilities: np.ndarray,
-    is_fake: np.ndarray,
-    max_false_positive_rate: float,
-    max_false_negative_rate: float,
-    *,
-    groups: np.ndarray | None = None,
-    datasets: np.ndarray | None = None,
-) -> tuple[float | None, float | None]:
-    """Returns `real_below` and `fake_above`; between them the verdict is "uncertain".
-
-    The rates are promised for new videos, not for those at hand: of a person like those in the
-    validation split, a real video scores above `fake_above` with a probability of at most
-    `max_false_positive_rate`. This is split conformal prediction: one more person could have been
-    anyone among the K that were measured, or worse than all of them, so each group of videos of
-    the same people has a weight of 1 / (K + 1), and the rest of it counts as an error.
-
-    The promise is kept in each data set separately: a model that is right on one source is often
-    wrong on the next, and an average over sources would hide that. Data sets with too few people
-    for the rate are taken together, or with all others if that is still too few: the promise is
-    then about their people as a whole.
-
-    At most `max_false_negative_rate` of the fakes, a mean over the data sets, score below
-    `real_below`. It is a mean, and a rate of its own, because some kinds of fakes are hardly found
-    at all: a threshold low enough for them too would leave most honest videos without an answer. If
-    the classes separate so well that the two thresholds cross, both are set to their midpoint.
-
-    Args:
-      probabilities: float [N], calibrated.
-      is_fake: [N], 0 or 1, both present.
-      max_false_positive_rate: Between 0 and 1.
-      max_false_negative_rate: Between 0 and 1.
-      groups: str [N]; videos that share one share identities. None: no two do.
-      datasets: str [N], the data set of each; None: all from one.
-
-    Returns:
-      Each is None if there are too few groups for its rate; see `groups_needed`.
-
-    Source: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; for groups
-    Lee, Barber and Willett, Distribution-free inference with hierarchical data, 2023.
-    """
-    probabilities, fake = np.asarray(probabilities, np.float64), np.asarray(is_fake).astype(bool)
-    groups = np.arange(len(fake)) if groups is None else np.asarray(groups)
-    datasets = np.zeros(len(fake), str) if datasets is None else np.asarray(datasets)
-    fake_above = _fake_above(probabilities, fake, max_false_positive_rate, groups, datasets)
-    real_below = _real_below(probabilities, fake, max_false_negative_rate, groups, datasets)
-    if real_below is not None and fake_above is not None and real_below > fake_above:
-        real_below = fake_above = _between(fake_above, real_below)
-    return real_below, fake_above
-
-
-def groups_needed(rate: float) -> int:
-    """Returns how many groups of identities a threshold with that error rate takes."""
-    return math.ceil(round(1 / rate - 1, 9))
-
-
-def _fake_above(
-    probabilities: np.ndarray,
-    fake: np.ndarray,
-    rate: float,
-    groups: np.ndarray,
-    datasets: np.ndarray,
-) -> float | None:
-    """Returns a threshold that a new real video exceeds with a probability of at most `rate`."""
-    values, groups, datasets = probabilities[~fake], groups[~fake], datasets[~fake]
-    names = np.unique(datasets)
-    large = [name for name in names if _suffices(groups[datasets == name], rate)]
-    parts = [datasets == name for name in large]
-    small = ~np.isin(datasets, large)
-    if small.any():
-        parts.append(small if _suffices(groups[small], rate) else np.ones(len(values), bool))
-    if not _suffices(groups, rate):
-        return None
-    highest = max(_exceeded_by(values[part], groups[part], rate) for part in parts)
-    # Halfway to the next score: at the score itself, rounding would decide that video's verdict.
-    return _between(highest, probabilities[probabilities > highest].min(initial=1.0))
-
-
-def _suffices(groups: np.ndarray, rate: float) -> bool:
-    return len(np.unique(groups)) >= groups_needed(rate)
-
-
-def _exceeded_by(values: np.ndarray, groups: np.ndarray, rate: float) -> float:
-    """Returns the smallest value that a new one exceeds with a probability of at most `rate`.
-
-    Args:
-      values: float [n].
-      groups: str [n], with at least `groups_needed` different ones.
-      rate: Between 0 and 1.
-    """
-    _, group_of, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    order = np.argsort(-values, kind="stable")
-    weights = (1 / (counts[group_of] * (len(counts) + 1)))[order]
-    above = np.cumsum(weights) - weights + 1 / (len(counts) + 1)
-    # Slightly more, so that rounding does not lose one when the rate is exact.
-    allowed = np.flatnonzero(above <= rate * (1 + 1e-9))
-    return float(values[order][allowed[-1]])
-
-
-def _real_below(
-    probabilities: np.ndarray,
-    fake: np.ndarray,
-    rate: float,
-    groups: np.ndarray,
-    datasets: np.ndarray,
-) -> float | None:
-    """Returns a threshold below which a new fake scores with a probability of at most `rate`."""
-    values, groups, datasets = probabilities[fake], groups[fake], datasets[fake]
-    names, set_of = np.unique(datasets, return_inverse=True)
-    weights, unseen = np.zeros(len(values)), 0.0
-    for number in range(len(names)):
-        here = set_of == number
-        _, group_of, counts = np.unique(groups[here], return_inverse=True, return_counts=True)
-        share = 1 / (len(names) * (len(counts) + 1))
-        weights[here] = share / counts[group_of]
-        unseen += share
-    order = np.argsort(values, kind="stable")
-    below = unseen + np.cumsum(weights[order])  # with the value itself
-    first_kept = int(np.searchsorted(below, rate * (1 + 1e-9), side="right"))
-    if first_kept == 0 and unseen > rate * (1 + 1e-9):
-        return None
-    lowest = float(values[order][min(first_kept, len(values) - 1)])
-    return _between(probabilities[probabilities < lowest].max(initial=0.0), lowest)
-
-
-def _between(low: float, high: float) -> float:
-    """Returns the midpoint of two numbers, in as few decimals as keep it between them.
-
-    People read thresholds, and meaningless digits get in the way.
-    """
-    middle = float(low + high) / 2
-    rounded = (round(middle, decimals) for decimals in range(2, 17))
-    return next((r for r in rounded if low < r < high), middle)
-
-
 def calibrate_on(
     scored: Sequence[ScoredClip],
     *,
@@ -231,7 +95,7 @@ def calibrate_on(
     frames = frame_scores(main_faces(scored), CalibrationConfig())
     frame_scale, frame_bias = fit_sigmoid(frames.logits, frames.is_fake, _alike(frames))
     fitted = probabilities(scale * videos.logits + bias)
-    real_below, fake_above = thresholds(
+    real_below, fake_above = thresholds.thresholds(
         fitted,
         videos.is_fake,
         max_false_positive_rate,
@@ -240,7 +104,9 @@ def calibrate_on(
         datasets=videos.datasets,
     )
     at_rates = {
-        rate: _fake_above(fitted, videos.is_fake == 1, rate, videos.groups, videos.datasets)
+        rate: thresholds.fake_above(
+            fitted, videos.is_fake, rate, groups=videos.groups, datasets=videos.datasets
+        )
         for rate in sorted({*OPERATING_RATES, max_false_positive_rate})
     }
     calibration = CalibrationConfig(
@@ -364,10 +230,11 @@ def _caveat(videos: Scores) -> str | None:
 def _too_few(videos: Scores, false_positive_rate: float, false_negative_rate: float) -> str:
     """Returns the caveat for a model that was calibrated on too few people for its rates."""
     real, fake = (len(np.unique(videos.groups[of])) for of in _classes(videos))
+    of_real, of_fake = map(thresholds.groups_needed, (false_positive_rate, false_negative_rate))
     return (
         f"This model gives no verdict, because it was calibrated on too few people: {real} groups "
         f"of them in real videos and {fake} in fakes. To promise at most {false_positive_rate:.0%} "
-        f"false positives among new people takes {groups_needed(false_positive_rate)} groups, and "
-        f"at most {false_negative_rate:.0%} false negatives about "
-        f"{groups_needed(false_negative_rate)} in each data set. Its probabilities are calibrated."
+        f"false positives among new people takes {of_real} groups, and at most "
+        f"{false_negative_rate:.0%} false negatives about {of_fake} in each data set. "
+        "Its probabilities are calibrated."
     )

@@ -19,11 +19,11 @@ from dfjax.data.sources import LabelledVideo, read_source
 from dfjax.encoder_config import ResNetConfig
 from dfjax.errors import DatasetError
 from dfjax.evaluation import studies
-from dfjax.evaluation.calibration import groups_needed
 from dfjax.evaluation.figures import report
 from dfjax.evaluation.scores import Scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, Scorer
 from dfjax.evaluation.studies.study import OnProgress, ScoreFunction, Study, StudyContext
+from dfjax.evaluation.thresholds import groups_needed
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.json_values import dumps
 from dfjax.models.detector import Detector

@@ -13,12 +13,11 @@ from dfjax.evaluation.calibration import (
     correction_share,
     fit_sigmoid,
     frozen_threshold,
-    groups_needed,
     threshold_at,
-    thresholds,
     with_correction,
 )
 from dfjax.evaluation.scoring import ScoredClip
+from dfjax.evaluation.thresholds import groups_needed, thresholds
 from dfjax.json_values import dumps
 from tests.evaluation.clips import scored_clip, scored_set
 

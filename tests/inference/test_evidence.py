@@ -1,7 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from dfjax.config import CalibrationConfig, EvidenceConfig
+from dfjax.config import CalibrationConfig
 from dfjax.inference.evidence import (
     Bursts,
     FaceFrames,
@@ -10,16 +12,9 @@ from dfjax.inference.evidence import (
     video_log_factor,
     video_logit,
 )
+from tests.evaluation.clips import EVIDENCE
 
-CONFIG = EvidenceConfig(
-    real_level=-1.0,
-    fake_level=2.0,
-    person_spread=1.0,
-    burst_noise=0.5,
-    frame_noise=0.4,
-    drift=0.3,
-    pair_correlation=0.5,
-)
+CONFIG = dataclasses.replace(EVIDENCE, drift=0.3, pair_correlation=0.5)
 
 
 def _face(
