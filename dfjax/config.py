@@ -191,7 +191,7 @@ class OperatingPoint(Checked):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvidenceConfig(Checked):
-    """How the logits of a face's frames vary; see `dfjax.inference.evidence`. In units of a logit.
+    """How the logits of faces vary; see `dfjax.inference.evidence`. In units of a logit.
 
     Fitted on a validation split only.
     """
@@ -199,11 +199,13 @@ class EvidenceConfig(Checked):
     real_level: float  # mean over real faces
     fake_level: float  # mean over fakes
     person_spread: float  # standard deviation of the level over people, real or fake
-    burst_noise: float  # standard deviation of the mean of a burst about its face's level
-    frame_noise: float  # standard deviation of a frame about its burst's mean
-    drift: float  # standard deviation of the level of a stretch about that of its face
-    pair_correlation: float  # of the levels of a fake and of the video that it was made from
-    partial_share: float = 0.1  # chance that a fake is manipulated in one stretch only
+    burst_noise: float  # standard deviation of a burst's mean about its face's level, typically
+    noise_spread: float  # standard deviation over faces of the logarithm of that variance
+    burst_share: float  # share of a burst's variance that its frames have in common
+    change_share: float  # share of faces whose level changes for a stretch, though nothing is fake
+    change_spread: float  # standard deviation of that change
+    face_exponent: float  # of the power mean over faces
+    length_exponent: float = 0.1  # of the Pareto distribution of the length of fakes
     burst_frames: int = 4  # most frames that count as one burst
 
     def __post_init__(self):
@@ -217,12 +219,15 @@ class EvidenceConfig(Checked):
         for name in ("person_spread", "burst_noise"):
             value = getattr(self, name)
             require(value > 0, f"EvidenceConfig.{name} is {value}; it must be positive.")
-        for name in ("frame_noise", "drift"):
+        for name in ("noise_spread", "change_spread", "length_exponent"):
             value = getattr(self, name)
             require(value >= 0, f"EvidenceConfig.{name} is {value}; it must be at least 0.")
-        for name in ("pair_correlation", "partial_share"):
-            value = getattr(self, name)
-            require(0 <= value < 1, f"EvidenceConfig.{name} is {value}; it must be in [0, 1).")
+        require_within(self, "burst_share", 0, 1)
+        require(
+            0 <= self.change_share < 1,
+            f"EvidenceConfig.change_share is {self.change_share}; it must be in [0, 1).",
+        )
+        require_within(self, "face_exponent", 0.1, 1000)
         require_within(self, "burst_frames", 1, 1024)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from dfjax.config import CalibrationConfig
 from dfjax.json_values import to_json_value
+from dfjax.video.reading import Effort
 
 SCHEMA_VERSION = 1
 """Version of the JSON below. It is raised only when a change would break readers of the old one."""
@@ -73,6 +74,7 @@ class TrackScore:
     start: float  # seconds, time of the first sampled frame that shows the face
     end: float  # seconds, time of the last one
     frames: tuple[TrackFrameScore, ...]
+    left_out: Literal["short", "small"] | None = None  # why it has no say in the verdict, if so
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,16 @@ class Segment:
     start: float  # seconds, halfway to the frame before the stretch
     end: float  # seconds, halfway to the frame after it
     probability_fake: float  # that the face is manipulated in about this stretch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """How much of a video was looked at."""
+
+    effort: Effort
+    frames_sampled: int  # with or without a face
+    looks: int  # bursts of frames; one for a still picture
+    longest_gap: float  # seconds, the longest part of the video that was not looked at
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -137,6 +149,7 @@ class Prediction:
     tracks: tuple[TrackScore, ...]
     segments: tuple[Segment, ...] = ()  # by time; none if the model has no `calibration.evidence`
     video: VideoSummary
+    coverage: Coverage
     model: ModelSummary
     warnings: tuple[str, ...]
     seconds: Seconds

@@ -10,7 +10,7 @@ from dfjax.faces.clips import FaceClips
 _SMALL_FACE = 64
 """Pixels: a smaller face box must be enlarged so much that it contains little evidence."""
 
-_LOOK_GAP = 0.5
+LOOK_GAP = 0.5
 """Seconds between frames of two different looks."""
 
 _LOOKED_AT_CLOSELY = 6.0
@@ -46,7 +46,7 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
             f"A face was found in only {frames_scored} of {num_frames} frames; "
             "the rest were not judged."
         )
-    looks = read.timestamps[np.diff(read.timestamps, prepend=-np.inf) > _LOOK_GAP]
+    looks = read.timestamps[np.diff(read.timestamps, prepend=-np.inf) > LOOK_GAP]
     between = float(np.diff(looks).max()) if len(looks) > 1 else 0.0
     if between > _LOOKED_AT_CLOSELY:
         warnings.append(

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -20,27 +20,19 @@ from dfjax.faces.clips import (
     read_face_clips,
 )
 from dfjax.faces.detection import FaceDetector
+from dfjax.faces.long_video import LongVideo
 from dfjax.inference.engine import Engine, score_faces
-from dfjax.inference.evidence import FaceFrames, evidence_of, video_logit
-from dfjax.inference.jax_engine import JaxEngine
-from dfjax.inference.probabilities import calibrated_frame_logits, probabilities
-from dfjax.models.detector import Detector
-from dfjax.prediction import (
-    Decision,
-    FrameScore,
-    Label,
-    ModelSummary,
-    Prediction,
-    Seconds,
-    Segment,
-    TrackFrameScore,
-    TrackScore,
-    VideoSummary,
+from dfjax.inference.evidence import (
+    FaceFrames,
+    most_suspicious,
 )
-from dfjax.prediction_warnings import prediction_warnings
+from dfjax.inference.jax_engine import JaxEngine
+from dfjax.judgement import judge
+from dfjax.models.detector import Detector
+from dfjax.prediction import ModelSummary, Prediction
 from dfjax.version import __version__
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import Effort, choose_frames
+from dfjax.video.reading import Effort, choose_frames, plan_looks, probe
 
 _EMBEDDED_MODEL = Path(__file__).resolve().parent.parent / "checkpoint"
 """The default model, which is next to app.py in the project and in the Space."""
@@ -133,9 +125,10 @@ class Predictor:
         Args:
           path: The file.
           effort: How much of a long video is looked at: "quick" looks at as many frames as of a
-            short one, "standard" at up to 128, "thorough" at up to 1,024, so that bursts of frames
-            are at most three seconds apart. Models without `calibration.evidence` are not made for
-            it, and always look quickly.
+            short one, "standard" at up to 128, "thorough" at up to 1,024, so that looks are at most
+            three seconds apart. Where that is not enough, most looks go where faces are, and the
+            last quarter of them where the first ones were the most suspicious. Models without
+            `calibration.evidence` are not made for it, and always look quickly.
           on_progress: Called with the fraction done, 0 to 1, and a few words that name the stage.
 
         Returns:
@@ -145,15 +138,27 @@ class Predictor:
           VideoError: The file cannot be read as a video; the message says why and what to do.
         """
         report = on_progress or _ignore_progress
+        if self.config.calibration.evidence is None:
+            effort = "quick"
+        info = probe(path, self.limits)
+        plan = plan_looks(info.duration, self.config.video, effort)
+        if plan != self.config.video:
+            video = LongVideo(
+                path, self.config, self.face_detector, plan, info=info, limits=self.limits
+            )
+            scored = self._score_long(video, report)
+            if scored.faces:
+                return self._judge(scored, effort, report)
         read = read_face_clips(
             path,
             self.config,
             self.face_detector,
             limits=self.limits,
-            effort=effort if self.config.calibration.evidence is not None else "quick",
-            on_progress=lambda fraction, stage: report(_READING_SHARE * fraction, stage),
+            info=info,
+            on_progress=_part(report, 0.0, _READING_SHARE),
         )
-        return self._predict(read, report)
+        scored = self._score(read, _part(report, _READING_SHARE, 1.0))
+        return self._judge(scored, effort, report)
 
     def score_frames(
         self,
@@ -202,64 +207,69 @@ class Predictor:
             self.config,
             self.face_detector,
             info=info,
-            on_progress=lambda fraction, stage: report(_READING_SHARE * fraction, stage),
+            on_progress=_part(report, 0.0, _READING_SHARE),
         )
-        return self._predict(read, report)
+        return self._judge(self._score(read, _part(report, _READING_SHARE, 1.0)), "quick", report)
 
-    def _predict(self, read: FaceClips, report: OnProgress) -> Prediction:
-        """Scores the faces that were found, and decides."""
-        started = time.perf_counter()
-        faces = self._score_clips(read, report)
-        tracks = tuple(map(self._track_score, read.clips, faces))
-        score_seconds = time.perf_counter() - started
+    def _score_long(self, video: LongVideo, report: OnProgress) -> "_Scored":
+        """Looks around in a video, and more closely where it looks suspicious."""
+        known: dict[_CropKey, np.ndarray] = {}
+        video.look_around(_part(report, 0.0, 0.4))
+        scored = self._score(video.clips(), _part(report, 0.4, 0.7), known)
+        suspicious = most_suspicious(scored.faces, self.config.video.burst_frames)
+        if not video.look_closer(suspicious, _part(report, 0.7, 0.8)):
+            return scored
+        again = self._score(video.clips(), _part(report, 0.8, 1.0), known)
+        return again._replace(seconds=scored.seconds + again.seconds)
 
-        decision = Decision.from_calibration(self.config.calibration)
-        probability = self._video_probability(faces) if faces else None
-        label: Label = "no_face" if probability is None else decision.label(probability)
-        frames = _highest_per_time(tracks)
+    def _judge(self, scored: "_Scored", effort: Effort, report: OnProgress) -> Prediction:
         report(1.0, "Done")
-        info = read.info
-        return Prediction(
-            label=label,
-            probability_fake=probability,
-            decision=decision,
-            frames=frames,
-            tracks=tracks,
-            segments=self._segments(read.clips, faces),
-            video=VideoSummary(
-                name=info.name,
-                duration=info.duration,
-                fps=info.fps,
-                width=info.width,
-                height=info.height,
-                frames_scored=len(frames),
-            ),
+        return judge(
+            scored.read,
+            scored.faces,
+            self.config,
             model=self.model,
-            warnings=prediction_warnings(read, len(frames), self.config),
-            seconds=Seconds(
-                decode=read.decode_seconds, faces=read.face_seconds, score=score_seconds
-            ),
-            clips={clip.track_id: clip.frames for clip in read.clips},
+            effort=effort,
+            score_seconds=scored.seconds,
         )
 
-    def _score_clips(self, read: FaceClips, report: OnProgress) -> list[FaceFrames]:
-        """Scores every face; the crops of all of them share the encoder's batches."""
+    def _score(
+        self,
+        read: FaceClips,
+        report: OnProgress,
+        known: "dict[_CropKey, np.ndarray] | None" = None,
+    ) -> "_Scored":
+        """Scores every face; the crops of all of them share the encoder's batches.
+
+        Args:
+          read: The faces.
+          report: Called with the progress.
+          known: Features of crops; those that are missing are added.
+        """
+        started = time.perf_counter()
         if not read.clips:
-            return []
-        features = self._encode(np.concatenate([clip.frames for clip in read.clips]), report)
-        ends = np.cumsum([len(clip.frames) for clip in read.clips])
+            return _Scored(read, [], 0.0)
+        known = {} if known is None else known
+        keys = [_keys(read, clip) for clip in read.clips]
+        new = {
+            key: crop
+            for clip, of_clip in zip(read.clips, keys, strict=True)
+            for key, crop in zip(of_clip, clip.frames, strict=True)
+            if key not in known
+        }
+        if new:
+            encoded = self._encode(np.stack(list(new.values())), report)
+            known.update(zip(new, encoded, strict=True))
         scored = score_faces(
             self.engine,
-            np.split(features, ends[:-1]),
+            [np.stack([known[key] for key in of_clip]) for of_clip in keys],
             [clip.frame_indices for clip in read.clips],
         )
-        return [
+        faces = [
             FaceFrames(*logits, read.timestamps[clip.frame_indices])
             for clip, logits in zip(read.clips, scored, strict=True)
         ]
-
-    def _video_probability(self, faces: Sequence[FaceFrames]) -> float:
-        return float(probabilities(video_logit(faces, self.config.calibration)))
+        return _Scored(read, faces, time.perf_counter() - started)
 
     def _encode(self, crops: np.ndarray, report: OnProgress) -> np.ndarray:
         """Returns float32 [n, C] features of uint8 [n, S, S, 3] crops."""
@@ -267,49 +277,30 @@ class Predictor:
         for start in range(0, len(crops), self.engine.crops_per_batch):
             batch = crops[start : start + self.engine.crops_per_batch]
             features.append(self.engine.encode(batch))
-            done = (start + len(batch)) / len(crops)
-            report(_READING_SHARE + (1 - _READING_SHARE) * done, "Scoring faces")
+            report((start + len(batch)) / len(crops), "Scoring faces")
         return np.concatenate(features)
 
-    def _track_score(self, clip: FaceClip, face: FaceFrames) -> TrackScore:
-        """Returns the calibrated scores of one face."""
-        calibration = self.config.calibration
-        of_frames = probabilities(calibrated_frame_logits(face.frame_logits, calibration))
-        times = face.timestamps.tolist()
-        rows = zip(times, of_frames.tolist(), clip.boxes_xyxy.tolist(), strict=True)
-        return TrackScore(
-            id=clip.track_id,
-            probability_fake=self._video_probability([face]),
-            start=times[0],
-            end=times[-1],
-            frames=tuple(
-                TrackFrameScore(timestamp=time, probability_fake=probability, box_xyxy=tuple(box))
-                for time, probability, box in rows
-            ),
-        )
 
-    def _segments(
-        self, clips: Sequence[FaceClip], faces: Sequence[FaceFrames]
-    ) -> tuple[Segment, ...]:
-        """Returns the stretches in which a face is more likely fake than not, by time."""
-        config = self.config.calibration.evidence
-        if config is None:
-            return ()
-        segments = []
-        for clip, face in zip(clips, faces, strict=True):
-            stretch = evidence_of(face, config).stretch
-            if stretch is None or stretch.probability <= 0.5:
-                continue
-            start, end = stretch.between(face.timestamps)
-            segments.append(
-                Segment(
-                    track=clip.track_id,
-                    start=start,
-                    end=end,
-                    probability_fake=stretch.probability,
-                )
-            )
-        return tuple(sorted(segments, key=lambda segment: (segment.start, segment.track)))
+class _Scored(NamedTuple):
+    """The faces of a video, and what the detector says of each."""
+
+    read: FaceClips
+    faces: list[FaceFrames]
+    seconds: float  # that it took to score them
+
+
+_CropKey = tuple[float, bytes]
+"""Time and box of a face."""
+
+
+def _keys(read: FaceClips, clip: FaceClip) -> list[_CropKey]:
+    times = read.timestamps[clip.frame_indices].tolist()
+    return [(time, box.tobytes()) for time, box in zip(times, clip.boxes_xyxy, strict=True)]
+
+
+def _part(report: OnProgress, start: float, end: float) -> OnProgress:
+    """Returns a callback for one stage of the work, which reports from `start` to `end`."""
+    return lambda fraction, stage: report(start + (end - start) * fraction, stage)
 
 
 def model_source(argument: str | None = None) -> str:
@@ -331,13 +322,3 @@ def model_source(argument: str | None = None) -> str:
 
 def _ignore_progress(fraction: float, stage: str) -> None:
     del fraction, stage
-
-
-def _highest_per_time(tracks: Sequence[TrackScore]) -> tuple[FrameScore, ...]:
-    """Returns one row per time at which a face was scored: the highest over the faces."""
-    highest: dict[float, float] = {}
-    for track in tracks:
-        for frame in track.frames:
-            known = highest.get(frame.timestamp, 0.0)
-            highest[frame.timestamp] = max(known, frame.probability_fake)
-    return tuple(FrameScore(timestamp=t, probability_fake=p) for t, p in sorted(highest.items()))

@@ -221,7 +221,7 @@ class TrainConfig(Checked):
     publish: Literal["last", "best"] = "last"  # step whose weights are published: last, or best AUC
     max_false_positive_rate: float = 0.05  # share of real validation videos that may be called fake
     max_false_negative_rate: float = 0.2  # share of fake validation videos that may be called real
-    weigh_evidence: bool = False  # whether a model of evidence decides; see `inference.evidence`
+    weigh_evidence: bool = True  # whether a model of evidence decides; see `inference.evidence`
     seed: int = 0  # for the weights, the order of the clips, the augmentation and the dropout
 
     def __post_init__(self):

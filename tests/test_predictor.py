@@ -64,6 +64,7 @@ def test_the_json_has_the_keys_of_the_contract_and_no_other(one):
         "tracks",
         "segments",
         "video",
+        "coverage",
         "model",
         "warnings",
         "seconds",
@@ -74,7 +75,10 @@ def test_the_json_has_the_keys_of_the_contract_and_no_other(one):
         *("false_positive_rate", "false_negative_rate"),
     ]
     assert list(report["frames"][0]) == ["timestamp", "probability_fake"]
-    assert list(report["tracks"][0]) == ["id", "probability_fake", "start", "end", "frames"]
+    assert list(report["tracks"][0]) == [
+        *("id", "probability_fake", "start", "end", "frames", "left_out"),
+    ]
+    assert list(report["coverage"]) == ["effort", "frames_sampled", "looks", "longest_gap"]
     assert list(report["tracks"][0]["frames"][0]) == ["timestamp", "probability_fake", "box_xyxy"]
     assert list(report["video"]) == ["name", "duration", "fps", "width", "height", "frames_scored"]
     assert report["model"] == {"id": "tiny", "revision": None, "version": "0.1.0"}

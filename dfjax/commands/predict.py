@@ -14,7 +14,7 @@ from rich.table import Table
 from dfjax.commands.progress import progress_bar
 from dfjax.errors import DfjaxError
 from dfjax.json_values import dumps
-from dfjax.prediction import SCHEMA_VERSION, Prediction
+from dfjax.prediction import SCHEMA_VERSION, Prediction, Segment
 from dfjax.video.reading import Effort
 
 _VERDICTS = {
@@ -41,8 +41,8 @@ class Predict:
 
     effort: Effort = "standard"
     """How much of a long video is looked at: as many frames as of a short one, up to 128, or up to
-    1,024, which is a burst of frames every three seconds of 12 minutes. Only for models that weigh
-    all evidence (train.py --weigh-evidence); others always look quickly."""
+    1,024, so that looks are three seconds apart in up to 6 or 51 minutes. Only for models that
+    weigh all evidence (train.py --weigh-evidence); others always look quickly."""
 
     json: str | None = None
     """Write the predictions to this file, or with "-" to standard output instead of the table.
@@ -56,6 +56,7 @@ class Predict:
         if not self.videos:
             raise DfjaxError("No video was given. Pass at least one file.")
         table = Table("video", "verdict", "P(fake)", "faces", "frames", "seconds", box=None)
+        stretches = Table("stretch that looks fake", "face", "from", "to", "P(fake)", box=None)
         reports: list[dict[str, Any]] = []
         failures: list[str] = []
         notes: dict[str, list[str]] = {}  # from a warning to the files it applies to
@@ -77,6 +78,8 @@ class Predict:
                 else:
                     reports.append(prediction.to_dict())
                     table.add_row(_plain(name), *_cells(prediction))
+                    for segment in prediction.segments:
+                        stretches.add_row(_plain(name), *_stretch(segment))
                     for warning in prediction.warnings:
                         notes.setdefault(warning, []).append(name)
         text = dumps(reports[0] if len(reports) == 1 else reports)
@@ -84,6 +87,8 @@ class Predict:
             sys.stdout.write(text)
         else:
             Console().print(table)
+            if stretches.rows:
+                Console().print(stretches)
             if self.json is not None:
                 Path(self.json).write_text(text, encoding="utf-8")
         for warning, names in notes.items():
@@ -115,6 +120,15 @@ def _cells(prediction: Prediction) -> list[str]:
         str(len(prediction.tracks)),
         str(prediction.video.frames_scored),
         f"{sum(dataclasses.astuple(prediction.seconds)):.1f}",
+    ]
+
+
+def _stretch(segment: Segment) -> list[str]:
+    return [
+        str(segment.track + 1),
+        f"{segment.start:.1f} s",
+        f"{segment.end:.1f} s",
+        f"{segment.probability_fake:.2f}",
     ]
 
 

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import logit
 
-from dfjax.config import CalibrationConfig, OperatingPoint
+from dfjax.config import CalibrationConfig, EvidenceConfig, OperatingPoint
 from dfjax.errors import DatasetError
 from dfjax.evaluation import estimates, thresholds
 from dfjax.evaluation.bootstrap import Draws
-from dfjax.evaluation.evidence_fit import fit_evidence
+from dfjax.evaluation.evidence_fit import fit_evidence, fit_exponent
 from dfjax.evaluation.scores import Scores, frame_scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, main_faces
 from dfjax.inference.probabilities import probabilities
@@ -88,7 +89,7 @@ def calibrate_on(
         )
     evidence = None
     if burst_frames is not None:
-        evidence = fit_evidence(scored, burst_frames=burst_frames)
+        evidence = _evidence(scored, burst_frames, max_false_positive_rate)
         videos = video_scores(scored, CalibrationConfig(evidence=evidence))
     scale, bias = fit_sigmoid(videos.logits, videos.is_fake, _alike(videos))
     # The video's label applies to the frames of its main face only.
@@ -103,12 +104,12 @@ def calibrate_on(
         groups=videos.groups,
         datasets=videos.datasets,
     )
-    at_rates = {
-        rate: thresholds.fake_above(
-            fitted, videos.is_fake, rate, groups=videos.groups, datasets=videos.datasets
-        )
-        for rate in sorted({*OPERATING_RATES, max_false_positive_rate})
-    }
+    at_rates: dict[float, float] = {}
+    for rate in sorted({*OPERATING_RATES, max_false_positive_rate}, reverse=True):
+        # For a lower rate more data sets are pooled, which may lower the threshold.
+        threshold = _fake_above(videos, fitted, rate)
+        if threshold is not None:
+            at_rates[rate] = max(threshold, *at_rates.values(), 0.0)
     calibration = CalibrationConfig(
         evidence=evidence,
         scale=scale,
@@ -121,8 +122,7 @@ def calibrate_on(
         false_negative_rate=0.0,
         operating_points=tuple(
             OperatingPoint(false_positive_rate=rate, fake_above=threshold)
-            for rate, threshold in at_rates.items()
-            if threshold is not None
+            for rate, threshold in sorted(at_rates.items())
         ),
         caveat=_caveat(videos),
     )
@@ -139,6 +139,30 @@ def calibrate_on(
         fake_above=fake_above,
         false_positive_rate=max_false_positive_rate,
         false_negative_rate=max_false_negative_rate,
+    )
+
+
+def _evidence(
+    scored: Sequence[ScoredClip], burst_frames: int, max_false_positive_rate: float
+) -> EvidenceConfig | None:
+    """Returns a model of evidence with which videos of many real faces keep the threshold's rate.
+
+    The threshold depends on the exponent over faces, but hardly: most videos show one face.
+    """
+    config = fit_evidence(scored, burst_frames=burst_frames)
+    if config is None:
+        return None
+    videos = video_scores(scored, CalibrationConfig(evidence=config))
+    threshold = _fake_above(videos, probabilities(videos.logits), max_false_positive_rate)
+    if threshold is None:
+        return config
+    exponent = fit_exponent(scored, config, float(logit(threshold)))
+    return dataclasses.replace(config, face_exponent=exponent)
+
+
+def _fake_above(videos: Scores, fitted: np.ndarray, rate: float) -> float | None:
+    return thresholds.fake_above(
+        fitted, videos.is_fake, rate, groups=videos.groups, datasets=videos.datasets
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from dfjax.config import CalibrationConfig
 from dfjax.data.sources import LabelledVideo
 from dfjax.evaluation.scoring import ScoredClip
-from dfjax.inference.evidence import FaceFrames, video_logit
+from dfjax.inference.evidence import Evidence, FaceFrames, evidence_of, video_logit
 from dfjax.inference.probabilities import calibrated_frame_logits, probabilities
 
 
@@ -64,13 +64,15 @@ def video_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -
     """
     clips_of = by_video(scored)
     logits = [
-        video_logit(
-            [FaceFrames(clip.frame_logits, clip.clip_logit, clip.row.timestamps) for clip in clips],
-            calibration,
-        )
+        video_logit([_evidence(clip, calibration) for clip in clips], calibration)
         for clips in clips_of.values()
     ]
     return _table([clips[0] for clips in clips_of.values()], np.array(logits))
+
+
+def _evidence(clip: ScoredClip, calibration: CalibrationConfig) -> Evidence:
+    face = FaceFrames(clip.frame_logits, clip.clip_logit, clip.row.timestamps)
+    return evidence_of(face, calibration)
 
 
 def mean_of_frames(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> Scores:

@@ -5,32 +5,24 @@ training set prepared from the same file.
 """
 
 import dataclasses
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import NamedTuple
 
 import numpy as np
 
-from dfjax.config import MAX_TRACKS, Config
+from dfjax.config import Config
 from dfjax.faces.crops import crop_landmarks, crop_track, detail
-from dfjax.faces.detection import FaceDetector, Faces
-from dfjax.faces.finding import FACE_BATCH, find_in_video
-from dfjax.faces.shots import colours, shot_numbers, shots_of
+from dfjax.faces.detection import FaceDetector
+from dfjax.faces.finding import find_in_video
+from dfjax.faces.shots import shot_numbers
 from dfjax.faces.tracks import FaceTrack, link_faces
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import (
-    Effort,
     VideoInfo,
-    frame_size,
-    planned_frames,
     probe,
     read_frames,
 )
-
-_APART = 1.0
-"""Seconds: what lies further away has no effect on a crop, and is read later."""
 
 OnProgress = Callable[[float, str], None]
 """Called with the fraction done, 0 to 1, and a few words that name the stage."""
@@ -65,20 +57,17 @@ def read_face_clips(
     face_detector: FaceDetector,
     *,
     limits: VideoLimits = VideoLimits(),
-    effort: Effort = "quick",
+    info: VideoInfo | None = None,
     on_progress: OnProgress | None = None,
 ) -> FaceClips:
     """Samples a video, finds and follows its faces, and crops them; see `face_clips`.
-
-    Of a video that is read in more than `config.video.num_frames` frames, only the crops are kept
-    in memory, not the frames.
 
     Args:
       path: A video or a still picture; a still gives clips of one frame.
       config: Its parts `video`, `faces`, `tracks` and `crops` are used.
       face_detector: Made from `config.faces`.
       limits: How much the file may cost to read.
-      effort: How many frames of a long video are read.
+      info: What `probe` returned for this file with these limits; None: probe it now.
       on_progress: Called with the progress of this function.
 
     Raises:
@@ -86,14 +75,7 @@ def read_face_clips(
     """
     report = on_progress or (lambda fraction, stage: None)
     started = time.perf_counter()
-    info = probe(path, limits)
-    num_frames = planned_frames(info.duration, config.video, effort)
-    if num_frames > config.video.num_frames:
-        found = _read_burst_by_burst(
-            path, config, face_detector, num_frames, limits=limits, info=info, report=report
-        )
-        if found.clips:
-            return found
+    info = info or probe(path, limits)
     timestamps, frames = [], []
     for timestamp, frame in read_frames(path, config.video, limits=limits, info=info):
         timestamps.append(timestamp)
@@ -109,117 +91,6 @@ def read_face_clips(
         on_progress=lambda fraction, stage: report(0.4 + 0.6 * fraction, stage),
     )
     return dataclasses.replace(found, decode_seconds=decoded - started)
-
-
-def _read_burst_by_burst(
-    path: str | PathLike[str],
-    config: Config,
-    face_detector: FaceDetector,
-    num_frames: int,
-    *,
-    limits: VideoLimits,
-    info: VideoInfo,
-    report: OnProgress,
-) -> FaceClips:
-    """Reads many frames of a long video, and keeps their crops only.
-
-    The crop of a face depends on those around it for less than a second, and bursts are further
-    apart. So the faces of a burst are cropped before the next one is read, and joined to tracks at
-    the end, by where they were. If no face is found, nothing is searched any harder.
-    """
-    started = time.perf_counter()
-    video = dataclasses.replace(config.video, num_frames=num_frames)
-    # The limit is about memory, and only one burst of frames is held at a time.
-    share = math.ceil(num_frames / config.video.num_frames)
-    limits = dataclasses.replace(limits, max_output_bytes=share * limits.max_output_bytes)
-    times: list[float] = []
-    faces: list[Faces] = []
-    shares: list[np.ndarray] = []
-    crops: dict[tuple[int, bytes], _Cropped] = {}
-    face_seconds = 0.0
-    size = frame_size(info, config.video)
-    for burst in _bursts(read_frames(path, video, limits=limits, info=info)):
-        found_at = time.perf_counter()
-        frames = [frame for _, frame in burst]
-        found = face_detector.detect(frames)
-        crops.update(_crop_burst(burst, found, len(times), config))
-        times += [timestamp for timestamp, _ in burst]
-        faces += found
-        shares += [colours(frame) for frame in frames]
-        face_seconds += time.perf_counter() - found_at
-        report(len(times) / num_frames, "Reading the video and looking for faces")
-    timestamps = np.array(times, np.float64)
-    clips = []
-    for track in link_faces(faces, timestamps, config.tracks, shots=shots_of(shares)):
-        keys = [
-            (int(index), box.tobytes())
-            for index, box in zip(track.frame_indices, track.boxes_xyxy, strict=True)
-        ]
-        kept = [row for row, key in enumerate(keys) if key in crops]
-        if kept:
-            cropped = [crops[keys[row]] for row in kept]
-            clips.append(
-                FaceClip(
-                    track_id=track.id,
-                    frame_indices=track.frame_indices[kept],
-                    frames=np.stack([crop.pixels for crop in cropped]),
-                    boxes_xyxy=_shown_boxes(track.boxes_xyxy[kept], info, size),
-                    landmarks=np.stack([crop.landmarks for crop in cropped]),
-                )
-            )
-    found = _clear_ones(clips, timestamps, config, info)
-    decode_seconds = time.perf_counter() - started - face_seconds
-    return dataclasses.replace(found, decode_seconds=decode_seconds, face_seconds=face_seconds)
-
-
-class _Cropped(NamedTuple):
-    """One face in one frame."""
-
-    pixels: np.ndarray  # uint8 [S, S, 3]
-    landmarks: np.ndarray  # float32 [5, 2]
-
-
-def _bursts(
-    frames: Iterable[tuple[float, np.ndarray]],
-) -> Iterator[list[tuple[float, np.ndarray]]]:
-    """Yields frames in groups of about `FACE_BATCH`, more than `_APART` seconds from each other."""
-    burst: list[tuple[float, np.ndarray]] = []
-    for timestamp, frame in frames:
-        if len(burst) >= FACE_BATCH and timestamp - burst[-1][0] > _APART:
-            yield burst
-            burst = []
-        burst.append((timestamp, frame))
-    if burst:
-        yield burst
-
-
-def _crop_burst(
-    burst: Sequence[tuple[float, np.ndarray]], faces: Sequence[Faces], first: int, config: Config
-) -> dict[tuple[int, bytes], _Cropped]:
-    """Returns the crops of the largest faces of a burst, by frame and box.
-
-    Args:
-      burst: Frames with their times.
-      faces: What was found in them.
-      first: Number of the first frame among all that are read.
-      config: Its parts `tracks` and `crops` are used.
-    """
-    frames, times = [frame for _, frame in burst], np.array([time for time, _ in burst])
-    every_face = dataclasses.replace(
-        config.tracks,
-        min_frames=1,
-        min_confidence=0.0,
-        # More than are kept in the end, for the largest of a burst need not be those of the video.
-        max_tracks=min(2 * config.tracks.max_tracks, MAX_TRACKS),
-    )
-    crops = {}
-    for track in link_faces(faces, times, every_face):
-        pixels, _ = crop_track(frames, track, times, config.crops)
-        points = crop_landmarks(track, times, config.crops)
-        for row, index in enumerate(track.frame_indices.tolist()):
-            key = first + index, track.boxes_xyxy[row].tobytes()
-            crops[key] = _Cropped(pixels[index], points[row])
-    return crops
 
 
 def face_clips(
@@ -299,14 +170,14 @@ def crop_faces(
                 track_id=track.id,
                 frame_indices=track.frame_indices,
                 frames=crops[frame_mask],
-                boxes_xyxy=_shown_boxes(track.boxes_xyxy, info, size),
+                boxes_xyxy=shown_boxes(track.boxes_xyxy, info, size),
                 landmarks=crop_landmarks(track, timestamps, config.crops),
             )
         )
-    return _clear_ones(clips, timestamps, config, info)
+    return clear_ones(clips, timestamps, config, info)
 
 
-def _shown_boxes(boxes: np.ndarray, info: VideoInfo, size: tuple[int, int]) -> np.ndarray:
+def shown_boxes(boxes: np.ndarray, info: VideoInfo, size: tuple[int, int]) -> np.ndarray:
     """Returns boxes in the pixels that a viewer sees: int64 [n, 4].
 
     Large frames are scaled down while decoding.
@@ -321,7 +192,7 @@ def _shown_boxes(boxes: np.ndarray, info: VideoInfo, size: tuple[int, int]) -> n
     return np.clip(np.round(boxes * scale), 0, limits).astype(np.int64)
 
 
-def _clear_ones(
+def clear_ones(
     clips: Sequence[FaceClip], timestamps: np.ndarray, config: Config, info: VideoInfo
 ) -> FaceClips:
     """Returns the clips without those that are blurred beside clearer ones."""

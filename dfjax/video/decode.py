@@ -75,6 +75,18 @@ def decode(request: Request, stopwatch: Stopwatch) -> Frames:
                 yield frame
 
 
+def decode_keyframes(request: Request, gap: float, stopwatch: Stopwatch) -> Frames:
+    """Yields keyframes at least `gap` seconds apart; the request's times do not matter.
+
+    Raises:
+      VideoLimitError: It took too long.
+    """
+    select = f"isnan(prev_selected_t)+gte(t-prev_selected_t,{gap:.6f})"
+    with _start(request, stopwatch, ["-skip_frame", "nokey"], select, num_threads()) as run:
+        while (frame := _next_frame(request, run)) is not None:
+            yield frame
+
+
 def _one_pass_is_cheaper(request: Request) -> bool:
     """Compares the frames that must be decoded either way, and the cost of each seek."""
     if request.source.demuxer == "gif":  # has no index

@@ -17,7 +17,7 @@ import numpy as np
 
 from dfjax.config import VideoConfig
 from dfjax.errors import DamagedVideoError, VideoLimitError
-from dfjax.video.decode import TOLERANCE, Request, decode
+from dfjax.video.decode import TOLERANCE, Request, decode, decode_keyframes
 from dfjax.video.ffmpeg import MediaFile, Stopwatch
 from dfjax.video.formats import STILL_FORMATS, identify, shown_name
 from dfjax.video.limits import VideoLimits
@@ -138,24 +138,35 @@ def burst_sizes(config: VideoConfig) -> np.ndarray:
     return np.array([small + (index < num_larger) for index in range(num_bursts)], np.int64)
 
 
-def planned_frames(duration: float, config: VideoConfig, effort: Effort) -> int:
+def plan_looks(duration: float, config: VideoConfig, effort: Effort) -> VideoConfig:
     """Returns how many frames of a video to read, so that bursts are `GRID_SECONDS` apart.
 
-    It is never less than `config.num_frames`, and no more than that, 128 or 1,024 by effort.
+    There are never less than `config.num_frames`, and no more than that, 128 or 1,024 by effort. If
+    that is not enough for a long video, bursts get shorter: on real faces one frame says nearly as
+    much as four in a row, and more places are seen.
 
     Args:
       duration: Of the video, seconds.
       config: How many frames a short video gives, and how many of them in a row.
       effort: Sets the most.
 
+    Returns:
+      `config` with other numbers of frames, or `config` itself if they are enough.
+
     Example:
       >>> from dfjax.config import VideoConfig
-      >>> config = VideoConfig(num_frames=32, burst_frames=4)
-      >>> [planned_frames(60.0, config, effort) for effort in ("quick", "standard", "thorough")]
-      [32, 80, 80]
+      >>> plan = plan_looks(150.0, VideoConfig(num_frames=32, burst_frames=4), "standard")
+      >>> plan.num_frames, plan.burst_frames
+      (100, 2)
     """
-    wanted = math.ceil(duration / GRID_SECONDS) * config.burst_frames
-    return max(config.num_frames, min(wanted, _MOST_FRAMES[effort]))
+    looks, most = math.ceil(duration / GRID_SECONDS), _MOST_FRAMES[effort]
+    if most <= config.num_frames or looks * config.burst_frames <= config.num_frames:
+        return config
+    in_a_row = config.burst_frames
+    while in_a_row > 1 and looks * in_a_row > most:
+        in_a_row = math.ceil(in_a_row / 2)
+    num_frames = max(config.num_frames, min(looks * in_a_row, most))
+    return dataclasses.replace(config, num_frames=num_frames, burst_frames=in_a_row)
 
 
 def choose_frames(timestamps: np.ndarray, config: VideoConfig) -> np.ndarray:
@@ -203,18 +214,20 @@ def read_frames(
 ) -> Generator[tuple[float, np.ndarray], None, None]:
     """Reads frames at given times, or in bursts spread evenly over the video, one at a time.
 
-    For each given time, the first frame shown at or after it is yielded, and no frame twice.
-    Without times, a video with no more than `config.num_frames` frames yields all of them; a longer
-    one yields bursts of `config.burst_frames` frames in a row. In a long video, a burst may start
-    up to a quarter of the time between bursts early if that saves decoding. A still picture is
-    yielded once, at 0.0. Memory use does not grow with the video's length.
+    For each given time, a burst is yielded, which starts with the first frame shown at or after it,
+    and no frame twice. Without times, a video with no more than `config.num_frames` frames yields
+    all of them; a longer one yields bursts of `config.burst_frames` frames in a row. In a long
+    video, such a burst may start up to a quarter of the time between bursts early if that saves
+    decoding. A still picture is yielded once, at 0.0. Memory use does not grow with the video's
+    length.
 
     Args:
       path: The file.
       config: How many frames, and how large.
       limits: How much the file may cost to read.
       info: What `probe` returned for this file with these limits; None: probe it now.
-      timestamps: float64 [N], seconds, increasing, not negative; None: bursts over the video.
+      timestamps: float64 [N], seconds, increasing, not negative, of bursts of
+        `config.burst_frames` frames; None: bursts spread over the video.
 
     Yields:
       The frame's true time, seconds after the first frame of the video, increasing, and the frame:
@@ -243,6 +256,50 @@ def read_frames(
     return _read_frames(path, config, limits, info, timestamps)
 
 
+def read_keyframes(
+    path: str | PathLike[str],
+    info: VideoInfo,
+    *,
+    most: int,
+    longer_side: int,
+    limits: VideoLimits = VideoLimits(),
+) -> Generator[tuple[float, np.ndarray], None, None]:
+    """Reads the frames of a video that are decoded without any other, which is cheap.
+
+    Encoders place one at most cuts, and else every few seconds.
+
+    Args:
+      path: The file.
+      info: What `probe` returned for it.
+      most: About how many at most, evenly spread.
+      longer_side: Of the frames, pixels; they are scaled down to it.
+      limits: How much the file may cost to read.
+
+    Yields:
+      The frame's time, seconds, increasing, and the frame: uint8 [h,w,3] RGB as displayed.
+
+    Raises:
+      VideoLimitError: It took too long.
+    """
+    times = info.frame_times
+    if times is None:
+        return
+    scale = min(1.0, longer_side / max(info.height, info.width))
+    request = Request(
+        source=_source(Path(fsdecode(path)), info.name, info.container, limits),
+        start=info.start,
+        num_pixels=info.height * info.width,
+        size=(max(1, round(info.height * scale)), max(1, round(info.width * scale))),
+        timestamps=np.zeros(1),
+        counts=np.ones(1, np.int64),
+        slack=0.0,
+        times=times,
+    )
+    stopwatch = Stopwatch(limits.max_decode_seconds, info.probe_seconds)
+    with closing(decode_keyframes(request, info.duration / most, stopwatch)) as frames:
+        yield from frames
+
+
 def _read_frames(
     path: Path,
     config: VideoConfig,
@@ -265,6 +322,8 @@ def _read_frames(
             slack = _MAX_SHIFT * info.duration / len(counts)
         elif len(times.shown) <= config.num_frames:
             timestamps, counts = times.shown, None
+    else:
+        counts = np.full(len(timestamps), config.burst_frames, np.int64)
     if counts is None:
         counts = np.ones(len(timestamps), np.int64)
     in_time = timestamps <= times.shown[-1] + TOLERANCE

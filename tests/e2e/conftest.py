@@ -101,6 +101,7 @@ def check_contract(report: dict) -> None:
         "tracks",
         "segments",
         "video",
+        "coverage",
         "model",
         "warnings",
         "seconds",
@@ -118,11 +119,13 @@ def check_contract(report: dict) -> None:
         assert set(frame) == {"timestamp", "probability_fake"}
         assert 0 <= frame["probability_fake"] <= 1
     for track in report["tracks"]:
-        assert set(track) == {"id", "probability_fake", "start", "end", "frames"}
+        assert set(track) == {"id", "probability_fake", "start", "end", "frames", "left_out"}
+        assert track["left_out"] in (None, "short", "small")
         for frame in track["frames"]:
             assert set(frame) == {"timestamp", "probability_fake", "box_xyxy"}
             assert len(frame["box_xyxy"]) == 4
     assert set(report["video"]) == {"name", "duration", "fps", "width", "height", "frames_scored"}
+    assert set(report["coverage"]) == {"effort", "frames_sampled", "looks", "longest_gap"}
     assert set(report["model"]) == {"id", "revision", "version"}
     assert all(isinstance(warning, str) for warning in report["warnings"])
     assert set(report["seconds"]) == {"decode", "faces", "score"}

@@ -144,28 +144,55 @@ EVIDENCE = EvidenceConfig(
     real_level=-1.0,
     fake_level=2.0,
     person_spread=1.0,
-    burst_noise=0.5,
-    frame_noise=0.4,
-    drift=0.6,
-    pair_correlation=0.6,
+    burst_noise=0.4,
+    noise_spread=0.8,
+    burst_share=0.7,
+    change_share=0.3,
+    change_spread=0.8,
+    face_exponent=1.0,
 )
+
+
+def evidence_frames(
+    rng: np.random.Generator,
+    num_bursts: int,
+    *,
+    fake: slice = slice(0, 0),
+    spacing: float = 3.0,
+    real_level: float | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frame logits and times of a face as the model of evidence has it, in bursts of 4 frames.
+
+    Args:
+      rng: Source of randomness.
+      num_bursts: At least 2.
+      fake: Those of the bursts that are a fake's.
+      spacing: From burst to burst, seconds.
+      real_level: Of the bursts that are real; None: drawn.
+    """
+    config = EVIDENCE
+    level = config.real_level + config.person_spread * rng.normal()
+    levels = np.full(num_bursts, level if real_level is None else real_level)
+    levels[fake] = config.fake_level + config.person_spread * rng.normal()
+    if rng.random() < config.change_share:
+        length = int(np.exp(rng.uniform(0, np.log(num_bursts))))
+        start = int(rng.integers(num_bursts - length + 1))
+        levels[start : start + length] += config.change_spread * rng.normal()
+    noise = config.burst_noise**2 * np.exp(config.noise_spread * rng.normal())
+    bursts = levels + np.sqrt(config.burst_share * noise) * rng.normal(size=num_bursts)
+    alone = np.sqrt(4 * (1 - config.burst_share) * noise)
+    frames = np.repeat(bursts, 4) + alone * rng.normal(size=4 * num_bursts)
+    times = np.repeat(spacing * np.arange(num_bursts), 4) + np.tile(np.arange(4) / 25, num_bursts)
+    return frames, times
 
 
 def evidence_clips(num_people: int, *, seed: int = 0, dataset: str = "ffpp") -> list[ScoredClip]:
     """A real clip and a fake of it for each person, as the model of evidence has them."""
     rng = np.random.default_rng(seed)
-    times = np.repeat(0.75 * np.arange(8), 4) + np.tile(np.arange(4) / 25, 8)
     clips = []
     for person in range(num_people):
-        common, *own = rng.normal(size=3)
         for is_fake in (0, 1):
-            level = (EVIDENCE.real_level, EVIDENCE.fake_level)[is_fake] + EVIDENCE.person_spread * (
-                np.sqrt(EVIDENCE.pair_correlation) * common
-                + np.sqrt(1 - EVIDENCE.pair_correlation) * own[is_fake]
-            )
-            drift = EVIDENCE.drift * rng.normal(size=2)
-            bursts = level + np.repeat(drift, 4) + EVIDENCE.burst_noise * rng.normal(size=8)
-            frames = np.repeat(bursts, 4) + EVIDENCE.frame_noise * rng.normal(size=32)
+            frames, times = evidence_frames(rng, 8, fake=slice(0, 8 * is_fake), spacing=0.75)
             clip = scored_clip(
                 f"{person}{'f' * is_fake}",
                 logit=float(frames.mean()),

@@ -1,5 +1,4 @@
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,11 +6,10 @@ from PIL import Image, ImageFilter
 
 from dfjax.commands.prepare import Prepare
 from dfjax.config import Config, CropConfig, VideoConfig
-from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
+from dfjax.faces.clips import FaceClips, read_face_clips
 from dfjax.faces.crops import detail
 from dfjax.faces.detection import FaceDetector
-from dfjax.video.reading import planned_frames, read_frames
-from tests.videos import moving_pattern, portrait_frames, write_video
+from tests.videos import portrait_frames
 
 MIN_DETAIL = Prepare.min_detail
 CONFIG = Config(
@@ -64,55 +62,3 @@ def test_detail_is_of_focus_and_not_of_light_contrast_or_size():
     assert values == sorted(values, reverse=True)
     assert values[-1] < MIN_DETAIL < clear
     assert detail(np.full((1, 64, 64, 3), 90, np.uint8)) == 0
-
-
-@pytest.fixture(scope="module")
-def minute(tmp_path_factory) -> Path:
-    """Two people for a minute, at ten frames a second."""
-    frames = portrait_frames(120, num_faces=2)
-    path = tmp_path_factory.mktemp("long") / "minute.mp4"
-    return write_video(path, (frames[n % 120] for n in range(600)), fps=10)
-
-
-LONG = Config(video=VideoConfig(num_frames=8, burst_frames=4), crops=CropConfig(image_size=64))
-
-
-def test_a_long_video_read_burst_by_burst_gives_the_crops_of_all_its_frames_together(
-    minute, face_detector
-):
-    """Only crops are kept of it, but they are the same to the bit."""
-    read = read_face_clips(minute, LONG, face_detector, effort="standard")
-    assert len(read.timestamps) == 20 * 4
-    video = dataclasses.replace(LONG.video, num_frames=80)
-    times, frames = zip(*read_frames(minute, video), strict=True)
-    together = face_clips(frames, np.array(times), LONG, face_detector)
-    np.testing.assert_array_equal(read.timestamps, together.timestamps)
-    assert [clip.track_id for clip in read.clips] == [clip.track_id for clip in together.clips]
-    for long, short in zip(read.clips, together.clips, strict=True):
-        np.testing.assert_array_equal(long.frame_indices, short.frame_indices)
-        np.testing.assert_array_equal(long.frames, short.frames)
-        np.testing.assert_array_equal(long.boxes_xyxy, short.boxes_xyxy)
-        np.testing.assert_array_equal(long.landmarks, short.landmarks)
-
-
-def test_every_three_seconds_get_four_frames_unless_looked_at_quickly(minute, face_detector):
-    read = read_face_clips(minute, LONG, face_detector, effort="thorough")
-    for start in np.arange(0, 57, 0.5):
-        seen = (read.timestamps >= start) & (read.timestamps < start + 3.5)
-        assert seen.sum() >= 4
-    quick = read_face_clips(minute, LONG, face_detector)
-    assert len(quick.timestamps) == 8
-
-
-def test_effort_has_a_budget_and_a_short_video_needs_none():
-    config = VideoConfig(num_frames=32, burst_frames=4)
-    frames = [planned_frames(600.0, config, effort) for effort in ("quick", "standard", "thorough")]
-    assert frames == [32, 128, 800]
-    assert planned_frames(3600.0, config, "thorough") == 1024
-    assert {planned_frames(24.0, config, effort) for effort in ("quick", "thorough")} == {32}
-
-
-def test_a_long_video_without_a_face_has_none_however_hard_it_is_looked_at(tmp_path, face_detector):
-    pattern = moving_pattern(60)
-    path = write_video(tmp_path / "pattern.mp4", (pattern[n % 60] for n in range(300)), fps=10)
-    assert read_face_clips(path, LONG, face_detector, effort="standard").clips == ()

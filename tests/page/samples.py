@@ -9,6 +9,7 @@ import numpy as np
 from dfjax.config import Config
 from dfjax.errors import DamagedVideoError
 from dfjax.prediction import (
+    Coverage,
     Decision,
     FrameScore,
     Label,
@@ -90,6 +91,12 @@ def sample_prediction(
             width=1280,
             height=720,
             frames_scored=len(highest),
+        ),
+        coverage=Coverage(
+            effort="standard",
+            frames_sampled=num_frames,
+            looks=num_frames // 4,
+            longest_gap=4 * duration / num_frames,
         ),
         model=MODEL,
         warnings=warnings,

@@ -254,17 +254,18 @@ class _Measured:
 
     def _outcome(self, video: _Composed) -> _Outcome:
         calibration = self._calibration
-        probability = float(probabilities(video_logit(video.faces, calibration)))
-        of_faces = [video_logit([face], calibration) for face in video.faces]
+        evidence = [evidence_of(face, calibration) for face in video.faces]
+        probability = float(probabilities(video_logit(evidence, calibration)))
+        highest = int(np.argmax([face.logit for face in evidence]))
         overlap = None
-        if video.fake is not None and video.stretch is not None and calibration.evidence:
-            face = video.faces[video.fake]
-            stretch = evidence_of(face, calibration.evidence).stretch
+        if video.fake is not None and video.stretch is not None:
+            stretch = evidence[video.fake].stretch
             if stretch is not None and stretch.probability > 0.5:
-                overlap = _overlap(stretch.between(face.timestamps), video.stretch)
+                times = video.faces[video.fake].timestamps
+                overlap = _overlap(stretch.between(times), video.stretch)
         return _Outcome(
             called_fake=self._decision.label(probability) == "fake",
-            names_the_face=video.fake is not None and int(np.argmax(of_faces)) == video.fake,
+            names_the_face=highest == video.fake,
             overlap=overlap,
         )
 

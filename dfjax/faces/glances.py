@@ -1,0 +1,105 @@
+"""Looks briefly over a whole video, to find out when faces are in it."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from dfjax.faces.detection import FaceDetector
+
+_ACROSS = 2
+"""Pictures side by side, and one above the other, that are searched as one."""
+
+_ROOM = 4  # pictures of several such at once
+
+
+def times_with_faces(
+    pictures: Iterable[tuple[float, np.ndarray]], face_detector: FaceDetector
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the times of all pictures, and whether there is a face in each.
+
+    Several small pictures are searched as one, so that a hundred cost no more than a few dozen
+    frames. Small faces are missed, and whoever asks must look elsewhere, too.
+
+    Args:
+      pictures: Times, seconds, and pictures: uint8 [h, w, 3] RGB, all of the same size.
+      face_detector: Used as it is.
+
+    Returns:
+      float64 [N] and bool [N].
+    """
+    times, seen = [], []
+    for group in _groups(pictures, _ROOM * _ACROSS**2):
+        times += [time for time, _ in group]
+        seen += _search([picture for _, picture in group], face_detector)
+    return np.array(times, np.float64), np.array(seen, bool)
+
+
+def looks_at_faces(
+    times: np.ndarray, seen: np.ndarray, duration: float, num_looks: int
+) -> np.ndarray:
+    """Returns when to look at a video, so that most looks fall where faces are.
+
+    A third of them are spread evenly over the whole video, for faces that were missed.
+
+    Args:
+      times: float64 [N], seconds, increasing, of brief looks.
+      seen: bool [N], whether there was a face.
+      duration: Of the video, seconds.
+      num_looks: How many to plan.
+
+    Returns:
+      float64 [n], seconds, increasing, n at most `num_looks`.
+    """
+    before = np.concatenate([[0.0], (times[:-1] + times[1:]) / 2])
+    after = np.append(times[1:], duration)
+    evenly = np.arange(num_looks) * (duration / num_looks)
+    # From halfway to the picture before it up to the next one, for each with a face.
+    starts, ends = before[seen], after[seen]
+    starts = np.maximum(starts, np.append(0.0, ends[:-1]))
+    shown = np.append(0.0, np.cumsum(ends - starts))
+    if len(starts) == 0 or shown[-1] > duration / 2:
+        return evenly
+    num_anywhere = num_looks // 3
+    anywhere = evenly[:: math.ceil(num_looks / num_anywhere)] if num_anywhere else evenly[:1]
+    num_there = num_looks - len(anywhere)
+    places = (np.arange(num_there) + 0.5) * (shown[-1] / num_there)
+    interval = np.searchsorted(shown, places, side="right") - 1
+    return np.unique(np.concatenate([anywhere, starts[interval] + places - shown[interval]]))
+
+
+def _groups(
+    pictures: Iterable[tuple[float, np.ndarray]], size: int
+) -> Iterator[list[tuple[float, np.ndarray]]]:
+    group: list[tuple[float, np.ndarray]] = []
+    for picture in pictures:
+        group.append(picture)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _search(pictures: Sequence[np.ndarray], face_detector: FaceDetector) -> list[bool]:
+    """Returns whether there is a face in each of some small pictures."""
+    height, width = pictures[0].shape[:2]
+    in_one = _ACROSS**2
+    sheets = np.zeros(
+        (math.ceil(len(pictures) / in_one), _ACROSS * height, _ACROSS * width, 3), np.uint8
+    )
+    for number, picture in enumerate(pictures):
+        sheet, place = divmod(number, in_one)
+        top, left = (
+            n * side for n, side in zip(divmod(place, _ACROSS), (height, width), strict=True)
+        )
+        sheets[sheet, top : top + height, left : left + width] = picture
+    seen = [False] * len(pictures)
+    for sheet, faces in enumerate(face_detector.detect(list(sheets))):
+        middles = (faces.boxes_xyxy[:, :2] + faces.boxes_xyxy[:, 2:]) / 2
+        for x, y in middles.tolist():
+            row, column = int(y // height), int(x // width)
+            number = sheet * in_one + row * _ACROSS + column
+            if 0 <= row < _ACROSS and 0 <= column < _ACROSS and number < len(seen):
+                seen[number] = True
+    return seen

@@ -1,0 +1,249 @@
+"""Reads a long video look by look, and keeps the crops of its faces, not its frames."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
+from typing import NamedTuple
+
+import numpy as np
+
+from dfjax.config import MAX_TRACKS, Config, VideoConfig
+from dfjax.faces.clips import FaceClip, FaceClips, OnProgress, clear_ones, shown_boxes
+from dfjax.faces.crops import crop_landmarks, crop_track
+from dfjax.faces.detection import FaceDetector, Faces
+from dfjax.faces.finding import FACE_BATCH
+from dfjax.faces.glances import looks_at_faces, times_with_faces
+from dfjax.faces.shots import colours, shots_of
+from dfjax.faces.tracks import link_faces
+from dfjax.video.limits import VideoLimits
+from dfjax.video.reading import (
+    GRID_SECONDS,
+    VideoInfo,
+    burst_sizes,
+    frame_size,
+    read_frames,
+    read_keyframes,
+)
+
+_APART = 1.0
+"""Seconds: what lies further away has no effect on a crop, and is read later."""
+
+_CLOSER = 1.5
+"""Seconds before and after a look at which it is looked again."""
+
+_FOR_CLOSER_LOOKS = 4
+"""One in so many frames is kept for closer looks, if not all of the video can be seen."""
+
+_MOST_GLANCES = 512
+
+
+class LongVideo:
+    """A video whose frames do not fit in memory together, or need not.
+
+    First one looks around, then perhaps more closely where it seems worth it. The crop of a face
+    depends on those around it for less than a second, and looks are further apart. So the faces of
+    a look are cropped at once, and joined to tracks at the end, by where they were. If no face is
+    found, nothing is searched any harder.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        config: Config,
+        face_detector: FaceDetector,
+        plan: VideoConfig,
+        *,
+        info: VideoInfo,
+        limits: VideoLimits = VideoLimits(),
+    ):
+        """Reads nothing yet.
+
+        Args:
+          path: The file.
+          config: Its parts `tracks` and `crops` are used.
+          face_detector: Made from `config.faces`.
+          plan: From `plan_looks`.
+          info: Of the file.
+          limits: How much the file may cost to read.
+        """
+        self.info = info
+        self._path, self._config, self._face_detector = path, config, face_detector
+        # The limit is about memory, and only a few looks' frames are held at a time.
+        share = math.ceil(plan.num_frames / config.video.num_frames)
+        self._limits = dataclasses.replace(limits, max_output_bytes=share * limits.max_output_bytes)
+        self._seen: dict[float, _Seen] = {}
+        self._crops: dict[tuple[float, bytes], _Cropped] = {}
+        self._face_seconds = self._seconds = 0.0
+        self._plan, self._burst = plan, config.video.burst_frames
+        looks = len(burst_sizes(plan))
+        self._frames_left = 0
+        if looks * GRID_SECONDS < info.duration:
+            self._frames_left = plan.num_frames // _FOR_CLOSER_LOOKS
+            self._plan = dataclasses.replace(plan, num_frames=plan.num_frames - self._frames_left)
+
+    def look_around(self, on_progress: OnProgress) -> None:
+        """Looks at all of the video, or, if that is too much, mostly where faces are.
+
+        Raises:
+          VideoError: The file cannot be read.
+        """
+        started = time.perf_counter()
+        times = None
+        if self._frames_left:
+            on_progress(0.0, "Looking over the video")
+            glances = read_keyframes(
+                self._path,
+                self.info,
+                most=_MOST_GLANCES,
+                limits=self._limits,
+                longer_side=self._config.faces.image_size // 2,
+            )
+            glanced, seen = times_with_faces(glances, self._face_detector)
+            if len(glanced):
+                num_looks = len(burst_sizes(self._plan))
+                times = looks_at_faces(glanced, seen, self.info.duration, num_looks)
+        self._read(times, self._plan, on_progress)
+        self._seconds += time.perf_counter() - started
+
+    def look_closer(self, suspicious: np.ndarray, on_progress: OnProgress) -> bool:
+        """Looks again around some moments, in bursts of frames in a row.
+
+        Args:
+          suspicious: float64 [n], seconds, of frames that were seen, the most suspicious first.
+          on_progress: Called with the progress of this function.
+
+        Returns:
+          Whether it did: there may be no need, or no frames left.
+
+        Raises:
+          VideoError: The file cannot be read.
+        """
+        started = time.perf_counter()
+        known = np.sort(np.array(list(self._seen)))
+        chosen: list[float] = []
+        for moment in suspicious.tolist():
+            for again in (moment - _CLOSER, moment + _CLOSER):
+                taken = np.append(known, chosen)
+                is_new = np.abs(taken - again).min(initial=np.inf) >= _APART
+                if is_new and 0 <= again < self.info.duration:
+                    chosen.append(again)
+        chosen = chosen[: self._frames_left // self._burst]
+        if not chosen:
+            return False
+        self._frames_left = 0
+        plan = dataclasses.replace(
+            self._plan, num_frames=len(chosen) * self._burst, burst_frames=self._burst
+        )
+        self._read(np.sort(chosen), plan, on_progress)
+        self._seconds += time.perf_counter() - started
+        return True
+
+    def clips(self) -> FaceClips:
+        """Returns the faces seen so far."""
+        started = time.perf_counter()
+        times = np.sort(np.array(list(self._seen), np.float64))
+        seen = [self._seen[moment] for moment in times.tolist()]
+        shots = shots_of([each.colours for each in seen])
+        size = frame_size(self.info, self._plan)
+        clips = []
+        for track in link_faces(
+            [each.faces for each in seen], times, self._config.tracks, shots=shots
+        ):
+            keys = [
+                (float(times[index]), box.tobytes())
+                for index, box in zip(track.frame_indices, track.boxes_xyxy, strict=True)
+            ]
+            kept = [row for row, key in enumerate(keys) if key in self._crops]
+            if kept:
+                cropped = [self._crops[keys[row]] for row in kept]
+                clips.append(
+                    FaceClip(
+                        track_id=track.id,
+                        frame_indices=track.frame_indices[kept],
+                        frames=np.stack([crop.pixels for crop in cropped]),
+                        boxes_xyxy=shown_boxes(track.boxes_xyxy[kept], self.info, size),
+                        landmarks=np.stack([crop.landmarks for crop in cropped]),
+                    )
+                )
+        found = clear_ones(clips, times, self._config, self.info)
+        self._face_seconds += time.perf_counter() - started
+        return dataclasses.replace(
+            found,
+            decode_seconds=self._seconds - self._face_seconds,
+            face_seconds=self._face_seconds,
+        )
+
+    def _read(self, times: np.ndarray | None, plan: VideoConfig, on_progress: OnProgress) -> None:
+        """Reads the frames of a plan, at its own times or at others, and crops their faces."""
+        frames = read_frames(
+            self._path, plan, limits=self._limits, info=self.info, timestamps=times
+        )
+        done = 0
+        for batch in _batches(frames):
+            started = time.perf_counter()
+            pictures = [picture for _, picture in batch]
+            found = self._face_detector.detect(pictures)
+            self._crops.update(_crop(batch, found, self._config))
+            for (moment, picture), faces in zip(batch, found, strict=True):
+                self._seen[moment] = _Seen(faces, colours(picture))
+            done += len(batch)
+            self._face_seconds += time.perf_counter() - started
+            on_progress(min(1.0, done / plan.num_frames), "Reading the video, looking for faces")
+
+
+class _Seen(NamedTuple):
+    """What is kept of a frame."""
+
+    faces: Faces
+    colours: np.ndarray
+
+
+class _Cropped(NamedTuple):
+    """One face in one frame."""
+
+    pixels: np.ndarray  # uint8 [S, S, 3]
+    landmarks: np.ndarray  # float32 [5, 2]
+
+
+def _batches(
+    frames: Iterable[tuple[float, np.ndarray]],
+) -> Iterator[list[tuple[float, np.ndarray]]]:
+    """Yields frames in groups of about `FACE_BATCH`, more than `_APART` seconds from each other."""
+    batch: list[tuple[float, np.ndarray]] = []
+    for timestamp, frame in frames:
+        if len(batch) >= FACE_BATCH and timestamp - batch[-1][0] > _APART:
+            yield batch
+            batch = []
+        batch.append((timestamp, frame))
+    if batch:
+        yield batch
+
+
+def _crop(
+    batch: Sequence[tuple[float, np.ndarray]], faces: Sequence[Faces], config: Config
+) -> dict[tuple[float, bytes], _Cropped]:
+    """Returns the crops of the largest faces of some frames, by time and box.
+
+    Args:
+      batch: Frames with their times.
+      faces: What was found in them.
+      config: Its parts `tracks` and `crops` are used.
+    """
+    frames, times = [frame for _, frame in batch], np.array([time for time, _ in batch])
+    every_face = dataclasses.replace(
+        config.tracks,
+        min_frames=1,
+        min_confidence=0.0,
+        # More than are kept in the end, for the largest of a look need not be those of the video.
+        max_tracks=min(2 * config.tracks.max_tracks, MAX_TRACKS),
+    )
+    crops = {}
+    for track in link_faces(faces, times, every_face):
+        pixels, _ = crop_track(frames, track, times, config.crops)
+        points = crop_landmarks(track, times, config.crops)
+        for row, index in enumerate(track.frame_indices.tolist()):
+            key = float(times[index]), track.boxes_xyxy[row].tobytes()
+            crops[key] = _Cropped(pixels[index], points[row])
+    return crops

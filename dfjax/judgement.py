@@ -1,0 +1,148 @@
+"""From the scores of a video's faces to what dfjax says about it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dfjax.config import CalibrationConfig, Config
+from dfjax.faces.clips import FaceClip, FaceClips
+from dfjax.faces.voting import LeftOut, left_out
+from dfjax.inference.evidence import Evidence, FaceFrames, evidence_of, video_logit
+from dfjax.inference.probabilities import calibrated_frame_logits, probabilities
+from dfjax.prediction import (
+    Coverage,
+    Decision,
+    FrameScore,
+    Label,
+    ModelSummary,
+    Prediction,
+    Seconds,
+    Segment,
+    TrackFrameScore,
+    TrackScore,
+    VideoSummary,
+)
+from dfjax.prediction_warnings import LOOK_GAP, prediction_warnings
+from dfjax.video.reading import Effort
+
+
+def judge(
+    read: FaceClips,
+    faces: Sequence[FaceFrames],
+    config: Config,
+    *,
+    model: ModelSummary,
+    effort: Effort,
+    score_seconds: float = 0.0,
+) -> Prediction:
+    """Returns the prediction for a video.
+
+    Args:
+      read: Its faces.
+      faces: The detector's logits of each of them.
+      config: The model's.
+      model: Names it.
+      effort: With which the video was read.
+      score_seconds: How long it took to score the faces.
+    """
+    calibration = config.calibration
+    evidence = [evidence_of(face, calibration) for face in faces]
+    reasons = left_out(read.clips)
+    decision = Decision.from_calibration(calibration)
+    probability = None
+    if faces:
+        heard = [said for said, reason in zip(evidence, reasons, strict=True) if reason is None]
+        probability = float(probabilities(video_logit(heard, calibration)))
+    label: Label = "no_face" if probability is None else decision.label(probability)
+    tracks = tuple(
+        _track(*each, calibration)
+        for each in zip(read.clips, faces, evidence, reasons, strict=True)
+    )
+    frames = _highest_per_time(tracks)
+    info = read.info
+    return Prediction(
+        label=label,
+        probability_fake=probability,
+        decision=decision,
+        frames=frames,
+        tracks=tracks,
+        segments=_segments(read.clips, faces, evidence),
+        video=VideoSummary(
+            name=info.name,
+            duration=info.duration,
+            fps=info.fps,
+            width=info.width,
+            height=info.height,
+            frames_scored=len(frames),
+        ),
+        coverage=_coverage(read, effort),
+        model=model,
+        warnings=prediction_warnings(read, len(frames), config),
+        seconds=Seconds(decode=read.decode_seconds, faces=read.face_seconds, score=score_seconds),
+        clips={clip.track_id: clip.frames for clip in read.clips},
+    )
+
+
+def _track(
+    clip: FaceClip,
+    face: FaceFrames,
+    evidence: Evidence,
+    reason: LeftOut | None,
+    calibration: CalibrationConfig,
+) -> TrackScore:
+    """Returns the calibrated scores of one face."""
+    of_frames = probabilities(calibrated_frame_logits(face.frame_logits, calibration))
+    times = face.timestamps.tolist()
+    rows = zip(times, of_frames.tolist(), clip.boxes_xyxy.tolist(), strict=True)
+    return TrackScore(
+        id=clip.track_id,
+        probability_fake=float(probabilities(video_logit([evidence], calibration))),
+        start=times[0],
+        end=times[-1],
+        frames=tuple(
+            TrackFrameScore(timestamp=time, probability_fake=probability, box_xyxy=tuple(box))
+            for time, probability, box in rows
+        ),
+        left_out=reason,
+    )
+
+
+def _segments(
+    clips: Sequence[FaceClip], faces: Sequence[FaceFrames], evidence: Sequence[Evidence]
+) -> tuple[Segment, ...]:
+    """Returns the stretches in which a face is more likely fake than not, by time."""
+    segments = []
+    for clip, face, said in zip(clips, faces, evidence, strict=True):
+        if said.stretch is None or said.stretch.probability <= 0.5:
+            continue
+        start, end = said.stretch.between(face.timestamps)
+        segments.append(
+            Segment(
+                track=clip.track_id,
+                start=start,
+                end=end,
+                probability_fake=said.stretch.probability,
+            )
+        )
+    return tuple(sorted(segments, key=lambda segment: (segment.start, segment.track)))
+
+
+def _coverage(read: FaceClips, effort: Effort) -> Coverage:
+    """Returns how much of a video was looked at."""
+    gaps = np.diff(np.concatenate([[0.0], read.timestamps, [read.info.duration]]))
+    return Coverage(
+        effort=effort,
+        frames_sampled=len(read.timestamps),
+        looks=1 + int(np.count_nonzero(np.diff(read.timestamps) > LOOK_GAP)),
+        longest_gap=float(gaps.max()),
+    )
+
+
+def _highest_per_time(tracks: Sequence[TrackScore]) -> tuple[FrameScore, ...]:
+    """Returns one row per time at which a face was scored: the highest over the faces."""
+    highest: dict[float, float] = {}
+    for track in tracks:
+        for frame in track.frames:
+            known = highest.get(frame.timestamp, 0.0)
+            highest[frame.timestamp] = max(known, frame.probability_fake)
+    return tuple(FrameScore(timestamp=t, probability_fake=p) for t, p in sorted(highest.items()))

@@ -1,0 +1,166 @@
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfjax.config import Config, CropConfig, VideoConfig
+from dfjax.faces.clips import FaceClips, face_clips
+from dfjax.faces.detection import FaceDetector
+from dfjax.faces.glances import looks_at_faces, times_with_faces
+from dfjax.faces.long_video import LongVideo
+from dfjax.video.reading import Effort, plan_looks, probe, read_frames, read_keyframes
+from tests.videos import moving_pattern, portrait_frames, write_video
+
+CONFIG = Config(video=VideoConfig(num_frames=8, burst_frames=4), crops=CropConfig(image_size=64))
+
+
+def _no_report(fraction: float, stage: str) -> None:
+    del fraction, stage
+
+
+@pytest.fixture(scope="module")
+def face_detector() -> FaceDetector:
+    return FaceDetector()
+
+
+@pytest.fixture(scope="module")
+def minute(tmp_path_factory) -> Path:
+    """Two people for a minute, at ten frames a second."""
+    frames = portrait_frames(120, num_faces=2)
+    path = tmp_path_factory.mktemp("long") / "minute.mp4"
+    return write_video(path, (frames[n % 120] for n in range(600)), fps=10)
+
+
+def _video(path: Path, face_detector: FaceDetector, effort: Effort) -> LongVideo:
+    info = probe(path)
+    plan = plan_looks(info.duration, CONFIG.video, effort)
+    return LongVideo(path, CONFIG, face_detector, plan, info=info)
+
+
+def _look_around(path: Path, face_detector: FaceDetector, effort: Effort = "standard") -> FaceClips:
+    video = _video(path, face_detector, effort)
+    video.look_around(_no_report)
+    return video.clips()
+
+
+def test_a_video_read_look_by_look_gives_the_crops_of_all_its_frames_together(
+    minute, face_detector
+):
+    """Only crops are kept of it, but they are the same to the bit."""
+    read = _look_around(minute, face_detector)
+    assert len(read.timestamps) == 20 * 4
+    video = dataclasses.replace(CONFIG.video, num_frames=80)
+    times, frames = zip(*read_frames(minute, video), strict=True)
+    together = face_clips(frames, np.array(times), CONFIG, face_detector)
+    np.testing.assert_array_equal(read.timestamps, together.timestamps)
+    assert [clip.track_id for clip in read.clips] == [clip.track_id for clip in together.clips]
+    for long, short in zip(read.clips, together.clips, strict=True):
+        np.testing.assert_array_equal(long.frame_indices, short.frame_indices)
+        np.testing.assert_array_equal(long.frames, short.frames)
+        np.testing.assert_array_equal(long.boxes_xyxy, short.boxes_xyxy)
+        np.testing.assert_array_equal(long.landmarks, short.landmarks)
+
+
+def test_every_three_seconds_get_four_frames_if_there_are_enough(minute, face_detector):
+    times = _look_around(minute, face_detector, "thorough").timestamps
+    for start in np.arange(0, 57, 0.5):
+        assert np.count_nonzero((times >= start) & (times < start + 3.5)) >= 4
+
+
+def test_effort_has_a_budget_and_looks_get_shorter_before_they_get_fewer():
+    config = VideoConfig(num_frames=32, burst_frames=4)
+
+    def plan(seconds: float, effort: Effort) -> tuple[int, int]:
+        planned = plan_looks(seconds, config, effort)
+        return planned.num_frames, planned.burst_frames
+
+    assert plan(600, "quick") == (32, 4)
+    assert [plan(t, "standard") for t in (24, 60, 150, 300, 3600)] == [
+        (32, 4),
+        (80, 4),
+        (100, 2),
+        (100, 1),
+        (128, 1),
+    ]
+    assert [plan(t, "thorough") for t in (600, 3600)] == [(800, 4), (1024, 1)]
+
+
+def test_a_video_without_a_face_has_none_however_hard_it_is_looked_at(tmp_path, face_detector):
+    pattern = moving_pattern(60)
+    path = write_video(tmp_path / "pattern.mp4", (pattern[n % 60] for n in range(300)), fps=10)
+    assert _look_around(path, face_detector).clips == ()
+
+
+def _rarely_a_face(path: Path, seconds: int, faces: Sequence[int]) -> Path:
+    """A video of ten frames a second, with a face in the given seconds only."""
+    portraits, rest = portrait_frames(10), moving_pattern(10, 360, 480)
+    frames = (
+        (portraits if second in faces else rest)[n] for second in range(seconds) for n in range(10)
+    )
+    return write_video(path, frames, fps=10, arguments=["-g", "20"])
+
+
+def test_most_looks_go_where_faces_are(tmp_path, face_detector):
+    """Three seconds of a face in seven minutes, which even looks would hardly hit."""
+    path = _rarely_a_face(tmp_path / "rare.mp4", 420, range(200, 203))
+    read = _look_around(path, face_detector)
+    (clip,) = read.clips
+    seen = read.timestamps[clip.frame_indices]
+    assert len(seen) >= 15 and seen.min() >= 200 and seen.max() < 203
+    elsewhere = read.timestamps[(read.timestamps < 190) | (read.timestamps > 213)]
+    assert len(elsewhere) > 20 and np.diff(elsewhere).max() < 40
+
+
+def test_looks_are_even_where_faces_are_everywhere_or_nowhere():
+    times = np.arange(0, 600, 5.0)
+    for seen in (np.ones(120, bool), np.zeros(120, bool)):
+        np.testing.assert_allclose(looks_at_faces(times, seen, 600.0, 60), np.arange(60) * 10.0)
+    seen = (times > 100) & (times < 130)
+    looks = looks_at_faces(times, seen, 600.0, 60)
+    assert len(looks) <= 60 and np.all(np.diff(looks) > 0)
+    assert np.count_nonzero((looks > 100) & (looks < 130)) >= 35
+
+
+def test_a_glance_tells_which_pictures_show_a_face(face_detector):
+    (face,), (rest,) = portrait_frames(1), moving_pattern(1, 360, 480)
+    expected = [n % 3 == 1 or n == 21 for n in range(22)]
+    pictures = ((float(n), face if there else rest) for n, there in enumerate(expected))
+    times, seen = times_with_faces(pictures, face_detector)
+    assert times.tolist() == list(range(22)) and seen.tolist() == expected
+    assert [len(part) for part in times_with_faces([], face_detector)] == [0, 0]
+
+
+def test_keyframes_are_small_few_and_in_order(minute):
+    info = probe(minute)
+    times, frames = zip(*read_keyframes(minute, info, most=512, longer_side=100), strict=True)
+    assert 1 < len(times) < 60 and np.all(np.diff(times) > 0)
+    assert {max(frame.shape) for frame in frames} == {100}
+    few = list(read_keyframes(minute, info, most=2, longer_side=100))
+    assert len(few) <= 2
+
+
+def test_one_looks_closer_where_it_is_suspicious_and_only_once(tmp_path, face_detector):
+    path = _rarely_a_face(tmp_path / "faces.mp4", 420, range(420))
+    video = _video(path, face_detector, "standard")
+    video.look_around(_no_report)
+    before = video.clips()
+    assert len(before.timestamps) == 96
+    moments = before.timestamps[[40, 60]]
+    assert video.look_closer(moments, _no_report)
+    after = video.clips()
+    new = np.setdiff1d(after.timestamps, before.timestamps)
+    assert len(new) == 16 and all(np.abs(moments - time).min() < 2 for time in new)
+    known = {
+        (before.timestamps[n], crop.tobytes())
+        for clip in before.clips
+        for n, crop in zip(clip.frame_indices, clip.frames, strict=True)
+    }
+    kept = {
+        (after.timestamps[n], crop.tobytes())
+        for clip in after.clips
+        for n, crop in zip(clip.frame_indices, clip.frames, strict=True)
+    }
+    assert known <= kept
+    assert not video.look_closer(moments, _no_report)
