@@ -198,7 +198,7 @@ class EvidenceConfig(Checked):
 
     real_level: float  # mean over real faces
     fake_level: float  # mean over fakes
-    person_spread: float  # standard deviation of the level over people, real or fake
+    person_spread: float  # standard deviation of the level over faces, real or fake
     burst_noise: float  # standard deviation of a burst's mean about its face's level, typically
     noise_spread: float  # standard deviation over faces of the logarithm of that variance
     burst_share: float  # share of a burst's variance that its frames have in common

@@ -76,11 +76,10 @@ def fit_evidence(scored: Sequence[ScoredClip], *, burst_frames: int) -> Evidence
         for group, level in zip((real, fake), levels, strict=True)
     )
     steady = _fit_noise([face for face in real if len(face.bursts.means) >= _MIN_BURSTS], total)
-    own = statistics.fmean(steady["burst_noise"] ** 2 / len(face.bursts.means) for face in faces)
     config = EvidenceConfig(
         real_level=_rounded(levels[0]),
         fake_level=_rounded(levels[1]),
-        person_spread=_rounded(math.sqrt(max(total - own, 0.1 * total))),
+        person_spread=_rounded(math.sqrt(total)),
         **{name: _rounded(value) for name, value in steady.items()},
         change_share=0.0,
         change_spread=0.0,

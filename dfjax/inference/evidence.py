@@ -235,9 +235,8 @@ def explain(bursts: Bursts, config: EvidenceConfig) -> Explanations:
     """Returns how probable each explanation makes the bursts of a face."""
     num, means = len(bursts.means), bursts.means
     weights = 1 / _relative_variance(bursts.sizes, config)
-    typical, between_people = config.burst_noise**2, config.person_spread**2
     # The noise of this face is unknown, so each explanation is averaged over what it may be.
-    noise = typical * np.exp(config.noise_spread * _NOISE_GRID)[:, None]
+    noise = config.burst_noise**2 * np.exp(config.noise_spread * _NOISE_GRID)[:, None]
     chances = -(_NOISE_GRID[:, None] ** 2) / 2 - _log_sum(-(_NOISE_GRID**2) / 2)
 
     total = weights.sum()
@@ -245,9 +244,10 @@ def explain(bursts: Bursts, config: EvidenceConfig) -> Explanations:
     spread = float(weights @ (means - level) ** 2)
     about_level = -(num - 1) / 2 * np.log(noise) - spread / (2 * noise)
     steady = float(_log_sum(about_level + chances)) - 0.5 * np.log(total)
-    # For the level itself the typical noise is used. With the face's own, a face that scores far
-    # from all others would pass for a noisy one, and no picture could ever be plainly fake.
-    variance = between_people + typical / total
+    # What a level varies by is the spread of people. The face's own noise would add to it, but a
+    # face that scores far from all others would then pass for a noisy one, and no picture could
+    # ever be plainly fake; and the levels of pictures spread no more than those of clips.
+    variance = config.person_spread**2
     levels = config.real_level, config.fake_level
     real, fake = (steady + float(_log_normal(level, mean, variance)) for mean in levels)
     if num == 1:
@@ -267,9 +267,8 @@ def explain(bursts: Bursts, config: EvidenceConfig) -> Explanations:
 
     of_change = config.change_spread**2 + noise * (1 / inside + 1 / outside)
     changed = log_chances + _log_sum(about_levels + _log_normal(x, y, of_change), axis=0)
-    variance = between_people + typical / outside
     real_outside, fake_outside = (_log_normal(y, mean, variance) for mean in levels)
-    fake_inside = _log_normal(x, config.fake_level, between_people + typical / inside)
+    fake_inside = _log_normal(x, config.fake_level, variance)
     split = Splits(
         first=first,
         end=end,
