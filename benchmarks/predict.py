@@ -1,9 +1,9 @@
-"""Time from file to verdict, by stage, cold and warm; and peak memory for short and long videos.
+"""Time from file to verdict, by stage, cold and warm, and by effort; and peak memory.
 
     python benchmarks/predict.py [--model ID_OR_DIR] [--video FILE] [--json FILE]
 
 Every measurement runs in a separate process. Without --video, a 10-second 1080p clip is made from
-the project's own portrait; the 60-minute video is that clip repeated without re-encoding.
+the project's own portrait; longer videos are that clip repeated without re-encoding.
 """
 
 import argparse
@@ -27,6 +27,7 @@ sys.path.insert(0, str(PROJECT))
 
 WARM_RUNS = 5
 LONG_REPEATS = 360  # of the 10-second clip: 60 minutes
+MIDDLE_REPEATS = 60  # 10 minutes
 
 
 def main() -> None:
@@ -36,44 +37,56 @@ def main() -> None:
     parser.add_argument("--video", default=None, help="score this file instead of a generated one")
     parser.add_argument("--json", default=None, help="also write the figures to this file")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--effort", default="quick", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        print(json.dumps(_score_in_this_process(options.video, options.model)))
+        print(json.dumps(_score_in_this_process(options.video, options.model, options.effort)))
         return
     with tempfile.TemporaryDirectory() as folder:
         short = Path(options.video) if options.video else _write_clip(Path(folder) / "short.mp4")
-        long = _repeat(short, Path(folder) / "long.mp4")
+        middle = _repeat(short, MIDDLE_REPEATS, Path(folder) / "middle.mp4")
+        long = _repeat(short, LONG_REPEATS, Path(folder) / "long.mp4")
         figures = {
             "machine": _machine(),
             "app": _start_app(short, options.model),
             "short": _in_new_process(short, options.model),
             "long": _in_new_process(long, options.model),
+            "efforts": [
+                {"effort": effort, **_in_new_process(video, options.model, effort)}
+                for video in (middle, long)
+                for effort in ("quick", "standard", "thorough")
+            ],
         }
     _print(figures)
     if options.json:
         Path(options.json).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
-def _score_in_this_process(video: str, model: str | None) -> dict[str, Any]:
-    """Loads the model and scores the video, once cold and then several times warm."""
+def _score_in_this_process(video: str, model: str | None, effort: Any) -> dict[str, Any]:
+    """Loads the model and scores the video, once cold and then several times warm.
+
+    With more than a quick effort, it is scored warm only once.
+    """
     started = time.perf_counter()
     from dfjax.predictor import Predictor, model_source
 
     predictor = Predictor.from_pretrained(model_source(model))
     loaded = time.perf_counter()
     with _ChildMemory() as children:
-        first = predictor(video)
+        first = predictor(video, effort=effort)
     answered = time.perf_counter()
     warm = []
-    for _ in range(WARM_RUNS):
+    for _ in range(WARM_RUNS if effort == "quick" else 1):
         begin = time.perf_counter()
-        seconds = predictor(video).to_dict()["seconds"]
+        seconds = predictor(video, effort=effort).to_dict()["seconds"]
         warm.append({**seconds, "total": time.perf_counter() - begin})
     return {
         "duration": first.video.duration,
         "size": [first.video.width, first.video.height],
         "tracks": len(first.tracks),
         "frames": first.video.frames_scored,
+        "looks": first.coverage.looks,
+        "longest_gap": first.coverage.longest_gap,
         "import_and_load": loaded - started,
         "first_verdict": answered - loaded,
         "warm": {name: statistics.median(run[name] for run in warm) for name in warm[0]},
@@ -122,8 +135,8 @@ def _peak_bytes(pid: int) -> int:
     return int(peaks[0]) * 1024 if peaks else 0
 
 
-def _in_new_process(video: Path, model: str | None) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--worker", "--video", str(video)]
+def _in_new_process(video: Path, model: str | None, effort: str = "quick") -> dict[str, Any]:
+    command = [sys.executable, __file__, "--worker", "--video", str(video), "--effort", effort]
     command += ["--model", model] if model else []
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(output.splitlines()[-1])
@@ -176,10 +189,10 @@ def _write_clip(path: Path) -> Path:
     return write_video(path, frames, fps=30, arguments=["-crf", "20", "-g", "60"])
 
 
-def _repeat(video: Path, path: Path) -> Path:
+def _repeat(video: Path, repeats: int, path: Path) -> Path:
     from tests.videos import run_ffmpeg
 
-    run_ffmpeg("-stream_loop", str(LONG_REPEATS - 1), "-i", video, "-c", "copy", path)
+    run_ffmpeg("-stream_loop", str(repeats - 1), "-i", video, "-c", "copy", path)
     return path
 
 
@@ -219,6 +232,15 @@ def _print(figures: dict[str, Any]) -> None:
         f"{short['tracks']} faces. Warm: median of {len(short['warm_runs'])} runs, "
         f"{min(short['warm_runs']):.2f} to {max(short['warm_runs']):.2f} s."
     )
+    print(
+        f"\n{'length':>8} {'effort':10}{'looks':>7}{'frames':>8}"
+        f"{'gap, s':>8}{'warm, s':>9}{'MB':>7}"
+    )
+    for row in figures["efforts"]:
+        print(
+            f"{row['duration'] / 60:4.0f} min {row['effort']:10}{row['looks']:7}{row['frames']:8}"
+            f"{row['longest_gap']:8.1f}{row['warm']['total']:9.1f}{row['peak_bytes'] / 1e6:7.0f}"
+        )
     print(
         f"app.py: page available {app['page_answers']:.1f} s after the start, first verdict "
         f"{app['first_verdict']:.1f} s after it; next verdict takes {app['second_verdict']:.1f} s; "

@@ -37,7 +37,7 @@ def times_with_faces(
 
 def looks_at_faces(
     times: np.ndarray, seen: np.ndarray, duration: float, num_looks: int
-) -> np.ndarray:
+) -> np.ndarray | None:
     """Returns when to look at a video, so that most looks fall where faces are.
 
     A third of them are spread evenly over the whole video, for faces that were missed.
@@ -49,23 +49,38 @@ def looks_at_faces(
       num_looks: How many to plan.
 
     Returns:
-      float64 [n], seconds, increasing, n at most `num_looks`.
+      float64 [n], seconds, increasing, n at most `num_looks`; None if faces are nowhere, or in more
+      than half of the video.
     """
     before = np.concatenate([[0.0], (times[:-1] + times[1:]) / 2])
     after = np.append(times[1:], duration)
-    evenly = np.arange(num_looks) * (duration / num_looks)
     # From halfway to the picture before it up to the next one, for each with a face.
     starts, ends = before[seen], after[seen]
     starts = np.maximum(starts, np.append(0.0, ends[:-1]))
     shown = np.append(0.0, np.cumsum(ends - starts))
     if len(starts) == 0 or shown[-1] > duration / 2:
-        return evenly
-    num_anywhere = num_looks // 3
-    anywhere = evenly[:: math.ceil(num_looks / num_anywhere)] if num_anywhere else evenly[:1]
+        return None
+    anywhere = np.arange(num_looks // 3) * (duration / max(1, num_looks // 3))
     num_there = num_looks - len(anywhere)
     places = (np.arange(num_there) + 0.5) * (shown[-1] / num_there)
     interval = np.searchsorted(shown, places, side="right") - 1
     return np.unique(np.concatenate([anywhere, starts[interval] + places - shown[interval]]))
+
+
+def nearest(times: np.ndarray, duration: float, num_looks: int) -> np.ndarray:
+    """Returns those of some times that are nearest to evenly spread looks, none twice.
+
+    Args:
+      times: float64 [N], seconds, increasing, N at least 1.
+      duration: Of the video, seconds.
+      num_looks: How many looks.
+    """
+    evenly = (np.arange(num_looks) + 0.5) * (duration / num_looks)
+    after = np.clip(np.searchsorted(times, evenly), 1, max(1, len(times) - 1))
+    after = np.minimum(after, len(times) - 1)
+    before = np.maximum(after - 1, 0)
+    is_later = times[after] - evenly < evenly - times[before]
+    return times[np.unique(np.where(is_later, after, before))]
 
 
 def _groups(

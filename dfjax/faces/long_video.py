@@ -14,7 +14,7 @@ from dfjax.faces.clips import FaceClip, FaceClips, OnProgress, clear_ones, shown
 from dfjax.faces.crops import crop_landmarks, crop_track
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH
-from dfjax.faces.glances import looks_at_faces, times_with_faces
+from dfjax.faces.glances import looks_at_faces, nearest, times_with_faces
 from dfjax.faces.shots import colours, shots_of
 from dfjax.faces.tracks import link_faces
 from dfjax.video.limits import VideoLimits
@@ -36,7 +36,12 @@ _CLOSER = 1.5
 _FOR_CLOSER_LOOKS = 4
 """One in so many frames is kept for closer looks, if not all of the video can be seen."""
 
-_MOST_GLANCES = 512
+_MOST_GLANCES = 512  # at keyframes
+
+_GLANCE_SIDE = 320  # pixels, the longer side of these
+
+Frame = tuple[float, np.ndarray]
+"""Time, seconds, and picture, uint8 [H, W, 3] RGB."""
 
 
 class LongVideo:
@@ -90,22 +95,33 @@ class LongVideo:
           VideoError: The file cannot be read.
         """
         started = time.perf_counter()
-        times = None
         if self._frames_left:
-            on_progress(0.0, "Looking over the video")
-            glances = read_keyframes(
-                self._path,
-                self.info,
-                most=_MOST_GLANCES,
-                limits=self._limits,
-                longer_side=self._config.faces.image_size // 2,
-            )
-            glanced, seen = times_with_faces(glances, self._face_detector)
-            if len(glanced):
-                num_looks = len(burst_sizes(self._plan))
-                times = looks_at_faces(glanced, seen, self.info.duration, num_looks)
-        self._read(times, self._plan, on_progress)
+            self._look_over(on_progress)
+        else:
+            self._read(self._frames(None, self._plan), self._plan.num_frames, on_progress)
         self._seconds += time.perf_counter() - started
+
+    def _look_over(self, on_progress: OnProgress) -> None:
+        """Looks at as much as there are frames for."""
+        on_progress(0.0, "Looking over the video")
+        height, width = size = frame_size(self.info, self._plan)
+        scale = min(1.0, _GLANCE_SIDE / max(height, width))
+        small = max(1, round(height * scale)), max(1, round(width * scale))
+        keyframes = read_keyframes(
+            self._path, self.info, small, most=_MOST_GLANCES, limits=self._limits
+        )
+        glanced, seen = times_with_faces(keyframes, self._face_detector)
+        num_looks = len(burst_sizes(self._plan))
+        times = looks_at_faces(glanced, seen, self.info.duration, num_looks)
+        frames = self._frames(times, self._plan)
+        if times is None and self._plan.burst_frames == 1 and 2 * len(glanced) >= num_looks:
+            # Single frames may as well be those that are decoded without any other.
+            times = nearest(glanced, self.info.duration, num_looks)
+            frames = read_keyframes(
+                self._path, self.info, size, timestamps=times, limits=self._limits
+            )
+            self._frames_left += num_looks - len(times)
+        self._read(frames, self._plan.num_frames, on_progress)
 
     def look_closer(self, suspicious: np.ndarray, on_progress: OnProgress) -> bool:
         """Looks again around some moments, in bursts of frames in a row.
@@ -133,10 +149,9 @@ class LongVideo:
         if not chosen:
             return False
         self._frames_left = 0
-        plan = dataclasses.replace(
-            self._plan, num_frames=len(chosen) * self._burst, burst_frames=self._burst
-        )
-        self._read(np.sort(chosen), plan, on_progress)
+        plan = dataclasses.replace(self._plan, burst_frames=self._burst)
+        frames = self._frames(np.sort(chosen), plan)
+        self._read(frames, len(chosen) * self._burst, on_progress)
         self._seconds += time.perf_counter() - started
         return True
 
@@ -175,11 +190,12 @@ class LongVideo:
             face_seconds=self._face_seconds,
         )
 
-    def _read(self, times: np.ndarray | None, plan: VideoConfig, on_progress: OnProgress) -> None:
-        """Reads the frames of a plan, at its own times or at others, and crops their faces."""
-        frames = read_frames(
-            self._path, plan, limits=self._limits, info=self.info, timestamps=times
-        )
+    def _frames(self, times: np.ndarray | None, plan: VideoConfig) -> Iterator[Frame]:
+        """Reads the frames of a plan, at its own times or at others."""
+        return read_frames(self._path, plan, limits=self._limits, info=self.info, timestamps=times)
+
+    def _read(self, frames: Iterable[Frame], num_frames: int, on_progress: OnProgress) -> None:
+        """Looks for faces in frames, and crops them."""
         done = 0
         for batch in _batches(frames):
             started = time.perf_counter()
@@ -190,7 +206,7 @@ class LongVideo:
                 self._seen[moment] = _Seen(faces, colours(picture))
             done += len(batch)
             self._face_seconds += time.perf_counter() - started
-            on_progress(min(1.0, done / plan.num_frames), "Reading the video, looking for faces")
+            on_progress(min(1.0, done / num_frames), "Reading the video, looking for faces")
 
 
 class _Seen(NamedTuple):

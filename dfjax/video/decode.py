@@ -29,6 +29,8 @@ _SEEK_PIXELS = 20e6
 _STEP_BACK = 20.0
 """How many seconds further back decoding starts after a seek gave damaged frames."""
 
+_ONLY_KEYFRAMES = ["-skip_frame", "nokey"]
+
 # Bit-exact, so that a file gives the same crops on every machine.
 _SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
 
@@ -75,14 +77,17 @@ def decode(request: Request, stopwatch: Stopwatch) -> Frames:
                 yield frame
 
 
-def decode_keyframes(request: Request, gap: float, stopwatch: Stopwatch) -> Frames:
-    """Yields keyframes at least `gap` seconds apart; the request's times do not matter.
+def decode_keyframes(request: Request, gap: float | None, stopwatch: Stopwatch) -> Frames:
+    """Yields keyframes at least `gap` seconds apart; None: those at the request's times.
 
     Raises:
       VideoLimitError: It took too long.
     """
+    if gap is None:
+        yield from _one_pass(request, request.timestamps, stopwatch, _ONLY_KEYFRAMES)
+        return
     select = f"isnan(prev_selected_t)+gte(t-prev_selected_t,{gap:.6f})"
-    with _start(request, stopwatch, ["-skip_frame", "nokey"], select, num_threads()) as run:
+    with _start(request, stopwatch, _ONLY_KEYFRAMES, select, num_threads()) as run:
         while (frame := _next_frame(request, run)) is not None:
             yield frame
 
@@ -113,13 +118,15 @@ def _every_time(times: FrameTimes, timestamps: np.ndarray, counts: np.ndarray) -
     return np.unique(first + place * np.median(np.diff(times.shown)))
 
 
-def _one_pass(request: Request, wanted: np.ndarray, stopwatch: Stopwatch) -> Frames:
+def _one_pass(
+    request: Request, wanted: np.ndarray, stopwatch: Stopwatch, options: Sequence[str] = ()
+) -> Frames:
     """Decodes from the start until the last wanted frame."""
     earliest = wanted - TOLERANCE
     chosen = len(wanted) <= _MAX_SELECTED  # else ffmpeg gives every frame, and most are dropped
     terms = [f"gte(t,{t})*not(gte(prev_t,{t}))" for t in _file_times(request, earliest)]
     select = _sum(terms) if chosen else ""
-    with _start(request, stopwatch, [], select, num_threads()) as run:
+    with _start(request, stopwatch, options, select, num_threads()) as run:
         num_done = 0
         while num_done < len(wanted) and (frame := _next_frame(request, run)) is not None:
             # Where the picture's size changes, ffmpeg rebuilds its filters and selects a frame

@@ -259,20 +259,22 @@ def read_frames(
 def read_keyframes(
     path: str | PathLike[str],
     info: VideoInfo,
+    size: tuple[int, int],
     *,
-    most: int,
-    longer_side: int,
+    most: int | None = None,
+    timestamps: np.ndarray | None = None,
     limits: VideoLimits = VideoLimits(),
 ) -> Generator[tuple[float, np.ndarray], None, None]:
-    """Reads the frames of a video that are decoded without any other, which is cheap.
+    """Reads frames of a video that are decoded without any other, which is cheap.
 
     Encoders place one at most cuts, and else every few seconds.
 
     Args:
       path: The file.
       info: What `probe` returned for it.
-      most: About how many at most, evenly spread.
-      longer_side: Of the frames, pixels; they are scaled down to it.
+      size: Height and width to which they are scaled, pixels.
+      most: About how many at most, evenly spread; or
+      timestamps: float64 [N], seconds, increasing, of those to read.
       limits: How much the file may cost to read.
 
     Yields:
@@ -284,19 +286,20 @@ def read_keyframes(
     times = info.frame_times
     if times is None:
         return
-    scale = min(1.0, longer_side / max(info.height, info.width))
+    wanted = np.zeros(1) if timestamps is None else timestamps
     request = Request(
         source=_source(Path(fsdecode(path)), info.name, info.container, limits),
         start=info.start,
         num_pixels=info.height * info.width,
-        size=(max(1, round(info.height * scale)), max(1, round(info.width * scale))),
-        timestamps=np.zeros(1),
-        counts=np.ones(1, np.int64),
+        size=size,
+        timestamps=wanted,
+        counts=np.ones(len(wanted), np.int64),
         slack=0.0,
         times=times,
     )
     stopwatch = Stopwatch(limits.max_decode_seconds, info.probe_seconds)
-    with closing(decode_keyframes(request, info.duration / most, stopwatch)) as frames:
+    gap = None if most is None else info.duration / most
+    with closing(decode_keyframes(request, gap, stopwatch)) as frames:
         yield from frames
 
 

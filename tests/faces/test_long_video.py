@@ -8,7 +8,7 @@ import pytest
 from dfjax.config import Config, CropConfig, VideoConfig
 from dfjax.faces.clips import FaceClips, face_clips
 from dfjax.faces.detection import FaceDetector
-from dfjax.faces.glances import looks_at_faces, times_with_faces
+from dfjax.faces.glances import looks_at_faces, nearest, times_with_faces
 from dfjax.faces.long_video import LongVideo
 from dfjax.video.reading import Effort, plan_looks, probe, read_frames, read_keyframes
 from tests.videos import moving_pattern, portrait_frames, write_video
@@ -116,9 +116,10 @@ def test_most_looks_go_where_faces_are(tmp_path, face_detector):
 def test_looks_are_even_where_faces_are_everywhere_or_nowhere():
     times = np.arange(0, 600, 5.0)
     for seen in (np.ones(120, bool), np.zeros(120, bool)):
-        np.testing.assert_allclose(looks_at_faces(times, seen, 600.0, 60), np.arange(60) * 10.0)
+        assert looks_at_faces(times, seen, 600.0, 60) is None
     seen = (times > 100) & (times < 130)
     looks = looks_at_faces(times, seen, 600.0, 60)
+    assert looks is not None
     assert len(looks) <= 60 and np.all(np.diff(looks) > 0)
     assert np.count_nonzero((looks > 100) & (looks < 130)) >= 35
 
@@ -134,11 +135,20 @@ def test_a_glance_tells_which_pictures_show_a_face(face_detector):
 
 def test_keyframes_are_small_few_and_in_order(minute):
     info = probe(minute)
-    times, frames = zip(*read_keyframes(minute, info, most=512, longer_side=100), strict=True)
+    times, frames = zip(*read_keyframes(minute, info, (75, 100), most=512), strict=True)
     assert 1 < len(times) < 60 and np.all(np.diff(times) > 0)
-    assert {max(frame.shape) for frame in frames} == {100}
-    few = list(read_keyframes(minute, info, most=2, longer_side=100))
-    assert len(few) <= 2
+    assert {frame.shape for frame in frames} == {(75, 100, 3)}
+    assert len(list(read_keyframes(minute, info, (75, 100), most=2))) <= 2
+    asked = np.array(times)[[0, -1]]
+    again = [time for time, _ in read_keyframes(minute, info, (75, 100), timestamps=asked)]
+    assert again == asked.tolist()
+
+
+def test_the_nearest_times_to_even_looks_are_taken_once():
+    times = np.array([0.0, 1.0, 9.0, 10.0, 30.0])
+    assert nearest(times, 30.0, 3).tolist() == [9.0, 30.0]
+    assert nearest(times[:1], 30.0, 3).tolist() == [0.0]
+    assert nearest(np.arange(60.0), 60.0, 20).tolist() == [1.0 + 3 * n for n in range(20)]
 
 
 def test_one_looks_closer_where_it_is_suspicious_and_only_once(tmp_path, face_detector):
