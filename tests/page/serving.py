@@ -88,6 +88,8 @@ def served(
     """Serves the page while the context lasts."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(uploads))
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "")
+    # Else Gradio asks the Hub for a Space of this name before an assistant's first call.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     health, predictor = Health(), GatedPredictor()
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]

@@ -393,6 +393,30 @@ def test_an_assistant_s_calls_are_its_own_and_nobody_can_speak_for_another(serve
         served_page.predictor.gate.set()
 
 
+def test_an_assistant_that_goes_away_is_known_by_its_address_and_given_up(served_page):
+    client = served_page.client("127.0.0.40")
+    path = served_page.upload(client)
+    address = f"{served_page.api}/file={path}"
+    call = {"name": "predict", "arguments": {"video": address}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    headers = {"Accept": "application/json, text/event-stream"}
+    url = f"{served_page.api}/mcp/"
+    answer = client.post(url, json=body, headers=headers)
+    assert "probability_fake" in answer.text and '"isError":false' in answer.text
+    served_page.predictor.gate.clear()
+    try:
+        with client.stream("POST", url, json=body, headers=headers):
+            while not served_page.queue.places_of("127.0.0.40"):
+                time.sleep(0.01)
+            while served_page.queue.counts() != (0, 1):
+                time.sleep(0.01)
+        # The gate stays shut: only giving up can end it.
+        while served_page.queue.counts() != (0, 0):
+            time.sleep(0.01)
+    finally:
+        served_page.predictor.gate.set()
+
+
 def test_a_stream_for_nobody_ends_with_one_line_of_log(served_page, http, lines):
     for path in ("queue/data?session_hash=nobody", "call/predict/nobody"):
         answer = http.get(f"{served_page.api}/{path}")
