@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from dfjax.page import texts
@@ -14,6 +14,10 @@ _TIDY_SECONDS = 1.0  # between two looks for checks that nobody listens to
 
 _SWEEP_SECONDS = 10.0  # between two looks for files that are to be deleted
 
+_IDLE_SECONDS = 5.0
+"""That a connection may be without a request, in addition to the pause that a body may make. The
+server itself closes those that had a request and keep still; not those that send half of one."""
+
 _SEND_SECONDS = 0.3  # that the last answers have to reach their streams
 
 
@@ -23,6 +27,8 @@ class Caretaker:
     def __init__(self, watch: Watch):
         """Takes what to look after."""
         self._watch = watch
+        self.connections: Callable[[], Iterable[Any]] = tuple  # of the server, as uvicorn has them
+        self._idle_since: dict[Any, float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @contextlib.asynccontextmanager
@@ -59,11 +65,24 @@ class Caretaker:
         queue.refuse_running(texts.ENDING)
         await asyncio.sleep(_SEND_SECONDS)
 
+    def _close_idle(self, now: float) -> None:
+        """Closes connections that have taken too long to send a request, or the head of one."""
+        idle = {
+            connection
+            for connection in self.connections()
+            if (cycle := getattr(connection, "cycle", None)) is None or cycle.response_complete
+        }
+        self._idle_since = {one: self._idle_since.get(one, now) for one in idle}
+        for connection, since in self._idle_since.items():
+            if now - since > self._watch.limits.stall_seconds + _IDLE_SECONDS:
+                connection.transport.close()
+
     async def _look_after(self) -> None:
         last_sweep = time.monotonic()
         while True:
             await asyncio.sleep(_TIDY_SECONDS)
             await self._watch.queue.drop_unheard()
+            self._close_idle(time.monotonic())
             if time.monotonic() - last_sweep > _SWEEP_SECONDS:
                 last_sweep = time.monotonic()
                 # Not in a thread: Gradio makes a folder and moves a file into it without a pause.

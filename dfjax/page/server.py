@@ -93,6 +93,7 @@ def serving(
         ) from error
     if page.share_url:
         hosts.add(urlsplit(page.share_url).hostname or "")
+    caretaker.connections = lambda: list(page.server.server_state.connections)
     page.server.config.timeout_graceful_shutdown = _CLOSE_SECONDS
     try:
         yield page.local_url or ""

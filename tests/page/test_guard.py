@@ -1,5 +1,6 @@
 """What strangers try, over plain HTTP, against the page as it is served. Harmless, and our own."""
 
+import contextlib
 import json
 import logging
 import socket
@@ -282,6 +283,26 @@ def test_a_body_that_stalls_is_cut_off_and_leaves_nothing(served_page, lines):
     assert not list(served_page.uploads.glob("tmp*"))
     (line,) = lines(1)
     assert line["reason"] == "stalled" and line["bytes"] > 100_000
+
+
+def test_a_connection_that_never_sends_a_request_is_closed(served_page):
+    port = int(served_page.url.rsplit(":", 1)[1])
+    for sent in (b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "):
+        with socket.create_connection(("127.0.0.1", port), 5) as wire:
+            wire.sendall(sent)
+            wire.settimeout(30)
+            assert wire.recv(100) == b""
+
+
+def test_a_hundred_idle_streams_leave_the_page_answering(served_page, http):
+    with contextlib.ExitStack() as stack:
+        for n in range(100):
+            url = f"{served_page.api}/heartbeat/idle{n}"
+            stack.enter_context(http.stream("GET", url))
+        other = served_page.client()
+        assert other.get(served_page.url).status_code == 200
+        event = served_page.ask(other, served_page.upload(other)).json()["event_id"]
+        assert served_page.listen(other, event)[0] == "complete"
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(served_page):
