@@ -40,7 +40,9 @@ class AllowedHosts:
         self._numbers = listens_on in _EVERYWHERE
         self._own = set(_LOCAL)
         if listens_on and listens_on.strip("[]") not in _LOCAL:
-            self._own |= {listens_on.strip("[]").lower(), socket.gethostname().lower()}
+            machine = socket.gethostname().lower()
+            # The second name is that of the local network, which no one outside of it can give.
+            self._own |= {listens_on.strip("[]").lower(), machine, f"{machine}.local"}
 
     def add(self, name: str) -> None:
         """Allows one more host."""

@@ -230,6 +230,14 @@ def test_an_upload_stays_in_its_folder_whatever_its_name(served_page, http, name
     assert ".." not in Path(path).parts and len(Path(path).parent.name) == 64
 
 
+@pytest.mark.parametrize("name", ["x.html", "x.svg", "x.xml", "x.js"])
+def test_an_upload_never_becomes_a_page_of_this_site(served_page, http, name):
+    path = served_page.upload(http, name, b"<script>alert(1)</script>")
+    answer = http.get(f"{served_page.api}/file={path}")
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data", None])
 def test_a_body_that_is_no_form_is_told_so(served_page, http, lines, content_type):
     headers = {} if content_type is None else {"content-type": content_type}
