@@ -16,6 +16,10 @@ from dfjax.page.limits import PageLimits
 CLIENT, REQUEST_ID = "dfjax.client", "dfjax.request_id"
 """Under which keys of its scope a request says whose it is, and which."""
 
+_NO_MORE_PLACES = (
+    "The queue is full for you: {own} of your checks wait already. Let one of them end first."
+)
+
 _NO_FUNCTION = (
     "There is no function {found!r} here. The API has one: POST /gradio_api/call/predict."
 )
@@ -44,8 +48,7 @@ class FairQueue(Queue):
             return False, _NO_FUNCTION.format(found=body.fn_index), "error"
         own = self.places_of(request.scope.get(CLIENT))
         if own >= self._limits.max_client_checks:
-            message = f"{own} of your checks wait already; let one of them end first."
-            return False, message, "queue_full"
+            return False, _NO_MORE_PLACES.format(own=own), "queue_full"
         return await super().push(body, request, username)
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:
