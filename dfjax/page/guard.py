@@ -78,18 +78,23 @@ class Guard:
           Refusal: It is not acted on.
         """
         watch, scope = self._watch, exchange.scope
-        if response := self._own_answer(exchange.path):
-            await response(scope, receive, exchange.send)
+        if exchange.path in HEALTH:
+            # Whoever looks after the server asks by a number, or by a name inside its network.
+            await self._health(exchange.path)(scope, receive, exchange.send)
             return
-        exchange.route = route_of(exchange.path) or ""
-        if not exchange.route:
-            raise Refusal(404, "closed", "There is nothing at this address.")
         exchange.client, exchange.caller = self._whose(scope)
-        _check_origin(watch.hosts, Headers(scope=scope))
-        if watch.health.ending.is_set():
-            raise Refusal(503, "ending", texts.ENDING, retry_after=30)
         if not is_asset(exchange.path):
             watch.clients.take_turn(exchange.client)
+        is_metrics = exchange.path == METRICS and watch.shows_metrics
+        exchange.route = METRICS if is_metrics else route_of(exchange.path) or ""
+        if not exchange.route:
+            raise Refusal(404, "closed", "There is nothing at this address.")
+        _check_origin(watch.hosts, Headers(scope=scope))
+        if is_metrics:
+            await self._metrics()(scope, receive, exchange.send)
+            return
+        if watch.health.ending.is_set():
+            raise Refusal(503, "ending", texts.ENDING, retry_after=30)
         scope[CLIENT], scope[REQUEST_ID] = exchange.client, exchange.caller or exchange.request_id
         is_upload = exchange.path.rstrip("/") == UPLOAD
         max_bytes = watch.limits.max_body_bytes
@@ -102,7 +107,8 @@ class Guard:
             stack.enter_context(watch.clients.open_request(exchange.client))
             if is_upload:
                 # A body of unknown length may be as long as any.
-                expected = max_bytes if length is None else length
+                longest = watch.limits.max_upload_bytes
+                expected = longest if length is None else min(length, longest)
                 exchange.arrival = stack.enter_context(
                     watch.uploads.receive(exchange.client, expected)
                 )
@@ -139,21 +145,18 @@ class Guard:
         if body.cut and not exchange.has_started:
             raise body.cut
 
-    def _own_answer(self, path: str) -> Response | None:
-        """Returns what is answered without Gradio; None for everything else.
+    def _health(self, path: str) -> Response:
+        """Returns whether the server is there, or ready."""
+        health = self._watch.health
+        if health.ending.is_set():
+            return PlainTextResponse("ending\n", status_code=503)
+        if path == "/readyz" and not health.ready.is_set():
+            return PlainTextResponse("warming up\n", status_code=503)
+        return PlainTextResponse("ok\n")
 
-        Whoever looks after the server asks by its number or by a name inside its network, so any
-        host will do.
-        """
+    def _metrics(self) -> Response:
+        """Returns counters and gauges, for Prometheus."""
         watch = self._watch
-        if path in HEALTH:
-            if watch.health.ending.is_set():
-                return PlainTextResponse("ending\n", status_code=503)
-            if path == "/readyz" and not watch.health.ready.is_set():
-                return PlainTextResponse("warming up\n", status_code=503)
-            return PlainTextResponse("ok\n")
-        if path != METRICS or not watch.shows_metrics:
-            return None
         waiting, running = watch.queue.counts()
         num_bytes, num_files = watch.uploads.usage()
         gauges: dict[str, float] = {
@@ -175,8 +178,10 @@ class Guard:
         for name, value in scope["headers"]:
             if name != _CALLER:
                 headers.append((name, value))
-            elif value.startswith(self._secret.encode() + b" "):
-                _, caller, client = value.decode("latin-1").split(" ", 2)
+            else:
+                secret, _, rest = value.decode("latin-1").partition(" ")
+                if secrets.compare_digest(secret.encode(), self._secret.encode()):
+                    caller, _, client = rest.partition(" ")
         scope["headers"] = headers
         return client, caller
 
