@@ -470,6 +470,17 @@ def test_health_and_metrics_tell_how_the_server_is_doing(served_page, http):
     assert http.get(f"{served_page.url}/healthz", headers=foreign).status_code == 200
 
 
+def test_a_check_s_line_of_log_names_the_request_and_no_file(served_page, lines):
+    client = served_page.client("127.0.0.21")
+    answer = served_page.ask(client, served_page.upload(client, "my holiday real.mp4"))
+    assert served_page.listen(client, answer.json()["event_id"])[0] == "complete"
+    logged = lines(3)
+    (check,) = [line for line in logged if line["event"] == "check"]
+    assert check["request_id"] == answer.headers["x-request-id"]
+    assert check["outcome"] == "real" and check["waited"] >= 0
+    assert "holiday" not in str(logged) and "127.0.0.21" not in str(logged)
+
+
 def test_the_server_is_ready_only_once_the_model_is(served_page, http):
     served_page.health.ready.clear()
     try:

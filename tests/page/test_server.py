@@ -21,3 +21,12 @@ def test_a_port_that_is_taken_gets_a_sentence():
 def test_an_address_of_another_machine_gets_a_sentence():
     with pytest.raises(ServerError, match="--host"):
         server.require_free_port("192.0.2.1", 7860)
+
+
+def test_only_in_a_space_are_proxies_of_private_networks_believed_unasked(monkeypatch):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    assert server._proxies(None) == ""
+    assert server._proxies("192.0.2.1") == "192.0.2.1"
+    monkeypatch.setenv("SPACE_ID", "owner/name")
+    assert "10.0.0.0/8" in server._proxies(None)
+    assert server._proxies("") == ""
