@@ -22,6 +22,16 @@ from tests.page.samples import SamplePredictor
 
 META = {"_type": "gradio.FileData"}
 
+MIB = 1024**2
+
+LIMITS = PageLimits(
+    max_upload_bytes=2 * MIB,
+    max_disk_bytes=12 * MIB,
+    max_client_bytes=6 * MIB,
+    max_client_requests=60_000,
+    stall_seconds=1.0,
+)
+
 
 class GatedPredictor(SamplePredictor):
     """Takes a check when the test lets it: `gate` is open at first."""
