@@ -7,18 +7,27 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
-from dfjax.errors import MissingExtraError
+from dfjax.errors import MissingExtraError, ServerError
 from dfjax.extras import require_extra
+from dfjax.page.limits import PageLimits
 from dfjax.video.limits import VideoLimits
 
 _LIMITS = VideoLimits()
+_PAGE_LIMITS = PageLimits()
+_MIB = 1024**2
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serves the page until it is stopped; returns the exit code."""
     options = parse(arguments)
+    try:
+        page_limits_of(options)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     # Being stopped is a normal end, after which the visitors' files are deleted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -26,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _serve(options, Path(folder).resolve())
     except KeyboardInterrupt:
         return 0
-    except MissingExtraError as error:
+    except (MissingExtraError, ServerError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -41,13 +50,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--revision", help="branch, tag or commit of a Hub repository")
     parser.add_argument("--host", help="default: GRADIO_SERVER_NAME, else only this machine")
-    parser.add_argument("--port", type=int, help="default: GRADIO_SERVER_PORT, else 7860 or above")
+    parser.add_argument(
+        "--port", type=_port, help="default: GRADIO_SERVER_PORT, else 7860 or above"
+    )
     parser.add_argument("--share", action="store_true", help="also make a public Gradio address")
     limits = parser.add_argument_group("limits", "what a visitor's file may cost this server")
     limits.add_argument(
         "--max-upload-megabytes",
         type=_positive,
-        default=200.0,
+        default=_PAGE_LIMITS.max_upload_bytes / _MIB,
         metavar="MIB",
         help="size of one file, MiB; default: %(default)g",
     )
@@ -72,7 +83,73 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="MEGAPIXELS",
         help="size of one picture, millions of pixels; default: %(default)g",
     )
+    _add_visitor_options(parser)
     return parser.parse_args(arguments)
+
+
+def _add_visitor_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what visitors may do; docs/security.md says why."""
+    visitors = parser.add_argument_group("visitors", "who may ask, and for how much")
+    visitors.add_argument(
+        "--max-disk-megabytes",
+        type=_positive,
+        default=_PAGE_LIMITS.max_disk_bytes / _MIB,
+        metavar="MIB",
+        help="size of all uploads together, MiB; default: %(default)g",
+    )
+    visitors.add_argument(
+        "--max-client-megabytes",
+        type=_positive,
+        default=_PAGE_LIMITS.max_client_bytes / _MIB,
+        metavar="MIB",
+        help="size of the uploads of one client, MiB; default: %(default)g",
+    )
+    visitors.add_argument(
+        "--max-client-checks",
+        type=_positive,
+        default=_PAGE_LIMITS.max_client_checks,
+        metavar="NUMBER",
+        help="checks of one client that may wait or run; default: %(default)g",
+    )
+    visitors.add_argument(
+        "--max-client-requests",
+        type=_positive,
+        default=_PAGE_LIMITS.max_client_requests,
+        metavar="NUMBER",
+        help="requests of one client per minute; default: %(default)g",
+    )
+    visitors.add_argument(
+        "--allowed-hosts",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names that the page has besides this machine's and the Space's; * for all",
+    )
+    visitors.add_argument(
+        "--allowed-origins",
+        nargs="+",
+        default=[],
+        metavar="ORIGIN",
+        help="other sites whose pages may use the API, such as https://example.org",
+    )
+    visitors.add_argument(
+        "--trusted-proxies",
+        metavar="ADDRESSES",
+        help="addresses and networks, with commas, whose X-Forwarded-For says who the client is; "
+        "default: none, and in a Space private networks",
+    )
+    visitors.add_argument("--metrics", action="store_true", help="answer /metrics, for Prometheus")
+
+
+def _port(text: str) -> int:
+    """Returns the port that an option gives.
+
+    Raises:
+      ArgumentTypeError: It is none.
+    """
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 1 to 65535")
+    return int(text)
 
 
 def _positive(text: str) -> float:
@@ -101,6 +178,21 @@ def limits_of(options: argparse.Namespace) -> VideoLimits:
     )
 
 
+def page_limits_of(options: argparse.Namespace) -> PageLimits:
+    """Returns what visitors may cost, as the command line says.
+
+    Raises:
+      ValueError: The quotas are smaller than one file may be.
+    """
+    return PageLimits(
+        max_upload_bytes=math.ceil(options.max_upload_megabytes * _MIB),
+        max_disk_bytes=math.ceil(options.max_disk_megabytes * _MIB),
+        max_client_bytes=math.ceil(options.max_client_megabytes * _MIB),
+        max_client_checks=math.ceil(options.max_client_checks),
+        max_client_requests=options.max_client_requests,
+    )
+
+
 def _serve(options: argparse.Namespace, folder: Path) -> int:
     """Serves the page; `folder` is this process's own, and is deleted after it."""
     require_extra("app", "app.py")
@@ -113,9 +205,13 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
     from dfjax.errors import HubError, ModelFormatError
     from dfjax.page.blocks import build_page
     from dfjax.page.example_videos import write_examples
-    from dfjax.page.server import launch
+    from dfjax.page.health import Health
+    from dfjax.page.log import configure
+    from dfjax.page.server import require_free_port, serving
     from dfjax.predictor import Predictor, model_source
 
+    configure()
+    require_free_port(options.host, options.port)
     try:
         model = model_source(options.model)
         limits = limits_of(options)
@@ -123,17 +219,30 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
     except (HubError, ModelFormatError) as error:
         print(f"There is no model to serve. {error}", file=sys.stderr)
         return 1
-    page = build_page(predictor, write_examples(folder / "examples"))
-    launch(
-        page,
+    visitors, health = page_limits_of(options), Health()
+    examples = write_examples(folder / "examples")
+    with serving(
+        build_page(predictor, examples, limits=visitors, health=health),
         uploads=uploads,
-        max_upload_bytes=limits.max_file_bytes,
+        limits=visitors,
+        health=health,
         host=options.host,
         port=options.port,
         share=options.share,
-    )
+        allowed_hosts=tuple(options.allowed_hosts),
+        allowed_origins=tuple(options.allowed_origins),
+        trusted_proxies=options.trusted_proxies,
+        shows_metrics=options.metrics,
+    ):
+        # Until a signal becomes a KeyboardInterrupt.
+        threading.Event().wait()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The model may still be compiling, in a thread that nothing can stop: Python would wait for it,
+    # or crash under it.
+    os._exit(exit_code)

@@ -54,3 +54,11 @@ class MissingExtraError(DfjaxError):
 
 class HubError(DfjaxError):
     """The Hugging Face Hub refused a request, or what would be sent is not complete."""
+
+
+class AbandonedError(DfjaxError):
+    """Nobody waits any more for what was being computed."""
+
+
+class ServerError(DfjaxError):
+    """The page cannot be served at the address that was asked for."""

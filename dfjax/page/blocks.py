@@ -11,6 +11,9 @@ import gradio as gr
 from dfjax.errors import DfjaxError
 from dfjax.page import texts
 from dfjax.page.cards import ON_LOAD, ExampleVideo, example_cards
+from dfjax.page.checks import check_upload
+from dfjax.page.health import Health
+from dfjax.page.limits import PageLimits
 from dfjax.page.result import render_error, render_result
 from dfjax.page.shared_predictor import SharedPredictor, VideoPredictor
 from dfjax.page.upload import UploadBlocks
@@ -49,25 +52,39 @@ KEEP_SECONDS = 1800
 """Age at which an uploaded file is deleted. Not at once after its check: Gradio stores a file under
 its content, so a second visitor may be waiting for the verdict on the same file."""
 
+_Score = Callable[[dict[str, Any], gr.Progress], Prediction]
+
 _MAX_WAITING = 16  # videos in the queue; later visitors are asked to come back
 
 
 def build_page(
-    predictor: VideoPredictor, examples: Sequence[ExampleVideo] = (), *, warm_up: bool = True
-) -> gr.Blocks:
-    """Returns the page and its API endpoint `/predict`, ready for `server.launch`.
+    predictor: VideoPredictor,
+    examples: Sequence[ExampleVideo] = (),
+    *,
+    warm_up: bool = True,
+    limits: PageLimits = PageLimits(),
+    health: Health | None = None,
+) -> UploadBlocks:
+    """Returns the page and its API endpoint `/predict`, ready for `server.serving`.
 
     Args:
       predictor: Scores the videos; called for one at a time.
       examples: Videos to offer for a try.
       warm_up: Compile in the background from now on, so that the first visitor waits less.
+      limits: What visitors may cost.
+      health: Where checks are counted, and where it is noted that the model is ready; None: nobody
+        asks.
 
     Raises:
       VideoError: An example cannot be read.
     """
+    health = health or Health()
     scorer = SharedPredictor(predictor)
     if warm_up:
-        scorer.start_warm_up()
+        scorer.start_warm_up(health.ready.set)
+    else:
+        health.ready.set()
+    score = _score_with(scorer, health)
     empty = texts.how_it_works(predictor.config.video.num_frames)
     with UploadBlocks(
         title=texts.TITLE,
@@ -78,9 +95,11 @@ def build_page(
         parts = _lay_out(examples, empty)
         _html(texts.limits())
         _html(texts.footer(predictor.model))
-        _join(parts, _check_with(scorer), _pick_from(examples), empty)
-        _add_endpoint(_predict_with(scorer), parts.video)
-    return page.queue(max_size=_MAX_WAITING, api_open=False, default_concurrency_limit=4)
+        _join(parts, _check_with(score), _pick_from(examples), empty)
+        _add_endpoint(_predict_with(score), parts.video)
+    return page.queue(
+        max_size=_MAX_WAITING, api_open=False, default_concurrency_limit=4, limits=limits
+    )
 
 
 class _Parts(NamedTuple):
@@ -152,7 +171,7 @@ def _join(parts: _Parts, check: Callable, pick: Callable, empty: str) -> None:
     )
 
 
-def _predict_with(scorer: SharedPredictor) -> Callable:
+def _predict_with(score: _Score) -> Callable:
     """Returns the function behind the API's endpoint; Gradio shows its docstring to callers."""
 
     def predict(video: dict[str, Any] | None, progress: gr.Progress = _PROGRESS) -> dict[str, Any]:
@@ -170,16 +189,16 @@ def _predict_with(scorer: SharedPredictor) -> Callable:
             The prediction as JSON, schema_version 1.
         """
         if video is None:
-            raise gr.Error("No video was sent.", print_exception=False)
+            raise gr.Error(texts.NO_VIDEO, print_exception=False)
         try:
-            return _score(scorer, video, progress).to_dict()
+            return score(video, progress).to_dict()
         except DfjaxError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
     return predict
 
 
-def _check_with(scorer: SharedPredictor) -> Callable:
+def _check_with(score: _Score) -> Callable:
     """Returns the function behind the page's button."""
 
     def check(video: dict[str, Any] | None, progress: gr.Progress = _PROGRESS) -> tuple[str, str]:
@@ -187,7 +206,7 @@ def _check_with(scorer: SharedPredictor) -> Callable:
         if video is None:
             return render_error(texts.CHOOSE_FIRST, "No video yet"), texts.CHOOSE_FIRST
         try:
-            prediction = _score(scorer, video, progress)
+            prediction = score(video, progress)
         except DfjaxError as error:
             return render_error(str(error)), f"This video could not be checked. {error}"
         except Exception:
@@ -204,7 +223,8 @@ def _pick_from(examples: Sequence[ExampleVideo]) -> Callable:
 
     def pick(event: gr.EventData) -> str:
         """Returns the example whose card was clicked."""
-        index = getattr(event, "index", None)
+        # What comes with an event is whatever its sender wrote; it may be nothing.
+        index = event._data.get("index") if isinstance(event._data, dict) else None
         if not isinstance(index, int) or not 0 <= index < len(examples):
             raise gr.Error("There is no such example.", print_exception=False)
         return str(examples[index].path)
@@ -217,13 +237,18 @@ def _html(value: str, **settings: Any) -> gr.HTML:
     return gr.HTML(value, apply_default_css=False, **settings)
 
 
-def _score(scorer: SharedPredictor, video: dict[str, Any], progress: gr.Progress) -> Prediction:
-    """Scores an upload as Gradio describes it; its path has been checked."""
+def _score_with(scorer: SharedPredictor, health: Health) -> _Score:
+    """Returns the function that scores an upload as Gradio describes it."""
 
-    def report(fraction: float, stage: str) -> None:
-        progress(fraction, desc=stage)
+    def score(video: dict[str, Any], progress: gr.Progress) -> Prediction:
+        """Returns the prediction; the upload's path has been checked."""
 
-    return scorer(video["path"], report)
+        def report(fraction: float, stage: str) -> None:
+            progress(fraction, desc=stage)
+
+        return check_upload(scorer, health, video["path"], report)
+
+    return score
 
 
 def _add_endpoint(predict: Any, video: gr.File) -> None:

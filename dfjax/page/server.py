@@ -1,70 +1,119 @@
 """How the page is served: to strangers, with their private videos, from this host alone."""
 
-import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Callable
+import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
-import gradio as gr
 from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 from gradio.themes.utils.fonts import Font, LocalFont
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dfjax.errors import ServerError
 from dfjax.page import texts
-from dfjax.page.blocks import KEEP_SECONDS, SWEEP_SECONDS
+from dfjax.page.caretaker import Caretaker
+from dfjax.page.clients import Clients
+from dfjax.page.fair_queue import FairQueue
+from dfjax.page.guard import Guard, Watch
+from dfjax.page.health import Health
+from dfjax.page.hosts import PRIVATE_NETWORKS, AllowedHosts, space_hosts
+from dfjax.page.limits import PageLimits
+from dfjax.page.upload import UploadBlocks
+from dfjax.page.upload_folder import UploadFolder
 
-_MAX_BODY_BYTES = 1024**2  # of every request that is not an upload; none of ours needs more
+_FINISH_SECONDS = 4.0  # that checks have to end in when the server is stopped
 
-# Gradio's screen recorder hands any file to whatever ffmpeg is on PATH, unguarded.
-_CLOSED_PATHS = ("/gradio_api/process_recording",)
-
-# The browser itself then refuses every other host, so that no slip of ours or of Gradio's can send
-# a visitor's video anywhere. Gradio builds its page with inline scripts and `new Function`.
-_CONTENT_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "media-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "form-action 'self'",
-    )
-)
-_HEADERS = (
-    (b"content-security-policy", _CONTENT_POLICY.encode()),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-)
+_CLOSE_SECONDS = 1  # that answers have to be sent in after that
 
 
-def launch(
-    page: gr.Blocks,
+@contextlib.contextmanager
+def serving(
+    page: UploadBlocks,
     *,
     uploads: Path,
-    max_upload_bytes: int,
+    limits: PageLimits = PageLimits(),
+    health: Health | None = None,
     host: str | None = None,
     port: int | None = None,
     share: bool = False,
-) -> None:
-    """Serves a page of `build_page` until the process is stopped.
+    allowed_hosts: tuple[str, ...] = (),
+    allowed_origins: tuple[str, ...] = (),
+    trusted_proxies: str | None = None,
+    shows_metrics: bool = False,
+) -> Iterator[str]:
+    """Serves a page of `build_page` while the context lasts; at its end checks end in order.
 
     Args:
       page: The page.
       uploads: GRADIO_TEMP_DIR, set to a folder of this process alone before Gradio was imported.
         Whatever is in it grows old there and is deleted.
-      max_upload_bytes: Of one uploaded file.
+      limits: What visitors may cost.
+      health: What `build_page` got.
       host: Address to listen on; None: GRADIO_SERVER_NAME, or else only this machine.
       port: None: GRADIO_SERVER_PORT, or else the first free one from 7860 on.
       share: Also make a public address through Gradio's tunnel.
+      allowed_hosts: Names that the server answers to, besides this machine's and the Space's.
+      allowed_origins: Other sites whose pages may use the API, as "https://name".
+      trusted_proxies: Addresses and networks, with commas, whose X-Forwarded-For is believed; None:
+        in a Space private networks, elsewhere none.
+      shows_metrics: Answer /metrics.
+
+    Yields:
+      The page's address.
+
+    Raises:
+      ServerError: The address cannot be listened on.
+    """
+    health = health or Health()
+    queue = page._queue
+    assert isinstance(queue, FairQueue)  # of UploadBlocks.queue
+    listens_on = host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    hosts = AllowedHosts((*allowed_hosts, *space_hosts()), allowed_origins, listens_on=listens_on)
+    watch = Watch(
+        limits=limits,
+        hosts=hosts,
+        clients=Clients(limits),
+        uploads=UploadFolder(uploads, limits, queue.files_in_use),
+        queue=queue,
+        health=health,
+        shows_metrics=shows_metrics,
+    )
+    caretaker = Caretaker(watch)
+    # uvicorn reads this, and takes the last address that is no trusted proxy's for the client.
+    os.environ["FORWARDED_ALLOW_IPS"] = _proxies(trusted_proxies)
+    try:
+        _launch(page, watch, caretaker, host, port, share)
+    except OSError as error:
+        raise ServerError(
+            f"The page cannot be served on {listens_on}, port {port or '7860 and above'}: the port "
+            "is taken, or the address is not this machine's. Choose another with --port or --host."
+        ) from error
+    if page.share_url:
+        hosts.add(urlsplit(page.share_url).hostname or "")
+    caretaker.connections = lambda: list(page.server.server_state.connections)
+    page.server.config.timeout_graceful_shutdown = _CLOSE_SECONDS
+    try:
+        yield page.local_url or ""
+    finally:
+        caretaker.end_checks(_FINISH_SECONDS)
+        page.close(verbose=False)
+
+
+def _launch(
+    page: UploadBlocks,
+    watch: Watch,
+    caretaker: Caretaker,
+    host: str | None,
+    port: int | None,
+    share: bool,
+) -> None:
+    """Starts Gradio's server in a thread.
+
+    Raises:
+      OSError: The address cannot be listened on.
     """
     page.launch(
         server_name=host,
@@ -78,17 +127,51 @@ def launch(
         show_error=False,
         run_history=False,
         enable_monitoring=False,
-        max_file_size=max_upload_bytes,
+        max_file_size=watch.limits.max_upload_bytes,
         # A session's last result stays in memory until it is crowded out.
         state_session_capacity=64,
         ssr_mode=False,
         pwa=False,
         mcp_server=True,
+        prevent_thread_lock=True,
         app_kwargs={
-            "middleware": [Middleware(Guard, max_upload_bytes=max_upload_bytes)],
-            "lifespan": _sweeping(uploads),
+            "middleware": [Middleware(Guard, watch=watch)],
+            "lifespan": caretaker.lifespan,
         },
     )
+
+
+def require_free_port(host: str | None, port: int | None) -> None:
+    """Checks that a port can be had, before a model is loaded for nothing.
+
+    Args:
+      host: As for `serving`.
+      port: As for `serving`; None is fine, since another one will be free.
+
+    Raises:
+      ServerError: It cannot.
+    """
+    if port is None:
+        return
+    address = host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            address.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        raise ServerError(
+            f"The page cannot be served on {address}, port {port}: {error.strerror or error}. "
+            "Choose another with --port or --host."
+        ) from error
+
+
+def _proxies(trusted: str | None) -> str:
+    if trusted is None:
+        return PRIVATE_NETWORKS if os.environ.get("SPACE_ID") else ""
+    return trusted
 
 
 def theme() -> Base:
@@ -108,76 +191,3 @@ def theme() -> Base:
         button_primary_background_fill_hover_dark="*primary_700",
         button_primary_text_color="white",
     )
-
-
-class Guard:
-    """Middleware: limits the size of every request, closes paths, and sets the headers above."""
-
-    def __init__(self, app: ASGIApp, *, max_upload_bytes: int):
-        self._app = app
-        self._max_upload_bytes = max_upload_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        path = scope["path"].rstrip("/")
-        if path.endswith(_CLOSED_PATHS):
-            await PlainTextResponse("Not found", status_code=404)(scope, receive, send)
-            return
-        # Some room for the form around the file.
-        extra = self._max_upload_bytes if path.endswith("/upload") else 0
-        limit = _MAX_BODY_BYTES + extra
-        if int(dict(scope["headers"]).get(b"content-length", 0)) > limit:
-            response = PlainTextResponse(f"The limit is {limit:,} bytes.", status_code=413)
-            await response(scope, receive, send)
-            return
-        received = 0
-
-        async def counted_receive() -> Message:
-            # A body without a stated length: cut off as if the client had gone.
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            return message if received <= limit else {"type": "http.disconnect"}
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
-            await send(message)
-
-        await self._app(scope, counted_receive, send_with_headers)
-
-
-def sweep(folder: Path, max_age: float) -> None:
-    """Deletes the files under `folder` that were last changed over `max_age` seconds ago.
-
-    Gradio deletes the files that it keeps account of; uploads that broke off are not among them.
-    """
-    oldest = time.time() - max_age
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            if path.is_file() and path.stat().st_ctime < oldest:
-                path.unlink()
-
-
-def _sweeping(folder: Path) -> Callable[[Any], contextlib.AbstractAsyncContextManager[None]]:
-    """Returns the server's lifespan, in which `folder` is swept now and then."""
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: Any) -> AsyncIterator[None]:
-        del app
-        task = asyncio.create_task(_sweep_forever(folder))
-        try:
-            yield
-        finally:
-            task.cancel()
-
-    return lifespan
-
-
-async def _sweep_forever(folder: Path) -> None:
-    while True:
-        await asyncio.sleep(SWEEP_SECONDS)
-        await asyncio.to_thread(sweep, folder, KEEP_SECONDS)

@@ -31,10 +31,13 @@ class SharedPredictor:
         self._predictor = predictor
         self._lock = threading.Lock()
 
-    def start_warm_up(self) -> threading.Thread:
+    def start_warm_up(self, on_ready: Callable[[], None] = lambda: None) -> threading.Thread:
         """Compiles in the background, so that the page opens at once; returns the thread.
 
         A video that comes meanwhile waits for it: compiling twice would take longer.
+
+        Args:
+          on_ready: Called once all is compiled.
         """
         ready = threading.Event()
 
@@ -42,6 +45,7 @@ class SharedPredictor:
             with self._lock:
                 ready.set()
                 self._predictor.warm_up()
+            on_ready()
 
         thread = threading.Thread(target=warm_up, name="warm-up", daemon=True)
         thread.start()

@@ -17,6 +17,25 @@ OUR_FAULT = (
     "Please try once more; if it happens again, another video may still work."
 )
 
+ENDING = "The server is being restarted. Please try again in a minute."
+
+HOW_TO_UPLOAD = (
+    "The upload cannot be read. Send one file as multipart/form-data, in a field named “files”, "
+    "with a file name."
+)
+
+HOW_TO_CALL = (
+    'The request cannot be understood. POST {"data": [FILE]} to /gradio_api/call/predict; '
+    "GET /gradio_api/info says what FILE is."
+)
+
+NO_VIDEO = "No video was sent."
+
+WHAT_A_FILE_IS = (
+    'The video has to be given as {"path": PATH, "meta": {"_type": "gradio.FileData"}}, where PATH '
+    "is what POST /gradio_api/upload returned."
+)
+
 
 def header() -> str:
     """Returns the head of the page."""

@@ -1,12 +1,20 @@
 """The one way a file comes in: uploaded to this server, never fetched from an address."""
 
+import logging
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import gradio as gr
 from gradio.utils import get_upload_folder
-from gradio_client.utils import is_file_obj, traverse
+from gradio_client.utils import is_file_obj, is_file_obj_with_meta, traverse
+
+from dfjax.page import texts
+from dfjax.page.fair_queue import FairQueue
+from dfjax.page.limits import PageLimits
+from dfjax.page.log import fields
+
+_LOG = logging.getLogger(__name__)
 
 _NO_ADDRESSES = (
     "Addresses are not fetched. Upload the file: POST it to /gradio_api/upload, "
@@ -26,16 +34,60 @@ class UploadBlocks(gr.Blocks):
     refused too: Gradio would try to delete it as if it were a file, and then delete nothing more.
     """
 
+    def queue(self, *args: Any, limits: PageLimits = PageLimits(), **kwargs: Any) -> "UploadBlocks":
+        """Makes the queue; takes Gradio's own arguments, and the limits on visitors."""
+        super().queue(*args, **kwargs)
+        plain = self._queue
+        self._queue = FairQueue(
+            plain.live_updates,
+            plain.max_thread_count,
+            plain.update_intervals,
+            plain.max_size,
+            self,
+            plain.default_concurrency_limit,
+            limits=limits,
+        )
+        return self
+
+    async def process_api(self, block_fn: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Runs an event; its errors are sentences.
+
+        Raises:
+          gr.Error: Something is wrong with the request, or with the server.
+        """
+        if block_fn.fn is None:
+            raise gr.Error(texts.HOW_TO_CALL, print_exception=False)
+        try:
+            return await super().process_api(block_fn, *args, **kwargs)
+        except gr.Error:
+            raise
+        except Exception:
+            # The last line before a stranger: the log gets the error, the client a sentence.
+            _LOG.exception("an event failed")
+            raise gr.Error(texts.OUR_FAULT, print_exception=False) from None
+
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
     ) -> list[Any]:
         """Returns an event's inputs as its function takes them.
 
         Raises:
-          gr.Error: What is named as a file is not one that was uploaded.
+          gr.Error: What is named as a file is not one that was uploaded, or there is no file.
         """
-        inputs = traverse(inputs, _as_upload, is_file_obj)
-        return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        try:
+            if len(inputs) < len(block_fn.inputs):
+                raise gr.Error(f"{texts.NO_VIDEO} {texts.WHAT_A_FILE_IS}", print_exception=False)
+            inputs = traverse(inputs, _as_upload, is_file_obj)
+            for block, value in zip(block_fn.inputs, inputs, strict=False):
+                if isinstance(block, gr.File) and not _is_upload_or_none(value):
+                    raise gr.Error(texts.WHAT_A_FILE_IS, print_exception=False)
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except gr.Error:
+            raise
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            # Gradio's checks of what a client sent: pydantic's errors are ValueErrors.
+            _LOG.warning("an input was refused", extra=fields(error=type(error).__name__))
+            raise gr.Error(texts.WHAT_A_FILE_IS, print_exception=False) from None
 
 
 def upload_path(path_or_address: str, uploads: Path) -> str:
@@ -52,15 +104,27 @@ def upload_path(path_or_address: str, uploads: Path) -> str:
     """
     path = path_or_address
     if "://" in path:
-        path = unquote(urlsplit(path).path)
+        try:
+            path = unquote(urlsplit(path).path)
+        except ValueError:  # such as a bracket that is not closed
+            raise gr.Error(_NO_ADDRESSES, print_exception=False) from None
         if _OWN_FILE not in path:
             raise gr.Error(_NO_ADDRESSES, print_exception=False)
         path = path.split(_OWN_FILE, 1)[1]
-    # One message for both, or a caller could ask which files the server has.
-    resolved = Path(path).resolve()
-    if not resolved.is_relative_to(uploads.resolve()) or not resolved.is_file():
+    # One message for all, or a caller could ask which files the server has.
+    try:
+        resolved = Path(path).resolve()
+        is_upload = resolved.is_relative_to(uploads.resolve()) and resolved.is_file()
+    except (ValueError, OSError):  # a NUL, or more letters than a path may have
+        raise gr.Error(_NOT_HERE, print_exception=False) from None
+    if not is_upload:
         raise gr.Error(_NOT_HERE, print_exception=False)
     return str(resolved)
+
+
+def _is_upload_or_none(value: Any) -> bool:
+    """Returns whether a value is nothing, or a file as Gradio describes it."""
+    return value is None or is_file_obj_with_meta(value)
 
 
 def _as_upload(file: dict[str, Any]) -> dict[str, Any]:

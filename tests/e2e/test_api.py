@@ -154,6 +154,33 @@ def test_what_is_no_file_at_all_is_an_error_without_a_traceback(app):
     assert call(app, None)[1]["error"] == "No video was sent."
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("playlist.mp4", "#EXTM3U\n#EXTINF:1,\n{address}/a.ts\n"),
+        ("list.mkv", "ffconcat version 1.0\nfile {address}/a.mp4\n"),
+        ("film.avi", "#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"),
+        (
+            "picture.png",
+            '<svg xmlns="http://www.w3.org/2000/svg"><image href="{address}/a"/></svg>',
+        ),
+        ("page.webm", "<html><script src='{address}/a.js'></script></html>"),
+        ("shell.mov", "#!/bin/sh\ncurl {address}\n"),
+        ("both.gif", "GIF89a=1;/*<script>fetch('{address}')</script>*/"),
+        ("<img src=x onerror=alert(1)>.mp4", "PK\3\4{address}"),
+    ],
+)
+def test_what_is_no_video_under_a_video_s_name_is_a_sentence_and_asks_for_nothing(
+    app, elsewhere, tmp_path, name, content
+):
+    address, requests = elsewhere
+    (tmp_path / name).write_text(content.format(address=address))
+    event, data = call(app, {"path": upload(app, tmp_path / name), "meta": META})
+    assert event == "error" and len(data["error"]) > 20
+    assert "root:" not in data["error"]
+    assert requests == []
+
+
 def test_the_queue_cannot_be_passed_by_and_history_and_recorder_are_closed(app):
     answer = httpx.post(f"{app.url}/gradio_api/run/predict", json={"data": [None]})
     assert answer.status_code == 404
