@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import gradio as gr
 
@@ -19,6 +19,7 @@ from dfjax.page.shared_predictor import SharedPredictor, VideoPredictor
 from dfjax.page.upload import UploadBlocks
 from dfjax.page.verdict import spoken_summary
 from dfjax.prediction import Prediction
+from dfjax.video.reading import Effort
 
 _LOG = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ KEEP_SECONDS = 1800
 """Age at which an uploaded file is deleted. Not at once after its check: Gradio stores a file under
 its content, so a second visitor may be waiting for the verdict on the same file."""
 
-_Score = Callable[[dict[str, Any], gr.Progress], Prediction]
+_Score = Callable[[dict[str, Any], Any, gr.Progress], Prediction]
 
 _MAX_WAITING = 16  # videos in the queue; later visitors are asked to come back
 
@@ -92,11 +93,12 @@ def build_page(
         delete_cache=(SWEEP_SECONDS, KEEP_SECONDS),
     ) as page:
         _html(texts.header())
-        parts = _lay_out(examples, empty)
+        weighs = predictor.config.calibration.evidence is not None
+        parts = _lay_out(examples, empty, has_efforts=weighs)
         _html(texts.limits())
         _html(texts.footer(predictor.model))
         _join(parts, _check_with(score), _pick_from(examples), empty)
-        _add_endpoint(_predict_with(score), parts.video)
+        _add_endpoint(_predict_with(score), [parts.video, parts.effort])
     return page.queue(
         max_size=_MAX_WAITING, api_open=False, default_concurrency_limit=4, limits=limits
     )
@@ -106,6 +108,7 @@ class _Parts(NamedTuple):
     """What a visitor uses, and what answers."""
 
     video: gr.File
+    effort: gr.Radio
     preview: gr.HTML
     button: gr.Button
     picker: gr.HTML  # of the examples
@@ -113,7 +116,7 @@ class _Parts(NamedTuple):
     spoken: gr.HTML  # for screen readers
 
 
-def _lay_out(examples: Sequence[ExampleVideo], empty: str) -> _Parts:
+def _lay_out(examples: Sequence[ExampleVideo], empty: str, *, has_efforts: bool) -> _Parts:
     """Adds the two columns of the page: what goes in, and what comes out."""
     cards = example_cards(examples) if examples else ""
     with gr.Row(elem_id="df-main"):
@@ -130,6 +133,14 @@ def _lay_out(examples: Sequence[ExampleVideo], empty: str) -> _Parts:
                 "meta": {"_type": "gradio.FileData"},
             }
             preview = _html("", elem_id="df-preview")
+            effort = gr.Radio(
+                [(texts.EFFORTS[effort], effort) for effort in get_args(Effort)],
+                value="standard",
+                label=texts.EFFORT,
+                info=texts.EFFORT_INFO,
+                visible=has_efforts,
+                elem_id="df-effort",
+            )
             button = gr.Button("Check this video", variant="primary", elem_id="df-check")
             _html(texts.privacy_note((SWEEP_SECONDS + KEEP_SECONDS) // 60))
             picker = _html(cards, js_on_load=ON_LOAD, visible=bool(cards), elem_id="df-examples")
@@ -140,14 +151,14 @@ def _lay_out(examples: Sequence[ExampleVideo], empty: str) -> _Parts:
                 html_template='<p role="status" aria-live="polite">${value}</p>',
                 elem_id="df-spoken",
             )
-    return _Parts(video, preview, button, picker, result, spoken)
+    return _Parts(video, effort, preview, button, picker, result, spoken)
 
 
 def _join(parts: _Parts, check: Callable, pick: Callable, empty: str) -> None:
     """Adds the events of the page."""
     checking = {
         "fn": check,
-        "inputs": parts.video,
+        "inputs": [parts.video, parts.effort],
         "outputs": [parts.result, parts.spoken],
         "preprocess": False,
         "show_progress_on": parts.result,
@@ -174,15 +185,19 @@ def _join(parts: _Parts, check: Callable, pick: Callable, empty: str) -> None:
 def _predict_with(score: _Score) -> Callable:
     """Returns the function behind the API's endpoint; Gradio shows its docstring to callers."""
 
-    def predict(video: dict[str, Any] | None, progress: gr.Progress = _PROGRESS) -> dict[str, Any]:
+    def predict(
+        video: dict[str, Any] | None, effort: str = "standard", progress: gr.Progress = _PROGRESS
+    ) -> dict[str, Any]:
         """Judges whether the faces in a video were manipulated (deepfake detection).
 
-        Looks at up to some dozens of frames, follows every face, and returns a verdict
+        Looks at some dozens of frames or more, follows every face, and returns a verdict
         ("real", "fake", "uncertain" or "no_face"), the calibrated probability of manipulation in
-        [0, 1] (null without a face), a probability per frame and per face, and the thresholds.
+        [0, 1] (null without a face), a probability per frame and per face, the stretches of time
+        that look manipulated, how much of the video was looked at, and the thresholds.
 
         Args:
             video: An uploaded video (MP4, MOV, AVI, WebM, MKV, GIF) or picture; no address.
+            effort: How much of a long video is looked at: "quick", "standard" or "thorough".
             progress: Filled in by Gradio.
 
         Returns:
@@ -191,7 +206,7 @@ def _predict_with(score: _Score) -> Callable:
         if video is None:
             raise gr.Error(texts.NO_VIDEO, print_exception=False)
         try:
-            return score(video, progress).to_dict()
+            return score(video, effort, progress).to_dict()
         except DfjaxError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -201,14 +216,18 @@ def _predict_with(score: _Score) -> Callable:
 def _check_with(score: _Score) -> Callable:
     """Returns the function behind the page's button."""
 
-    def check(video: dict[str, Any] | None, progress: gr.Progress = _PROGRESS) -> tuple[str, str]:
+    def check(
+        video: dict[str, Any] | None, effort: str, progress: gr.Progress = _PROGRESS
+    ) -> tuple[str, str]:
         """Returns the result for the page, and the sentence that a screen reader says."""
         if video is None:
             return render_error(texts.CHOOSE_FIRST, "No video yet"), texts.CHOOSE_FIRST
         try:
-            prediction = score(video, progress)
+            prediction = score(video, effort, progress)
         except DfjaxError as error:
             return render_error(str(error)), f"This video could not be checked. {error}"
+        except gr.Error:
+            raise
         except Exception:
             # The last line before a stranger: the log gets the traceback, the visitor a sentence.
             _LOG.exception("a check failed")
@@ -240,22 +259,24 @@ def _html(value: str, **settings: Any) -> gr.HTML:
 def _score_with(scorer: SharedPredictor, health: Health) -> _Score:
     """Returns the function that scores an upload as Gradio describes it."""
 
-    def score(video: dict[str, Any], progress: gr.Progress) -> Prediction:
+    def score(video: dict[str, Any], effort: Any, progress: gr.Progress) -> Prediction:
         """Returns the prediction; the upload's path has been checked."""
+        if effort not in get_args(Effort):
+            raise gr.Error(texts.WHAT_EFFORT_IS, print_exception=False)
 
         def report(fraction: float, stage: str) -> None:
             progress(fraction, desc=stage)
 
-        return check_upload(scorer, health, video["path"], report)
+        return check_upload(scorer, health, video["path"], report, effort=effort)
 
     return score
 
 
-def _add_endpoint(predict: Any, video: gr.File) -> None:
+def _add_endpoint(predict: Any, inputs: list[Any]) -> None:
     """Adds the API's endpoint. It needs a component to be called by; a button nobody sees."""
     gr.Button(visible=False).click(
         predict,
-        inputs=video,
+        inputs=inputs,
         preprocess=False,
         outputs=gr.JSON(label="Prediction", visible=False),
         api_name="predict",

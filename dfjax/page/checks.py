@@ -9,12 +9,18 @@ from dfjax.page.health import Health
 from dfjax.page.log import fields
 from dfjax.page.shared_predictor import OnProgress, SharedPredictor
 from dfjax.prediction import Prediction
+from dfjax.video.reading import Effort
 
 _LOG = logging.getLogger(__name__)
 
 
 def check_upload(
-    scorer: SharedPredictor, health: Health, path: str, on_progress: OnProgress
+    scorer: SharedPredictor,
+    health: Health,
+    path: str,
+    on_progress: OnProgress,
+    *,
+    effort: Effort = "standard",
 ) -> Prediction:
     """Scores an upload.
 
@@ -23,6 +29,7 @@ def check_upload(
       health: Where the outcome and the times are counted.
       path: The file; that it is an upload has been checked.
       on_progress: Called with the fraction done, 0 to 1, and a few words that name the stage.
+      effort: How much of a long video is looked at.
 
     Returns:
       The prediction.
@@ -46,7 +53,7 @@ def check_upload(
         on_progress(fraction, stage)
 
     try:
-        prediction = scorer(path, report)
+        prediction = scorer(path, report, effort=effort)
         outcome = prediction.label
         for stage in ("decode", "faces", "score"):
             health.stage(stage, getattr(prediction.seconds, stage))

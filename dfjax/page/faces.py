@@ -15,6 +15,11 @@ from dfjax.prediction import Decision, Prediction, TrackScore
 NUM_CROPS = 8
 """Crops shown per face."""
 
+_LEFT_OUT = {
+    "short": "Seen in hardly any frame, so it has no say in the verdict.",
+    "small": "Too small to be judged well, so it has no say in the verdict.",
+}
+
 _CROP_SIDE = 112  # pixels: sharp at the size shown, and about 4 kB
 
 
@@ -58,6 +63,7 @@ def _strip(track: TrackScore, crops: np.ndarray, decision: Decision) -> dict[str
         "mark": mark(track.id),
         "percent": percent(track.probability_fake, decision),
         "seen": f"{clock(track.start)} – {clock(track.end)}" if track.end > track.start else "",
+        "left_out": _LEFT_OUT[track.left_out] if track.left_out else "",
         "crops": [
             {
                 "picture": _data_uri(crop),

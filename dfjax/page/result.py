@@ -26,6 +26,14 @@ def render_result(prediction: Prediction) -> str:
         measured=None if probability is None else _measured(probability, decision),
         plot=score_plot(prediction) if prediction.tracks else "",
         rows=_table(prediction),
+        segments=[
+            {
+                "face": f"Face {segment.track + 1}",
+                "time": f"{clock(segment.start)} – {clock(segment.end)}",
+                "percent": percent(segment.probability_fake, decision),
+            }
+            for segment in prediction.segments
+        ],
         faces=face_strips(prediction),
         facts=_facts(prediction),
         report=report,
@@ -73,6 +81,14 @@ def _table(prediction: Prediction) -> list[tuple[str, list[str]]]:
     ]
 
 
+def _looks(prediction: Prediction) -> dict[str, str]:
+    """Returns how much of a video was looked at, under a name; nothing of a still picture."""
+    coverage = prediction.coverage
+    if coverage.looks < 2:
+        return {}
+    return {"Looked at": f"{coverage.looks} times, up to {clock(coverage.longest_gap)} apart"}
+
+
 def _facts(prediction: Prediction) -> dict[str, str]:
     """Returns the facts about video and check, under their names."""
     video, seconds = prediction.video, prediction.seconds
@@ -83,6 +99,7 @@ def _facts(prediction: Prediction) -> dict[str, str]:
     return {
         "Faces followed": str(len(prediction.tracks)),
         "Frames scored": str(video.frames_scored),
+        **_looks(prediction),
         "Length": length,
         "Picture": f"{video.width} × {video.height}",
         "Time taken": f"{seconds.decode + seconds.faces + seconds.score:.1f} s",

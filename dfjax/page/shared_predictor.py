@@ -6,6 +6,7 @@ from typing import Protocol
 
 from dfjax.config import Config
 from dfjax.prediction import ModelSummary, Prediction
+from dfjax.video.reading import Effort
 
 OnProgress = Callable[[float, str], None]
 
@@ -19,7 +20,9 @@ class VideoPredictor(Protocol):
     def warm_up(self) -> None:
         """Compiles all that any video can need."""
 
-    def __call__(self, path: str, *, on_progress: OnProgress | None = None) -> Prediction:
+    def __call__(
+        self, path: str, *, effort: Effort = "standard", on_progress: OnProgress | None = None
+    ) -> Prediction:
         """Scores one file."""
         ...
 
@@ -52,7 +55,9 @@ class SharedPredictor:
         ready.wait()
         return thread
 
-    def __call__(self, path: str, on_progress: OnProgress) -> Prediction:
+    def __call__(
+        self, path: str, on_progress: OnProgress, *, effort: Effort = "standard"
+    ) -> Prediction:
         """Scores one file, when its turn has come.
 
         Raises:
@@ -62,4 +67,4 @@ class SharedPredictor:
             on_progress(0.0, "Getting the model ready")
         with self._lock:
             on_progress(0.0, "Reading the video")
-            return self._predictor(path, on_progress=on_progress)
+            return self._predictor(path, effort=effort, on_progress=on_progress)

@@ -2,6 +2,7 @@
 
 from dfjax.page.rendering import render
 from dfjax.prediction import ModelSummary
+from dfjax.video.reading import Effort
 
 TITLE = "dfjax · deepfake check"
 
@@ -30,6 +31,14 @@ HOW_TO_CALL = (
 )
 
 NO_VIDEO = "No video was sent."
+
+EFFORT = "How closely to look"
+
+EFFORT_INFO = "It makes a difference for videos longer than half a minute."
+
+EFFORTS: dict[Effort, str] = {"quick": "Quick", "standard": "Standard", "thorough": "Thorough"}
+
+WHAT_EFFORT_IS = 'The effort has to be "quick", "standard" or "thorough".'
 
 WHAT_A_FILE_IS = (
     'The video has to be given as {"path": PATH, "meta": {"_type": "gradio.FileData"}}, where PATH '

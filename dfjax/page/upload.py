@@ -75,6 +75,8 @@ class UploadBlocks(gr.Blocks):
           gr.Error: What is named as a file is not one that was uploaded, or there is no file.
         """
         try:
+            # Who calls with the file alone gets the defaults for the rest.
+            inputs = [*inputs, *(block.value for block in block_fn.inputs[max(1, len(inputs)) :])]
             if len(inputs) < len(block_fn.inputs):
                 raise gr.Error(f"{texts.NO_VIDEO} {texts.WHAT_A_FILE_IS}", print_exception=False)
             inputs = traverse(inputs, _as_upload, is_file_obj)

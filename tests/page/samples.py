@@ -20,6 +20,7 @@ from dfjax.prediction import (
     TrackScore,
     VideoSummary,
 )
+from dfjax.video.reading import Effort
 
 DECISION = Decision(real_below=0.3, fake_above=0.7, false_positive_rate=0.05)
 
@@ -121,14 +122,20 @@ class SamplePredictor:
     def __init__(self, seconds: float = 0.0):
         self.model = MODEL
         self.config = Config()
+        self.efforts: list[Effort] = []  # of the checks so far
         self._seconds = seconds  # that a check takes
 
     def warm_up(self) -> None:
         """Does nothing: there is nothing to compile."""
 
     def __call__(
-        self, path: str, *, on_progress: Callable[[float, str], None] | None = None
+        self,
+        path: str,
+        *,
+        effort: Effort = "standard",
+        on_progress: Callable[[float, str], None] | None = None,
     ) -> Prediction:
+        self.efforts.append(effort)
         name = Path(path).name
         for n in range(4):
             if on_progress:

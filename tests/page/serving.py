@@ -43,13 +43,13 @@ class GatedPredictor(SamplePredictor):
         self.begun: list[str] = []
         self.ended: list[str] = []
 
-    def __call__(self, path, *, on_progress=None):
+    def __call__(self, path, *, effort="standard", on_progress=None):
         name = Path(path).name
         self.begun.append(name)
         while not self.gate.wait(0.02):
             if on_progress:
                 on_progress(0.1, "Scoring faces")
-        prediction = super().__call__(path, on_progress=on_progress)
+        prediction = super().__call__(path, effort=effort, on_progress=on_progress)
         self.ended.append(name)
         return prediction
 

@@ -1,13 +1,16 @@
 import asyncio
 import base64
+import dataclasses
 import json
 import re
 
 import gradio as gr
 import pytest
 
+from dfjax.config import CalibrationConfig
 from dfjax.page.blocks import build_page
 from dfjax.page.upload import UploadBlocks
+from tests.evaluation.clips import EVIDENCE
 from tests.page.samples import SamplePredictor
 
 
@@ -20,11 +23,11 @@ def page():
     return asyncio.run(build())
 
 
-def test_every_event_refuses_addresses_and_takes_nothing_but_a_file(page):
+def test_every_event_refuses_addresses_and_takes_nothing_but_a_file_and_an_effort(page):
     assert isinstance(page, UploadBlocks)
     inputs = [block for function in page.fns.values() for block in function.inputs]
     assert inputs
-    assert {type(block) for block in inputs} == {gr.File}
+    assert {type(block) for block in inputs} == {gr.File, gr.Radio}
 
 
 def test_predict_is_the_only_endpoint_and_its_output_is_json(page):
@@ -54,9 +57,33 @@ def test_the_endpoint_is_documented(page):
     assert "deepfake" in (predict.fn.__doc__ or "")
 
 
-def call(page, name, file):
+def call(page, name, file, effort: object = "standard"):
     (function,) = {f.fn for f in page.fns.values() if f.name == name}
-    return function(file)
+    return function(file, effort)
+
+
+def test_the_effort_reaches_the_predictor_and_must_be_one_of_three(page):
+    for name in ("check", "predict"):
+        call(page, name, {"path": "real.mp4"}, "thorough")
+        with pytest.raises(gr.Error, match="quick"):
+            call(page, name, {"path": "real.mp4"}, "endless")
+        with pytest.raises(gr.Error, match="quick"):
+            call(page, name, {"path": "real.mp4"}, ["quick"])
+
+
+def test_efforts_are_offered_for_a_model_that_weighs_evidence_only():
+    async def build(predictor):
+        return build_page(predictor, warm_up=False)
+
+    plain, weighing = SamplePredictor(), SamplePredictor()
+    weighing.config = dataclasses.replace(
+        weighing.config, calibration=CalibrationConfig(evidence=EVIDENCE)
+    )
+    shown = []
+    for predictor in (plain, weighing):
+        page = asyncio.run(build(predictor))
+        shown += [block.visible for block in page.blocks.values() if isinstance(block, gr.Radio)]
+    assert shown == [False, True]
 
 
 def test_the_page_and_the_api_give_the_same_prediction(page):

@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import html.parser
 import json
 import re
@@ -8,7 +9,7 @@ import pytest
 from dfjax.config import Config
 from dfjax.page import texts
 from dfjax.page.result import render_error, render_result, report_name
-from dfjax.prediction import Decision, ModelSummary
+from dfjax.prediction import Decision, ModelSummary, Segment
 from tests.page.samples import sample_prediction
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&${7*7}{{7*7}}.mp4"
@@ -118,3 +119,16 @@ def test_a_model_without_verdicts_names_no_threshold_and_does_not_blame_the_evid
     assert "too weak to judge" in page
     assert "evidence points neither way" not in page
     assert "likely fake above" not in page
+
+
+def test_stretches_coverage_and_faces_without_a_say_are_named():
+    prediction = sample_prediction("fake")
+    small = dataclasses.replace(prediction.tracks[1], left_out="small")
+    stretch = Segment(track=0, start=3.1, end=7.4, probability_fake=0.88)
+    page = render_result(
+        dataclasses.replace(prediction, tracks=(prediction.tracks[0], small), segments=(stretch,))
+    )
+    assert "Face 1 looks manipulated from <strong>3.1 s – 7.4 s</strong> (88%)" in page
+    assert "8 times, up to 1.2 s apart" in page
+    assert page.count("Too small to be judged well") == 1
+    assert "looks manipulated from" not in render_result(prediction)

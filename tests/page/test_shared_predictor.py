@@ -16,10 +16,10 @@ class Slow(SamplePredictor):
         assert self.go.wait(10)
         self.done.append("warm-up")
 
-    def __call__(self, path, *, on_progress=None):
+    def __call__(self, path, *, effort="standard", on_progress=None):
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
-        prediction = super().__call__(path, on_progress=on_progress)
+        prediction = super().__call__(path, effort=effort, on_progress=on_progress)
         self.at_once -= 1
         self.done.append(path)
         return prediction
