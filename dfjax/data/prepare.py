@@ -23,12 +23,12 @@ from dfjax.data.prepared import MANIFEST_FILE, REPORT_FILE, load_manifest
 from dfjax.data.report import dataset_card, make_report
 from dfjax.data.rows import CodecConfig, Outcome
 from dfjax.data.sources import LabelledVideo, Source
-from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.data.workers import read_in_order
 from dfjax.errors import DatasetError
 from dfjax.files import write_text_atomically
 from dfjax.json_values import dumps, to_json_value
 from dfjax.video.film import NUM_FRAMES as FILM_FRAMES
+from dfjax.video.suffixes import STILL_SUFFIXES
 
 _FRAMES_PER_SHARD = 1024
 """The most that has to be redone after an interruption; about 80 MB of 224-pixel crops."""
