@@ -1,4 +1,4 @@
-"""Writes text files atomically."""
+"""Writes files atomically."""
 
 import os
 from pathlib import Path
@@ -8,16 +8,21 @@ UNFINISHED = ".unfinished"
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Writes a text file so that readers see either the old text or the new, never part of it.
+    """Writes a text file in UTF-8; otherwise as `write_bytes_atomically`."""
+    write_bytes_atomically(path, text.encode())
+
+
+def write_bytes_atomically(path: Path, data: bytes) -> None:
+    """Writes a file so that readers see either the old contents or the new, never part of them.
 
     Args:
       path: The file. Its folder is created if it does not exist; an existing file is replaced.
-      text: The new contents, written as UTF-8.
+      data: The new contents.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + UNFINISHED)
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with unfinished.open("wb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())  # otherwise a system crash could leave an empty file
     os.replace(unfinished, path)
