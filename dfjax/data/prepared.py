@@ -89,8 +89,8 @@ def _load_parquet(source: str, files: list[str], streaming: bool) -> Any:
         )
     except (pa.ArrowException, DatasetsError) as error:
         raise DatasetError(
-            f"{source} has a damaged parquet file: {str(error).rstrip('.')}. Copy it again, or remove the folder "
-            "and prepare it again."
+            f"{source} has a damaged parquet file: {str(error).rstrip('.')}. Copy it again, or "
+            "remove the folder and prepare it again."
         ) from error
 
 
