@@ -1,7 +1,9 @@
-"""Writes files atomically."""
+"""Writes files atomically, and checks before long work that they can be written."""
 
 import os
 from pathlib import Path
+
+from dfjax.errors import DfjaxError
 
 UNFINISHED = ".unfinished"
 """Suffix of files being written. If the process is killed, one may remain; it is never read."""
@@ -26,3 +28,19 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())  # otherwise a system crash could leave an empty file
     os.replace(unfinished, path)
+
+
+def require_writable(folder: Path) -> None:
+    """Checks that a folder can be written to, or made. Changes nothing.
+
+    Args:
+      folder: The folder, which need not exist.
+
+    Raises:
+      DfjaxError: It or the nearest folder above it that exists is none, or may not be written to.
+    """
+    place = next(place for place in (folder, *folder.parents) if place.exists())
+    if not place.is_dir():
+        raise DfjaxError(f"{place} is a file; a folder is needed there. Choose another place.")
+    if not os.access(place, os.W_OK):
+        raise DfjaxError(f"{place} may not be written to. Choose another place.")

@@ -182,6 +182,16 @@ def test_an_evaluation_says_the_auc_with_its_counts_and_where_the_report_is(run,
     assert (tmp_path / "out" / "report.md").is_file()
 
 
+def test_a_report_that_could_not_be_written_is_refused_before_anything_is_measured(
+    run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("dfjax.evaluation.run.evaluate", None)
+    (tmp_path / "file").touch()
+    code, _, err = run("evaluate", "set", "--model", "model", "--out", tmp_path / "file" / "out")
+    assert code == 1
+    assert "file is a file; a folder is needed there" in " ".join(err.split())
+
+
 def test_a_split_that_is_not_there_is_told_with_those_that_are(run, tmp_path):
     prepared = write_prepared(tmp_path / "set", groups=4, stills=0)
     code, out, err = run("evaluate", prepared, "--model", "model", "--out", tmp_path / "out")

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dfjax.errors import DfjaxError
-from dfjax.files import write_text_atomically
+from dfjax.files import require_writable, write_text_atomically
 from dfjax.json_values import dumps
 
 _MAX_SHARE = 0.05
@@ -32,7 +32,7 @@ class PredictionFile:
           as_list: Whether to write a list, or an object for the only prediction.
 
         Raises:
-          DfjaxError: `name` is a folder.
+          DfjaxError: `name` is a folder, or in one that cannot be written to.
         """
         self._path = Path(name).resolve()  # of a link, what it points to is replaced
         self._stream = None
@@ -43,7 +43,7 @@ class PredictionFile:
         elif self._path.exists() and not self._path.is_file():
             self._stream = self._path.open("w", encoding="utf-8")  # a pipe or a device
         else:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            require_writable(self._path.parent)
         self._as_list = as_list
         self._texts: list[str] = []
         self._num_written = 0

@@ -89,3 +89,6 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
 def test_a_folder_is_refused_before_anything_is_predicted(tmp_path):
     with pytest.raises(DfjaxError, match="which is a folder"):
         PredictionFile(str(tmp_path), as_list=True)
+    (tmp_path / "file").touch()
+    with pytest.raises(DfjaxError, match="a folder is needed"):
+        PredictionFile(str(tmp_path / "file" / "all.json"), as_list=True)
