@@ -11,9 +11,10 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dfjax.commands.failures import exit_code, parse
 from dfjax.config import DetectorConfig
-from dfjax.errors import DfjaxError
 from dfjax.extras import require_extra
+from dfjax.files import write_text_atomically
 from dfjax.train_config import TrainConfig
 
 
@@ -75,14 +76,13 @@ class Arguments:
 
 def main() -> int:
     """Runs the command line; returns the exit code."""
-    arguments = tyro.cli(Arguments, config=(tyro.conf.FlagCreatePairsOff,))
-    console = Console(stderr=True)
-    try:
-        require_extra("train", "train.py")
-        return _train(arguments, console)
-    except DfjaxError as error:
-        console.print(f"Error: {error}", style="red", markup=False)
-        return 1
+    return exit_code(_run)
+
+
+def _run() -> int:
+    arguments = parse(lambda: tyro.cli(Arguments, config=(tyro.conf.FlagCreatePairsOff,)))
+    require_extra("train", "train.py")
+    return _train(arguments, Console(stderr=True))
 
 
 def _train(arguments: Arguments, console: Console) -> int:
@@ -147,7 +147,7 @@ def _train(arguments: Arguments, console: Console) -> int:
     if not is_first:
         return 0
     card = model_card(read_config(checkpoint), training=record)
-    (checkpoint / "README.md").write_text(card, encoding="utf-8")
+    write_text_atomically(checkpoint / "README.md", card)
     console.print(f"Written to {checkpoint}.")
     return 0
 

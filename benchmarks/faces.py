@@ -32,8 +32,8 @@ from dfjax.config import VideoConfig
 from dfjax.errors import VideoError
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.video.reading import read_frames
+from dfjax.video.suffixes import VIDEO_SUFFIXES
 
-SUFFIXES = (".mp4", ".avi", ".mov", ".webm", ".mkv")
 TILE = (480, 300)  # width and height of one frame on the sheet, pixels
 
 
@@ -67,7 +67,7 @@ def main() -> None:
     print(detector.config)
     measure_speed(detector)
     if arguments.folder is not None:
-        paths = sorted(p for p in arguments.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+        paths = sorted(p for p in arguments.folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
         measure_recall(detector, arguments.folder, paths[:: arguments.every], arguments.sheet)
 
 

@@ -4,28 +4,26 @@ import sys
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from dfjax.commands.evaluate import Evaluate
+from dfjax.commands.failures import exit_code, parse
 from dfjax.commands.predict import Predict
 from dfjax.commands.prepare import Prepare
-from dfjax.errors import DfjaxError
 
 
 def main() -> int:
     """Runs the command line; returns the exit code."""
-    command = tyro.cli(
+    return exit_code(lambda: parse(_read_arguments).run())
+
+
+def _read_arguments() -> Predict | Prepare | Evaluate:
+    return tyro.cli(
         Annotated[Predict, tyro.conf.subcommand("predict")]
         | Annotated[Prepare, tyro.conf.subcommand("prepare")]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")],
         prog="python -m dfjax",
         description="Judge whether the faces in a video are manipulated.",
     )
-    try:
-        return command.run()
-    except DfjaxError as error:
-        Console(stderr=True).print(f"Error: {error}", style="red", markup=False)
-        return 1
 
 
 if __name__ == "__main__":

@@ -1,23 +1,46 @@
-"""Writes text files atomically."""
+"""Writes files atomically, and checks before long work that they can be written."""
 
 import os
 from pathlib import Path
+
+from dfjax.errors import DfjaxError
 
 UNFINISHED = ".unfinished"
 """Suffix of files being written. If the process is killed, one may remain; it is never read."""
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Writes a text file so that readers see either the old text or the new, never part of it.
+    """Writes a text file in UTF-8; otherwise as `write_bytes_atomically`."""
+    write_bytes_atomically(path, text.encode())
+
+
+def write_bytes_atomically(path: Path, data: bytes) -> None:
+    """Writes a file so that readers see either the old contents or the new, never part of them.
 
     Args:
       path: The file. Its folder is created if it does not exist; an existing file is replaced.
-      text: The new contents, written as UTF-8.
+      data: The new contents.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + UNFINISHED)
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with unfinished.open("wb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())  # otherwise a system crash could leave an empty file
     os.replace(unfinished, path)
+
+
+def require_writable(folder: Path) -> None:
+    """Checks that a folder can be written to, or made. Changes nothing.
+
+    Args:
+      folder: The folder, which need not exist.
+
+    Raises:
+      DfjaxError: It or the nearest folder above it that exists is none, or may not be written to.
+    """
+    place = next(place for place in (folder, *folder.parents) if place.exists())
+    if not place.is_dir():
+        raise DfjaxError(f"{place} is a file; a folder is needed there. Choose another place.")
+    if not os.access(place, os.W_OK):
+        raise DfjaxError(f"{place} may not be written to. Choose another place.")

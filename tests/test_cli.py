@@ -9,9 +9,12 @@ from PIL import Image
 from dfjax.__main__ import main
 from dfjax.data.prepared import load_manifest
 from dfjax.evaluation.distortions import KINDS
+from dfjax.predictor import Predictor
 from tests.tiny import tiny_detector
 from tests.training.prepared_set import write_prepared
 from tests.videos import moving_pattern, portrait_frames, write_video
+
+PROJECT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,31 @@ def test_the_report_of_one_video_is_the_contracts_object(run, files):
 def test_standard_output_holds_json_alone_when_asked(run):
     _, out, _ = run("predict", "face.mp4", "--model", "model", "--json", "-")
     assert json.loads(out)["model"]["id"] == "model"
+
+
+def test_what_was_predicted_before_ctrl_c_is_shown_and_kept(run, files, monkeypatch):
+    predict = Predictor.__call__
+
+    def predict_until_stopped(self, path, **options):
+        if path == "broken.mp4":
+            raise KeyboardInterrupt
+        return predict(self, path, **options)
+
+    monkeypatch.setattr(Predictor, "__call__", predict_until_stopped)
+    videos = ("missing.mp4", "face.mp4", "broken.mp4", "[red]pattern.mp4")
+    code, out, err = run("predict", *videos, "--model", "model", "--json", "part.json")
+    assert code == 130
+    assert "uncertain" in out and "pattern" not in out
+    assert "Stopped after 2 of 4 files" in err and "no file named 'missing.mp4'" in err
+    reports = json.loads((files / "part.json").read_text())
+    assert [report["video"]["name"] for report in reports] == ["missing.mp4", "face.mp4"]
+
+
+def test_a_value_that_a_config_refuses_is_one_sentence(tmp_path):
+    command = [sys.executable, "train.py", "--data", "x", "--out", str(tmp_path / "o")]
+    done = subprocess.run([*command, "--steps", "0"], capture_output=True, text=True, cwd=PROJECT)
+    assert done.returncode == 1
+    assert done.stderr.split() == "Error: TrainConfig.steps is 0; it must be at least 1.".split()
 
 
 def test_a_model_that_is_none_is_one_sentence_and_exit_code_one(run):
@@ -152,6 +180,16 @@ def test_an_evaluation_says_the_auc_with_its_counts_and_where_the_report_is(run,
     assert f"AUC {auc:.3f} (" in out and "over 2 real and 4 fake videos" in " ".join(out.split())
     assert "cannot be resolved" in err  # what a reader of the figure must know
     assert (tmp_path / "out" / "report.md").is_file()
+
+
+def test_a_report_that_could_not_be_written_is_refused_before_anything_is_measured(
+    run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("dfjax.evaluation.run.evaluate", None)
+    (tmp_path / "file").touch()
+    code, _, err = run("evaluate", "set", "--model", "model", "--out", tmp_path / "file" / "out")
+    assert code == 1
+    assert "file is a file; a folder is needed there" in " ".join(err.split())
 
 
 def test_a_split_that_is_not_there_is_told_with_those_that_are(run, tmp_path):

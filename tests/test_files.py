@@ -2,7 +2,8 @@
 
 import pytest
 
-from dfjax.files import write_text_atomically
+from dfjax.errors import DfjaxError
+from dfjax.files import require_writable, write_text_atomically
 
 
 def test_a_file_is_replaced_and_its_folder_is_made(tmp_path):
@@ -19,3 +20,15 @@ def test_a_write_that_is_cut_off_leaves_the_old_text(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         write_text_atomically(path, "new" * 100_000 + "\ud800")
     assert path.read_text(encoding="utf-8") == "old"
+
+
+def test_whether_a_folder_can_be_written_is_known_before_and_changes_nothing(tmp_path, monkeypatch):
+    require_writable(tmp_path / "new" / "deep")
+    assert not any(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(DfjaxError, match="file is a file; a folder is needed"):
+            require_writable(place)
+    monkeypatch.setattr("dfjax.files.os.access", lambda path, mode: path != tmp_path)
+    with pytest.raises(DfjaxError, match="may not be written to"):
+        require_writable(tmp_path / "new")

@@ -12,6 +12,7 @@ from dfjax.commands.progress import progress_bar
 from dfjax.errors import DfjaxError
 from dfjax.evaluation.distortions import KINDS
 from dfjax.extras import require_extra
+from dfjax.files import require_writable
 
 if TYPE_CHECKING:
     from dfjax.evaluation.studies.study import Study
@@ -79,6 +80,7 @@ class Evaluate:
         datasets.disable_progress_bars()
         model = model_source(self.model)
         # Checked now, not after an hour of measuring.
+        require_writable(self.out)
         if self.card and not (Path(model) / "training.json").is_file():
             raise DfjaxError(
                 f"--card writes to a local model folder that has training.json; {model} is not "

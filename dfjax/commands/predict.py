@@ -1,8 +1,8 @@
 """`python -m dfjax predict`: labels videos and gives their probability of being fake."""
 
+import contextlib
 import dataclasses
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from dfjax.commands.prediction_file import PredictionFile
 from dfjax.commands.progress import progress_bar
 from dfjax.errors import DfjaxError
-from dfjax.json_values import dumps
 from dfjax.prediction import SCHEMA_VERSION, Prediction, Segment
 from dfjax.video.reading import Effort
 
@@ -30,7 +30,7 @@ class Predict:
     """Score videos: a label and a probability for each, and with --json a score per frame.
 
     Exits with 0 if every file could be read, and with 1 if any could not; the others are still
-    scored.
+    scored. Stopped with Ctrl-C, it shows what it has and exits with 130.
     """
 
     videos: tyro.conf.Positional[tuple[str, ...]]
@@ -47,55 +47,92 @@ class Predict:
     json: str | None = None
     """Write the predictions to this file, or with "-" to standard output instead of the table.
     One video gives an object, several give a list; a file that could not be read has "error" in
-    place of a verdict."""
+    place of a verdict. The file is written while the command runs: if that is stopped, it is still
+    valid and holds the predictions made so far."""
 
     def run(self) -> int:
         """Returns the exit code."""
-        from dfjax.predictor import Predictor, model_source
-
         if not self.videos:
             raise DfjaxError("No video was given. Pass at least one file.")
-        table = Table("video", "verdict", "P(fake)", "faces", "frames", "seconds", box=None)
-        stretches = Table("stretch that looks fake", "face", "from", "to", "P(fake)", box=None)
-        reports: list[dict[str, Any]] = []
-        failures: list[str] = []
-        notes: dict[str, list[str]] = {}  # from a warning to the files it applies to
+        answers = _Answers()
+        stopped = False
+        with contextlib.ExitStack() as stack:
+            output = None
+            if self.json is not None:
+                output = PredictionFile(self.json, as_list=len(self.videos) > 1)
+                stack.enter_context(output)
+            try:
+                for name, result in self._results():
+                    report = answers.add(name, result)
+                    if output is not None:
+                        output.add(report)
+            except KeyboardInterrupt:
+                stopped = True
+        answers.show(with_table=self.json != "-")
+        if stopped:
+            counts = f"{answers.count} of {len(self.videos)} files"
+            Console(stderr=True).print(f"Stopped after {counts}.")
+            return 130
+        return 1 if answers.failures else 0
+
+    def _results(self) -> Iterator[tuple[str, Prediction | DfjaxError]]:
+        """Yields each file's name, and its prediction or why there is none."""
+        from dfjax.predictor import Predictor, model_source
+
         with progress_bar() as progress:
             task = progress.add_task("Loading the model", total=len(self.videos))
             predictor = Predictor.from_pretrained(model_source(self.model))
             for index, path in enumerate(self.videos):
                 name = Path(path).name
+                moves = _moves(progress, task, index, name)
                 try:
-                    prediction = predictor(
-                        path,
-                        effort=self.effort,
-                        on_progress=_moves(progress, task, index, name),
-                    )
+                    result = predictor(path, effort=self.effort, on_progress=moves)
                 except DfjaxError as error:
-                    failures.append(str(error))
-                    reports.append(_failure(name, error))
-                    table.add_row(_plain(name), "[red]not read[/]", "", "", "", "")
-                else:
-                    reports.append(prediction.to_dict())
-                    table.add_row(_plain(name), *_cells(prediction))
-                    for segment in prediction.segments:
-                        stretches.add_row(_plain(name), *_stretch(segment))
-                    for warning in prediction.warnings:
-                        notes.setdefault(warning, []).append(name)
-        text = dumps(reports[0] if len(reports) == 1 else reports)
-        if self.json == "-":
-            sys.stdout.write(text)
-        else:
-            Console().print(table)
-            if stretches.rows:
-                Console().print(stretches)
-            if self.json is not None:
-                Path(self.json).write_text(text, encoding="utf-8")
-        for warning, names in notes.items():
-            Console(stderr=True).print(f"{', '.join(names)}: {warning}", markup=False)
-        for failure in failures:
-            Console(stderr=True).print(f"Error: {failure}", style="red", markup=False)
-        return 1 if failures else 0
+                    result = error
+                yield name, result
+
+
+class _Answers:
+    """What is printed at the end."""
+
+    def __init__(self):
+        self.count = 0
+        self.failures: list[str] = []
+        self._table = Table("video", "verdict", "P(fake)", "faces", "frames", "seconds", box=None)
+        self._stretches = Table(
+            "stretch that looks fake", "face", "from", "to", "P(fake)", box=None
+        )
+        self._notes: dict[str, list[str]] = {}  # from a warning to the files it applies to
+
+    def add(self, name: str, result: Prediction | DfjaxError) -> dict[str, Any]:
+        """Adds what came of a file; returns it as JSON values."""
+        self.count += 1
+        if isinstance(result, DfjaxError):
+            self.failures.append(str(result))
+            self._table.add_row(_plain(name), "[red]not read[/]", "", "", "", "")
+            return {
+                "schema_version": SCHEMA_VERSION,
+                "video": {"name": name},
+                "error": str(result),
+            }
+        self._table.add_row(_plain(name), *_cells(result))
+        for segment in result.segments:
+            self._stretches.add_row(_plain(name), *_stretch(segment))
+        for warning in result.warnings:
+            self._notes.setdefault(warning, []).append(name)
+        return result.to_dict()
+
+    def show(self, *, with_table: bool) -> None:
+        """Prints the table, and on standard error the warnings and failures."""
+        if with_table:
+            Console().print(self._table)
+            if self._stretches.rows:
+                Console().print(self._stretches)
+        errors = Console(stderr=True)
+        for warning, names in self._notes.items():
+            errors.print(f"{', '.join(names)}: {warning}", markup=False)
+        for failure in self.failures:
+            errors.print(f"Error: {failure}", style="red", markup=False)
 
 
 def _moves(progress: Progress, task: Any, index: int, name: str) -> Callable[[float, str], None]:
@@ -130,7 +167,3 @@ def _stretch(segment: Segment) -> list[str]:
         f"{segment.end:.1f} s",
         f"{segment.probability_fake:.2f}",
     ]
-
-
-def _failure(name: str, error: DfjaxError) -> dict[str, Any]:
-    return {"schema_version": SCHEMA_VERSION, "video": {"name": name}, "error": str(error)}

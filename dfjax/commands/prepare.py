@@ -158,3 +158,8 @@ def _print(report: dict[str, Any], file: Path) -> None:
         )
     for reason, dropped in report["dropped"].items():
         errors.print(f"{dropped['count']} videos were left out: {reason}.", markup=False)
+    for reason, files in report["left_out"].items():
+        errors.print(
+            f"{files['count']} files were left out, such as {files['files'][0]}: {reason}.",
+            markup=False,
+        )

@@ -23,12 +23,12 @@ from dfjax.data.prepared import MANIFEST_FILE, REPORT_FILE, load_manifest
 from dfjax.data.report import dataset_card, make_report
 from dfjax.data.rows import CodecConfig, Outcome
 from dfjax.data.sources import LabelledVideo, Source
-from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.data.workers import read_in_order
 from dfjax.errors import DatasetError
-from dfjax.files import write_text_atomically
+from dfjax.files import UNFINISHED, write_text_atomically
 from dfjax.json_values import dumps, to_json_value
 from dfjax.video.film import NUM_FRAMES as FILM_FRAMES
+from dfjax.video.suffixes import STILL_SUFFIXES
 
 _FRAMES_PER_SHARD = 1024
 """The most that has to be redone after an interruption; about 80 MB of 224-pixel crops."""
@@ -62,6 +62,8 @@ def prepare(
     Raises:
       DatasetError: The folder holds other files, or a run with another source or config.
     """
+    if out.exists() and not out.is_dir():
+        raise DatasetError(f"{out} is a file. Name a new folder.")
     _claim_folder(out, source, config, codec)
     scratch = out / "unfinished"
     shutil.rmtree(scratch, ignore_errors=True)  # left behind by a run that was killed
@@ -112,7 +114,8 @@ def _claim_folder(out: Path, source: Source, config: Config, codec: CodecConfig)
         "fingerprint": hashlib.sha256(listing.encode()).hexdigest()[:16],
     }
     if not (out / MANIFEST_FILE).exists():
-        if out.exists() and any(out.iterdir()):
+        # A run that was killed while it wrote its manifest leaves part of that.
+        if out.exists() and any(path.suffix != UNFINISHED for path in out.iterdir()):
             raise DatasetError(
                 f"{out} holds other files. Name a new folder, or that of an interrupted run."
             )
@@ -171,6 +174,6 @@ def _shards(
 def _write_shard(rows: list[dict[str, Any]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = {name: [row[name] for row in rows] for name in FEATURES}
-    unfinished = path.with_suffix(".unfinished")
+    unfinished = path.with_suffix(UNFINISHED)
     datasets.Dataset.from_dict(columns, features=FEATURES).to_parquet(unfinished)
     unfinished.replace(path)

@@ -8,6 +8,8 @@ from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow as pa
+from datasets.exceptions import DatasetsError
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 
@@ -44,13 +46,9 @@ def open_rows(source: str, split: str, *, streaming: bool = False) -> Any:
                 f"{source} has no split {split!r}; it has {split_names(path) or 'none'}. "
                 "Prepare the data set with a split file for it."
             )
-        rows = datasets.load_dataset(
-            "parquet", data_files=files, split="train", streaming=streaming
-        )
+        rows = _load_parquet(source, files, streaming)
     elif path.is_file():
-        rows = datasets.load_dataset(
-            "parquet", data_files=[source], split="train", streaming=streaming
-        )
+        rows = _load_parquet(source, [source], streaming)
     else:
         try:
             rows = datasets.load_dataset(source, split=split, streaming=streaming)
@@ -77,6 +75,23 @@ def open_rows(source: str, split: str, *, streaming: bool = False) -> Any:
     if path.is_file():
         rows = rows.filter(lambda row_split: row_split == split, input_columns="split")
     return rows if streaming else rows.with_format("arrow")
+
+
+def _load_parquet(source: str, files: list[str], streaming: bool) -> Any:
+    """Returns the rows of parquet files.
+
+    Raises:
+      DatasetError: One of them is damaged.
+    """
+    try:
+        return datasets.load_dataset(
+            "parquet", data_files=files, split="train", streaming=streaming
+        )
+    except (pa.ArrowException, DatasetsError) as error:
+        raise DatasetError(
+            f"{source} has a damaged parquet file: {str(error).rstrip('.')}. Copy it again, or "
+            "remove the folder and prepare it again."
+        ) from error
 
 
 def load_manifest(source: str) -> dict:

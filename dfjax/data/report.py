@@ -22,6 +22,8 @@ def make_report(outcomes: Mapping[str, Mapping[str, Outcome]], source: Source) -
       `unreadable`, and `skipped`: each video that gave no clip, with its `reason`, `is_fake`,
       `method` and `group`. `missing`: keys that are in a list but not in the folder. `dropped`:
       for each reason, the `count` and the keys of the `videos` that the source left out.
+      `left_out`: for each reason, the `count` of files in the folder that were not taken, and the
+      first of these `files`.
     """
     dropped: dict[str, dict[str, Any]] = {}
     for key, reason in source.dropped.items():
@@ -32,6 +34,10 @@ def make_report(outcomes: Mapping[str, Mapping[str, Outcome]], source: Source) -
         "splits": {split: _counts(members) for split, members in outcomes.items()},
         "missing": list(source.missing),
         "dropped": dropped,
+        "left_out": {
+            reason: {"count": files.count, "files": list(files.examples)}
+            for reason, files in source.left_out.items()
+        },
     }
 
 
@@ -82,6 +88,10 @@ def dataset_card(datasets: Iterable[str], codec: CodecConfig, report: Mapping[st
     dropped = "".join(
         f"- {group['count']} videos were left out: {reason}\n"
         for reason, group in report["dropped"].items()
+    )
+    dropped += "".join(
+        f"- {files['count']} files in the folder were left out: {reason}\n"
+        for reason, files in report["left_out"].items()
     )
     factor = f"a constant rate factor between {codec.min_crf} and {codec.max_crf}"
     shared = "that is the same within a group; it is part of `compression`.\n\n"

@@ -14,7 +14,7 @@ import numpy as np
 from dfjax.config import Config
 from dfjax.data.clip_row import rows_of
 from dfjax.data.sources.split import hash_fraction
-from dfjax.data.sources.videos import STILL_SUFFIXES, LabelledVideo
+from dfjax.data.sources.videos import LabelledVideo
 from dfjax.errors import VideoError
 from dfjax.faces.clips import FaceClips, crop_faces, read_face_clips
 from dfjax.faces.detection import FaceDetector, Faces
@@ -23,6 +23,7 @@ from dfjax.faces.finding import FACE_BATCH, find_in_pictures
 from dfjax.faces.tracks import FaceTrack, link_faces
 from dfjax.video.film import film
 from dfjax.video.reading import VideoInfo, probe, read_frames
+from dfjax.video.suffixes import STILL_SUFFIXES
 from dfjax.video.transcode import limit_size, transcode
 
 NO_FACE = "no face found"

@@ -1,5 +1,6 @@
 """Helpers shared by all plots. They use `Figure` directly: no window, no pyplot state."""
 
+import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,6 +25,13 @@ def entitle(figure: Figure, title: str, caption: str) -> None:
     width = int(_CHARACTERS_PER_INCH * figure.get_figwidth())
     lines = [line for text in (title, caption) for line in textwrap.wrap(text, width)]
     figure.suptitle("\n".join(lines), fontsize="medium")
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """Returns a figure as the contents of a PNG file."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=120)
+    return file.getvalue()
 
 
 def one_panel(width: float, height: float) -> tuple[Figure, Axes]:

@@ -11,6 +11,7 @@ from huggingface_hub import ModelCard
 
 from dfjax.errors import HubError
 from dfjax.evaluation.run import fingerprint
+from dfjax.files import write_text_atomically
 from dfjax.hub.folder import copy_known_files, read_front_matter, require_files
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
@@ -68,7 +69,7 @@ def add_evaluation(checkpoint: Path, report: Path) -> None:
     for name in pictures:
         shutil.copyfile(report / name, checkpoint / PICTURES / name)
     shutil.copyfile(report / EVALUATION_FILE, checkpoint / EVALUATION_FILE)
-    (checkpoint / "README.md").write_text(card, encoding="utf-8")
+    write_text_atomically(checkpoint / "README.md", card)
 
 
 def build_model_folder(source: Path, folder: Path, repo_id: str) -> list[str]:

@@ -8,6 +8,7 @@ statistics in transformers' format, for people who prepare face crops with their
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,7 @@ SaveDtype = Literal["auto", "float32", "float16", "bfloat16"]
 """How kernels are stored; see `write_model`."""
 
 MODEL_TYPE = "dfjax"
+_SAVING = ".saving-"  # what the folder of files that are being written is called first
 _WEIGHTS_PATTERN = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
 
 
@@ -186,8 +188,10 @@ def write_model(
 
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob(f"{_SAVING}*"):  # of a process that was killed here
+        shutil.rmtree(stale, ignore_errors=True)
     # Inside the folder, so that it is on the same disk and files can be renamed into place.
-    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as saving:
+    with tempfile.TemporaryDirectory(prefix=_SAVING, dir=folder) as saving:
         for name, members in shards.filename_to_tensors.items():
             part = {member: stored[member] for member in members}
             # Not `save_file`: it creates files that only their owner can read.

@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 
 from dfjax.data.sources import title
 from dfjax.evaluation import studies
+from dfjax.evaluation.drawing import png_bytes
 from dfjax.evaluation.run import Evaluation
 from dfjax.evaluation.scores import Scores
+from dfjax.files import write_bytes_atomically
 from dfjax.json_values import dumps
 from dfjax.reporting import plots
 from dfjax.reporting.markdown import markdown
@@ -18,15 +20,19 @@ from dfjax.reporting.markdown import markdown
 def write_report(evaluation: Evaluation, out: Path) -> None:
     """Writes `report.json`, `report.md` and the plots that it shows.
 
+    All is made before anything is written, each file is there whole or not at all, and
+    `report.json` comes last: it never describes files that are not there yet.
+
     Args:
       evaluation: The result of `evaluate`.
       out: Folder to write to; created if missing.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    for name, picture in _pictures(evaluation.report, evaluation.videos).items():
-        picture.savefig(out / f"{name}.png", dpi=120)
-    (out / "report.json").write_text(dumps(evaluation.report), encoding="utf-8")
-    (out / "report.md").write_text(markdown(evaluation.report), encoding="utf-8")
+    pictures = _pictures(evaluation.report, evaluation.videos)
+    files = {f"{name}.png": png_bytes(picture) for name, picture in pictures.items()}
+    files["report.md"] = markdown(evaluation.report).encode()
+    files["report.json"] = dumps(evaluation.report).encode()
+    for name, contents in files.items():
+        write_bytes_atomically(out / name, contents)
 
 
 def _pictures(report: Mapping[str, Any], videos: Scores) -> dict[str, Figure]:

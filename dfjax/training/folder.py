@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from dfjax.errors import TrainingError
 from dfjax.files import UNFINISHED, write_text_atomically
 from dfjax.json_values import dumps, to_json_value
 from dfjax.train_config import TrainConfig
+from dfjax.training.metrics_log import EVENTS_FOLDER, METRICS_FILE, read_metrics
+from dfjax.training.saves import SAVES_FOLDER
 from dfjax.training.start import describe_difference
 from dfjax.version import __version__
 
@@ -62,12 +65,13 @@ def check_folder(out: Path, description: dict[str, Any], *, resume: bool) -> Non
       TrainingError: The folder is not empty, or it has a run with different configs, weights or
         data.
     """
-    path = out / RUN_FILE
-    if resume and path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
+    if out.exists() and not out.is_dir():
+        raise TrainingError(f"{out} is a file. Choose a new folder.")
+    if resume and (out / RUN_FILE).exists():
+        before = _read_description(out)
         for name in ("train_config", "detector_config", "weights", "fingerprints"):
-            if before[name] != description[name]:
-                difference = describe_difference(before[name], description[name])
+            if before.get(name) != description[name]:
+                difference = describe_difference(before.get(name), description[name])
                 raise TrainingError(
                     f"{out} has a run with different {name}: {difference}. Resume it with the "
                     "arguments given as `command` in its run.json, or choose a new folder."
@@ -79,15 +83,63 @@ def check_folder(out: Path, description: dict[str, Any], *, resume: bool) -> Non
         )
 
 
+def _read_description(out: Path) -> dict[str, Any]:
+    """Returns the contents of a run's `run.json`.
+
+    Raises:
+      TrainingError: It is damaged.
+    """
+    try:
+        before = json.loads((out / RUN_FILE).read_text(encoding="utf-8"))
+        if isinstance(before, dict):
+            return before
+        reason = "it is not an object"
+    except ValueError as error:
+        reason = str(error)
+    raise TrainingError(
+        f"{out / RUN_FILE} is damaged ({reason}), so it cannot be checked that the run in this "
+        "folder is the one to resume. Restore the file from a copy, or choose a new folder."
+    )
+
+
 def claim_folder(out: Path, description: dict[str, Any]) -> None:
     """Writes `run.json`, unless the folder already has it because the run is being resumed.
 
     Args:
       out: A folder that passed `check_folder`; created if it does not exist.
       description: Description of the run, from `describe_run`.
+
+    Raises:
+      TrainingError: The folder cannot be written to.
     """
-    if not (out / RUN_FILE).exists():
-        write_text_atomically(out / RUN_FILE, dumps(description))
+    try:
+        if not (out / RUN_FILE).exists():
+            write_text_atomically(out / RUN_FILE, dumps(description))
+    except OSError as error:
+        raise TrainingError(
+            f"{out} cannot be written to: {error.strerror}. Choose another folder."
+        ) from error
+
+
+def release_folder(out: Path) -> None:
+    """Removes what a run wrote if it ended before its first step was done.
+
+    Such a run has nothing to resume, and would stand in the way of the next one, which may need
+    other arguments.
+
+    Args:
+      out: The folder. One with a saved state, or with files that are not a run's, is left alone.
+    """
+    saved = out / SAVES_FOLDER
+    states = list(saved.iterdir()) if saved.is_dir() else []
+    written = {RUN_FILE, METRICS_FILE, EVENTS_FOLDER, SAVES_FOLDER}
+    others = [path for path in out.iterdir() if path.name not in written]
+    if states or others or read_metrics(out):
+        return
+    for name in (EVENTS_FOLDER, SAVES_FOLDER):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in (METRICS_FILE, RUN_FILE):
+        (out / name).unlink(missing_ok=True)
 
 
 def _versions() -> dict[str, str]:

@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 from tensorboardX import SummaryWriter
 
+from dfjax.evaluation.drawing import png_bytes
 from dfjax.evaluation.scores import Scores
-from dfjax.files import write_text_atomically
+from dfjax.files import write_bytes_atomically, write_text_atomically
 
 METRICS_FILE = "metrics.jsonl"
+EVENTS_FOLDER = "tensorboard"
 
 
 class MetricsLog:
@@ -35,7 +37,7 @@ class MetricsLog:
         self._rows = kept
         self._file = path.open("a", encoding="utf-8")
         logging.getLogger("tensorboardX").setLevel(logging.ERROR)
-        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
+        self._events = SummaryWriter(str(folder / EVENTS_FOLDER), purge_step=start)
 
     def __enter__(self) -> Self:
         return self
@@ -65,8 +67,8 @@ class MetricsLog:
         Args:
           scores: Scores of the validation videos, by data set.
         """
-        _draw_losses(self._rows).savefig(self._folder / "loss.png", dpi=120)
-        _draw_roc(scores).savefig(self._folder / "roc.png", dpi=120)
+        for name, figure in {"loss": _draw_losses(self._rows), "roc": _draw_roc(scores)}.items():
+            write_bytes_atomically(self._folder / f"{name}.png", png_bytes(figure))
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

@@ -98,6 +98,12 @@ def open_run(
         raise TrainingError(
             f"--start-share is {options.start_share}; it is a share and must be in [0, 1]."
         )
+    if options.save_every < 1:
+        raise TrainingError(f"--save-every is {options.save_every}; at least 1 step is needed.")
+    if options.workers < 0:
+        raise TrainingError(
+            f"--workers is {options.workers}; at least 1 is needed, or 0 for one per core."
+        )
     # The folder is checked first: that is instant, whereas data may have to be downloaded.
     measured = (*sources, *options.validation_data)
     manifests = [load_manifest(source) for source in measured]

@@ -10,11 +10,12 @@ from flax import nnx
 
 from dfjax.config import DetectorConfig
 from dfjax.train_config import TrainConfig
+from dfjax.training.folder import release_folder
 from dfjax.training.loop import OnStep, Trainer
 from dfjax.training.metrics_log import MetricsLog
 from dfjax.training.opening import OpenedRun, RunOptions, open_run
 from dfjax.training.publish import publish
-from dfjax.training.saves import Saves
+from dfjax.training.saves import SAVES_FOLDER, Saves
 
 
 def run(
@@ -61,7 +62,12 @@ def run(
         detector_config=detector_config,
         options=options,
     )
-    variables, step = _train(opened, on_step)
+    try:
+        variables, step = _train(opened, on_step)
+    except BaseException:
+        if jax.process_index() == 0:
+            release_folder(out)
+        raise
     return publish(opened, variables, step=step)
 
 
@@ -69,7 +75,7 @@ def _train(opened: OpenedRun, on_step: OnStep) -> tuple[nnx.State, int]:
     """Returns averaged weights with the untrained variables, for publishing, and their step."""
     machinery = opened.machinery
     with contextlib.ExitStack() as stack:
-        saves = stack.enter_context(Saves(opened.out / "saves"))
+        saves = stack.enter_context(Saves(opened.out / SAVES_FOLDER))
         state = machinery.initial_state()
         if saves.last_step is not None:
             state = saves.restore(saves.last_step, state)

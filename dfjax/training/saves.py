@@ -13,6 +13,9 @@ from dfjax.training.state import TrainState
 
 AUC = "validation_auc"
 
+SAVES_FOLDER = "saves"
+"""In the run folder: the states."""
+
 
 class Saves:
     """Saves states in the background, and keeps the last and the best.

@@ -21,6 +21,7 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from dfjax.errors import VideoLimitError
+from dfjax.video.confinement import confine
 from dfjax.video.executable import ffmpeg_executable
 from dfjax.video.formats import open_plain
 
@@ -29,6 +30,7 @@ _DECODERS = "h264,hevc,vp8,vp9,libdav1d,mpeg4,mjpeg,gif,prores,mpeg1video,mpeg2v
 
 _MAX_LOG_BYTES = 1 << 20  # of ffmpeg's messages; the rest is discarded
 _CHUNK_BYTES = 1 << 16
+_CPU_PER_WAIT = 4  # seconds that a thread may work for each that we may wait; we do other things
 
 
 class Stopwatch:
@@ -117,6 +119,12 @@ class FfmpegRun:
                     # A process that reads strangers' files gets none of our secrets.
                     env={"AV_LOG_FORCE_NOCOLOR": "1"},
                 )
+            confine(
+                self._process.pid,
+                max_pixels=source.max_pixels,
+                cpu_seconds=_CPU_PER_WAIT * num_threads() * stopwatch.limit,
+                writes_file=output is not None,
+            )
         except BaseException:
             os.close(times_read)
             raise

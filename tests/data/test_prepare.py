@@ -223,6 +223,23 @@ def test_a_folder_with_other_files_is_left_alone(root, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_file_in_the_place_of_the_folder_is_refused(root, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DatasetError, match="file is a file. Name a new folder"):
+        prepare(read_ffpp(root), tmp_path / "file", CONFIG)
+
+
+def test_a_manifest_that_a_kill_cut_off_does_not_stand_in_the_way(root, prepared, tmp_path):
+    (tmp_path / "dfjax.json.unfinished").write_text('{"sou')
+    shutil.copytree(prepared / "data", tmp_path / "later" / "data")
+    shutil.copytree(prepared / "outcomes", tmp_path / "later" / "outcomes")
+    with pytest.raises(DatasetError, match="other files"):
+        prepare(read_ffpp(root), tmp_path, CONFIG)
+    shutil.rmtree(tmp_path / "later")
+    assert prepare(read_ffpp(root), tmp_path, CONFIG) == load_report(str(prepared))
+    assert not (tmp_path / "dfjax.json.unfinished").exists()
+
+
 def test_a_split_that_is_absent_is_named_with_those_that_are_there(prepared):
     with pytest.raises(DatasetError, match=r"'test'.*train.*validation"):
         next(read_clips(str(prepared), "test"))

@@ -123,3 +123,13 @@ def test_people_of_the_test_split_are_nowhere_else_and_nobody_is_in_two_splits(t
         "shows a person from the test split",
         "shows both a training and a validation person",
     }
+
+
+def test_a_data_set_of_which_no_video_is_left_is_refused_with_the_reasons(tmp_path, monkeypatch):
+    def read_nothing(root):
+        return Source(name="none", options={}, videos=(), dropped={"a": "shows nobody"})
+
+    nothing = DatasetLayout(name="none", read=read_nothing, summary="nothing.", title="None")
+    monkeypatch.setattr(sources, "LAYOUTS", (nothing,))
+    with pytest.raises(DatasetError, match="no video to prepare.*shows nobody"):
+        read_source("none", tmp_path)

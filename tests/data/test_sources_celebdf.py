@@ -95,3 +95,27 @@ def test_a_folder_without_the_list_or_without_videos_is_refused(celebdf, tmp_pat
     (empty / "List_of_testing_videos.txt").write_text(TEST_LIST)
     with pytest.raises(DatasetError, match="Celeb-real/id0_0000.mp4"):
         read_celebdf(empty)
+
+
+def test_a_folder_named_videos_may_be_inside_and_all_of_it_one_level_down(celebdf):
+    expected = read_celebdf(celebdf)
+    inner = celebdf / "Celeb-DF-v2"
+    for kind in ("Celeb-real", "Celeb-synthesis", "YouTube-real"):
+        (inner / kind).mkdir(parents=True)
+        (celebdf / kind).rename(inner / kind / "videos")
+    (celebdf / "List_of_testing_videos.txt").rename(inner / "List_of_testing_videos.txt")
+    found = read_celebdf(celebdf)
+    assert [v.key for v in found.videos] == [v.key for v in expected.videos]
+    assert [v.split for v in found.videos] == [v.split for v in expected.videos]
+    assert (found.missing, found.dropped) == (expected.missing, expected.dropped)
+
+
+def test_endings_may_be_in_capitals_and_only_what_no_folder_has_is_left_out(celebdf):
+    expected = [v.key for v in read_celebdf(celebdf).videos]
+    assert read_celebdf(celebdf).left_out == {}
+    for path in list(celebdf.rglob("*.mp4")):
+        path.rename(path.with_suffix(".MP4"))
+    touch(celebdf, "Celeb-reel/id0_0000.mp4")
+    source = read_celebdf(celebdf)
+    assert [v.key for v in source.videos] == expected
+    assert [files.examples for files in source.left_out.values()] == [("Celeb-reel/id0_0000.mp4",)]

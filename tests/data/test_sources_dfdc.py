@@ -239,3 +239,68 @@ def test_the_real_crops_give_the_counts_of_their_description(real_clips):
         ("validation", False): 400,
         ("validation", True): 400,
     }
+
+
+# Folders as people have them
+
+
+@pytest.mark.parametrize("above", ["train", "kaggle/unpacked", "kaggle/dfdc_train_part_00"])
+def test_parts_are_read_at_any_depth_beside_the_test_set(dfdc, above):
+    expected = [(v.key, v.split) for v in read_dfdc(dfdc).videos]
+    for part in sorted(dfdc.glob("dfdc_train_part_*")):
+        (dfdc / above).mkdir(parents=True, exist_ok=True)
+        part.rename(dfdc / above / part.name)
+    assert [(v.key, v.split) for v in read_dfdc(dfdc).videos] == expected
+
+
+def test_a_list_may_be_above_its_videos(dfdc):
+    part = dfdc / "dfdc_train_part_0"
+    (part / "videos").mkdir()
+    for path in list(part.glob("*.mp4")):
+        path.rename(part / "videos" / path.name)
+    source = read_dfdc(dfdc)
+    assert len(source.videos) == 25 * 3 + 2 and not source.missing and not source.left_out
+
+
+def test_a_video_that_only_the_sample_has_is_found_though_its_part_lists_it(dfdc):
+    write_part(dfdc / "train_sample_videos", {"areal.mp4": real()})
+    (dfdc / "dfdc_train_part_0" / "areal.mp4").unlink()
+    source = read_dfdc(dfdc)
+    assert len(source.videos) == 25 * 3 + 2 and not source.missing
+
+
+def test_parts_without_a_list_or_still_packed_are_counted(dfdc):
+    touch(dfdc, "dfdc_train_part_7/xreal.mp4", "dfdc_train_part_8.zip")
+    assert [files.examples for files in read_dfdc(dfdc).left_out.values()] == [
+        ("dfdc_train_part_8.zip",),
+        ("dfdc_train_part_7/xreal.mp4",),
+    ]
+
+
+def test_lists_none_of_whose_videos_is_there_are_refused(tmp_path):
+    (tmp_path / "train_sample_videos").mkdir()
+    (tmp_path / "train_sample_videos" / "metadata.json").write_text(json.dumps({"a.mp4": real()}))
+    with pytest.raises(DatasetError, match="none of the 1 files that its metadata.json"):
+        read_dfdc(tmp_path)
+
+
+def test_a_label_of_the_test_set_that_is_neither_0_nor_1_is_refused(dfdc):
+    (dfdc / "test" / "labels.csv").write_text("filename,label\ntaaa.mp4,maybe\n")
+    with pytest.raises(DatasetError, match="'maybe'; 0 for real or 1 for fake"):
+        read_dfdc(dfdc)
+
+
+def test_the_preview_is_found_one_level_down(dfdcp, tmp_path_factory):
+    outer = tmp_path_factory.mktemp("outer")
+    expected = [v.key for v in read_dfdcp(dfdcp).videos]
+    dfdcp.rename(outer / "unpacked")
+    source = read_dfdcp(outer)
+    assert [v.key for v in source.videos] == expected and source.left_out == {}
+
+
+def test_crops_are_found_one_level_down(dfdc_faces, tmp_path_factory):
+    outer = tmp_path_factory.mktemp("outer")
+    expected = [v.key for v in read_dfdc_faces(dfdc_faces).videos]
+    dfdc_faces.rename(outer / "unpacked")
+    source = read_dfdc_faces(outer)
+    assert [v.key for v in source.videos] == expected and source.left_out == {}

@@ -129,3 +129,60 @@ def test_the_real_folder_gives_the_counts_of_its_description(real_clips):
     source = read_ffpp(real_clips / "data" / "ffpp", compressions=["c23"])
     assert sum(not v.is_fake for v in source.videos) == 41
     assert sum(v.is_fake for v in source.videos) == 85
+
+
+def _flattened(ffpp: Path) -> Path:
+    """Turns the published layout into that of Kaggle's mirror."""
+    for folder in ("original_sequences/youtube", "manipulated_sequences/Deepfakes"):
+        name = {"youtube": "original"}.get(folder.split("/")[1], folder.split("/")[1])
+        (ffpp / folder / "c23" / "videos").rename(ffpp / name)
+    touch(ffpp, "csv/FF++_Metadata.csv")
+    return ffpp
+
+
+def test_the_flattened_mirror_gives_the_same_videos(ffpp):
+    published = {v.key: (v.split, v.group, v.original_id) for v in read_ffpp(ffpp).videos}
+    flattened = {
+        v.key: (v.split, v.group, v.original_id) for v in read_ffpp(_flattened(ffpp)).videos
+    }
+    assert flattened == published
+    with pytest.raises(DatasetError, match="no FaceForensics.* at raw, c40"):
+        read_ffpp(ffpp, compressions=["raw", "c40"])  # of two, which one it is cannot be known
+
+
+def test_split_files_may_be_at_the_top_and_all_of_it_one_level_down(ffpp):
+    expected = [v.key for v in read_ffpp(ffpp).videos]
+    for file in (ffpp / "splits").iterdir():
+        file.rename(ffpp / file.name)
+    (ffpp / "splits").rmdir()
+    assert [v.key for v in read_ffpp(ffpp).videos] == expected
+    inner = ffpp / "archive"
+    inner.mkdir()
+    for path in list(ffpp.iterdir()):
+        if path != inner:
+            path.rename(inner / path.name)
+    assert [v.key for v in read_ffpp(ffpp).videos] == expected
+
+
+def test_endings_may_be_in_capitals(ffpp):
+    expected = [v.key for v in read_ffpp(ffpp).videos]
+    for path in list(ffpp.rglob("*.mp4")):
+        path.rename(path.with_suffix(".MP4"))
+    source = read_ffpp(ffpp)
+    assert [v.key for v in source.videos] == expected and not source.missing
+
+
+def test_videos_that_no_split_file_names_and_other_compressions_are_counted(ffpp):
+    touch(ffpp, "original_sequences/youtube/c23/videos/999.mp4")
+    touch(ffpp, "original_sequences/youtube/c40/videos/000.mp4")
+    ((reason, files),) = read_ffpp(ffpp, methods=[*FFPP_METHODS, DFD]).left_out.items()
+    assert "outside the folders and lists" in reason
+    assert files.examples == (
+        "original_sequences/youtube/c23/videos/999.mp4",
+        "original_sequences/youtube/c40/videos/000.mp4",
+    )
+
+
+def test_a_mistyped_method_is_refused_with_those_that_were_published(ffpp):
+    with pytest.raises(DatasetError, match="no videos of DeepFakes .*Deepfakes, Face2Face"):
+        read_ffpp(ffpp, methods=["DeepFakes"])

@@ -163,3 +163,68 @@ def test_an_unseen_method_that_nobody_used_or_that_is_trained_on_is_refused(tmp_
     write_list(tmp_path, "file,label,method,split\na.mp4,fake,Swap,train\n")
     with pytest.raises(DatasetError, match="training must not see"):
         read_folder(tmp_path, unseen_methods=("Swap",))
+
+
+@pytest.mark.parametrize("real, fake", [("Real", "FAKE"), ("0_real", "1_fake"), ("reals", "fakes")])
+def test_folders_of_labels_may_be_spelled_as_people_do(tmp_path, real, fake):
+    touch(tmp_path, f"{real}/a.mp4", f"{fake}/b.mp4")
+    assert {v.path.name: v.is_fake for v in read_folder(tmp_path).videos} == {
+        "a.mp4": False,
+        "b.mp4": True,
+    }
+
+
+def test_folders_of_labels_are_found_further_down_with_their_splits(tmp_path):
+    names = ("train/real/a", "train/fake/b", "val/real/c", "test/1_fake/sub/a", "more/real/d")
+    touch(tmp_path, *(f"faces/{name}.jpg" for name in names))
+    videos = {
+        v.path.relative_to(tmp_path / "faces").as_posix(): v for v in read_folder(tmp_path).videos
+    }
+    assert {name: v.is_fake for name, v in videos.items()} == {
+        "train/real/a.jpg": False,
+        "train/fake/b.jpg": True,
+        "val/real/c.jpg": False,
+        "test/1_fake/sub/a.jpg": True,
+        "more/real/d.jpg": False,
+    }
+    assert [videos[f"{name}.jpg"].split for name in names[:4]] == [
+        *("train", "train", "validation", "test")
+    ]
+
+
+def test_the_label_nearest_to_the_top_counts_and_what_is_beside_it_is_left_out(tmp_path):
+    touch(tmp_path, "real/fake/a.mp4", "other/fake/b.mp4")
+    source = read_folder(tmp_path)
+    assert {v.path.name: v.is_fake for v in source.videos} == {"a.mp4": False}
+    ((reason, files),) = source.left_out.items()
+    assert "outside" in reason and files.examples == ("other/fake/b.mp4",)
+
+
+def test_a_list_is_found_one_level_down(tmp_path):
+    (tmp_path / "unpacked").mkdir()
+    write_list(tmp_path / "unpacked", "file;label\na.mp4;real\n".replace(";", ","))
+    assert [v.path for v in read_folder(tmp_path).videos] == [tmp_path / "unpacked" / "a.mp4"]
+
+
+def test_a_listed_ending_may_be_in_another_case(tmp_path):
+    (tmp_path / "metadata.csv").write_text("file,label\na.mp4,real\n")
+    touch(tmp_path, "a.MP4")
+    source = read_folder(tmp_path)
+    assert [v.path.name for v in source.videos] == ["a.MP4"] and not source.missing
+
+
+@pytest.mark.parametrize(
+    "listed, words",
+    [
+        ("v\\a.mp4", r"none of the 1 files that metadata\.csv names.* with / in place of"),
+        ("v/a", r"Add the ending: there is a\.mp4"),
+        ("w/a.mp4", "It holds metadata.csv, v/"),
+    ],
+)
+def test_a_list_none_of_whose_files_is_there_is_refused_with_what_would_help(
+    tmp_path, listed, words
+):
+    touch(tmp_path, "v/a.mp4")
+    (tmp_path / "metadata.csv").write_text(f"file,label\n{listed},real\n")
+    with pytest.raises(DatasetError, match=words):
+        read_folder(tmp_path)

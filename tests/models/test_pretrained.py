@@ -324,3 +324,10 @@ def test_a_frozen_resnet_50_is_saved_byte_for_byte_as_its_source(real_clips, tmp
     for name, tensor in published.items():
         assert tensor.dtype == source[name].dtype, name
         assert tensor.tobytes() == source[name].tobytes(), name
+
+
+def test_what_a_killed_save_left_is_removed_by_the_next(detector, tmp_path):
+    (tmp_path / ".saving-abc").mkdir()
+    (tmp_path / ".saving-abc" / "model.safetensors").write_bytes(b"half")
+    detector.save_pretrained(tmp_path)
+    assert not list(tmp_path.glob(".saving-*"))

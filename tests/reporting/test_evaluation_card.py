@@ -1,6 +1,7 @@
 """A checkpoint with its evaluation: the card shows what was measured of these very weights."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dfjax.errors import HubError
-from dfjax.evaluation.run import evaluate
+from dfjax.evaluation.run import Evaluation, evaluate
 from dfjax.evaluation.studies.controls import ControlsStudy
 from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
 from dfjax.hub.model import add_evaluation, build_model_folder
@@ -21,18 +22,48 @@ from tests.training.prepared_set import write_prepared
 
 
 @pytest.fixture(scope="module")
-def report(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def evaluation(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     folder = tmp_path_factory.mktemp("evaluation")
     write_prepared(folder / "set", groups=8, stills=0)
-    evaluation = evaluate(
+    return evaluate(
         [str(folder / "set")],
         str(checkpoint),
         folder / "report",
         split="validation",
         optional=(SelfBlendedStudy(), ControlsStudy()),
     )
+
+
+@pytest.fixture(scope="module")
+def report(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
     write_report(evaluation, folder / "report")
     return folder / "report"
+
+
+def test_a_report_that_is_cut_off_keeps_the_old_one_and_comes_after_its_pictures(
+    evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    old = {"report.json": b"old", "report.md": b"old", "roc.png": b"old"}
+    for name, data in old.items():
+        (tmp_path / name).write_bytes(data)
+    replace, done = os.replace, []
+
+    def replace_all_but_the_report(source: Path, target: Path) -> None:
+        if target.name == "report.json":
+            raise OSError("killed")
+        done.append(target.name)
+        replace(source, target)
+
+    monkeypatch.setattr("dfjax.files.os.replace", replace_all_but_the_report)
+    with pytest.raises(OSError, match="killed"):
+        write_report(evaluation, tmp_path)
+    assert (tmp_path / "report.json").read_bytes() == b"old"
+    assert {"report.md", "roc.png"} < set(done)
+    monkeypatch.undo()
+    write_report(evaluation, tmp_path)
+    assert json.loads((tmp_path / "report.json").read_text())["schema_version"] == 1
+    assert not list(tmp_path.glob("*.unfinished"))
 
 
 @pytest.fixture

@@ -11,7 +11,15 @@ from dfjax.config import DetectorConfig
 from dfjax.errors import TrainingError
 from dfjax.files import UNFINISHED
 from dfjax.train_config import TrainConfig
-from dfjax.training.folder import RUN_FILE, check_folder, claim_folder, describe_run
+from dfjax.training.folder import (
+    RUN_FILE,
+    check_folder,
+    claim_folder,
+    describe_run,
+    release_folder,
+)
+from dfjax.training.metrics_log import METRICS_FILE, MetricsLog
+from dfjax.training.saves import SAVES_FOLDER
 
 
 def _description(config: TrainConfig | None = None, command: str = "first") -> dict[str, Any]:
@@ -78,3 +86,43 @@ def test_a_run_does_not_go_on_with_another_config_and_the_field_is_named(tmp_pat
 def test_a_run_does_not_go_on_with_other_weights_or_data(tmp_path, name):
     with pytest.raises(TrainingError, match=f"different {name}"):
         check_folder(_claimed(tmp_path), _description() | {name: ["other"]}, resume=True)
+
+
+@pytest.mark.parametrize("text", ["", '{"train_config": {"st', "[]", '"text"', "\0" * 100])
+def test_a_damaged_description_is_told_with_what_to_do(tmp_path, text):
+    (_claimed(tmp_path) / RUN_FILE).write_text(text)
+    with pytest.raises(TrainingError, match=r"run\.json is damaged .*Restore the file"):
+        check_folder(tmp_path, _description(), resume=True)
+
+
+def test_a_description_that_lacks_a_part_differs_in_it(tmp_path):
+    incomplete = {name: value for name, value in _description().items() if name != "weights"}
+    (tmp_path / RUN_FILE).write_text(json.dumps(incomplete))
+    with pytest.raises(TrainingError, match="different weights: None there"):
+        check_folder(tmp_path, _description(), resume=True)
+
+
+def test_a_file_in_the_place_of_the_folder_or_above_it_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match="file is a file. Choose a new folder"):
+        check_folder(tmp_path / "file", _description(), resume=False)
+    with pytest.raises(TrainingError, match="cannot be written to: Not a directory"):
+        claim_folder(tmp_path / "file" / "run", _description())
+
+
+def test_a_run_without_a_step_leaves_a_folder_that_the_next_may_claim(tmp_path):
+    with MetricsLog(_claimed(tmp_path), start=0):
+        (tmp_path / SAVES_FOLDER).mkdir()
+    release_folder(tmp_path)
+    assert not any(tmp_path.iterdir())
+    check_folder(tmp_path, _description(), resume=False)
+
+
+@pytest.mark.parametrize("name", [f"{SAVES_FOLDER}/3", "thesis", METRICS_FILE])
+def test_a_folder_with_steps_states_or_other_files_is_kept(tmp_path, name):
+    if name == METRICS_FILE:
+        (_claimed(tmp_path) / name).write_text('{"step": 1, "loss": 0.5}\n')
+    else:
+        (_claimed(tmp_path) / name).mkdir(parents=True)
+    release_folder(tmp_path)
+    assert (tmp_path / RUN_FILE).is_file() and (tmp_path / name).exists()

@@ -11,7 +11,9 @@ from flax import nnx
 from dfjax.errors import DatasetError, ModelFormatError, TrainingError
 from dfjax.models.detector import Detector
 from dfjax.training.folder import RUN_FILE
+from dfjax.training.loop import Trainer
 from dfjax.training.opening import OpenedRun, RunOptions, open_run
+from dfjax.training.run import run
 from tests.tiny import TINY_CONFIG
 from tests.training.prepared_set import CONFIG, without_fakes, write_prepared, write_weights
 
@@ -58,7 +60,43 @@ def test_options_and_weights_that_do_not_fit_leave_no_folder(tmp_path, data, wei
         _open(data, weights, out, start_share=2.0)
     with pytest.raises(TrainingError, match="the run starts from an encoder"):
         _open(data, weights, out, start_share=0.5)
+    with pytest.raises(TrainingError, match="--save-every is 0; at least 1"):
+        _open(data, weights, out, save_every=0)
+    with pytest.raises(TrainingError, match="--workers is -1; at least 1"):
+        _open(data, weights, out, workers=-1)
     assert not out.exists()
+
+
+def test_data_that_was_cut_off_leaves_no_folder(tmp_path, weights):
+    folder, out = tmp_path / "prepared", tmp_path / "run"
+    write_prepared(folder)
+    (shard,) = (folder / "data").glob("train-*.parquet")
+    shard.write_bytes(shard.read_bytes()[:2000])
+    with pytest.raises(DatasetError, match="has a damaged parquet file"):
+        _open(str(folder), weights, out)
+    assert not out.exists()
+
+
+def test_a_run_that_fails_before_its_first_step_does_not_block_the_next(
+    tmp_path, data, weights, monkeypatch
+):
+    def fail(*_):
+        raise MemoryError("out of memory")
+
+    out = tmp_path / "run"
+    monkeypatch.setattr(Trainer, "run", fail)
+    with pytest.raises(MemoryError):
+        run(
+            [data],
+            [weights],
+            out,
+            train_config=CONFIG,
+            detector_config=TINY_CONFIG.detector,
+            options=RunOptions(command="python train.py"),
+            on_step=lambda *_: None,
+        )
+    assert not any(out.iterdir())
+    _open(data, weights, out, pairs=16)
 
 
 def test_each_initial_state_may_be_donated(tmp_path, data, weights):

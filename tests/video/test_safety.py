@@ -115,9 +115,9 @@ def test_the_limit_counts_probing_and_reading_together(clip):
         list(read_frames(clip, limits=limits, info=info))
 
 
-def test_endless_messages_fill_no_memory(clip, processes, monkeypatch, tmp_path):
-    replace_ffmpeg(monkeypatch, tmp_path, "exec /usr/bin/yes '[error] damaged' >&2")
-    logs = []
+def keep_logs(monkeypatch) -> list[list[str]]:
+    """Returns a list that gets the messages of each run when it is closed."""
+    logs: list[list[str]] = []
     close = ffmpeg.FfmpegRun.close
 
     def close_and_keep_log(run):
@@ -125,6 +125,12 @@ def test_endless_messages_fill_no_memory(clip, processes, monkeypatch, tmp_path)
         close(run)
 
     monkeypatch.setattr(ffmpeg.FfmpegRun, "close", close_and_keep_log)
+    return logs
+
+
+def test_endless_messages_fill_no_memory(clip, processes, monkeypatch, tmp_path):
+    replace_ffmpeg(monkeypatch, tmp_path, "exec /usr/bin/yes '[error] damaged' >&2")
+    logs = keep_logs(monkeypatch)
     with pytest.raises(VideoLimitError):
         probe(clip, VideoLimits(max_decode_seconds=0.5))
     assert_all_ended(processes)
@@ -133,10 +139,11 @@ def test_endless_messages_fill_no_memory(clip, processes, monkeypatch, tmp_path)
 
 def test_the_decoder_is_told_no_secret(clip, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    replace_ffmpeg(monkeypatch, tmp_path, f"/usr/bin/env > '{tmp_path}/environment'")
+    replace_ffmpeg(monkeypatch, tmp_path, "/usr/bin/env >&2")
+    logs = keep_logs(monkeypatch)
     with pytest.raises(DamagedVideoError):
         probe(clip)
-    environment = (tmp_path / "environment").read_text()
+    environment = "".join(logs[0])
     assert "AV_LOG_FORCE_NOCOLOR" in environment and "secret" not in environment
 
 

@@ -34,7 +34,8 @@ def read_source(name: str, root: Path, /, **options: Any) -> Source:
       **options: Arguments for its reader.
 
     Raises:
-      DatasetError: There is no such data set, option or folder, or the layout is a different one.
+      DatasetError: There is no such data set, option or folder, the layout is a different one, or
+        no video is left.
     """
     readers = {layout.name: layout.read for layout in LAYOUTS}
     if name not in readers:
@@ -48,4 +49,11 @@ def read_source(name: str, root: Path, /, **options: Any) -> Source:
         )
     if not root.is_dir():
         raise DatasetError(f"There is no folder {root}. Name the one that holds the data set.")
-    return readers[name](root, **options)
+    source = readers[name](root, **options)
+    if not source.videos:
+        reasons = sorted(set(source.dropped.values())) or ["they are not there"]
+        raise DatasetError(
+            f"{root} holds no video to prepare: those in the data set's lists are left out "
+            f"({'; '.join(reasons)}). Get the other files of the data set."
+        )
+    return source

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from dfjax.data.sources.files import contents, find_home, left_out, videos_in
+from dfjax.data.sources.lists import read_text
 from dfjax.data.sources.split import split_by_identity
 from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, Source
 from dfjax.errors import DatasetError
@@ -32,30 +34,34 @@ def read_celebdf(root: Path) -> Source:
 
     Args:
       root: The folder with `Celeb-real`, `YouTube-real`, `Celeb-synthesis` and the list of testing
-        videos.
+        videos, or one up to two levels above.
 
     Raises:
       DatasetError: The layout is a different one, or a line of the list is malformed.
 
     Source: Li et al., Celeb-DF, CVPR 2020.
     """
-    tested = _read_test_list(root / _TEST_LIST)
-    folders = {p.name.lower(): p for p in root.iterdir() if p.is_dir()}
+    home = find_home(root, lambda folder: (folder / _TEST_LIST).is_file())
+    tested = _read_test_list(home / _TEST_LIST)
+    folders = {p.name.lower(): p for p in home.iterdir() if p.is_dir()}
     videos: list[LabelledVideo] = []
     dropped: dict[str, str] = {}
+    misnamed: list[Path] = []
     for kind, pattern in _NAMES.items():
-        folder = folders.get(kind)
-        for path in sorted(folder.glob("*.mp4")) if folder is not None else ():
+        folder = folders.get(kind, home / kind)
+        # Some copies have another folder inside, named "videos".
+        for path in (videos_in(folder) | videos_in(folder / "videos")).values():
             match = re.fullmatch(pattern, path.stem)
             if match is None:
-                dropped[f"celebdf/{path.parent.name}/original/{path.stem}"] = "unexpected file name"
+                dropped[f"celebdf/{folder.name}/original/{path.stem}"] = "unexpected file name"
+                misnamed.append(path)
                 continue
             people = match.groups() if kind != "youtube-real" else (f"youtube{path.stem}",)
             videos.append(
                 LabelledVideo(
                     path=path,
                     dataset="celebdf",
-                    method=path.parent.name,
+                    method=folder.name,
                     compression="original",
                     video_id=path.stem,
                     is_fake=kind == _FAKE,
@@ -67,13 +73,19 @@ def read_celebdf(root: Path) -> Source:
             )
     if not videos:
         raise DatasetError(
-            f"{root} holds no Celeb-DF videos. Expected files such as Celeb-real/id0_0000.mp4."
+            f"{home} holds no Celeb-DF videos. Expected files such as Celeb-real/id0_0000.mp4 or "
+            f"Celeb-real/videos/id0_0000.mp4. {contents(home)}"
         )
     found = {(v.method.lower(), v.video_id) for v in videos}
     missing = tuple(f"celebdf/{kind}/original/{name}" for kind, name in sorted(tested - found))
     kept, shared = split_by_identity(videos)
     return Source(
-        name="celebdf", options={}, videos=kept, missing=missing, dropped=dropped | shared
+        name="celebdf",
+        options={},
+        videos=kept,
+        missing=missing,
+        dropped=dropped | shared,
+        left_out=left_out(root, [*(video.path for video in videos), *misnamed]),
     )
 
 
@@ -83,18 +95,17 @@ def _read_test_list(file: Path) -> set[tuple[str, str]]:
     Raises:
       DatasetError: The list is missing, or a line is not like `1 Celeb-real/id9_0000.mp4`.
     """
-    try:
-        lines = file.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
+    if not file.is_file():
         raise DatasetError(
-            f"{file} cannot be read. It is part of Celeb-DF and says which videos are for testing; "
-            "without it, results cannot be compared with those of others."
-        ) from error
+            f"There is no {file}. It is part of Celeb-DF and says which videos are for testing; "
+            f"without it, results cannot be compared with those of others. {contents(file.parent)}"
+        )
+    lines = read_text(file).split("\n")
     tested = set()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        match = re.fullmatch(r"([01]) +([\w-]+)/(\w+)\.mp4", line.strip())
+        match = re.fullmatch(r"([01])\s+([\w-]+)/(\w+)\.(?i:mp4)", line.strip())
         kind = match[2].lower() if match else ""
         if match is None or kind not in _NAMES or (match[1] == "1") == (kind == _FAKE):
             raise DatasetError(

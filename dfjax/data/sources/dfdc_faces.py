@@ -1,12 +1,15 @@
 """Face crops from the DFDC, one per video, in the layout of Kaggle's "deepfake-faces"."""
 
-import csv
 from pathlib import Path
 
+from dfjax.data.sources.files import as_spelled, find_home, left_out, require_some
+from dfjax.data.sources.lists import read_table, read_text, require_columns
 from dfjax.data.sources.split import held_out
 from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, Source
 from dfjax.errors import DatasetError
 
+_LIST = "metadata.csv"
+_PICTURES = "faces_224"
 _HELD_OUT = "val_sources.txt"
 
 
@@ -19,28 +22,28 @@ def read_dfdc_faces(root: Path) -> Source:
 
     Args:
       root: The folder with `metadata.csv` (columns videoname, original_width, original_height,
-        label, original) and `faces_224`.
+        label, original) and `faces_224`, or one up to two levels above.
 
     Raises:
       DatasetError: The layout is a different one.
     """
+    home = find_home(root, lambda folder: (folder / _LIST).is_file())
+    columns, rows = read_table(home / _LIST)
+    require_columns(home / _LIST, columns, ("videoname", "label", "original"))
     try:
-        with (root / "metadata.csv").open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-        originals = {row["videoname"]: row["original"] or row["videoname"] for row in rows}
         labels = {row["videoname"]: {"REAL": False, "FAKE": True}[row["label"]] for row in rows}
-    except (OSError, ValueError, KeyError, csv.Error) as error:
+    except KeyError as error:
         raise DatasetError(
-            f"{root / 'metadata.csv'} is not the list of deepfake-faces; it needs the columns "
-            f"videoname, original_width, original_height, label and original: {error!r}."
+            f"{home / _LIST} has the label {error}; REAL or FAKE is needed."
         ) from error
-    if (root / _HELD_OUT).is_file():
-        validation = frozenset((root / _HELD_OUT).read_text(encoding="utf-8").split())
+    originals = {row["videoname"]: row["original"] or row["videoname"] for row in rows}
+    if (home / _HELD_OUT).is_file():
+        validation = frozenset(read_text(home / _HELD_OUT).split())
     else:
         validation = held_out(set(originals.values()))
     videos = [
         LabelledVideo(
-            path=(root / "faces_224" / row["videoname"]).with_suffix(".jpg"),
+            path=as_spelled((home / _PICTURES / row["videoname"]).with_suffix(".jpg")),
             dataset="dfdc-faces",
             method="fake" if labels[row["videoname"]] else "real",
             compression="jpeg",
@@ -57,17 +60,13 @@ def read_dfdc_faces(root: Path) -> Source:
         )
         for row in rows
     ]
-    found = tuple(video for video in videos if video.path.is_file())
-    if not found:
-        raise DatasetError(
-            f"{root} holds none of the pictures in its metadata.csv. Expected files such as "
-            f"faces_224/{Path(next(iter(originals), 'abc')).stem}.jpg."
-        )
+    require_some(home, [video.path for video in videos], _LIST)
     return Source(
         name="dfdc-faces",
         options={},
-        videos=found,
+        videos=tuple(video for video in videos if video.path.is_file()),
         missing=tuple(video.key for video in videos if not video.path.is_file()),
+        left_out=left_out(root, (video.path for video in videos)),
     )
 
 

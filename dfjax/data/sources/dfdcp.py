@@ -1,11 +1,14 @@
 """The preview of the Deepfake Detection Challenge."""
 
-import json
 from pathlib import Path, PurePosixPath
 
+from dfjax.data.sources.files import as_spelled, find_home, left_out, require_some
+from dfjax.data.sources.lists import read_json
 from dfjax.data.sources.split import split_by_identity
 from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, Source, flat_id
 from dfjax.errors import DatasetError
+
+_LIST = "dataset.json"
 
 
 def read_dfdcp(root: Path) -> Source:
@@ -17,35 +20,37 @@ def read_dfdcp(root: Path) -> Source:
     attribute.
 
     Args:
-      root: The folder with `dataset.json` and the folders that it names.
+      root: The folder with `dataset.json` and the folders that it names, or one up to two levels
+        above.
 
     Raises:
       DatasetError: There is no such file, or it is not the list of the DFDC preview.
 
     Source: Dolhansky et al., The Deepfake Detection Challenge (DFDC) Preview Dataset, 2019.
     """
+    home = find_home(root, lambda folder: (folder / _LIST).is_file())
+    rows = read_json(home / _LIST)
     try:
-        rows = json.loads((root / "dataset.json").read_text(encoding="utf-8"))
-        listed = [_video(root, name, row) for name, row in rows.items()]
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        listed = [_video(home, name, row) for name, row in rows.items()]
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise DatasetError(
-            f"{root / 'dataset.json'} is not the list of the DFDC preview, such as "
+            f"{home / _LIST} is not the list of the DFDC preview, such as "
             '{"method_A/1/1_A_001.mp4": {"label": "fake", "set": "train", "target_id": 1, '
             f'"swapped_id": 2, "augmentations": []}}, …}}: {error!r}.'
         ) from error
     videos, dropped = split_by_identity([video for video in listed if video.path.is_file()])
-    if not videos:
-        raise DatasetError(f"{root} holds none of the videos in its dataset.json.")
+    require_some(home, [video.path for video in listed], _LIST)
     return Source(
         name="dfdcp",
         options={},
         videos=videos,
         missing=tuple(video.key for video in listed if not video.path.is_file()),
         dropped=dropped,
+        left_out=left_out(root, (video.path for video in listed)),
     )
 
 
-def _video(root: Path, name: str, row: dict) -> LabelledVideo:
+def _video(home: Path, name: str, row: dict) -> LabelledVideo:
     """Returns the video of a list entry; its split is "test", or "" if still to be decided."""
     path = PurePosixPath(name)
     method, *rest = path.with_suffix("").parts
@@ -54,7 +59,7 @@ def _video(root: Path, name: str, row: dict) -> LabelledVideo:
         target = path.parent.name
     people = tuple(str(number) for number in (target, swapped) if number is not None)
     return LabelledVideo(
-        path=root / path,
+        path=as_spelled(home / path),
         dataset="dfdcp",
         method=method,
         compression="original",

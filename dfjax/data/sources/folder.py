@@ -1,23 +1,28 @@
 """A user's own folder of videos, with `real/` and `fake/` or a `metadata.csv`."""
 
-import csv
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from dfjax.data.sources.split import VALIDATION_SHARE, held_out
-from dfjax.data.sources.videos import (
-    STILL_SUFFIXES,
-    VIDEO_SUFFIXES,
-    DatasetLayout,
-    LabelledVideo,
-    Source,
-    flat_id,
+from dfjax.data.sources.files import (
+    as_spelled,
+    contents,
+    find_home,
+    is_hidden,
+    is_media,
+    left_out,
+    require_some,
+    walk,
 )
+from dfjax.data.sources.lists import read_table
+from dfjax.data.sources.split import VALIDATION_SHARE, held_out
+from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, Source, flat_id
 from dfjax.errors import DatasetError
 
 _LIST = "metadata.csv"
 _FILE_COLUMNS = ("file", "path", "file_name")
+_LABEL_FOLDER = re.compile(r"(?:\d+[ _-])?(real|fake)s?", re.IGNORECASE)  # also 0_real, 1_fake
 _IS_FAKE = {"real": False, "0": False, "fake": True, "1": True}
 _SPLITS = {
     "train": "train",
@@ -57,7 +62,10 @@ def read_folder(
     """Lists the videos and stills of a folder, which may hold only real ones.
 
     Without a `metadata.csv`, the files in `real/` and its subfolders are real, and those in `fake/`
-    and its subfolders are fake. With one, only the files that it lists count. Its columns:
+    and its subfolders are fake; `0_real` and `1_fake`, in any case, do as well. If there are no
+    such folders at the top, they are looked for further down: `train/real`, `val/real` and
+    `test/real` then also say the split. With a `metadata.csv`, there or up to two levels below,
+    only the files that it lists count. Its columns:
 
     - `file` (or `path`, or `file_name`): path inside the folder
     - `label`: real or fake, or 0 or 1 (fake)
@@ -80,8 +88,9 @@ def read_folder(
         to it.
 
     Raises:
-      DatasetError: There are neither such folders nor a list, or the list contradicts itself; or
-        no fake has one of the unseen methods, or a group with one is to be trained on.
+      DatasetError: There are neither such folders nor a list, the list contradicts itself, or none
+        of its files is there; or no fake has one of the unseen methods, or a group with one is to
+        be trained on.
     """
     if not name or "/" in name:
         raise DatasetError(f"The data set's name is {name!r}; it needs one without a slash.")
@@ -89,17 +98,20 @@ def read_folder(
         raise DatasetError(
             f"The share for validation is {validation_share}; it must be between 0 and 1."
         )
-    rows = list(_listed(root) if (root / _LIST).is_file() else _found(root))
+    is_sorted = any(map(_label, _folders(root)))
+    home = root if is_sorted else find_home(root, lambda folder: (folder / _LIST).is_file())
+    rows = list(_listed(home) if (home / _LIST).is_file() else _found(home))
     if not rows:
         raise DatasetError(
-            f"{root} holds neither a {_LIST} nor videos or pictures in folders named real and fake."
+            f"{root} holds neither a {_LIST} with files nor videos or pictures in folders named "
+            f"real and fake (or 0_real and 1_fake), there or further down. {contents(root)}"
         )
     groups = _groups(rows)
     held_methods = {method.replace("/", ":") for method in unseen_methods}
     splits = _splits(rows, groups, validation_share, held_methods)
     videos = [
         LabelledVideo(
-            path=root / row.file,
+            path=as_spelled(home / row.file),
             dataset=name,
             method=row.method,
             compression="original",
@@ -113,6 +125,7 @@ def read_folder(
         )
         for row, group in zip(rows, groups, strict=True)
     ]
+    require_some(home, [video.path for video in videos], _LIST)
     return Source(
         name="folder",
         options={
@@ -122,6 +135,7 @@ def read_folder(
         },
         videos=tuple(video for video in videos if video.path.is_file()),
         missing=tuple(video.key for video in videos if not video.path.is_file()),
+        left_out=left_out(root, (video.path for video in videos)),
     )
 
 
@@ -130,30 +144,49 @@ def _inside(file: PurePosixPath) -> PurePosixPath:
     return PurePosixPath(*file.parts[1:]) if is_sorted else file
 
 
-def _found(root: Path) -> Iterator[_Row]:
-    for label in ("real", "fake"):
-        for path in sorted((root / label).rglob("*")):
-            file = path.relative_to(root)
-            is_hidden = any(part.startswith(".") for part in file.parts)
-            if path.suffix.lower() in STILL_SUFFIXES + VIDEO_SUFFIXES and not is_hidden:
-                yield _Row(
-                    file=PurePosixPath(file.as_posix()), is_fake=_IS_FAKE[label], method=label
+def _folders(root: Path) -> list[str]:
+    """Returns the names of the folders directly in a folder."""
+    return sorted(path.name for path in root.iterdir() if path.is_dir())
+
+
+def _label(name: str) -> str | None:
+    """Returns "real" or "fake" if that is what a folder's name says, else None."""
+    match = _LABEL_FOLDER.fullmatch(name)
+    return match[1].lower() if match else None
+
+
+def _found(home: Path) -> Iterator[_Row]:
+    """Yields the files in folders that are named after a label, the real ones first."""
+    is_at_top = any(map(_label, _folders(home)))
+    rows = []
+    for path in sorted(path for path in walk(home) if is_media(path) and not is_hidden(path, home)):
+        file = path.relative_to(home)
+        above = file.parts[: 1 if is_at_top else -1]
+        labels = [(place, label) for place, name in enumerate(above) if (label := _label(name))]
+        if labels:
+            place, label = labels[0]
+            named = [_SPLITS[name.lower()] for name in above[:place] if name.lower() in _SPLITS]
+            rows.append(
+                _Row(
+                    file=PurePosixPath(file.as_posix()),
+                    is_fake=_IS_FAKE[label],
+                    method=label,
+                    split=named[-1] if named else "",
                 )
-
-
-def _listed(root: Path) -> Iterator[_Row]:
-    with (root / _LIST).open(encoding="utf-8-sig", newline="") as csv_file:
-        table = csv.DictReader(csv_file)
-        columns = table.fieldnames or []
-        file_column = next((name for name in _FILE_COLUMNS if name in columns), None)
-        if file_column is None or "label" not in columns:
-            raise DatasetError(
-                f"{root / _LIST} has the columns {', '.join(columns) or '(none)'}; it needs "
-                "`file` and `label`."
             )
-        for number, cells in enumerate(table, start=2):
-            values = {key: (value or "").strip() for key, value in cells.items() if key}
-            yield _row(values, file_column, f"Line {number} of {root / _LIST}")
+    yield from sorted(rows, key=lambda row: row.is_fake)
+
+
+def _listed(home: Path) -> Iterator[_Row]:
+    columns, rows = read_table(home / _LIST)
+    file_column = next((name for name in _FILE_COLUMNS if name in columns), None)
+    if file_column is None or "label" not in columns:
+        raise DatasetError(
+            f"{home / _LIST} has the columns {', '.join(columns) or '(none)'}; it needs `file` and "
+            "`label`."
+        )
+    for number, values in enumerate(rows, start=2):
+        yield _row(values, file_column, f"Line {number} of {home / _LIST}")
 
 
 def _row(values: dict[str, str], file_column: str, where: str) -> _Row:

@@ -2,15 +2,13 @@
 
 import collections
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Self
 
 from dfjax.errors import DatasetError
 
-STILL_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".webm", ".mkv", ".gif")
-"""The usual file suffixes; when a file is read, its first bytes decide what it is."""
+_NUM_EXAMPLES = 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,6 +35,19 @@ class LabelledVideo:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Files in a data set's folder that were not taken, all for the same reason."""
+
+    count: int
+    examples: tuple[str, ...]  # paths inside the folder, of the first 20
+
+    @classmethod
+    def of(cls, files: Sequence[str]) -> Self:
+        """Returns the count of `files` and the first of them."""
+        return cls(count=len(files), examples=tuple(files[:_NUM_EXAMPLES]))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
     """The part of a data set that a folder holds.
 
@@ -49,6 +60,7 @@ class Source:
     videos: tuple[LabelledVideo, ...]
     missing: tuple[str, ...] = ()  # keys of videos that are in a list but not in the folder
     dropped: Mapping[str, str] = dataclasses.field(default_factory=dict)  # keys, with the reason
+    left_out: Mapping[str, LeftOut] = dataclasses.field(default_factory=dict)  # files, by reason
 
     def __post_init__(self):
         """Checks that keys are unique: they name rows, groups and reports."""

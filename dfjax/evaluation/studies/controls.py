@@ -23,7 +23,6 @@ from dfjax.config import CalibrationConfig
 from dfjax.data.clip_row import ClipRow
 from dfjax.data.prepared import padded_landmarks
 from dfjax.data.sources import LabelledVideo, title
-from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.evaluation import estimates
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.estimates import Estimate
@@ -31,6 +30,7 @@ from dfjax.evaluation.scores import Scores, scores_of_files, video_scores
 from dfjax.evaluation.studies.study import Study, StudyContext
 from dfjax.evaluation.tables import cell, table
 from dfjax.video.executable import ffmpeg_executable
+from dfjax.video.suffixes import STILL_SUFFIXES
 
 MASK_MARGIN = 0.06
 """How far the mask extends beyond the outline of the face, as a fraction of the crop's side."""

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from dfjax.config import CalibrationConfig
 from dfjax.data.sources import LabelledVideo
-from dfjax.data.sources.videos import STILL_SUFFIXES
 from dfjax.errors import DatasetError
 from dfjax.evaluation import estimates
 from dfjax.evaluation.bootstrap import Draws
@@ -32,6 +31,7 @@ from dfjax.evaluation.studies.study import Study, StudyContext
 from dfjax.evaluation.tables import as_percent, cell, table
 from dfjax.faces.detection import FaceDetector
 from dfjax.inference.probabilities import calibrated_clip_logits
+from dfjax.video.suffixes import STILL_SUFFIXES
 
 EVERYDAY_RATE = 0.05
 """False-positive rate of the operating point used for everyday treatments."""

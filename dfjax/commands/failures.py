@@ -1,0 +1,49 @@
+"""What the command line does with errors that a user can act on: one sentence and an exit code."""
+
+import errno
+from collections.abc import Callable
+from typing import TypeVar
+
+from rich.console import Console
+
+from dfjax.errors import DfjaxError
+
+_Parsed = TypeVar("_Parsed")
+
+_OF_THE_DISK = frozenset(
+    (
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+        *(errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+    )
+)
+"""Codes of errors that say something about the user's disk. Others may be faults of ours."""
+
+
+def parse(read: Callable[[], _Parsed]) -> _Parsed:
+    """Returns what `read` makes of the command line.
+
+    Raises:
+      DfjaxError: An option has a value that its config refuses.
+    """
+    try:
+        return read()
+    except ValueError as error:
+        raise DfjaxError(str(error)) from error
+
+
+def exit_code(run: Callable[[], int]) -> int:
+    """Runs a command; an error that is fit to be shown is printed and gives 1.
+
+    Args:
+      run: Returns the exit code of a command that went well.
+    """
+    try:
+        return run()
+    except DfjaxError as error:
+        message = str(error)
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        message = f"{error.strerror}: {error.filename or 'while reading or writing'}."
+    Console(stderr=True).print(f"Error: {message}", style="red", markup=False)
+    return 1

@@ -1,0 +1,45 @@
+"""Errors that a user can act on are a sentence and an exit code; faults of ours stay tracebacks."""
+
+import errno
+import os
+from collections.abc import Callable
+
+import pytest
+
+from dfjax.commands.failures import exit_code, parse
+from dfjax.errors import DatasetError, DfjaxError
+
+
+def _raises(error: Exception) -> Callable[[], int]:
+    def run() -> int:
+        raise error
+
+    return run
+
+
+def test_the_code_of_a_command_that_ran_is_its_own():
+    assert [exit_code(lambda: 0), exit_code(lambda: 130)] == [0, 130]
+
+
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (DatasetError("[red]no[/] videos"), "Error: [red]no[/] videos"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/b"), "No space left on device: a/b"),
+        (PermissionError(errno.EACCES, "Permission denied", "out"), "Permission denied: out"),
+    ],
+)
+def test_what_a_user_can_act_on_is_a_sentence(capsys, error, words):
+    assert exit_code(_raises(error)) == 1
+    assert words in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("error", [KeyError("a"), FileNotFoundError(errno.ENOENT, "gone", "a")])
+def test_a_fault_of_the_program_stays_a_traceback(error):
+    with pytest.raises(type(error)):
+        exit_code(_raises(error))
+
+
+def test_a_value_that_a_config_refuses_is_fit_to_be_shown():
+    with pytest.raises(DfjaxError, match="steps is 0"):
+        parse(_raises(ValueError("TrainConfig.steps is 0; it must be at least 1.")))
