@@ -9,7 +9,7 @@ import pytest
 from dfjax.config import CalibrationConfig, Config
 from dfjax.faces.clips import FaceClip, FaceClips
 from dfjax.prediction_warnings import prediction_warnings
-from dfjax.video.reading import VideoInfo
+from dfjax.video.info import VideoInfo
 
 CONFIG = Config()
 NUM_FRAMES = 10

@@ -19,10 +19,10 @@ from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH, find_in_video
 from dfjax.faces.shots import colours, shot_numbers, shots_of
 from dfjax.faces.tracks import FaceTrack, link_faces
+from dfjax.video.info import VideoInfo
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import (
     Effort,
-    VideoInfo,
     frame_size,
     planned_frames,
     probe,

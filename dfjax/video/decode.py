@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch, num_threads
+from dfjax.video.header import displayed_size
+from dfjax.video.pictures import PictureForm
 from dfjax.video.streams import FrameTimes, seek_options
 
 Frame = tuple[float, np.ndarray]
@@ -29,8 +31,15 @@ _SEEK_PIXELS = 20e6
 _STEP_BACK = 20.0
 """How many seconds further back decoding starts after a seek gave damaged frames."""
 
-# Bit-exact, so that a file gives the same crops on every machine.
-_SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
+
+@dataclasses.dataclass(kw_only=True)
+class Findings:
+    """What comes to light while frames are read, besides their pixels."""
+
+    sizes: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+    """Height and width of each frame as displayed, before it is brought to the size of all."""
+    is_damaged: bool = False
+    """Whether something could not be decoded as it was recorded."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,11 +49,12 @@ class Request:
     source: MediaFile
     start: Fraction  # when the first frame is shown, seconds by the file's own clock
     num_pixels: int  # per frame, as decoded
-    size: tuple[int, int]  # height and width of the frames as delivered
+    form: PictureForm  # of the frames as delivered
     timestamps: np.ndarray  # float64 [N], increasing, seconds after the first frame
     counts: np.ndarray  # int64 [N], at least 1: how many frames to read in a row from each
     slack: float  # seconds by which a keyframe may come earlier than the time asked for
     times: FrameTimes
+    findings: Findings  # is added to
 
 
 class _Wanted(NamedTuple):
@@ -52,6 +62,17 @@ class _Wanted(NamedTuple):
 
     time: float  # seconds after the first frame of the video
     num_frames: int
+
+
+class _Decoded(NamedTuple):
+    """A frame as ffmpeg delivered it."""
+
+    time: float  # seconds after the first frame of the video
+    pixels: np.ndarray
+    size: tuple[int, int]  # height and width as displayed, before it was scaled
+
+
+_Decoding = Generator[_Decoded, None, None]
 
 
 def decode(request: Request, stopwatch: Stopwatch) -> Frames:
@@ -69,10 +90,11 @@ def decode(request: Request, stopwatch: Stopwatch) -> Frames:
         decoding = _seeks(request, stopwatch)
     last = -1.0
     with closing(decoding) as frames:
-        for frame in frames:
-            if frame[0] > last:
-                last = frame[0]
-                yield frame
+        for time, pixels, size in frames:
+            if time > last:
+                last = time
+                request.findings.sizes.append(size)
+                yield time, request.form.finish(pixels)
 
 
 def _one_pass_is_cheaper(request: Request) -> bool:
@@ -101,7 +123,7 @@ def _every_time(times: FrameTimes, timestamps: np.ndarray, counts: np.ndarray) -
     return np.unique(first + place * np.median(np.diff(times.shown)))
 
 
-def _one_pass(request: Request, wanted: np.ndarray, stopwatch: Stopwatch) -> Frames:
+def _one_pass(request: Request, wanted: np.ndarray, stopwatch: Stopwatch) -> _Decoding:
     """Decodes from the start until the last wanted frame."""
     earliest = wanted - TOLERANCE
     chosen = len(wanted) <= _MAX_SELECTED  # else ffmpeg gives every frame, and most are dropped
@@ -112,15 +134,16 @@ def _one_pass(request: Request, wanted: np.ndarray, stopwatch: Stopwatch) -> Fra
         while num_done < len(wanted) and (frame := _next_frame(request, run)) is not None:
             # Where the picture's size changes, ffmpeg rebuilds its filters and selects a frame
             # that was not asked for.
-            if frame[0] < earliest[num_done]:
+            if frame.time < earliest[num_done]:
                 continue
-            num_done = int(np.searchsorted(earliest, frame[0], side="right"))
+            num_done = int(np.searchsorted(earliest, frame.time, side="right"))
             if num_done == len(wanted):
                 run.close()  # what follows need not be decoded while the caller is busy
             yield frame
+        request.findings.is_damaged |= len(run.complaints) > 0
 
 
-def _seeks(request: Request, stopwatch: Stopwatch) -> Frames:
+def _seeks(request: Request, stopwatch: Stopwatch) -> _Decoding:
     """Decodes from the last keyframe before each time, a few in parallel.
 
     A seek may give damaged frames even if the file is intact: a frame may be wrongly marked as a
@@ -152,6 +175,7 @@ def _seeks(request: Request, stopwatch: Stopwatch) -> Frames:
                     return
                 # Damaged from the start, or it takes too long to find out: use what we have.
                 mend = is_clean
+            request.findings.is_damaged |= len(run.complaints) > 0
             yield from frames
     finally:
         for _, run in started:
@@ -170,7 +194,7 @@ def _start_seek(
     return _start(request, stopwatch, seek, select, threads, limit)
 
 
-def _finish_seek(request: Request, wanted: _Wanted, run: FfmpegRun) -> tuple[list[Frame], bool]:
+def _finish_seek(request: Request, wanted: _Wanted, run: FfmpegRun) -> tuple[list[_Decoded], bool]:
     """Returns the frames from a seek, and whether they are certainly right and undamaged."""
     with run:
         frames = []
@@ -183,7 +207,7 @@ def _finish_seek(request: Request, wanted: _Wanted, run: FfmpegRun) -> tuple[lis
         return frames, bool(frames)
     shown = request.times.shown
     expected = shown[min(np.searchsorted(shown, wanted.time - TOLERANCE), len(shown) - 1)]
-    return frames, bool(frames[0][0] <= expected + TOLERANCE)
+    return frames, bool(frames[0].time <= expected + TOLERANCE)
 
 
 def _start(
@@ -195,13 +219,11 @@ def _start(
     limit: Sequence[str] = (),
 ) -> FfmpegRun:
     """Starts a process that writes the frames for which the expression `select` is true."""
-    height, width = request.size
-    filters = [f"select='{select}'"] if select else []
-    filters += [f"scale={width}:{height}:flags={_SCALER}", "format=rgb24"]
     # One thread: otherwise a picture is cut into as many pieces as the machine has cores.
-    options = ["-vf", ",".join(filters), "-filter_threads", "1", "-fps_mode", "passthrough", *limit]
-    options += ["-c:v", "rawvideo", "-f", "rawvideo"]
-    return FfmpegRun(request.source, stopwatch, ["-threads", str(threads), *seek], options)
+    options = ["-vf", request.form.filters(select), "-filter_threads", "1"]
+    options += ["-fps_mode", "passthrough", *limit, "-c:v", "rawvideo", "-f", "rawvideo"]
+    threads_and_seek = ["-threads", str(threads), *seek]
+    return FfmpegRun(request.source, stopwatch, threads_and_seek, options, log_level="info")
 
 
 def _sum(terms: Sequence[str]) -> str:
@@ -212,9 +234,12 @@ def _sum(terms: Sequence[str]) -> str:
     return f"({_sum(terms[:middle])}+{_sum(terms[middle:])})"
 
 
-def _next_frame(request: Request, run: FfmpegRun) -> Frame | None:
-    picture = run.read_picture(request.size)
-    return picture and (max(0.0, float(picture[0] - request.start)), picture[1])
+def _next_frame(request: Request, run: FfmpegRun) -> _Decoded | None:
+    picture = run.read_picture((*request.form.size, request.form.num_channels))
+    if picture is None:
+        return None
+    size = request.form.size if picture.shape is None else displayed_size(picture.shape)
+    return _Decoded(max(0.0, float(picture.time - request.start)), picture.pixels, size)
 
 
 def _file_times(request: Request, timestamps: np.ndarray) -> list[str]:

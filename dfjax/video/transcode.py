@@ -90,9 +90,8 @@ def transcode(
         raise ValueError(f"{out.name!r} would be written over itself; name another file.")
     if info.is_still:
         raise VideoError(f"{info.name!r} is a still picture; only a video can be re-encoded.")
-    source = MediaFile(
-        path=path, name=info.name, demuxer=info.container, max_pixels=limits.max_source_pixels
-    )
+    assert info.source is not None, "only a still has none"
+    source = info.source
     stopwatch = Stopwatch(limits.max_decode_seconds + _ENCODE_SECONDS * info.duration)
     chain = ["setpts=PTS-STARTPTS", *filters]
     if crf is None:
