@@ -1,5 +1,6 @@
 """Turns a file or frames into a `Prediction`, with one model kept ready."""
 
+import dataclasses
 import os
 import time
 from collections.abc import Sequence
@@ -209,6 +210,8 @@ class Predictor:
     def _predict(self, read: FaceClips, report: OnProgress) -> Prediction:
         """Scores the faces that were found, and decides."""
         started = time.perf_counter()
+        # From here on, times are those that a player shows.
+        read = dataclasses.replace(read, timestamps=read.timestamps + read.info.delay)
         faces = self._score_clips(read, report)
         tracks = tuple(map(self._track_score, read.clips, faces))
         score_seconds = time.perf_counter() - started
@@ -228,7 +231,7 @@ class Predictor:
             segments=self._segments(read.clips, faces),
             video=VideoSummary(
                 name=info.name,
-                duration=info.duration,
+                duration=info.delay + info.duration,
                 fps=info.fps,
                 width=info.width,
                 height=info.height,

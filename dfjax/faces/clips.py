@@ -19,7 +19,8 @@ from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH, find_in_video
 from dfjax.faces.shots import colours, shot_numbers, shots_of
 from dfjax.faces.tracks import FaceTrack, link_faces
-from dfjax.video.info import VideoInfo
+from dfjax.video.decode import Findings
+from dfjax.video.info import VideoInfo, fitted
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import (
     Effort,
@@ -31,6 +32,9 @@ from dfjax.video.reading import (
 
 _APART = 1.0
 """Seconds: what lies further away has no effect on a crop, and is read later."""
+
+_SAME_ASPECT = 0.02
+"""Share by which the aspects of two pictures may differ, for rounding, and be one camera's view."""
 
 OnProgress = Callable[[float, str], None]
 """Called with the fraction done, 0 to 1, and a few words that name the stage."""
@@ -57,6 +61,7 @@ class FaceClips:
     decode_seconds: float
     face_seconds: float
     num_blurred: int = 0  # faces left out because they are too blurred compared with the others
+    is_damaged: bool = False  # whether something in the file could not be decoded as recorded
 
 
 def read_face_clips(
@@ -94,11 +99,21 @@ def read_face_clips(
         )
         if found.clips:
             return found
-    timestamps, frames = [], []
-    for timestamp, frame in read_frames(path, config.video, limits=limits, info=info):
-        timestamps.append(timestamp)
-        frames.append(frame)
-        report(0.4 * min(1.0, len(frames) / config.video.num_frames), "Reading the video")
+
+    def read(info: VideoInfo) -> tuple[list[float], list[np.ndarray], Findings]:
+        timestamps, frames, findings = [], [], Findings()
+        for timestamp, frame in read_frames(
+            path, config.video, limits=limits, info=info, findings=findings
+        ):
+            timestamps.append(timestamp)
+            frames.append(frame)
+            report(0.4 * min(1.0, len(frames) / config.video.num_frames), "Reading the video")
+        return timestamps, frames, findings
+
+    timestamps, frames, findings = read(info)
+    if (shown := fitted(info, findings.sizes)) is not info:
+        info = shown
+        timestamps, frames, findings = read(info)
     decoded = time.perf_counter()
     found = face_clips(
         frames,
@@ -106,9 +121,12 @@ def read_face_clips(
         config,
         face_detector,
         info=info,
+        sizes=findings.sizes or None,
         on_progress=lambda fraction, stage: report(0.4 + 0.6 * fraction, stage),
     )
-    return dataclasses.replace(found, decode_seconds=decoded - started)
+    return dataclasses.replace(
+        found, decode_seconds=decoded - started, is_damaged=_is_damaged(info, findings)
+    )
 
 
 def _read_burst_by_burst(
@@ -137,8 +155,8 @@ def _read_burst_by_burst(
     shares: list[np.ndarray] = []
     crops: dict[tuple[int, bytes], _Cropped] = {}
     face_seconds = 0.0
-    size = frame_size(info, config.video)
-    for burst in _bursts(read_frames(path, video, limits=limits, info=info)):
+    size, findings = frame_size(info, config.video), Findings()
+    for burst in _bursts(read_frames(path, video, limits=limits, info=info, findings=findings)):
         found_at = time.perf_counter()
         frames = [frame for _, frame in burst]
         found = face_detector.detect(frames)
@@ -148,9 +166,15 @@ def _read_burst_by_burst(
         shares += [colours(frame) for frame in frames]
         face_seconds += time.perf_counter() - found_at
         report(len(times) / num_frames, "Reading the video and looking for faces")
+    shown = info if info.is_fitted else fitted(info, findings.sizes)
+    if shown is not info:
+        return _read_burst_by_burst(
+            path, config, face_detector, num_frames, limits=limits, info=shown, report=report
+        )
     timestamps = np.array(times, np.float64)
+    shots = shots_of(shares) + _views(findings.sizes)
     clips = []
-    for track in link_faces(faces, timestamps, config.tracks, shots=shots_of(shares)):
+    for track in link_faces(faces, timestamps, config.tracks, shots=shots):
         keys = [
             (int(index), box.tobytes())
             for index, box in zip(track.frame_indices, track.boxes_xyxy, strict=True)
@@ -169,7 +193,31 @@ def _read_burst_by_burst(
             )
     found = _clear_ones(clips, timestamps, config, info)
     decode_seconds = time.perf_counter() - started - face_seconds
-    return dataclasses.replace(found, decode_seconds=decode_seconds, face_seconds=face_seconds)
+    return dataclasses.replace(
+        found,
+        decode_seconds=decode_seconds,
+        face_seconds=face_seconds,
+        is_damaged=_is_damaged(info, findings),
+    )
+
+
+def _is_damaged(info: VideoInfo, findings: Findings) -> bool:
+    times = info.frame_times
+    return findings.is_damaged or (times is not None and times.is_damaged)
+
+
+def _views(sizes: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Returns int64 [T], from 0, rising where the picture turns from wide to high, or back.
+
+    What is at one place before and after that is not one face. A picture that only grows shows the
+    same.
+
+    Args:
+      sizes: Height and width of each picture as displayed.
+    """
+    aspects = np.log([width / height for height, width in sizes])
+    turns = np.abs(np.diff(aspects, prepend=aspects[:1])) > _SAME_ASPECT
+    return np.cumsum(turns).astype(np.int64)
 
 
 class _Cropped(NamedTuple):
@@ -229,6 +277,7 @@ def face_clips(
     face_detector: FaceDetector,
     *,
     info: VideoInfo | None = None,
+    sizes: Sequence[tuple[int, int]] | None = None,
     on_progress: OnProgress | None = None,
 ) -> FaceClips:
     """Finds and follows the faces in frames that are in memory, and crops them.
@@ -244,6 +293,7 @@ def face_clips(
       face_detector: Made from `config.faces`.
       info: The video that they come from; boxes are given in its pixels. None: described from the
         frames themselves.
+      sizes: Height and width of the picture in each frame, if it does not fill it. None: it does.
       on_progress: Called with the progress of this function.
 
     Raises:
@@ -268,7 +318,10 @@ def face_clips(
     faces = find_in_video(
         frames, face_detector, lambda fraction: report(0.9 * fraction, "Looking for faces")
     )
-    tracks = link_faces(faces, times, config.tracks, shots=shot_numbers(frames))
+    shots = shot_numbers(frames)
+    if sizes is not None:
+        shots = shots + _views(sizes)
+    tracks = link_faces(faces, times, config.tracks, shots=shots)
     found = crop_faces(frames, times, tracks, config, info)
     report(1.0, "Looking for faces")
     return dataclasses.replace(found, face_seconds=time.perf_counter() - started)

@@ -12,7 +12,7 @@ import numpy as np
 from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch, num_threads
 from dfjax.video.header import displayed_size
 from dfjax.video.pictures import PictureForm
-from dfjax.video.streams import FrameTimes, seek_options
+from dfjax.video.streams import FrameTimes, keyframe_options
 
 Frame = tuple[float, np.ndarray]
 Frames = Generator[Frame, None, None]
@@ -186,7 +186,7 @@ def _start_seek(
     request: Request, stopwatch: Stopwatch, begin: float, wanted: _Wanted, threads: int = 1
 ) -> FfmpegRun:
     """Starts decoding at the last keyframe before `begin`, for the frames that are wanted."""
-    seek = seek_options(request.start + Fraction(begin)) if begin > 0 else []
+    seek = keyframe_options(request.source, request.times, request.start, begin)
     (earliest,) = _file_times(request, np.array([wanted.time - request.slack - TOLERANCE]))
     # No more than these: ffmpeg decodes ahead until it stops, and would scale them for nothing.
     select = f"gte(t,{earliest})*lt(selected_n,{wanted.num_frames})"

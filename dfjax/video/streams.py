@@ -15,6 +15,13 @@ _SCAN_SECONDS = 120.0
 """In a video up to this long, all packets are scanned, which takes a few hundredths of a second. In
 a longer one only the end is scanned, so that an hour costs no more than a minute."""
 
+_UNINDEXED = ("mpegts", "mpeg")
+"""Demuxers that do not know where keyframes are and begin to read anywhere. All packets of their
+files are scanned, so that decoding can be made to begin where it can."""
+
+_BEFORE_KEYFRAME = 1.0
+"""Seconds before a keyframe at which such a demuxer begins, to have it in any case."""
+
 _TAIL_SECONDS = 5.0  # of a long video, in which its last frame must be
 
 _NO_TIME = -(2**63)  # ffmpeg's AV_NOPTS_VALUE
@@ -49,7 +56,8 @@ def measure(
       VideoLimitError: There are more frames or seconds than the limits allow.
     """
     claimed, fps = header.duration, header.fps
-    if claimed is not None and fps is not None and claimed > _SCAN_SECONDS:
+    has_index = source.demuxer not in _UNINDEXED
+    if has_index and claimed is not None and fps is not None and claimed > _SCAN_SECONDS:
         tail = _read_packets(source, header, limits, stopwatch, since=claimed - _TAIL_SECONDS)
         is_long = tail is not None and tail.end > _SCAN_SECONDS
         if tail is not None and is_long and tail.end * fps <= limits.max_source_frames:
@@ -120,6 +128,29 @@ def _read_packets(
 def seek_options(timestamp: Fraction) -> list[str]:
     """Returns the options that start reading at the last keyframe before a time of the file."""
     return ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{float(timestamp):.6f}"]
+
+
+def keyframe_options(
+    source: MediaFile, times: FrameTimes, start: Fraction, begin: float
+) -> list[str]:
+    """Returns the options that start decoding at the last keyframe before a time.
+
+    Args:
+      source: The file.
+      times: Of its frames.
+      start: When its first frame is shown, seconds by its own clock.
+      begin: Seconds after the first frame.
+    """
+    if begin <= 0:
+        return []
+    if source.demuxer not in _UNINDEXED:
+        return seek_options(start + Fraction(begin))
+    place = int(np.searchsorted(times.keyframes, begin, side="right")) - 1
+    if place < 1:
+        return []
+    keyframe = start + Fraction(times.keyframes[place])
+    drop = f"noise=drop=lt(pts*tb\\,{float(keyframe) - 1e-3:.6f})"
+    return [*seek_options(keyframe - Fraction(_BEFORE_KEYFRAME)), "-bsf:v", drop]
 
 
 def _too_long(source: MediaFile, duration: float, limits: VideoLimits) -> VideoLimitError:
