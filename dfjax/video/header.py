@@ -16,6 +16,7 @@ from dfjax.errors import (
     VideoLimitError,
 )
 from dfjax.video.ffmpeg import SHOW, FfmpegRun, MediaFile, Shape, Stopwatch
+from dfjax.video.pictures import Colour
 
 _MAX_STRETCH = 4.0  # of a non-square pixel, side over side; beyond it the header is ignored
 
@@ -63,7 +64,7 @@ class Header:
     start: Fraction  # when the first picture is shown, seconds by the file's own clock
     delay: float  # seconds after the start of the file at which it is shown
     has_alpha: bool
-    transfer: str  # "smpte2084" (PQ), "arib-std-b67" (HLG) and others, or "unknown"
+    colour: Colour
     duration: float | None  # as claimed, seconds
     fps: float | None  # as claimed
     others: tuple[VideoStream, ...]  # that are not judged
@@ -103,7 +104,6 @@ def read_header(source: MediaFile, stopwatch: Stopwatch) -> tuple[MediaFile, Hea
         file_start = float(begins[1])
     if rate := re.search(r", ([\d.]+) fps", lines[0]):
         fps = float(rate[1])
-    colour = _first_match(r"\[Parsed_showinfo_0 @ \w+\] \[info\] .*color_trc:([\w-]+)", log)
     delay = 0.0 if file_start is None else float(first.start) - file_start
     has_alpha = _WITH_ALPHA.match(first.shape.pixel_format) is not None
     return source, Header(
@@ -114,7 +114,7 @@ def read_header(source: MediaFile, stopwatch: Stopwatch) -> tuple[MediaFile, Hea
         delay=delay if delay >= _MIN_DELAY else 0.0,
         # In AVI nobody reads the fourth byte of a pixel, and programs leave anything there.
         has_alpha=(has_alpha and source.demuxer != "avi") or source.demuxer in _ALPHA_LATER,
-        transfer=colour[1] if colour else "unknown",
+        colour=_colour(log),
         duration=duration or None,
         fps=fps or None,
         others=others,
@@ -206,6 +206,14 @@ def _choose_stream(
     if _num_pixels(chosen) * _PREVIEW <= _num_pixels(largest):
         chosen = largest
     return chosen, tuple(stream for stream in with_pictures if stream is not chosen)
+
+
+def _colour(log: list[str]) -> Colour:
+    values = r"color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)"
+    found = _first_match(rf"\[Parsed_showinfo_0 @ \w+\] \[info\] .*{values}", log)
+    if found is None:
+        return Colour()
+    return Colour(matrix=found[1], primaries=found[2], transfer=found[3])
 
 
 def _num_pixels(stream: VideoStream) -> int:

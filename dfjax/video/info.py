@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from dfjax.video.ffmpeg import MediaFile
+from dfjax.video.pictures import Colour
 from dfjax.video.streams import FrameTimes
 
 
@@ -22,7 +23,7 @@ class VideoInfo:
     codec: str  # as ffmpeg calls it; a still's format
     start: Fraction = Fraction(0)  # of the first frame, seconds by the file's own clock
     delay: float = 0.0  # seconds that a player shows before the first frame, as sound goes ahead
-    transfer: str = "unknown"  # how light is coded, as ffmpeg calls it
+    colour: Colour = Colour()
     has_alpha: bool = False  # whether some of a frame may be transparent
     is_fitted: bool = False  # whether pictures differ in size, so that each is fitted into a frame
     is_cut_off: bool = False  # whether the end of the file is missing

@@ -1,15 +1,69 @@
 """Brings the pictures of one video to one form, with ffmpeg's filters and what follows them."""
 
 import dataclasses
+import functools
+import subprocess
 
 import numpy as np
 
+from dfjax.video.executable import ffmpeg_executable
 from dfjax.video.ffmpeg import SHOW
 
 # Bit-exact, so that a file gives the same crops on every machine.
 _SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
 
 _GREY = 127  # what is shown where a picture is transparent, or does not fill the frame
+
+
+_HDR = ("smpte2084", "arib-std-b67")  # PQ and HLG
+
+_WHITE = 203
+"""Luminance of white paper in HDR, nits. Source: ITU-R BT.2408."""
+
+# By ffmpeg's names; what else a file may say, no camera writes.
+_PRIMARIES = ("bt709", "bt2020", "smpte431", "smpte432")
+_MATRICES = {"bt709": "709", "bt470bg": "470bg", "smpte170m": "170m", "bt2020nc": "2020_ncl"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Colour:
+    """How a file says that its colours are coded, by ffmpeg's names."""
+
+    transfer: str = "unknown"
+    primaries: str = "unknown"
+    matrix: str = "unknown"
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether it must be converted, lest it looks pale and dark on an ordinary screen."""
+        return self.transfer in _HDR
+
+    def filters(self) -> list[str]:
+        """Returns ffmpeg's filters to the colours of an ordinary screen; none where it has them.
+
+        White stays white, and what is brighter is compressed into the brightest fifth.
+        """
+        if not self.is_hdr or not can_convert_hdr():
+            return []
+        primaries = self.primaries if self.primaries in _PRIMARIES else "bt2020"
+        matrix = _MATRICES.get(self.matrix, "2020_ncl")
+        return [
+            "format=yuv444p16le",
+            f"zscale=tin={self.transfer}:pin={primaries}:min={matrix}:t=linear:npl={_WHITE}",
+            "format=gbrpf32le",
+            "zscale=p=bt709",
+            "tonemap=mobius:param=0.8:desat=0",
+            "zscale=t=bt709:m=gbr:r=pc",
+            "format=gbrp",
+        ]
+
+
+@functools.cache
+def can_convert_hdr() -> bool:
+    """Returns whether the installed ffmpeg has what HDR needs."""
+    command = [ffmpeg_executable(), "-hide_banner", "-h", "filter=zscale"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "Unknown filter" not in done.stdout + done.stderr
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,7 +73,7 @@ class PictureForm:
     size: tuple[int, int]  # height and width, pixels
     has_alpha: bool = False  # whether some of it may be transparent
     is_fitted: bool = False  # whether pictures differ in size, so that each is fitted into `size`
-    transfer: str = "unknown"  # how light is coded, as ffmpeg calls it
+    colour: Colour = Colour()
 
     @property
     def num_channels(self) -> int:
@@ -34,7 +88,7 @@ class PictureForm:
         """
         height, width = self.size
         filters = [f"select='{select}'"] if select else []
-        filters += [SHOW, *hdr_filters(self.transfer)]
+        filters.append(SHOW)
         if self.is_fitted:
             # `dar` is the aspect of the picture as it is to be shown.
             wide, high = f"min({width},{height}*dar)", f"min({height},{width}/dar)"
@@ -43,6 +97,7 @@ class PictureForm:
             )
         else:
             filters.append(f"scale={width}:{height}:flags={_SCALER}")
+        filters += self.colour.filters()
         filters.append("format=rgba" if self.has_alpha else "format=rgb24")
         if self.is_fitted:
             filters.append(f"pad={width}:{height}:(ow-iw)/2:(oh-ih)/2:0x7F7F7F")
@@ -58,8 +113,3 @@ class PictureForm:
         alpha = pixels[..., 3:].astype(np.uint16)
         shown = pixels[..., :3] * alpha + _GREY * (255 - alpha)
         return ((shown + 127) // 255).astype(np.uint8)
-
-
-def hdr_filters(transfer: str) -> list[str]:
-    """Returns ffmpeg's filters from HDR to what an ordinary screen shows; none for other videos."""
-    return []
