@@ -43,6 +43,22 @@ FORMATS = [
     ("mkv", "ffv1", "yuv420p", [], "ffv1"),
     ("avi", "rawvideo", "yuv420p", [], "rawvideo"),
     ("gif", "gif", None, [], "gif"),
+    ("apng", "apng", "rgb24", [], "apng"),
+    ("webp", "libwebp_anim", None, ["-q:v", "95"], "webp_anim"),
+    ("m4v", "libx264", "yuv420p", [], "h264"),
+    ("3gp", "mpeg4", "yuv420p", ["-g", "8"], "mpeg4"),
+    ("ts", "libx264", "yuv420p", ["-g", "8"], "h264"),
+    ("ts", "libx265", "yuv420p", ["-g", "8"], "hevc"),
+    ("m2ts", "libx264", "yuv420p", ["-g", "8"], "h264"),
+    ("ts", "mpeg2video", "yuv420p", ["-bf", "2", "-g", "8"], "mpeg2video"),
+    ("mpg", "mpeg1video", "yuv420p", ["-bf", "2", "-g", "8"], "mpeg1video"),
+    ("vob", "mpeg2video", "yuv420p", ["-bf", "2", "-g", "8"], "mpeg2video"),
+    ("flv", "libx264", "yuv420p", ["-g", "8"], "h264"),
+    ("flv", "flv", "yuv420p", ["-g", "8"], "flv1"),
+    ("wmv", "wmv2", "yuv420p", ["-g", "8"], "wmv2"),
+    ("wmv", "wmv1", "yuv420p", ["-g", "8"], "wmv1"),
+    ("avi", "msmpeg4", "yuv420p", ["-g", "8", "-q:v", "3"], "msmpeg4v3"),
+    ("avi", "msmpeg4v2", "yuv420p", ["-g", "8", "-q:v", "3"], "msmpeg4v2"),
 ]
 
 
