@@ -163,7 +163,7 @@ def _predict_with(scorer: SharedPredictor) -> Callable:
         [0, 1] (null without a face), a probability per frame and per face, and the thresholds.
 
         Args:
-            video: An uploaded video (MP4, MOV, AVI, WebM, MKV, GIF) or picture; no address.
+            video: An uploaded video (MP4, MOV, AVI, WebM, MKV, FLV, WMV, …) or picture; no address.
             progress: Filled in by Gradio.
 
         Returns:

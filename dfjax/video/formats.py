@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
@@ -92,6 +93,11 @@ def open_plain(path: Path) -> BinaryIO:
     Raises:
       VideoError: The file is missing, a folder, not a plain file, or may not be read.
     """
+    if sys.platform == "win32":
+        raise VideoError(
+            "Files are read on Linux and macOS only: Windows cannot hand an open file to ffmpeg. "
+            "Use the Windows Subsystem for Linux."
+        )
     name = shown_name(path)
     try:
         # Never blocks: a plain open() of a named pipe without a writer would hang forever.

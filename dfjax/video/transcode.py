@@ -45,7 +45,7 @@ def limit_size(width: int, height: int, shorter_side: int) -> list[str]:
     if share >= 1:
         return []
     width, height = (2 * max(1, round(side * share / 2)) for side in (width, height))
-    return [f"scale={width}:{height}:flags=bicubic"]
+    return [f"scale={width}:{height}:flags=bicubic+accurate_rnd+bitexact"]
 
 
 def transcode(

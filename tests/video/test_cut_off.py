@@ -1,4 +1,4 @@
-"""A file of which the end is missing, or a part is damaged, is known as such; a whole one is not."""
+"""A file without its end, or with damage, is known as such; a whole one is not."""
 
 from pathlib import Path
 

@@ -1,13 +1,16 @@
 """Every container and codec that visitors bring gives every frame, at its time, in any way read."""
 
+import dataclasses
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dfjax.config import VideoConfig
-from dfjax.errors import VideoLimitError
+from dfjax.errors import UnsupportedFormatError, VideoError, VideoLimitError
 from dfjax.video import decode
+from dfjax.video.formats import VIDEO_FORMATS
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
 from tests.videos import frame_number, moving_pattern, write_video
@@ -134,3 +137,46 @@ def test_a_video_of_one_frame_gives_it(tmp_path, suffix, encoder):
     assert info.duration > 0 and info.fps > 0 and not info.is_still
     ((timestamp, frame),) = read_frames(path, info=info)
     assert timestamp == 0.0 and frame_number(frame) == 3
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le"])
+def test_both_decoders_of_av1_give_the_same_pixels(tmp_path, pixel_format):
+    """Some builds of ffmpeg have only the second one."""
+    path = write_video(tmp_path / "clip.mp4", _FRAMES, codec="libsvtav1", pixel_format=pixel_format)
+    info = probe(path)
+    assert info.source is not None
+    source = dataclasses.replace(info.source, decoder="libaom-av1")
+    other = dataclasses.replace(info, source=source)
+    for (_, usual), (_, same) in zip(
+        read_frames(path, info=info), read_frames(path, info=other), strict=True
+    ):
+        np.testing.assert_array_equal(usual, same)
+
+
+def test_every_format_that_is_let_in_is_tested_and_named_to_whoever_brings_another(tmp_path):
+    made = {suffix for suffix, *_ in FORMATS}
+    suffixes = {
+        "mov": {"mp4", "mov", "m4v", "3gp"},
+        "matroska": {"mkv", "webm"},
+        "avi": {"avi"},
+        "mpegts": {"ts", "m2ts"},
+        "mpeg": {"mpg", "vob"},
+        "flv": {"flv"},
+        "asf": {"wmv"},
+        "gif": {"gif"},
+        "webp_anim": {"webp"},
+        "apng": {"apng"},
+    }
+    assert set(suffixes) == set(VIDEO_FORMATS)
+    assert all(names <= made for names in suffixes.values())
+    (tmp_path / "text").write_text("no video")
+    with pytest.raises(UnsupportedFormatError) as caught:
+        probe(tmp_path / "text")
+    for word in ("MP4", "MOV", "3GP", "AVI", "WebM", "MKV", "MPEG", "FLV", "WMV", "GIF", "AVIF"):
+        assert word in str(caught.value)
+
+
+def test_on_windows_the_error_says_where_it_works(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(VideoError, match="Linux and macOS only"):
+        probe(tmp_path / "clip.mp4")

@@ -39,7 +39,9 @@ def both(clips: tuple[Path, Path], out: Path, *marks: str) -> Path:
     return out
 
 
-def boxes(content: bytes, path: list[bytes], start: int = 0, end: int | None = None) -> list[int]:
+def boxes(
+    content: bytes | bytearray, path: list[bytes], start: int = 0, end: int | None = None
+) -> list[int]:
     """Returns where the boxes at `path` begin in an MP4."""
     end, found = len(content) if end is None else end, []
     while start + 8 <= end:
