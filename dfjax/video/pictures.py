@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import subprocess
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -20,6 +21,16 @@ _HDR = ("smpte2084", "arib-std-b67")  # PQ and HLG
 _WHITE = 203
 """Luminance of white paper in HDR, nits. Source: ITU-R BT.2408."""
 
+_DIM_WHITE = 100
+"""The same where a program has put the white of an ordinary screen at its own luminance, nits."""
+
+_BRIGHTEST = 130
+"""A video of which hardly anything is brighter than this, nits, has the white of a dim one. What is
+made of an ordinary video by the older rule has nothing that is: its range ends at 120."""
+
+_BRIGHT_SHARE = 0.01  # of all pixels, that makes a video bright
+_FULL = 254  # of 255
+
 # By ffmpeg's names; what else a file may say, no camera writes.
 _PRIMARIES = ("bt709", "bt2020", "smpte431", "smpte432")
 _MATRICES = {"bt709": "709", "bt470bg": "470bg", "smpte170m": "170m", "bt2020nc": "2020_ncl"}
@@ -32,6 +43,8 @@ class Colour:
     transfer: str = "unknown"
     primaries: str = "unknown"
     matrix: str = "unknown"
+    white: int = _WHITE  # luminance that becomes the white of an ordinary screen, nits
+    tonemap: str = "mobius:param=0.8:desat=0"  # what becomes of brighter things
 
     @property
     def is_hdr(self) -> bool:
@@ -41,7 +54,7 @@ class Colour:
     def filters(self) -> list[str]:
         """Returns ffmpeg's filters to the colours of an ordinary screen; none where it has them.
 
-        White stays white, and what is brighter is compressed into the brightest fifth.
+        What is brighter than white is compressed into the brightest fifth.
         """
         if not self.is_hdr or not can_convert_hdr():
             return []
@@ -49,13 +62,30 @@ class Colour:
         matrix = _MATRICES.get(self.matrix, "2020_ncl")
         return [
             "format=yuv444p16le",
-            f"zscale=tin={self.transfer}:pin={primaries}:min={matrix}:t=linear:npl={_WHITE}",
+            f"zscale=tin={self.transfer}:pin={primaries}:min={matrix}:t=linear:npl={self.white}",
             "format=gbrpf32le",
             "zscale=p=bt709",
-            "tonemap=mobius:param=0.8:desat=0",
+            f"tonemap={self.tonemap}",
             "zscale=t=bt709:m=gbr:r=pc",
             "format=gbrp",
         ]
+
+    def for_measuring(self) -> "Colour":
+        """Returns the colours in which `with_measured_white` must be given frames."""
+        return dataclasses.replace(self, white=_BRIGHTEST, tonemap="clip")
+
+    def with_measured_white(self, frames: Iterable[np.ndarray]) -> "Colour":
+        """Returns the colours with the white that fits a video.
+
+        Programs that write HDR differ in where they put white, by a factor of two in luminance, and
+        no file says which it is. The wrong one makes faces twice as dark as they were.
+
+        Args:
+          frames: Some of the video, uint8 [H, W, 3] RGB each, read with `for_measuring`.
+        """
+        bright = [float((frame.max(axis=-1) >= _FULL).mean()) for frame in frames]
+        is_dim = len(bright) > 0 and sum(bright) / len(bright) <= _BRIGHT_SHARE
+        return dataclasses.replace(self, white=_DIM_WHITE if is_dim else _WHITE)
 
 
 @functools.cache

@@ -6,6 +6,7 @@ in `VideoLimits` is enforced while it is read.
 
 import dataclasses
 import math
+import time
 from collections.abc import Generator
 from contextlib import closing
 from os import PathLike, fsdecode
@@ -34,6 +35,9 @@ Effort = Literal["quick", "standard", "thorough"]
 """How many frames of a long video are read: as many as of a short one, or more."""
 
 _MOST_FRAMES: dict[Effort, int] = {"quick": 0, "standard": 128, "thorough": 1024}
+
+_FRAMES_FOR_WHITE = 8
+_PIXELS_FOR_WHITE = 160 * 160
 
 _MAX_SHIFT = 0.25
 """Share of the time between two bursts by which a keyframe in a long video may be earlier than the
@@ -73,7 +77,7 @@ def probe(path: str | PathLike[str], limits: VideoLimits = VideoLimits()) -> Vid
     stopwatch = Stopwatch(limits.max_decode_seconds)
     source, header = read_header(source, stopwatch)
     frame_times, fps = measure(source, header, limits, stopwatch)
-    return VideoInfo(
+    info = VideoInfo(
         name=name,
         duration=frame_times.end,
         fps=fps,
@@ -93,6 +97,18 @@ def probe(path: str | PathLike[str], limits: VideoLimits = VideoLimits()) -> Vid
         source=source,
         probe_seconds=stopwatch.spent,
     )
+    return _with_white(path, info, limits) if info.colour.is_hdr else info
+
+
+def _with_white(path: Path, info: VideoInfo, limits: VideoLimits) -> VideoInfo:
+    """Returns an HDR video with the white that fits it, judged by a few small frames of it."""
+    started = time.monotonic()
+    measuring = dataclasses.replace(info, colour=info.colour.for_measuring())
+    few = VideoConfig(num_frames=_FRAMES_FOR_WHITE, max_frame_pixels=_PIXELS_FOR_WHITE)
+    frames = (frame for _, frame in read_frames(path, few, limits=limits, info=measuring))
+    colour = info.colour.with_measured_white(frames)
+    spent = info.probe_seconds + time.monotonic() - started
+    return dataclasses.replace(info, colour=colour, probe_seconds=spent)
 
 
 def sample_timestamps(duration: float, num_frames: int) -> np.ndarray:

@@ -252,16 +252,18 @@ def test_a_fourth_byte_in_an_avi_is_no_transparency(tmp_path):
     assert frame_number(next(iter(read_frames(path)))[1]) == 0
 
 
+@pytest.mark.parametrize("white", [100, 203])
 @pytest.mark.parametrize("transfer", ["arib-std-b67", "smpte2084"])
-def test_hdr_looks_as_what_it_was_made_of(tmp_path, transfer):
+def test_hdr_looks_as_what_it_was_made_of(tmp_path, transfer, white):
     frames = moving_pattern(4, 96, 128)
     plain = write_video(tmp_path / "sdr.mkv", frames, codec="ffv1", pixel_format="gbrp")
     tags = "setparams=colorspace=gbr:color_primaries=bt709:color_trc=bt709:range=pc"
-    linear = "zscale=t=linear:npl=203,format=gbrpf32le"
-    target = f"zscale=p=bt2020:t={transfer}:m=bt2020nc:r=tv:npl=203,format=yuv444p10le"
+    linear = f"zscale=t=linear:npl={white},format=gbrpf32le"
+    target = f"zscale=p=bt2020:t={transfer}:m=bt2020nc:r=tv:npl={white},format=yuv444p10le"
     path = tmp_path / "hdr.mkv"
     run_ffmpeg("-i", plain, "-vf", f"{tags},{linear},{target}", "-c:v", "ffv1", path)
     info = probe(path)
+    assert info.colour.white == white
     assert info.colour.is_hdr and not probe(plain).colour.is_hdr
     shown = np.stack([frame for _, frame in read_frames(path, info=info)]).astype(int)
     assert np.abs(shown - frames).mean() < 3
