@@ -6,6 +6,7 @@ import numpy as np
 
 from dfjax.config import Config
 from dfjax.faces.clips import FaceClips
+from dfjax.video.pictures import can_convert_hdr
 
 _MOST_NAMED = 3  # streams that are not judged, in one warning
 
@@ -96,6 +97,11 @@ def _file_warnings(read: FaceClips) -> list[str]:
         )
     if info.is_disabled:
         warnings.append("The file says that its picture is not to be shown; some players do not.")
+    if info.colour.is_hdr and not can_convert_hdr():
+        warnings.append(
+            "This is an HDR video, and the installed ffmpeg lacks the filter zscale to convert its "
+            "colours, so they were judged paler than they are."
+        )
     if info.is_fitted:
         warnings.append(
             "The picture changes its size or shape within the video. Boxes are given in a frame of "

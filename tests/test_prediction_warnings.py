@@ -10,6 +10,7 @@ from dfjax.config import CalibrationConfig, Config
 from dfjax.faces.clips import FaceClip, FaceClips
 from dfjax.prediction_warnings import prediction_warnings
 from dfjax.video.info import VideoInfo
+from dfjax.video.pictures import Colour
 
 CONFIG = Config()
 NUM_FRAMES = 10
@@ -109,3 +110,13 @@ def test_damage_is_said_and_not_twice_of_a_file_that_was_cut_off():
     cut_off = dataclasses.replace(damaged.info, is_cut_off=True)
     (warning,) = prediction_warnings(dataclasses.replace(damaged, info=cut_off), NUM_FRAMES, CONFIG)
     assert "cut off" in warning
+
+
+def test_hdr_that_cannot_be_converted_is_said(monkeypatch):
+    read = _read()
+    colour = Colour(transfer="arib-std-b67")
+    read = dataclasses.replace(read, info=dataclasses.replace(read.info, colour=colour))
+    assert prediction_warnings(read, NUM_FRAMES, CONFIG) == ()
+    monkeypatch.setattr("dfjax.prediction_warnings.can_convert_hdr", lambda: False)
+    (warning,) = prediction_warnings(read, NUM_FRAMES, CONFIG)
+    assert "HDR" in warning and "zscale" in warning
