@@ -1,5 +1,6 @@
 """From the scores of a video's faces to what dfjax says about it."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,7 +46,10 @@ def judge(
       effort: With which the video was read.
       score_seconds: How long it took to score the faces.
     """
-    calibration = config.calibration
+    calibration, info = config.calibration, read.info
+    # From here on, times are those that a player shows.
+    read = dataclasses.replace(read, timestamps=read.timestamps + info.delay)
+    faces = [face._replace(timestamps=face.timestamps + info.delay) for face in faces]
     evidence = [evidence_of(face, calibration) for face in faces]
     reasons = left_out(read.clips)
     decision = Decision.from_calibration(calibration)
@@ -59,7 +63,6 @@ def judge(
         for each in zip(read.clips, faces, evidence, reasons, strict=True)
     )
     frames = _highest_per_time(tracks)
-    info = read.info
     return Prediction(
         label=label,
         probability_fake=probability,
@@ -69,7 +72,7 @@ def judge(
         segments=_segments(read.clips, faces, evidence),
         video=VideoSummary(
             name=info.name,
-            duration=info.duration,
+            duration=info.delay + info.duration,
             fps=info.fps,
             width=info.width,
             height=info.height,
@@ -129,7 +132,8 @@ def _segments(
 
 def _coverage(read: FaceClips, effort: Effort) -> Coverage:
     """Returns how much of a video was looked at."""
-    gaps = np.diff(np.concatenate([[0.0], read.timestamps, [read.info.duration]]))
+    start, end = read.info.delay, read.info.delay + read.info.duration
+    gaps = np.diff(np.concatenate([[start], read.timestamps, [end]]))
     return Coverage(
         effort=effort,
         frames_sampled=len(read.timestamps),

@@ -6,6 +6,9 @@ import numpy as np
 
 from dfjax.config import Config
 from dfjax.faces.clips import FaceClips
+from dfjax.video.pictures import can_convert_hdr
+
+_MOST_NAMED = 3  # streams that are not judged, in one warning
 
 _SMALL_FACE = 64
 """Pixels: a smaller face box must be enlarged so much that it contains little evidence."""
@@ -30,6 +33,7 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
         warnings.append(
             "This is a single picture, so nothing that only shows in motion was checked."
         )
+    warnings += _file_warnings(read)
     if not read.clips:
         longer_side = max(read.info.width, read.info.height)
         smallest = math.ceil(config.faces.min_face_size * longer_side / config.faces.image_size)
@@ -69,3 +73,38 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
             f"There are many faces; only the {config.tracks.max_tracks} most prominent were judged."
         )
     return tuple(warnings)
+
+
+def _file_warnings(read: FaceClips) -> list[str]:
+    """Returns what a reader must know about the file itself."""
+    info, warnings = read.info, []
+    if info.is_cut_off:
+        warnings.append(
+            f"The file was cut off: its end is missing, and only the {info.duration:.1f} seconds "
+            "that are there were judged."
+        )
+    elif read.is_damaged:
+        warnings.append(
+            "The file is damaged in places. What is left of a damaged picture can look manipulated."
+        )
+    if info.other_streams:
+        named = " and ".join(info.other_streams[:_MOST_NAMED])
+        more = len(info.other_streams) - _MOST_NAMED
+        warnings.append(
+            f"The file also holds another video, which was not judged: stream {named}"
+            + (f", and {more} more" if more > 0 else "")
+            + ". Save it as a file of its own to have it judged."
+        )
+    if info.is_disabled:
+        warnings.append("The file says that its picture is not to be shown; some players do not.")
+    if info.colour.is_hdr and not can_convert_hdr():
+        warnings.append(
+            "This is an HDR video, and the installed ffmpeg lacks the filter zscale to convert its "
+            "colours, so they were judged paler than they are."
+        )
+    if info.is_fitted:
+        warnings.append(
+            "The picture changes its size or shape within the video. Boxes are given in a frame of "
+            f"{info.width}x{info.height} pixels, into which each picture was fitted."
+        )
+    return warnings

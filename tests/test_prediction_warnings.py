@@ -9,7 +9,8 @@ import pytest
 from dfjax.config import CalibrationConfig, Config
 from dfjax.faces.clips import FaceClip, FaceClips
 from dfjax.prediction_warnings import prediction_warnings
-from dfjax.video.reading import VideoInfo
+from dfjax.video.info import VideoInfo
+from dfjax.video.pictures import Colour
 
 CONFIG = Config()
 NUM_FRAMES = 10
@@ -80,3 +81,42 @@ def test_the_models_caveat_comes_before_what_is_said_of_the_faces():
     config = dataclasses.replace(CONFIG, calibration=calibration)
     first, second = prediction_warnings(_read(side=20), NUM_FRAMES, config)
     assert first == "It was only tried on mice." and "small" in second
+
+
+@pytest.mark.parametrize("faces", [0, 1])
+@pytest.mark.parametrize(
+    ("of_file", "sentence"),
+    [
+        ({"is_cut_off": True}, "cut off.* only the 4.0 seconds"),
+        ({"other_streams": ("number 1 (h264, 64x48)",)}, r"stream number 1 \(h264, 64x48\)\. "),
+        ({"other_streams": tuple("abcde")}, "stream a and b and c, and 2 more"),
+        ({"is_disabled": True}, "not to be shown"),
+        ({"is_fitted": True}, "a frame of 1280x720 pixels"),
+    ],
+)
+def test_what_a_reader_must_know_of_the_file_is_said_with_and_without_a_face(
+    faces, of_file, sentence
+):
+    read = _read(faces=faces)
+    read = dataclasses.replace(read, info=dataclasses.replace(read.info, **of_file))
+    found = prediction_warnings(read, NUM_FRAMES, CONFIG)
+    assert sum(bool(re.search(sentence, warning)) for warning in found) == 1
+
+
+def test_damage_is_said_and_not_twice_of_a_file_that_was_cut_off():
+    damaged = dataclasses.replace(_read(), is_damaged=True)
+    (warning,) = prediction_warnings(damaged, NUM_FRAMES, CONFIG)
+    assert "damaged in places" in warning
+    cut_off = dataclasses.replace(damaged.info, is_cut_off=True)
+    (warning,) = prediction_warnings(dataclasses.replace(damaged, info=cut_off), NUM_FRAMES, CONFIG)
+    assert "cut off" in warning
+
+
+def test_hdr_that_cannot_be_converted_is_said(monkeypatch):
+    read = _read()
+    colour = Colour(transfer="arib-std-b67")
+    read = dataclasses.replace(read, info=dataclasses.replace(read.info, colour=colour))
+    assert prediction_warnings(read, NUM_FRAMES, CONFIG) == ()
+    monkeypatch.setattr("dfjax.prediction_warnings.can_convert_hdr", lambda: False)
+    (warning,) = prediction_warnings(read, NUM_FRAMES, CONFIG)
+    assert "HDR" in warning and "zscale" in warning

@@ -16,7 +16,13 @@ from dfjax.predictor import Predictor, model_source
 from dfjax.video.reading import read_frames
 from tests.evaluation.clips import EVIDENCE
 from tests.tiny import TINY_CONFIG, tiny_detector
-from tests.videos import moving_pattern, portrait_boxes, portrait_frames, write_video
+from tests.videos import (
+    moving_pattern,
+    portrait_boxes,
+    portrait_frames,
+    run_ffmpeg,
+    write_video,
+)
 
 
 @pytest.fixture(scope="module")
@@ -373,3 +379,15 @@ GREY = np.full((48, 64, 3), 128, np.uint8)
 def test_what_is_no_row_of_frames_is_refused_in_words(predictor, frames, timestamps, message):
     with pytest.raises(ValueError, match=message):
         predictor.score_frames(frames, np.array(timestamps))
+
+
+def test_times_are_those_of_a_player_where_sound_goes_ahead(predictor, videos, tmp_path):
+    path = tmp_path / "late.mkv"
+    sound = ["-f", "lavfi", "-i", "sine=duration=5"]
+    run_ffmpeg("-itsoffset", "3", "-i", videos / "one.mp4", *sound, "-c:v", "copy", path)
+    on_time, late = predictor(videos / "one.mp4"), predictor(path)
+    assert late.probability_fake == on_time.probability_fake
+    assert late.video.duration == pytest.approx(on_time.video.duration + 3, abs=0.01)
+    for before, after in zip(on_time.tracks[0].frames, late.tracks[0].frames, strict=True):
+        assert after.timestamp == pytest.approx(before.timestamp + 3, abs=0.01)
+    assert late.tracks[0].start == late.frames[0].timestamp == pytest.approx(3, abs=0.01)

@@ -22,7 +22,8 @@ from dfjax.faces.filmed import filmed_clips
 from dfjax.faces.finding import FACE_BATCH, find_in_pictures
 from dfjax.faces.tracks import FaceTrack, link_faces
 from dfjax.video.film import film
-from dfjax.video.reading import VideoInfo, probe, read_frames
+from dfjax.video.info import VideoInfo
+from dfjax.video.reading import probe, read_frames
 from dfjax.video.suffixes import STILL_SUFFIXES
 from dfjax.video.transcode import limit_size, transcode
 

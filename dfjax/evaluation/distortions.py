@@ -60,10 +60,14 @@ UNCHANGED = Distortion(kind="none", severity=0, setting="the file as it is")
 """The baseline that distorted videos are compared with."""
 
 
+_EXACT = "+accurate_rnd+bitexact"
+"""Without these, ffmpeg's scaler rounds by the instruction set of the processor."""
+
+
 def _scaled(share: float) -> Filters:
     """Returns a change of resolution; sides stay even, as codecs want them."""
     return lambda width, height: [
-        f"scale={_even(width * share)}:{_even(height * share)}:flags=bicubic"
+        f"scale={_even(width * share)}:{_even(height * share)}:flags=bicubic{_EXACT}"
     ]
 
 
@@ -75,8 +79,8 @@ def _blurred(share: float) -> Filters:
 def _pixelated(blocks: int) -> Filters:
     """Returns pixelation with this number of blocks from top to bottom."""
     return lambda width, height: [
-        f"scale={max(1, round(blocks * width / height))}:{blocks}:flags=area",
-        f"scale={width}:{height}:flags=neighbor",
+        f"scale={max(1, round(blocks * width / height))}:{blocks}:flags=area{_EXACT}",
+        f"scale={width}:{height}:flags=neighbor{_EXACT}",
     ]
 
 

@@ -17,12 +17,16 @@ from dfjax.faces.detection import FaceDetector
 from dfjax.faces.finding import find_in_video
 from dfjax.faces.shots import shot_numbers
 from dfjax.faces.tracks import FaceTrack, link_faces
+from dfjax.video.decode import Findings
+from dfjax.video.info import VideoInfo, fitted
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import (
-    VideoInfo,
     probe,
     read_frames,
 )
+
+_SAME_ASPECT = 0.02
+"""Share by which the aspects of two pictures may differ, for rounding, and be one camera's view."""
 
 OnProgress = Callable[[float, str], None]
 """Called with the fraction done, 0 to 1, and a few words that name the stage."""
@@ -49,6 +53,7 @@ class FaceClips:
     decode_seconds: float
     face_seconds: float
     num_blurred: int = 0  # faces left out because they are too blurred compared with the others
+    is_damaged: bool = False  # whether something in the file could not be decoded as recorded
 
 
 def read_face_clips(
@@ -76,11 +81,21 @@ def read_face_clips(
     report = on_progress or (lambda fraction, stage: None)
     started = time.perf_counter()
     info = info or probe(path, limits)
-    timestamps, frames = [], []
-    for timestamp, frame in read_frames(path, config.video, limits=limits, info=info):
-        timestamps.append(timestamp)
-        frames.append(frame)
-        report(0.4 * min(1.0, len(frames) / config.video.num_frames), "Reading the video")
+
+    def read(info: VideoInfo) -> tuple[list[float], list[np.ndarray], Findings]:
+        timestamps, frames, findings = [], [], Findings()
+        for timestamp, frame in read_frames(
+            path, config.video, limits=limits, info=info, findings=findings
+        ):
+            timestamps.append(timestamp)
+            frames.append(frame)
+            report(0.4 * min(1.0, len(frames) / config.video.num_frames), "Reading the video")
+        return timestamps, frames, findings
+
+    timestamps, frames, findings = read(info)
+    if (shown := fitted(info, findings.sizes)) is not info:
+        info = shown
+        timestamps, frames, findings = read(info)
     decoded = time.perf_counter()
     found = face_clips(
         frames,
@@ -88,9 +103,32 @@ def read_face_clips(
         config,
         face_detector,
         info=info,
+        sizes=findings.sizes or None,
         on_progress=lambda fraction, stage: report(0.4 + 0.6 * fraction, stage),
     )
-    return dataclasses.replace(found, decode_seconds=decoded - started)
+    return dataclasses.replace(
+        found, decode_seconds=decoded - started, is_damaged=is_damaged(info, findings)
+    )
+
+
+def is_damaged(info: VideoInfo, findings: Findings) -> bool:
+    """Returns whether something in a video could not be decoded as it was recorded."""
+    times = info.frame_times
+    return findings.is_damaged or (times is not None and times.is_damaged)
+
+
+def views(sizes: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Returns int64 [T], from 0, rising where the picture turns from wide to high, or back.
+
+    What is at one place before and after that is not one face. A picture that only grows shows the
+    same.
+
+    Args:
+      sizes: Height and width of each picture as displayed.
+    """
+    aspects = np.log([width / height for height, width in sizes])
+    turns = np.abs(np.diff(aspects, prepend=aspects[:1])) > _SAME_ASPECT
+    return np.cumsum(turns).astype(np.int64)
 
 
 def face_clips(
@@ -100,6 +138,7 @@ def face_clips(
     face_detector: FaceDetector,
     *,
     info: VideoInfo | None = None,
+    sizes: Sequence[tuple[int, int]] | None = None,
     on_progress: OnProgress | None = None,
 ) -> FaceClips:
     """Finds and follows the faces in frames that are in memory, and crops them.
@@ -115,6 +154,7 @@ def face_clips(
       face_detector: Made from `config.faces`.
       info: The video that they come from; boxes are given in its pixels. None: described from the
         frames themselves.
+      sizes: Height and width of the picture in each frame, if it does not fill it. None: it does.
       on_progress: Called with the progress of this function.
 
     Raises:
@@ -139,7 +179,10 @@ def face_clips(
     faces = find_in_video(
         frames, face_detector, lambda fraction: report(0.9 * fraction, "Looking for faces")
     )
-    tracks = link_faces(faces, times, config.tracks, shots=shot_numbers(frames))
+    shots = shot_numbers(frames)
+    if sizes is not None:
+        shots = shots + views(sizes)
+    tracks = link_faces(faces, times, config.tracks, shots=shots)
     found = crop_faces(frames, times, tracks, config, info)
     report(1.0, "Looking for faces")
     return dataclasses.replace(found, face_seconds=time.perf_counter() - started)

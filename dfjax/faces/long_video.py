@@ -10,17 +10,26 @@ from typing import NamedTuple
 import numpy as np
 
 from dfjax.config import MAX_TRACKS, Config, VideoConfig
-from dfjax.faces.clips import FaceClip, FaceClips, OnProgress, clear_ones, shown_boxes
+from dfjax.faces.clips import (
+    FaceClip,
+    FaceClips,
+    OnProgress,
+    clear_ones,
+    is_damaged,
+    shown_boxes,
+    views,
+)
 from dfjax.faces.crops import crop_landmarks, crop_track
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH
 from dfjax.faces.glances import looks_at_faces, nearest, times_with_faces
 from dfjax.faces.shots import colours, shots_of
 from dfjax.faces.tracks import link_faces
+from dfjax.video.decode import Findings
+from dfjax.video.info import VideoInfo, fitted
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import (
     GRID_SECONDS,
-    VideoInfo,
     burst_sizes,
     frame_size,
     read_frames,
@@ -81,6 +90,7 @@ class LongVideo:
         self._seen: dict[float, _Seen] = {}
         self._crops: dict[tuple[float, bytes], _Cropped] = {}
         self._face_seconds = self._seconds = 0.0
+        self._is_damaged = False
         self._plan, self._burst = plan, config.video.burst_frames
         looks = len(burst_sizes(plan))
         self._frames_left = 0
@@ -95,33 +105,35 @@ class LongVideo:
           VideoError: The file cannot be read.
         """
         started = time.perf_counter()
+        times, at_keyframes = None, False
         if self._frames_left:
-            self._look_over(on_progress)
-        else:
-            self._read(self._frames(None, self._plan), self._plan.num_frames, on_progress)
+            on_progress(0.0, "Looking over the video")
+            times, at_keyframes = self._glance()
+        self._look_at(times, on_progress, at_keyframes=at_keyframes)
+        shown = fitted(self.info, [each.size for each in self._seen.values()])
+        if shown is not self.info and not self.info.is_fitted:
+            self.info = shown
+            self._seen, self._crops = {}, {}
+            self._look_at(times, on_progress, at_keyframes=at_keyframes)
         self._seconds += time.perf_counter() - started
 
-    def _look_over(self, on_progress: OnProgress) -> None:
-        """Looks at as much as there are frames for."""
-        on_progress(0.0, "Looking over the video")
-        height, width = size = frame_size(self.info, self._plan)
+    def _glance(self) -> tuple[np.ndarray | None, bool]:
+        """Returns when to look, None for evenly, and whether keyframes are then."""
+        height, width = frame_size(self.info, self._plan)
         scale = min(1.0, _GLANCE_SIDE / max(height, width))
         small = max(1, round(height * scale)), max(1, round(width * scale))
         keyframes = read_keyframes(
             self._path, self.info, small, most=_MOST_GLANCES, limits=self._limits
         )
         glanced, seen = times_with_faces(keyframes, self._face_detector)
-        num_looks = len(burst_sizes(self._plan))
-        times = looks_at_faces(glanced, seen, self.info.duration, num_looks)
-        frames = self._frames(times, self._plan)
+        num_looks, duration = len(burst_sizes(self._plan)), self.info.duration
+        times = looks_at_faces(glanced, seen, duration, num_looks)
+        # Single frames may as well be those that are decoded without any other.
         if times is None and self._plan.burst_frames == 1 and 2 * len(glanced) >= num_looks:
-            # Single frames may as well be those that are decoded without any other.
-            times = nearest(glanced, self.info.duration, num_looks)
-            frames = read_keyframes(
-                self._path, self.info, size, timestamps=times, limits=self._limits
-            )
+            times = nearest(glanced, duration, num_looks)
             self._frames_left += num_looks - len(times)
-        self._read(frames, self._plan.num_frames, on_progress)
+            return times, True
+        return times, False
 
     def look_closer(self, suspicious: np.ndarray, on_progress: OnProgress) -> bool:
         """Looks again around some moments, in bursts of frames in a row.
@@ -150,8 +162,9 @@ class LongVideo:
             return False
         self._frames_left = 0
         plan = dataclasses.replace(self._plan, burst_frames=self._burst)
-        frames = self._frames(np.sort(chosen), plan)
-        self._read(frames, len(chosen) * self._burst, on_progress)
+        findings = Findings()
+        frames = self._frames(np.sort(chosen), plan, findings)
+        self._read(frames, findings, len(chosen) * self._burst, on_progress)
         self._seconds += time.perf_counter() - started
         return True
 
@@ -160,7 +173,7 @@ class LongVideo:
         started = time.perf_counter()
         times = np.sort(np.array(list(self._seen), np.float64))
         seen = [self._seen[moment] for moment in times.tolist()]
-        shots = shots_of([each.colours for each in seen])
+        shots = shots_of([each.colours for each in seen]) + views([each.size for each in seen])
         size = frame_size(self.info, self._plan)
         clips = []
         for track in link_faces(
@@ -188,13 +201,48 @@ class LongVideo:
             found,
             decode_seconds=self._seconds - self._face_seconds,
             face_seconds=self._face_seconds,
+            is_damaged=self._is_damaged,
         )
 
-    def _frames(self, times: np.ndarray | None, plan: VideoConfig) -> Iterator[Frame]:
-        """Reads the frames of a plan, at its own times or at others."""
-        return read_frames(self._path, plan, limits=self._limits, info=self.info, timestamps=times)
+    def _look_at(
+        self, times: np.ndarray | None, on_progress: OnProgress, *, at_keyframes: bool
+    ) -> None:
+        """Looks as planned, at given times or evenly."""
+        findings = Findings()
+        if at_keyframes:
+            size = frame_size(self.info, self._plan)
+            frames = read_keyframes(
+                self._path,
+                self.info,
+                size,
+                timestamps=times,
+                limits=self._limits,
+                findings=findings,
+            )
+        else:
+            frames = self._frames(times, self._plan, findings)
+        self._read(frames, findings, self._plan.num_frames, on_progress)
 
-    def _read(self, frames: Iterable[Frame], num_frames: int, on_progress: OnProgress) -> None:
+    def _frames(
+        self, times: np.ndarray | None, plan: VideoConfig, findings: Findings
+    ) -> Iterator[Frame]:
+        """Reads the frames of a plan, at its own times or at others."""
+        return read_frames(
+            self._path,
+            plan,
+            limits=self._limits,
+            info=self.info,
+            timestamps=times,
+            findings=findings,
+        )
+
+    def _read(
+        self,
+        frames: Iterable[Frame],
+        findings: Findings,
+        num_frames: int,
+        on_progress: OnProgress,
+    ) -> None:
         """Looks for faces in frames, and crops them."""
         done = 0
         for batch in _batches(frames):
@@ -202,11 +250,13 @@ class LongVideo:
             pictures = [picture for _, picture in batch]
             found = self._face_detector.detect(pictures)
             self._crops.update(_crop(batch, found, self._config))
-            for (moment, picture), faces in zip(batch, found, strict=True):
-                self._seen[moment] = _Seen(faces, colours(picture))
+            sizes = findings.sizes[done : done + len(batch)]
+            for (moment, picture), faces, shown in zip(batch, found, sizes, strict=True):
+                self._seen[moment] = _Seen(faces, colours(picture), shown)
             done += len(batch)
             self._face_seconds += time.perf_counter() - started
             on_progress(min(1.0, done / num_frames), "Reading the video, looking for faces")
+        self._is_damaged |= is_damaged(self.info, findings)
 
 
 class _Seen(NamedTuple):
@@ -214,6 +264,7 @@ class _Seen(NamedTuple):
 
     faces: Faces
     colours: np.ndarray
+    size: tuple[int, int]  # height and width of the picture as displayed, before it was fitted
 
 
 class _Cropped(NamedTuple):

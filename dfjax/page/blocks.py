@@ -20,6 +20,7 @@ from dfjax.page.upload import UploadBlocks
 from dfjax.page.verdict import spoken_summary
 from dfjax.prediction import Prediction
 from dfjax.video.reading import Effort
+from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,8 +28,7 @@ _LOG = logging.getLogger(__name__)
 _PROGRESS = gr.Progress()
 
 # Some systems know no type for these endings, so they are named in addition to the type.
-_FILE_TYPES = ["video", ".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v", ".gif"]
-_FILE_TYPES += [".jpg", ".jpeg", ".png", ".webp"]
+_FILE_TYPES = ["video", *VIDEO_SUFFIXES, *STILL_SUFFIXES]
 
 # On a phone the result lies below the fold. Where it is in sight already, nothing moves. What is
 # above it may still be growing, so its place is checked once more, unless the visitor moved.
@@ -196,7 +196,7 @@ def _predict_with(score: _Score) -> Callable:
         that look manipulated, how much of the video was looked at, and the thresholds.
 
         Args:
-            video: An uploaded video (MP4, MOV, AVI, WebM, MKV, GIF) or picture; no address.
+            video: An uploaded video (MP4, MOV, AVI, WebM, MKV, FLV, WMV, …) or picture; no address.
             effort: How much of a long video is looked at: "quick", "standard" or "thorough".
             progress: Filled in by Gradio.
 

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch, num_threads
-from dfjax.video.streams import FrameTimes, seek_options
+from dfjax.video.header import displayed_size
+from dfjax.video.pictures import PictureForm
+from dfjax.video.streams import FrameTimes, keyframe_options
 
 Frame = tuple[float, np.ndarray]
 Frames = Generator[Frame, None, None]
@@ -26,13 +28,20 @@ _SEEKS_AT_ONCE = 2  # processes that decode in parallel
 _SEEK_PIXELS = 20e6
 """Cost of starting a process and seeking, as the number of pixels decoded in the same time."""
 
+_ONLY_KEYFRAMES = ["-skip_frame", "nokey"]
+
 _STEP_BACK = 20.0
 """How many seconds further back decoding starts after a seek gave damaged frames."""
 
-_ONLY_KEYFRAMES = ["-skip_frame", "nokey"]
 
-# Bit-exact, so that a file gives the same crops on every machine.
-_SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
+@dataclasses.dataclass(kw_only=True)
+class Findings:
+    """What comes to light while frames are read, besides their pixels."""
+
+    sizes: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+    """Height and width of each frame as displayed, before it is brought to the size of all."""
+    is_damaged: bool = False
+    """Whether something could not be decoded as it was recorded."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,11 +51,12 @@ class Request:
     source: MediaFile
     start: Fraction  # when the first frame is shown, seconds by the file's own clock
     num_pixels: int  # per frame, as decoded
-    size: tuple[int, int]  # height and width of the frames as delivered
+    form: PictureForm  # of the frames as delivered
     timestamps: np.ndarray  # float64 [N], increasing, seconds after the first frame
     counts: np.ndarray  # int64 [N], at least 1: how many frames to read in a row from each
     slack: float  # seconds by which a keyframe may come earlier than the time asked for
     times: FrameTimes
+    findings: Findings  # is added to
 
 
 class _Wanted(NamedTuple):
@@ -54,6 +64,17 @@ class _Wanted(NamedTuple):
 
     time: float  # seconds after the first frame of the video
     num_frames: int
+
+
+class _Decoded(NamedTuple):
+    """A frame as ffmpeg delivered it."""
+
+    time: float  # seconds after the first frame of the video
+    pixels: np.ndarray
+    size: tuple[int, int]  # height and width as displayed, before it was scaled
+
+
+_Decoding = Generator[_Decoded, None, None]
 
 
 def decode(request: Request, stopwatch: Stopwatch) -> Frames:
@@ -69,12 +90,7 @@ def decode(request: Request, stopwatch: Stopwatch) -> Frames:
         decoding = _one_pass(request, wanted, stopwatch)
     else:
         decoding = _seeks(request, stopwatch)
-    last = -1.0
-    with closing(decoding) as frames:
-        for frame in frames:
-            if frame[0] > last:
-                last = frame[0]
-                yield frame
+    yield from _finished(request, decoding)
 
 
 def decode_keyframes(request: Request, gap: float | None, stopwatch: Stopwatch) -> Frames:
@@ -84,8 +100,25 @@ def decode_keyframes(request: Request, gap: float | None, stopwatch: Stopwatch) 
       VideoLimitError: It took too long.
     """
     if gap is None:
-        yield from _one_pass(request, request.timestamps, stopwatch, _ONLY_KEYFRAMES)
-        return
+        decoding = _one_pass(request, request.timestamps, stopwatch, _ONLY_KEYFRAMES)
+    else:
+        decoding = _apart(request, gap, stopwatch)
+    yield from _finished(request, decoding)
+
+
+def _finished(request: Request, decoding: _Decoding) -> Frames:
+    """Yields decoded frames as they are delivered, and none twice; notes their sizes."""
+    last = -1.0
+    with closing(decoding) as frames:
+        for time, pixels, size in frames:
+            if time > last:
+                last = time
+                request.findings.sizes.append(size)
+                yield time, request.form.finish(pixels)
+
+
+def _apart(request: Request, gap: float, stopwatch: Stopwatch) -> _Decoding:
+    """Decodes keyframes that are some seconds apart."""
     select = f"isnan(prev_selected_t)+gte(t-prev_selected_t,{gap:.6f})"
     with _start(request, stopwatch, _ONLY_KEYFRAMES, select, num_threads()) as run:
         while (frame := _next_frame(request, run)) is not None:
@@ -120,7 +153,7 @@ def _every_time(times: FrameTimes, timestamps: np.ndarray, counts: np.ndarray) -
 
 def _one_pass(
     request: Request, wanted: np.ndarray, stopwatch: Stopwatch, options: Sequence[str] = ()
-) -> Frames:
+) -> _Decoding:
     """Decodes from the start until the last wanted frame."""
     earliest = wanted - TOLERANCE
     chosen = len(wanted) <= _MAX_SELECTED  # else ffmpeg gives every frame, and most are dropped
@@ -131,15 +164,16 @@ def _one_pass(
         while num_done < len(wanted) and (frame := _next_frame(request, run)) is not None:
             # Where the picture's size changes, ffmpeg rebuilds its filters and selects a frame
             # that was not asked for.
-            if frame[0] < earliest[num_done]:
+            if frame.time < earliest[num_done]:
                 continue
-            num_done = int(np.searchsorted(earliest, frame[0], side="right"))
+            num_done = int(np.searchsorted(earliest, frame.time, side="right"))
             if num_done == len(wanted):
                 run.close()  # what follows need not be decoded while the caller is busy
             yield frame
+        request.findings.is_damaged |= len(run.complaints) > 0
 
 
-def _seeks(request: Request, stopwatch: Stopwatch) -> Frames:
+def _seeks(request: Request, stopwatch: Stopwatch) -> _Decoding:
     """Decodes from the last keyframe before each time, a few in parallel.
 
     A seek may give damaged frames even if the file is intact: a frame may be wrongly marked as a
@@ -171,6 +205,7 @@ def _seeks(request: Request, stopwatch: Stopwatch) -> Frames:
                     return
                 # Damaged from the start, or it takes too long to find out: use what we have.
                 mend = is_clean
+            request.findings.is_damaged |= len(run.complaints) > 0
             yield from frames
     finally:
         for _, run in started:
@@ -181,7 +216,7 @@ def _start_seek(
     request: Request, stopwatch: Stopwatch, begin: float, wanted: _Wanted, threads: int = 1
 ) -> FfmpegRun:
     """Starts decoding at the last keyframe before `begin`, for the frames that are wanted."""
-    seek = seek_options(request.start + Fraction(begin)) if begin > 0 else []
+    seek = keyframe_options(request.source, request.times, request.start, begin)
     (earliest,) = _file_times(request, np.array([wanted.time - request.slack - TOLERANCE]))
     # No more than these: ffmpeg decodes ahead until it stops, and would scale them for nothing.
     select = f"gte(t,{earliest})*lt(selected_n,{wanted.num_frames})"
@@ -189,7 +224,7 @@ def _start_seek(
     return _start(request, stopwatch, seek, select, threads, limit)
 
 
-def _finish_seek(request: Request, wanted: _Wanted, run: FfmpegRun) -> tuple[list[Frame], bool]:
+def _finish_seek(request: Request, wanted: _Wanted, run: FfmpegRun) -> tuple[list[_Decoded], bool]:
     """Returns the frames from a seek, and whether they are certainly right and undamaged."""
     with run:
         frames = []
@@ -202,7 +237,7 @@ def _finish_seek(request: Request, wanted: _Wanted, run: FfmpegRun) -> tuple[lis
         return frames, bool(frames)
     shown = request.times.shown
     expected = shown[min(np.searchsorted(shown, wanted.time - TOLERANCE), len(shown) - 1)]
-    return frames, bool(frames[0][0] <= expected + TOLERANCE)
+    return frames, bool(frames[0].time <= expected + TOLERANCE)
 
 
 def _start(
@@ -214,13 +249,11 @@ def _start(
     limit: Sequence[str] = (),
 ) -> FfmpegRun:
     """Starts a process that writes the frames for which the expression `select` is true."""
-    height, width = request.size
-    filters = [f"select='{select}'"] if select else []
-    filters += [f"scale={width}:{height}:flags={_SCALER}", "format=rgb24"]
     # One thread: otherwise a picture is cut into as many pieces as the machine has cores.
-    options = ["-vf", ",".join(filters), "-filter_threads", "1", "-fps_mode", "passthrough", *limit]
-    options += ["-c:v", "rawvideo", "-f", "rawvideo"]
-    return FfmpegRun(request.source, stopwatch, ["-threads", str(threads), *seek], options)
+    options = ["-vf", request.form.filters(select), "-filter_threads", "1"]
+    options += ["-fps_mode", "passthrough", *limit, "-c:v", "rawvideo", "-f", "rawvideo"]
+    threads_and_seek = ["-threads", str(threads), *seek]
+    return FfmpegRun(request.source, stopwatch, threads_and_seek, options, log_level="info")
 
 
 def _sum(terms: Sequence[str]) -> str:
@@ -231,9 +264,12 @@ def _sum(terms: Sequence[str]) -> str:
     return f"({_sum(terms[:middle])}+{_sum(terms[middle:])})"
 
 
-def _next_frame(request: Request, run: FfmpegRun) -> Frame | None:
-    picture = run.read_picture(request.size)
-    return picture and (max(0.0, float(picture[0] - request.start)), picture[1])
+def _next_frame(request: Request, run: FfmpegRun) -> _Decoded | None:
+    picture = run.read_picture((*request.form.size, request.form.num_channels))
+    if picture is None:
+        return None
+    size = request.form.size if picture.shape is None else displayed_size(picture.shape)
+    return _Decoded(max(0.0, float(picture.time - request.start)), picture.pixels, size)
 
 
 def _file_times(request: Request, timestamps: np.ndarray) -> list[str]:

@@ -8,6 +8,7 @@ another file nor an address, and no character in the file's name can have a mean
 import collections
 import dataclasses
 import os
+import re
 import selectors
 import subprocess
 import time
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 import numpy as np
 
@@ -25,12 +26,25 @@ from dfjax.video.confinement import confine
 from dfjax.video.executable import ffmpeg_executable
 from dfjax.video.formats import open_plain
 
-# What phones, cameras, browsers and editing programs put into MP4, MOV, AVI, WebM, MKV and GIF.
-_DECODERS = "h264,hevc,vp8,vp9,libdav1d,mpeg4,mjpeg,gif,prores,mpeg1video,mpeg2video,ffv1,rawvideo"
+# What phones, cameras, browsers and editing programs put into the containers that are read. Of two
+# decoders of one codec, ffmpeg takes the first that it has; they give the same pixels.
+_DECODERS = (
+    "h264,hevc,vp8,vp9,libvpx,libvpx-vp9,libdav1d,libaom-av1,mpeg4,mjpeg,gif,prores,"
+    "mpeg1video,mpeg2video,ffv1,rawvideo,apng,webp_anim,"
+    "h263,flv,vp6f,vp6a,wmv1,wmv2,wmv3,vc1,msmpeg4v2,msmpeg4"
+)
 
 _MAX_LOG_BYTES = 1 << 20  # of ffmpeg's messages; the rest is discarded
 _CHUNK_BYTES = 1 << 16
 _CPU_PER_WAIT = 4  # seconds that a thread may work for each that we may wait; we do other things
+
+SHOW = "showinfo=checksum=0"
+"""The filter that lets `FfmpegRun` know the shape of each frame. It takes the log level "info"."""
+
+_SHOWN = re.compile(
+    rb"\[Parsed_showinfo_\d+ @ \w+\] \[info\] n: *\d+ [^\n]*"
+    rb" fmt:(\w+) [^\n]*sar:(\d+)/(\d+) s:(\d+)x(\d+) "
+)
 
 
 class Stopwatch:
@@ -63,6 +77,25 @@ class MediaFile:
     name: str  # safe to display
     demuxer: str  # the one demuxer that ffmpeg may use on it
     max_pixels: int  # of one coded frame
+    stream: str = "V:0"  # which one is read, as ffmpeg's `-map` calls it
+    decoder: str | None = None  # None: the usual one of the codec
+
+
+class Shape(NamedTuple):
+    """What a decoded frame is, turned as displayed, before it is scaled."""
+
+    height: int  # pixels
+    width: int
+    aspect: Fraction  # of a pixel, width over height; 0: not known
+    pixel_format: str  # as ffmpeg calls it
+
+
+class Picture(NamedTuple):
+    """A decoded frame as it was delivered."""
+
+    time: Fraction  # seconds by the file's own clock
+    pixels: np.ndarray  # uint8 [H, W, C]
+    shape: Shape | None  # None: `SHOW` is not among the filters
 
 
 class FfmpegRun:
@@ -81,7 +114,7 @@ class FfmpegRun:
         output: BinaryIO | None = None,
         log_level: str = "error",
     ):
-        """Starts reading the first video stream that is not a cover picture.
+        """Starts reading one video stream.
 
         Args:
           source: The file.
@@ -96,6 +129,8 @@ class FfmpegRun:
         self._log = bytearray()
         self._times: collections.deque[Fraction] = collections.deque()
         self._times_text = b""
+        self._shapes: collections.deque[Shape] = collections.deque()
+        self._messages_text = b""
         times_read, times_write = os.pipe()
         try:
             command = [ffmpeg_executable(), "-hide_banner", "-nostdin", "-nostats"]
@@ -104,8 +139,13 @@ class FfmpegRun:
             command += ["-codec_whitelist", _DECODERS, "-max_pixels", str(source.max_pixels)]
             if source.demuxer == "mov":
                 command += ["-enable_drefs", "0", "-use_absolute_path", "0"]
-            command += ["-f", source.demuxer, "-copyts", *input_options, "-fd", "0", "-i", "fd:"]
-            command += ["-map", "0:V:0", "-stats_enc_pre", f"pipe:{times_write}"]
+            if source.demuxer == "mpeg":  # says the times of some of its pictures only
+                command += ["-fflags", "+genpts"]
+            command += ["-f", source.demuxer, "-copyts", *input_options]
+            if source.decoder is not None:
+                command += ["-c:v", source.decoder]
+            command += ["-fd", "0", "-i", "fd:", "-map", f"0:{source.stream}"]
+            command += ["-stats_enc_pre", f"pipe:{times_write}"]
             command += ["-stats_enc_pre_fmt", "{pts} {tb}", "-enc_time_base", "filter"]
             command += [*output_options, "pipe:1" if output is None else "fd:"]  # both are stdout
             with open_plain(source.path) as file:
@@ -130,6 +170,7 @@ class FfmpegRun:
             raise
         finally:
             os.close(times_write)
+        self._shapes_follow = any(SHOW in option for option in output_options)
         self._stdout, self._stderr = self._process.stdout, self._process.stderr
         self._times_pipe = open(times_read, "rb", buffering=0)
         self._pipes = [p for p in (self._stdout, self._stderr, self._times_pipe) if p is not None]
@@ -182,16 +223,13 @@ class FfmpegRun:
         if rest:
             yield rest.decode(errors="replace")
 
-    def read_picture(self, size: tuple[int, int]) -> tuple[Fraction, np.ndarray] | None:
-        """Returns the next raw picture and its time.
+    def read_picture(self, size: tuple[int, int, int]) -> Picture | None:
+        """Returns the next raw picture, or None at the end.
 
         Args:
-          size: Height and width, pixels.
-
-        Returns:
-          Seconds by the file's own clock and uint8 [H,W,3], or None at the end.
+          size: Height and width, pixels, and number of channels.
         """
-        frame = np.empty((*size, 3), np.uint8)
+        frame = np.empty(size, np.uint8)
         space = frame.reshape(-1).data
         while space:
             num_bytes = self._read_stdout(space)
@@ -199,13 +237,19 @@ class FfmpegRun:
                 return None
             space = space[num_bytes:]
         timestamp = self.read_time()
-        return None if timestamp is None else (timestamp, frame)
+        return None if timestamp is None else Picture(timestamp, frame, self.read_shape())
 
     def read_time(self) -> Fraction | None:
         """Returns the time of the next frame, seconds by the file's own clock; None at the end."""
         while not self._times and self._times_pipe in self._open_pipes():
             self._wait(None)
         return self._times.popleft() if self._times else None
+
+    def read_shape(self) -> Shape | None:
+        """Returns the shape of the next frame; None at the end, or if nothing tells it."""
+        while not self._shapes and self._shapes_follow and self._stderr in self._open_pipes():
+            self._wait(None)
+        return self._shapes.popleft() if self._shapes else None
 
     def finish(self) -> int:
         """Waits until the process has ended by itself, and discards the rest of stdout.
@@ -257,6 +301,7 @@ class FfmpegRun:
             num_bytes = len(data)
             if key.fileobj is self._stderr:
                 self._log += data[: max(0, _MAX_LOG_BYTES - len(self._log))]
+                self._keep_shapes(data)
             else:
                 self._keep_times(data)
         if num_bytes == 0:
@@ -268,6 +313,17 @@ class FfmpegRun:
         for line in lines:
             ticks, unit = line.split()
             self._times.append(int(ticks) * Fraction(unit.decode()))
+
+    def _keep_shapes(self, data: bytes) -> None:
+        if not self._shapes_follow:
+            return
+        # A line that never ends must fill no memory either.
+        *lines, self._messages_text = (self._messages_text[:_CHUNK_BYTES] + data).split(b"\n")
+        for found in filter(None, map(_SHOWN.match, lines)):
+            pixel_format, *numbers = found.groups()
+            over, under, width, height = map(int, numbers)
+            aspect = Fraction(over, under) if under else Fraction(0)
+            self._shapes.append(Shape(height, width, aspect, pixel_format.decode()))
 
 
 def num_threads() -> int:

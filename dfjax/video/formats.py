@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
@@ -9,16 +10,39 @@ from typing import BinaryIO
 from dfjax.errors import NoVideoStreamError, UnsupportedFormatError, VideoError, VideoLimitError
 from dfjax.video.limits import VideoLimits
 
-STILL_FORMATS = ("JPEG", "PNG", "WEBP")
+STILL_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
 """Pillow's names for the still picture formats that are supported."""
 
-_WANTED = "Use an MP4, MOV, AVI, WebM, MKV or GIF video, or a JPEG, PNG or WebP picture."
+VIDEO_FORMATS = (
+    *("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "gif", "webp_anim", "apng"),
+)
+"""ffmpeg's names for the only demuxers that dfjax uses: "mov" is also MP4 and 3GP, "matroska" also
+WebM, "mpeg" an MPEG program stream, "asf" also WMV; the last two are pictures that move."""
 
-_ISO_BOXES = {  # types of the box that an MP4 or MOV file can begin with
+_WANTED = (
+    "Use an MP4, MOV, 3GP, AVI, WebM, MKV, MPEG, FLV, WMV or GIF video, or a JPEG, PNG, WebP or "
+    "AVIF picture."
+)
+
+ISO_BOXES = {  # types of the box that an MP4 or MOV file can begin with
     *(b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"sidx", b"free", b"skip", b"wide", b"pnot"),
 }
-_PICTURE_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"}
+"""What a part of an MP4 or MOV file that stands at its top is called."""
 
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_SYNC = b"\x47"  # of MPEG-TS, once a packet
+_TS_PLACES = ((0, 188), (4, 192))  # of the first sync byte, and bytes of a packet
+_MOST_CHUNKS = 1000  # of a PNG, before its picture
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_WEBP_MOVES = 0x02  # flag of a WebP's first chunk
+
+# (first bytes, format)
+_MAGIC = (
+    (b"FLV\x01", "flv"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
+    (b"\x00\x00\x01\xba", "mpeg"),
+)
 # (first bytes, what a visitor calls it)
 _SOUND = (
     (b"ID3", "an MP3 sound file"),
@@ -40,9 +64,6 @@ _OTHER = (
     (b"MZ", "a Windows program"),
     (b"\x7fELF", "a Linux program"),
     (b"OggS", "an Ogg file"),
-    (b"FLV\x01", "a Flash video"),
-    (b"\x30\x26\xb2\x75", "a Windows Media file"),
-    (b"\x00\x00\x01\xba", "an MPEG program stream"),
     (b"BM", "a BMP picture"),
     (b"II*\x00", "a TIFF picture"),
     (b"MM\x00*", "a TIFF picture"),
@@ -72,6 +93,11 @@ def open_plain(path: Path) -> BinaryIO:
     Raises:
       VideoError: The file is missing, a folder, not a plain file, or may not be read.
     """
+    if sys.platform == "win32":
+        raise VideoError(
+            "Files are read on Linux and macOS only: Windows cannot hand an open file to ffmpeg. "
+            "Use the Windows Subsystem for Linux."
+        )
     name = shown_name(path)
     try:
         # Never blocks: a plain open() of a named pipe without a writer would hang forever.
@@ -95,10 +121,7 @@ def open_plain(path: Path) -> BinaryIO:
 
 
 def identify(path: Path, limits: VideoLimits) -> str:
-    """Returns what the file is: "mov" (also MP4), "matroska" (also WebM), "avi", "gif" or a still.
-
-    The first four are ffmpeg's names for the only demuxers that dfjax uses; a still is one of
-    `STILL_FORMATS`.
+    """Returns what the file is: one of `VIDEO_FORMATS` or of `STILL_FORMATS`.
 
     Raises:
       VideoError: The file is missing, a folder, not a plain file, or may not be read.
@@ -110,6 +133,7 @@ def identify(path: Path, limits: VideoLimits) -> str:
     with open_plain(path) as file:
         num_bytes = os.fstat(file.fileno()).st_size
         head = file.read(512)
+        is_animated = _is_animated_png(file) if head.startswith(_PNG) else False
     if not head:
         raise UnsupportedFormatError(f"{name!r} is empty. Was its upload or download cut off?")
     if num_bytes > limits.max_file_bytes:
@@ -117,31 +141,35 @@ def identify(path: Path, limits: VideoLimits) -> str:
             f"{name!r} has {num_bytes:,} bytes; the limit is {limits.max_file_bytes:,}. "
             "Cut it shorter or make its pictures smaller."
         )
-    return _identify_head(head, name)
+    return "apng" if is_animated else _identify_head(head, name)
 
 
 def _identify_head(head: bytes, name: str) -> str:
     """Returns the format that the first bytes of a file indicate."""
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+    if head.startswith(_PNG):
         return "PNG"
     if head.startswith((b"GIF87a", b"GIF89a")):
         return "gif"
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return "matroska"
     if head.startswith(b"RIFF"):
-        kinds = {b"AVI ": "avi", b"WEBP": "WEBP"}
-        if head[8:12] in kinds:
-            return kinds[head[8:12]]
+        if head[8:12] == b"AVI ":
+            return "avi"
+        if head[8:12] == b"WEBP":
+            moves = head[12:16] == b"VP8X" and head[20:21] and head[20] & _WEBP_MOVES
+            return "webp_anim" if moves else "WEBP"
         if head[8:12] == b"WAVE":
             raise NoVideoStreamError(f"{name!r} is a WAV sound file: it has no picture. {_WANTED}")
-    if head[4:8] in _ISO_BOXES:
-        if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
-            raise UnsupportedFormatError(
-                f"{name!r} is a HEIC or AVIF picture, which is not opened. Save it as a JPEG."
-            )
-        return "mov"
+    if head[4:8] in ISO_BOXES:
+        return _identify_iso(head, name)
+    for magic, container in _MAGIC:
+        if head.startswith(magic):
+            return container
+    for first, length in _TS_PLACES:
+        if head[first::length][:2] == 2 * _SYNC:
+            return "mpegts"
     for magic, words in _SOUND:
         if head.startswith(magic):
             raise NoVideoStreamError(f"{name!r} is {words}: it has no picture. {_WANTED}")
@@ -153,3 +181,37 @@ def _identify_head(head: bytes, name: str) -> str:
         if text.startswith(start):
             raise UnsupportedFormatError(f"{name!r} is {words}, not a video. {_WANTED}")
     raise UnsupportedFormatError(f"{name!r} is not a video that dfjax can open. {_WANTED}")
+
+
+def _identify_iso(head: bytes, name: str) -> str:
+    """Returns the format of a file of boxes, as MP4, MOV, AVIF and HEIC are."""
+    if head[4:8] != b"ftyp":
+        return "mov"
+    length = int.from_bytes(head[:4], "big")
+    brands = {head[8:12]} | {head[at : at + 4] for at in range(16, min(length, len(head)), 4)}
+    if head[8:12] in (b"avif", b"avis") or (head[8:12] == b"mif1" and b"avif" in brands):
+        if b"avis" in brands:
+            raise UnsupportedFormatError(
+                f"{name!r} is an animated AVIF, of which only the first picture could be opened. "
+                "Save it as an MP4."
+            )
+        return "AVIF"
+    if head[8:12] in _HEIC_BRANDS:
+        raise UnsupportedFormatError(
+            f"{name!r} is a HEIC picture, which is not opened. Save it as a JPEG."
+        )
+    return "mov"
+
+
+def _is_animated_png(file: BinaryIO) -> bool:
+    """Returns whether a PNG says that it has more than one picture, before the first one."""
+    at = len(_PNG)
+    for _ in range(_MOST_CHUNKS):
+        file.seek(at)
+        head = file.read(12)
+        if len(head) < 12 or head[4:8] == b"IDAT":
+            return False
+        if head[4:8] == b"acTL":
+            return int.from_bytes(head[8:12], "big") > 1
+        at += 12 + int.from_bytes(head[:4], "big")
+    return False

@@ -6,9 +6,9 @@ in `VideoLimits` is enforced while it is read.
 
 import dataclasses
 import math
+import time
 from collections.abc import Generator
 from contextlib import closing
-from fractions import Fraction
 from os import PathLike, fsdecode
 from pathlib import Path
 from typing import Literal
@@ -17,12 +17,16 @@ import numpy as np
 
 from dfjax.config import VideoConfig
 from dfjax.errors import DamagedVideoError, VideoLimitError
-from dfjax.video.decode import TOLERANCE, Request, decode, decode_keyframes
+from dfjax.video.cut_off import is_cut_off
+from dfjax.video.decode import TOLERANCE, Findings, Request, decode, decode_keyframes
 from dfjax.video.ffmpeg import MediaFile, Stopwatch
 from dfjax.video.formats import STILL_FORMATS, identify, shown_name
+from dfjax.video.header import read_header
+from dfjax.video.info import VideoInfo
 from dfjax.video.limits import VideoLimits
+from dfjax.video.pictures import PictureForm
 from dfjax.video.stills import read_still, still_size
-from dfjax.video.streams import FrameTimes, measure, read_header
+from dfjax.video.streams import FrameTimes, measure
 
 GRID_SECONDS = 3.0
 """Longest time between the starts of two bursts, if the effort allows it."""
@@ -32,28 +36,12 @@ Effort = Literal["quick", "standard", "thorough"]
 
 _MOST_FRAMES: dict[Effort, int] = {"quick": 0, "standard": 128, "thorough": 1024}
 
+_FRAMES_FOR_WHITE = 8
+_PIXELS_FOR_WHITE = 160 * 160
+
 _MAX_SHIFT = 0.25
 """Share of the time between two bursts by which a keyframe in a long video may be earlier than the
 sampled time and still be used, so that the frames in between need not be decoded."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class VideoInfo:
-    """What a file holds. A still picture is a video of one frame and no duration."""
-
-    name: str  # of the file, without its folder, safe to display
-    duration: float  # seconds; 0.0 for a still
-    fps: float  # average frames per second; 0.0 for a still
-    width: int  # pixels of the picture as displayed: turned, with square pixels
-    height: int
-    is_still: bool
-    container: str  # "mov" (also MP4), "matroska" (also WebM), "avi", "gif", or a still's format
-    codec: str  # as ffmpeg calls it; a still's format
-    start: Fraction = Fraction(0)  # of the first frame, seconds by the file's own clock
-    frame_times: FrameTimes | None = dataclasses.field(  # None for a still
-        default=None, repr=False, compare=False
-    )
-    probe_seconds: float = dataclasses.field(default=0.0, repr=False, compare=False)
 
 
 def probe(path: str | PathLike[str], limits: VideoLimits = VideoLimits()) -> VideoInfo:
@@ -85,11 +73,11 @@ def probe(path: str | PathLike[str], limits: VideoLimits = VideoLimits()) -> Vid
             container=container,
             codec=container,
         )
-    source = _source(path, name, container, limits)
+    source = MediaFile(path=path, name=name, demuxer=container, max_pixels=limits.max_source_pixels)
     stopwatch = Stopwatch(limits.max_decode_seconds)
-    header = read_header(source, limits, stopwatch)
+    source, header = read_header(source, stopwatch)
     frame_times, fps = measure(source, header, limits, stopwatch)
-    return VideoInfo(
+    info = VideoInfo(
         name=name,
         duration=frame_times.end,
         fps=fps,
@@ -99,9 +87,28 @@ def probe(path: str | PathLike[str], limits: VideoLimits = VideoLimits()) -> Vid
         container=container,
         codec=header.codec,
         start=header.start,
+        delay=header.delay,
+        colour=header.colour,
+        has_alpha=header.has_alpha,
+        is_cut_off=is_cut_off(path, container),
+        is_disabled=header.is_disabled,
+        other_streams=tuple(stream.words for stream in header.others),
         frame_times=frame_times,
+        source=source,
         probe_seconds=stopwatch.spent,
     )
+    return _with_white(path, info, limits) if info.colour.is_hdr else info
+
+
+def _with_white(path: Path, info: VideoInfo, limits: VideoLimits) -> VideoInfo:
+    """Returns an HDR video with the white that fits it, judged by a few small frames of it."""
+    started = time.monotonic()
+    measuring = dataclasses.replace(info, colour=info.colour.for_measuring())
+    few = VideoConfig(num_frames=_FRAMES_FOR_WHITE, max_frame_pixels=_PIXELS_FOR_WHITE)
+    frames = (frame for _, frame in read_frames(path, few, limits=limits, info=measuring))
+    colour = info.colour.with_measured_white(frames)
+    spent = info.probe_seconds + time.monotonic() - started
+    return dataclasses.replace(info, colour=colour, probe_seconds=spent)
 
 
 def sample_timestamps(duration: float, num_frames: int) -> np.ndarray:
@@ -211,6 +218,7 @@ def read_frames(
     limits: VideoLimits = VideoLimits(),
     info: VideoInfo | None = None,
     timestamps: np.ndarray | None = None,
+    findings: Findings | None = None,
 ) -> Generator[tuple[float, np.ndarray], None, None]:
     """Reads frames at given times, or in bursts spread evenly over the video, one at a time.
 
@@ -228,6 +236,8 @@ def read_frames(
       info: What `probe` returned for this file with these limits; None: probe it now.
       timestamps: float64 [N], seconds, increasing, not negative, of bursts of
         `config.burst_frames` frames; None: bursts spread over the video.
+      findings: Gets what comes to light while frames are read, such as the sizes of pictures: if
+        they differ, read again with `info.fitted`, or they are all stretched to that of the first.
 
     Yields:
       The frame's true time, seconds after the first frame of the video, increasing, and the frame:
@@ -253,7 +263,7 @@ def read_frames(
             raise ValueError("timestamps must be a 1-d array of increasing seconds, from 0 on.")
     path = Path(fsdecode(path))
     info = info or probe(path, limits)
-    return _read_frames(path, config, limits, info, timestamps)
+    return _read_frames(path, config, limits, info, timestamps, findings or Findings())
 
 
 def read_keyframes(
@@ -264,6 +274,7 @@ def read_keyframes(
     most: int | None = None,
     timestamps: np.ndarray | None = None,
     limits: VideoLimits = VideoLimits(),
+    findings: Findings | None = None,
 ) -> Generator[tuple[float, np.ndarray], None, None]:
     """Reads frames of a video that are decoded without any other, which is cheap.
 
@@ -276,6 +287,7 @@ def read_keyframes(
       most: About how many at most, evenly spread; or
       timestamps: float64 [N], seconds, increasing, of those to read.
       limits: How much the file may cost to read.
+      findings: As for `read_frames`.
 
     Yields:
       The frame's time, seconds, increasing, and the frame: uint8 [h,w,3] RGB as displayed.
@@ -283,24 +295,50 @@ def read_keyframes(
     Raises:
       VideoLimitError: It took too long.
     """
-    times = info.frame_times
-    if times is None:
+    if info.frame_times is None or info.source is None:
         return
     wanted = np.zeros(1) if timestamps is None else timestamps
-    request = Request(
-        source=_source(Path(fsdecode(path)), info.name, info.container, limits),
-        start=info.start,
-        num_pixels=info.height * info.width,
-        size=size,
-        timestamps=wanted,
-        counts=np.ones(len(wanted), np.int64),
-        slack=0.0,
-        times=times,
+    request = _request(
+        Path(fsdecode(path)),
+        info,
+        info.frame_times,
+        info.source,
+        size,
+        wanted,
+        findings or Findings(),
     )
     stopwatch = Stopwatch(limits.max_decode_seconds, info.probe_seconds)
     gap = None if most is None else info.duration / most
     with closing(decode_keyframes(request, gap, stopwatch)) as frames:
         yield from frames
+
+
+def _request(
+    path: Path,
+    info: VideoInfo,
+    times: FrameTimes,
+    source: MediaFile,
+    size: tuple[int, int],
+    timestamps: np.ndarray,
+    findings: Findings,
+) -> Request:
+    """Returns a request for single frames at exact times."""
+    return Request(
+        source=dataclasses.replace(source, path=path),
+        start=info.start,
+        num_pixels=info.height * info.width,
+        form=PictureForm(
+            size=size,
+            has_alpha=info.has_alpha,
+            is_fitted=info.is_fitted,
+            colour=info.colour,
+        ),
+        timestamps=timestamps,
+        counts=np.ones(len(timestamps), np.int64),
+        slack=0.0,
+        times=times,
+        findings=findings,
+    )
 
 
 def _read_frames(
@@ -309,11 +347,12 @@ def _read_frames(
     limits: VideoLimits,
     info: VideoInfo,
     timestamps: np.ndarray | None,
+    findings: Findings,
 ) -> Generator[tuple[float, np.ndarray], None, None]:
     size = frame_size(info, config)
     num_bytes = size[0] * size[1] * 3
     times = info.frame_times
-    if times is None:
+    if times is None or info.source is None:
         _check_output(info, num_bytes, limits)
         yield 0.0, read_still(path, info.container, limits, size)
         return
@@ -333,16 +372,8 @@ def _read_frames(
     timestamps, counts = timestamps[in_time], counts[in_time]
     if len(timestamps) == 0:
         return
-    request = Request(
-        source=_source(path, info.name, info.container, limits),
-        start=info.start,
-        num_pixels=info.height * info.width,
-        size=size,
-        timestamps=timestamps,
-        counts=counts,
-        slack=slack,
-        times=times,
-    )
+    request = _request(path, info, times, info.source, size, timestamps, findings)
+    request = dataclasses.replace(request, counts=counts, slack=slack)
     num_frames = 0
     stopwatch = Stopwatch(limits.max_decode_seconds, info.probe_seconds)
     with closing(decode(request, stopwatch)) as frames:
@@ -355,10 +386,6 @@ def _read_frames(
             f"{info.name!r} is damaged: none of the frames asked for can be decoded. "
             "Try another copy of it."
         )
-
-
-def _source(path: Path, name: str, container: str, limits: VideoLimits) -> MediaFile:
-    return MediaFile(path=path, name=name, demuxer=container, max_pixels=limits.max_source_pixels)
 
 
 def _check_output(info: VideoInfo, num_bytes: int, limits: VideoLimits) -> None:

@@ -6,13 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
-from dfjax.errors import DamagedVideoError, VideoLimitError
+from dfjax.errors import DamagedVideoError, UnsupportedFormatError, VideoLimitError
 from dfjax.video.formats import open_plain, shown_name
 from dfjax.video.limits import VideoLimits
 
 _EXIF_ORIENTATION = 0x0112
+_BACKGROUND = (127, 127, 127)
+"""Grey, shown where a picture is transparent: what nobody sees must not be judged."""
+
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
@@ -26,6 +29,7 @@ def still_size(path: Path, still_format: str, limits: VideoLimits) -> tuple[int,
 
     Raises:
       DamagedVideoError: The picture's header cannot be read.
+      UnsupportedFormatError: The installed Pillow does not know the format.
       VideoLimitError: It has more pixels than are allowed.
     """
     with _opened(path, still_format, limits) as picture:
@@ -40,6 +44,8 @@ def read_still(
 ) -> np.ndarray:
     """Returns the picture, turned as its EXIF orientation says, as uint8 [H,W,3] RGB of `size`.
 
+    What is transparent is grey.
+
     Raises:
       DamagedVideoError: The picture cannot be decoded.
       VideoLimitError: It has more pixels than are allowed.
@@ -47,7 +53,12 @@ def read_still(
     with _opened(path, still_format, limits) as picture:
         if picture.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would clip
             picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-        picture = ImageOps.exif_transpose(picture).convert("RGB")
+        picture = ImageOps.exif_transpose(picture)
+        if picture.has_transparency_data:
+            picture = picture.convert("RGBA")
+            grey = Image.new("RGBA", picture.size, (*_BACKGROUND, 255))
+            picture = Image.alpha_composite(grey, picture)
+        picture = picture.convert("RGB")
         height, width = size
         if picture.size != (width, height):
             picture = picture.resize((width, height), Image.Resampling.LANCZOS)
@@ -58,6 +69,11 @@ def read_still(
 def _opened(path: Path, still_format: str, limits: VideoLimits) -> Iterator[Image.Image]:
     """Opens a picture within the limits, and turns Pillow's exceptions into ours."""
     name = shown_name(path)
+    if still_format == "AVIF" and not features.check("avif"):
+        raise UnsupportedFormatError(
+            f"{name!r} is an AVIF picture, which the installed Pillow does not open. Save it as a "
+            "JPEG."
+        )
     too_large = (
         f"{name!r} has more pixels than the limit of {limits.max_source_pixels:,}. "
         "Make the picture smaller."

@@ -1,47 +1,34 @@
-"""Reads what a video file holds: its header, its first picture, the times of its frames."""
+"""Reads when the frames of a video are shown, from its packets."""
 
 import array
 import dataclasses
-import re
 from fractions import Fraction
 
 import numpy as np
 
-from dfjax.errors import (
-    DamagedVideoError,
-    NoVideoStreamError,
-    UnsupportedFormatError,
-    VideoError,
-    VideoLimitError,
-)
+from dfjax.errors import DamagedVideoError, VideoLimitError
 from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch
+from dfjax.video.header import Header
 from dfjax.video.limits import VideoLimits
 
 _SCAN_SECONDS = 120.0
 """In a video up to this long, all packets are scanned, which takes a few hundredths of a second. In
 a longer one only the end is scanned, so that an hour costs no more than a minute."""
 
-_TAIL_SECONDS = 5.0  # of a long video, in which its last frame must be
+_UNINDEXED = ("mpegts", "mpeg")
+"""Demuxers that do not know where keyframes are and begin to read anywhere. All packets of their
+files are scanned, so that decoding can be made to begin where it can."""
 
-_MAX_STRETCH = 4.0  # of a non-square pixel, side over side; beyond it the header is ignored
+_BEFORE_KEYFRAME = 1.0
+"""Seconds before a keyframe at which such a demuxer begins, to have it in any case."""
+
+_TAIL_SECONDS = 5.0  # of a long video, in which its last frame must be
 
 _NO_TIME = -(2**63)  # ffmpeg's AV_NOPTS_VALUE
 
 # Flags of a packet
 _KEYFRAME = 1
 _DISCARDED = 4  # decoded but, by the file's edit list, not shown
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Header:
-    """What the file claims, and what its first picture shows."""
-
-    codec: str
-    height: int  # of the picture as displayed: turned, with square pixels
-    width: int
-    start: Fraction  # when the first picture is shown, seconds by the file's own clock
-    duration: float | None  # as claimed, seconds
-    fps: float | None  # as claimed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,47 +39,7 @@ class FrameTimes:
     keyframes: np.ndarray  # float64 [K], those at which decoding can begin
     end: float  # when the last one is over
     is_whole: bool  # whether all frames are here, or only those at the end of a long video
-
-
-def read_header(source: MediaFile, limits: VideoLimits, stopwatch: Stopwatch) -> Header:
-    """Reads the header and decodes the first picture.
-
-    Raises:
-      NoVideoStreamError: There is no video in the file.
-      UnsupportedFormatError: Its codec is not one that dfjax decodes.
-      DamagedVideoError: No picture can be decoded.
-      VideoLimitError: A picture is too large, or the claimed duration is too long.
-    """
-    options = ["-frames:v", "1", "-fps_mode", "passthrough", "-c:v", "rawvideo", "-f", "framecrc"]
-    with FfmpegRun(source, stopwatch, ["-threads", "1"], options, log_level="info") as run:
-        lines = list(run.read_lines())
-        start = run.read_time()
-        log = run.log
-    dimensions = _first_match(r"#dimensions 0: (\d+)x(\d+)", lines)
-    if start is None or dimensions is None:
-        raise _why_no_picture(source, log)
-    width, height = int(dimensions[1]), int(dimensions[2])
-    aspect = _first_match(r"#sar 0: (\d+)/(\d+)", lines)
-    height, width = _with_square_pixels(height, width, aspect)
-
-    duration, fps, codec = None, None, "unknown"
-    if claimed := _first_match(r"\[info\]   Duration: (\d+):(\d\d):(\d\d\.\d+),", log):
-        duration = 3600 * int(claimed[1]) + 60 * int(claimed[2]) + float(claimed[3])
-    if mapped := _first_match(r"\[info\]   Stream #0:(\d+) -> #0:0 \((\w+) ", log):
-        codec = mapped[2]
-        stream = rf"\[info\]   Stream #0:{mapped[1]}[\[(:].* Video: .*, ([\d.]+) fps"
-        if rate := _first_match(stream, log):
-            fps = float(rate[1])
-    if duration is not None and duration > limits.max_duration:
-        raise _too_long(source, duration, limits)
-    return Header(
-        codec=codec,
-        height=height,
-        width=width,
-        start=start,
-        duration=duration or None,
-        fps=fps or None,
-    )
+    is_damaged: bool = False  # whether packets were missing or made no sense
 
 
 def measure(
@@ -101,18 +48,19 @@ def measure(
     """Returns when frames are shown, and how many per second on average.
 
     The header's claims are checked against the packets: all of them in a short video or one without
-    claims, the last ones in a long video. A truncated file thus gets the length that is left.
+    claims, the last ones in a long video. A truncated file thus gets the length that is left, and
+    one that claims hours that it does not have is scanned like the short video that it is.
 
     Raises:
       DamagedVideoError: No frame has a time.
       VideoLimitError: There are more frames or seconds than the limits allow.
     """
     claimed, fps = header.duration, header.fps
-    if claimed is not None and fps is not None and claimed > _SCAN_SECONDS:
+    has_index = source.demuxer not in _UNINDEXED
+    if has_index and claimed is not None and fps is not None and claimed > _SCAN_SECONDS:
         tail = _read_packets(source, header, limits, stopwatch, since=claimed - _TAIL_SECONDS)
-        if tail is not None:
-            if tail.end * fps > limits.max_source_frames:
-                raise _too_many_frames(source, limits)
+        is_long = tail is not None and tail.end > _SCAN_SECONDS
+        if tail is not None and is_long and tail.end * fps <= limits.max_source_frames:
             return tail, fps
     times = _read_packets(source, header, limits, stopwatch)
     if times is None:
@@ -161,6 +109,7 @@ def _read_packets(
                 last, last_end = timestamp, timestamp + float(int(length) * unit)
             if flag & _KEYFRAME:
                 keyframes.append(timestamp)
+        is_damaged = len(run.complaints) > 0
     if not shown:
         return None
     times = np.unique(np.frombuffer(shown))
@@ -172,6 +121,7 @@ def _read_packets(
         keyframes=np.unique(np.frombuffer(keyframes)),
         end=float(last_end),
         is_whole=since is None,
+        is_damaged=is_damaged,
     )
 
 
@@ -180,51 +130,27 @@ def seek_options(timestamp: Fraction) -> list[str]:
     return ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{float(timestamp):.6f}"]
 
 
-def _first_match(pattern: str, lines: list[str]) -> re.Match[str] | None:
-    """Returns the first match at the start of a line; the file's metadata is written further in."""
-    return next((match for line in lines if (match := re.match(pattern, line))), None)
+def keyframe_options(
+    source: MediaFile, times: FrameTimes, start: Fraction, begin: float
+) -> list[str]:
+    """Returns the options that start decoding at the last keyframe before a time.
 
-
-def _with_square_pixels(height: int, width: int, aspect: re.Match[str] | None) -> tuple[int, int]:
-    """Returns the display size of a picture with non-square pixels: one side is stretched."""
-    if aspect is None or int(aspect[1]) == 0 or int(aspect[2]) == 0:
-        return height, width
-    stretch = int(aspect[1]) / int(aspect[2])
-    if not 1 / _MAX_STRETCH <= stretch <= _MAX_STRETCH:
-        return height, width
-    if stretch >= 1:
-        return height, round(width * stretch)
-    return round(height / stretch), width
-
-
-def _why_no_picture(source: MediaFile, log: list[str]) -> VideoError:
-    """Returns the error for a file that gave no picture, with ffmpeg's messages as a note."""
-    text = "\n".join(log)
-    refused = re.search(r"\[dec:(\w+) @ [^\n]*Error while opening decoder", text)
-    size = re.search(r"Picture size (\d+)x(\d+)", text)
-    if "matches no streams" in text and "[info]   Stream #0:" in text:
-        error = NoVideoStreamError(
-            f"{source.name!r} holds no video: only sound, subtitles or a cover picture. "
-            "Choose a file with moving pictures."
-        )
-    elif size and int(size[1]) * int(size[2]) > source.max_pixels:
-        error = VideoLimitError(
-            f"{source.name!r} claims pictures larger than the limit of {source.max_pixels:,} "
-            "pixels. Make its pictures smaller."
-        )
-    elif refused and f"Codec ({refused[1]}) not on whitelist" in text:
-        error = UnsupportedFormatError(
-            f"{source.name!r} is compressed with {refused[1]!r}, which is not decoded. "
-            "Convert it to an MP4 with H.264."
-        )
-    else:
-        error = DamagedVideoError(
-            f"{source.name!r} is damaged or not complete: no picture of it can be decoded. "
-            "Try another copy of it."
-        )
-    complaints = [line for line in log if "[error]" in line or "[fatal]" in line]
-    error.add_note("\n".join(complaints[-5:]))
-    return error
+    Args:
+      source: The file.
+      times: Of its frames.
+      start: When its first frame is shown, seconds by its own clock.
+      begin: Seconds after the first frame.
+    """
+    if begin <= 0:
+        return []
+    if source.demuxer not in _UNINDEXED:
+        return seek_options(start + Fraction(begin))
+    place = int(np.searchsorted(times.keyframes, begin, side="right")) - 1
+    if place < 1:
+        return []
+    keyframe = start + Fraction(times.keyframes[place])
+    drop = f"noise=drop=lt(pts*tb\\,{float(keyframe) - 1e-3:.6f})"
+    return [*seek_options(keyframe - Fraction(_BEFORE_KEYFRAME)), "-bsf:v", drop]
 
 
 def _too_long(source: MediaFile, duration: float, limits: VideoLimits) -> VideoLimitError:

@@ -45,7 +45,7 @@ def limit_size(width: int, height: int, shorter_side: int) -> list[str]:
     if share >= 1:
         return []
     width, height = (2 * max(1, round(side * share / 2)) for side in (width, height))
-    return [f"scale={width}:{height}:flags=bicubic"]
+    return [f"scale={width}:{height}:flags=bicubic+accurate_rnd+bitexact"]
 
 
 def transcode(
@@ -90,9 +90,8 @@ def transcode(
         raise ValueError(f"{out.name!r} would be written over itself; name another file.")
     if info.is_still:
         raise VideoError(f"{info.name!r} is a still picture; only a video can be re-encoded.")
-    source = MediaFile(
-        path=path, name=info.name, demuxer=info.container, max_pixels=limits.max_source_pixels
-    )
+    assert info.source is not None, "only a still has none"
+    source = info.source
     stopwatch = Stopwatch(limits.max_decode_seconds + _ENCODE_SECONDS * info.duration)
     chain = ["setpts=PTS-STARTPTS", *filters]
     if crf is None:

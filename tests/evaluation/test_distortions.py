@@ -90,3 +90,11 @@ def test_low_light_is_dark_and_smoothing_takes_texture_away(portrait, tmp_path):
     ]
     assert texture[0] < 0.9 * texture[1]
     assert abs(smooth.mean() - before.mean()) < 2
+
+
+def test_no_scaling_rounds_by_the_instruction_set_of_the_processor():
+    every = [*(each for kind in DISTORTIONS.values() for each in kind), *EVERYDAY]
+    filters = [text for each in every for text in each.filters(1280, 720)]
+    scalings = [text for text in filters if text.startswith("scale=")]
+    assert len(scalings) >= 15
+    assert all("accurate_rnd" in text and "bitexact" in text for text in scalings)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from dfjax.config import Config, CropConfig, VideoConfig
-from dfjax.faces.clips import FaceClips, face_clips
+from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.glances import looks_at_faces, nearest, times_with_faces
 from dfjax.faces.long_video import LongVideo
 from dfjax.video.reading import Effort, plan_looks, probe, read_frames, read_keyframes
-from tests.videos import moving_pattern, portrait_frames, write_video
+from tests.videos import moving_pattern, portrait_frames, run_ffmpeg, write_video
 
 CONFIG = Config(video=VideoConfig(num_frames=8, burst_frames=4), crops=CropConfig(image_size=64))
 
@@ -174,3 +174,36 @@ def test_one_looks_closer_where_it_is_suspicious_and_only_once(tmp_path, face_de
     }
     assert known <= kept
     assert not video.look_closer(moments, _no_report)
+
+
+def _turned(folder: Path, seconds: float) -> Path:
+    """Writes a face in a wide picture, then in a high one, then in a smaller high one."""
+    listing = []
+    for n, size in enumerate([(240, 320), (320, 240), (240, 180)]):
+        frames = portrait_frames(20, size)
+        many = (frames[k % 20] for k in range(round(10 * seconds)))
+        write_video(folder / f"{n}.webm", many, 10, codec="libvpx", arguments=["-b:v", "2M"])
+        listing.append(f"file {n}.webm\n")
+    (folder / "list").write_text("".join(listing))
+    run_ffmpeg("-f", "concat", "-i", folder / "list", "-c", "copy", folder / "turned.webm")
+    return folder / "turned.webm"
+
+
+@pytest.mark.parametrize("seconds, effort", [(1, "quick"), (12, "standard")])
+def test_a_picture_that_turns_is_judged_in_each_shape_and_as_another_view(
+    tmp_path, face_detector, seconds, effort
+):
+    path = _turned(tmp_path, seconds)
+    if effort == "quick":
+        read = read_face_clips(path, CONFIG, face_detector)
+    else:
+        read = _look_around(path, face_detector, effort)
+    assert (read.info.width, read.info.height, read.info.is_fitted) == (320, 320, True)
+    wide, high = read.clips  # a picture that only shrinks shows the same face on
+    assert len(wide.frame_indices) + len(high.frame_indices) == len(read.timestamps)
+    for clip in (wide, high):
+        sides = clip.boxes_xyxy[:, 2:] - clip.boxes_xyxy[:, :2]
+        assert 0.6 < np.median(sides[:, 0] / sides[:, 1]) < 1.0  # a face's, not squeezed
+    # The smaller picture is shown as large as the larger one.
+    heights = high.boxes_xyxy[:, 3] - high.boxes_xyxy[:, 1]
+    assert heights.max() < 1.3 * heights.min()

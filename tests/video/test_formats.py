@@ -1,13 +1,17 @@
 """Every container and codec that visitors bring gives every frame, at its time, in any way read."""
 
+import dataclasses
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dfjax.config import VideoConfig
-from dfjax.errors import VideoLimitError
+from dfjax.errors import UnsupportedFormatError, VideoError, VideoLimitError
 from dfjax.video import decode
+from dfjax.video.formats import VIDEO_FORMATS
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
 from tests.videos import frame_number, moving_pattern, write_video
@@ -43,6 +47,22 @@ FORMATS = [
     ("mkv", "ffv1", "yuv420p", [], "ffv1"),
     ("avi", "rawvideo", "yuv420p", [], "rawvideo"),
     ("gif", "gif", None, [], "gif"),
+    ("apng", "apng", "rgb24", [], "apng"),
+    ("webp", "libwebp_anim", None, ["-q:v", "95"], "webp_anim"),
+    ("m4v", "libx264", "yuv420p", [], "h264"),
+    ("3gp", "mpeg4", "yuv420p", ["-g", "8"], "mpeg4"),
+    ("ts", "libx264", "yuv420p", ["-g", "8"], "h264"),
+    ("ts", "libx265", "yuv420p", ["-g", "8"], "hevc"),
+    ("m2ts", "libx264", "yuv420p", ["-g", "8"], "h264"),
+    ("ts", "mpeg2video", "yuv420p", ["-bf", "2", "-g", "8"], "mpeg2video"),
+    ("mpg", "mpeg1video", "yuv420p", ["-bf", "2", "-g", "8"], "mpeg1video"),
+    ("vob", "mpeg2video", "yuv420p", ["-bf", "2", "-g", "8"], "mpeg2video"),
+    ("flv", "libx264", "yuv420p", ["-g", "8"], "h264"),
+    ("flv", "flv", "yuv420p", ["-g", "8"], "flv1"),
+    ("wmv", "wmv2", "yuv420p", ["-g", "8"], "wmv2"),
+    ("wmv", "wmv1", "yuv420p", ["-g", "8"], "wmv1"),
+    ("mp4", "libvpx-vp9", "yuv420p", ["-g", "8"], "vp9"),
+    ("mp4", "mpeg2video", "yuv420p", ["-g", "8"], "mpeg2video"),
 ]
 
 
@@ -118,3 +138,70 @@ def test_a_video_of_one_frame_gives_it(tmp_path, suffix, encoder):
     assert info.duration > 0 and info.fps > 0 and not info.is_still
     ((timestamp, frame),) = read_frames(path, info=info)
     assert timestamp == 0.0 and frame_number(frame) == 3
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le"])
+def test_both_decoders_of_av1_give_the_same_pixels(tmp_path, pixel_format):
+    """Some builds of ffmpeg have only the second one."""
+    path = write_video(tmp_path / "clip.mp4", _FRAMES, codec="libsvtav1", pixel_format=pixel_format)
+    info = probe(path)
+    assert info.source is not None
+    source = dataclasses.replace(info.source, decoder="libaom-av1")
+    other = dataclasses.replace(info, source=source)
+    for (_, usual), (_, same) in zip(
+        read_frames(path, info=info), read_frames(path, info=other), strict=True
+    ):
+        np.testing.assert_array_equal(usual, same)
+
+
+def test_every_format_that_is_let_in_is_tested_and_named_to_whoever_brings_another(tmp_path):
+    made = {suffix for suffix, *_ in FORMATS}
+    suffixes = {
+        "mov": {"mp4", "mov", "m4v", "3gp"},
+        "matroska": {"mkv", "webm"},
+        "avi": {"avi"},
+        "mpegts": {"ts", "m2ts"},
+        "mpeg": {"mpg", "vob"},
+        "flv": {"flv"},
+        "asf": {"wmv"},
+        "gif": {"gif"},
+        "webp_anim": {"webp"},
+        "apng": {"apng"},
+    }
+    assert set(suffixes) == set(VIDEO_FORMATS)
+    assert all(names <= made for names in suffixes.values())
+    (tmp_path / "text").write_text("no video")
+    with pytest.raises(UnsupportedFormatError) as caught:
+        probe(tmp_path / "text")
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    read = readme.split("### What it reads")[1].split("HEIC pictures")[0]
+    for word in ("MP4", "MOV", "3GP", "AVI", "WebM", "MKV", "MPEG", "FLV", "WMV", "GIF", "AVIF"):
+        assert word in str(caught.value) and word in read
+
+
+def test_on_windows_the_error_says_where_it_works(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(VideoError, match="Linux and macOS only"):
+        probe(tmp_path / "clip.mp4")
+
+
+@pytest.mark.parametrize(
+    "suffix, encoder, codec",
+    [
+        ("3gp", "h263", "h263"),
+        ("avi", "msmpeg4v2", "msmpeg4v2"),
+        ("avi", "msmpeg4", "msmpeg4v3"),
+        ("wmv", "msmpeg4", "msmpeg4v3"),
+    ],
+)
+def test_old_codecs_are_read(tmp_path, suffix, encoder, codec):
+    """Their encoders lose single small blocks, so the pictures are larger and compared loosely."""
+    frames, path = moving_pattern(10, 144, 176), tmp_path / f"old.{suffix}"
+    write_video(path, frames, codec=encoder, arguments=["-q:v", "3"])
+    info = probe(path)
+    assert info.codec == codec
+    read = [frame for _, frame in read_frames(path, info=info)]
+    assert len(read) == len(frames)
+    for frame, original in zip(read, frames, strict=True):
+        shown = np.asarray(Image.fromarray(frame).resize((176, 144)))  # H.263's pixels are wide
+        assert np.abs(shown.astype(int) - original).mean() < 8

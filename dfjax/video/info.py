@@ -1,0 +1,57 @@
+"""What is known about a file before its frames are read."""
+
+import dataclasses
+from collections.abc import Iterable
+from fractions import Fraction
+
+from dfjax.video.ffmpeg import MediaFile
+from dfjax.video.pictures import Colour
+from dfjax.video.streams import FrameTimes
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VideoInfo:
+    """What a file holds. A still picture is a video of one frame and no duration."""
+
+    name: str  # of the file, without its folder, safe to display
+    duration: float  # seconds from the first frame on; 0.0 for a still
+    fps: float  # average frames per second; 0.0 for a still
+    width: int  # pixels of the picture as displayed: turned, with square pixels
+    height: int
+    is_still: bool
+    container: str  # one of `VIDEO_FORMATS` ("mov" is also MP4), or a still's format
+    codec: str  # as ffmpeg calls it; a still's format
+    start: Fraction = Fraction(0)  # of the first frame, seconds by the file's own clock
+    delay: float = 0.0  # seconds that a player shows before the first frame, as sound goes ahead
+    colour: Colour = Colour()
+    has_alpha: bool = False  # whether some of a frame may be transparent
+    is_fitted: bool = False  # whether pictures differ in size, so that each is fitted into a frame
+    is_cut_off: bool = False  # whether the end of the file is missing
+    is_disabled: bool = False  # whether the file says that its only picture is not to be shown
+    other_streams: tuple[str, ...] = ()  # video streams that are not read, in words
+    frame_times: FrameTimes | None = dataclasses.field(  # None for a still
+        default=None, repr=False, compare=False
+    )
+    source: MediaFile | None = dataclasses.field(  # None for a still
+        default=None, repr=False, compare=False
+    )
+    probe_seconds: float = dataclasses.field(default=0.0, repr=False, compare=False)
+
+
+def fitted(info: VideoInfo, sizes: Iterable[tuple[int, int]]) -> VideoInfo:
+    """Returns a video with frames that are as wide and as high as its widest and highest picture.
+
+    The size of a picture may change within a video: a call's, with the line; a phone's, as it is
+    turned. In such a video, every picture is shown as large as fits into the frame, at its own
+    aspect and in the middle, as players do. A video whose pictures are all of its size is returned
+    as it is.
+
+    Args:
+      info: The video.
+      sizes: Height and width of each picture as displayed.
+    """
+    found = set(sizes)
+    if found <= {(info.height, info.width)}:
+        return info
+    heights, widths = zip(*found, strict=True)
+    return dataclasses.replace(info, height=max(heights), width=max(widths), is_fitted=True)

@@ -1,0 +1,84 @@
+"""A file without its end, or with damage, is known as such; a whole one is not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfjax.video.cut_off import is_cut_off
+from dfjax.video.decode import Findings
+from dfjax.video.formats import identify
+from dfjax.video.limits import VideoLimits
+from dfjax.video.reading import probe, read_frames
+from tests.videos import moving_pattern, write_video
+
+_FRAGMENTS = ["-movflags", "frag_keyframe+empty_moov"]
+
+# suffix, encoder, more options
+_KINDS = [
+    ("mp4", "libx264", ["-movflags", "+faststart"]),
+    ("mp4", "libx264", _FRAGMENTS),
+    ("mkv", "libx264", []),
+    ("webm", "libvpx", []),
+    ("avi", "mjpeg", []),
+    ("gif", "gif", []),
+    ("apng", "apng", []),
+    ("webp", "libwebp_anim", []),
+    ("ts", "libx264", []),
+    ("m2ts", "libx264", []),
+    ("flv", "flv", []),
+    ("wmv", "wmv2", []),
+]
+
+
+@pytest.mark.parametrize(
+    "suffix, encoder, options", _KINDS, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_a_file_without_its_end_is_known_and_a_whole_one_too(tmp_path, suffix, encoder, options):
+    path = tmp_path / f"whole.{suffix}"
+    frames = moving_pattern(30, 96, 128)
+    write_video(path, frames, 10, codec=encoder, pixel_format=None, arguments=["-g", "5", *options])
+    assert not probe(path).is_cut_off
+    cut = path.with_stem("cut")
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size * 55 // 100])
+    info = probe(cut)
+    assert info.is_cut_off and 0 < info.duration < 2.9
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_what_others_append_to_a_file_is_no_missing_end(tmp_path, suffix):
+    path = write_video(tmp_path / f"clip.{suffix}", moving_pattern(5, 48, 64))
+    path.write_bytes(path.read_bytes() + b"\x7f\xffsigned by nobody" * 9)
+    assert not is_cut_off(path, identify(path, VideoLimits()))
+
+
+def _damaged(path: Path, clip: Path) -> Path:
+    content = bytearray(clip.read_bytes())
+    rng = np.random.default_rng(0)
+    start = content.index(b"mdat") + 1500
+    for at in rng.integers(start, len(content) - 50, 20):
+        content[at] ^= int(rng.integers(1, 256))
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("one_pass", [True, False])
+def test_damage_is_found_where_frames_are_read(tmp_path, monkeypatch, one_pass):
+    monkeypatch.setattr("dfjax.video.decode._one_pass_is_cheaper", lambda request: one_pass)
+    options = ["-g", "10", "-movflags", "+faststart"]
+    clip = write_video(tmp_path / "clip.mp4", moving_pattern(50, 48, 64), arguments=options)
+    for path, is_damaged in ((clip, False), (_damaged(tmp_path / "damaged.mp4", clip), True)):
+        findings = Findings()
+        assert list(read_frames(path, findings=findings))
+        assert findings.is_damaged == is_damaged
+
+
+@pytest.mark.real_clips
+def test_no_real_clip_is_taken_for_damaged(real_clips):
+    paths = sorted((real_clips / "data").rglob("*.mp4"))[::20]
+    assert len(paths) > 10
+    for path in paths:
+        findings, info = Findings(), probe(path)
+        assert list(read_frames(path, info=info, findings=findings))
+        assert not info.is_cut_off and not findings.is_damaged, path
+        assert info.frame_times is not None and not info.frame_times.is_damaged, path
