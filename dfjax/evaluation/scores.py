@@ -76,14 +76,14 @@ def _evidence(clip: ScoredClip, calibration: CalibrationConfig) -> Evidence:
 
 
 def mean_of_frames(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> Scores:
-    """Returns the baseline that ignores time, for the same videos as `video_scores`.
+    """Returns the baseline without the LSTM, for the same videos as `video_scores`.
 
-    A face's score is the mean of its frame logits; a video's is that of its highest-scoring face.
+    A clip's logit is the mean of its frame logits; all else is as there.
     """
-    clips_of = by_video(scored)
-    means = [max(float(clip.frame_logits.mean()) for clip in clips) for clips in clips_of.values()]
-    logits = calibrated_frame_logits(np.array(means), calibration)
-    return _table([clips[0] for clips in clips_of.values()], logits)
+    without = [
+        dataclasses.replace(clip, clip_logit=float(clip.frame_logits.mean())) for clip in scored
+    ]
+    return video_scores(without, calibration)
 
 
 def frame_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> Scores:

@@ -31,7 +31,7 @@ def test_the_same_id_under_two_methods_is_two_videos():
 
 def test_the_baseline_is_the_mean_over_a_faces_own_frames():
     baseline = mean_of_frames([_FIRST, _OTHER, _SECOND], CALIBRATION)
-    assert baseline.logits.tolist() == [0.5 * 4.5 - 1, 0.5 * -2 - 1]
+    assert baseline.logits.tolist() == [2 * 4.5 + 1, 2 * -2 + 1]
 
 
 def test_a_time_has_the_score_of_the_highest_face_seen_then():
