@@ -39,9 +39,15 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
         smallest = math.ceil(config.faces.min_face_size * longer_side / config.faces.image_size)
         warnings.append(
             "No face was found, so nothing was judged. This says nothing about the video's origin. "
-            f"In a video of this size, faces smaller than {smallest} pixels are not searched for."
+            f"In a picture of this size, faces smaller than {smallest} pixels are not searched for."
+            + _looks_at(read)
         )
         return tuple(warnings)
+    if read.is_turned:
+        warnings.append(
+            "The picture lies on its side or stands on its head. Its faces were found by turning "
+            "it, and judged as if it were upright."
+        )
     if config.calibration.caveat is not None:
         warnings.append(config.calibration.caveat)
     num_frames = len(read.timestamps)
@@ -50,7 +56,7 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
             f"A face was found in only {frames_scored} of {num_frames} frames; "
             "the rest were not judged."
         )
-    looks = read.timestamps[np.diff(read.timestamps, prepend=-np.inf) > LOOK_GAP]
+    looks = _looks(read)
     between = float(np.diff(looks).max()) if len(looks) > 1 else 0.0
     if between > _LOOKED_AT_CLOSELY:
         warnings.append(
@@ -73,6 +79,20 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
             f"There are many faces; only the {config.tracks.max_tracks} most prominent were judged."
         )
     return tuple(warnings)
+
+
+def _looks_at(read: FaceClips) -> str:
+    """Returns a sentence on how often a video was looked at, for one in which no face was found."""
+    if read.info.is_still:
+        return ""
+    looks = _looks(read)
+    apart = f", up to {np.diff(looks).max():.0f} seconds apart" if len(looks) > 1 else ""
+    return f" The video was looked at {len(looks)} times{apart}, also turned by each quarter."
+
+
+def _looks(read: FaceClips) -> np.ndarray:
+    """Returns when each look at a video begins, seconds."""
+    return read.timestamps[np.diff(read.timestamps, prepend=-np.inf) > LOOK_GAP]
 
 
 def _file_warnings(read: FaceClips) -> list[str]:

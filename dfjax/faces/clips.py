@@ -14,7 +14,7 @@ import numpy as np
 from dfjax.config import Config
 from dfjax.faces.crops import crop_landmarks, crop_track, detail
 from dfjax.faces.detection import FaceDetector
-from dfjax.faces.finding import find_in_video
+from dfjax.faces.finding import find_in_video, is_turned
 from dfjax.faces.shots import shot_numbers
 from dfjax.faces.tracks import FaceTrack, link_faces
 from dfjax.video.decode import Findings
@@ -53,6 +53,7 @@ class FaceClips:
     decode_seconds: float
     face_seconds: float
     num_blurred: int = 0  # faces left out because they are too blurred compared with the others
+    is_turned: bool = False  # whether they were found only once the pictures were turned
     is_damaged: bool = False  # whether something in the file could not be decoded as recorded
 
 
@@ -185,7 +186,11 @@ def face_clips(
     tracks = link_faces(faces, times, config.tracks, shots=shots)
     found = crop_faces(frames, times, tracks, config, info)
     report(1.0, "Looking for faces")
-    return dataclasses.replace(found, face_seconds=time.perf_counter() - started)
+    return dataclasses.replace(
+        found,
+        face_seconds=time.perf_counter() - started,
+        is_turned=any(map(is_turned, faces)),
+    )
 
 
 def crop_faces(

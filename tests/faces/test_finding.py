@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from dfjax.faces.detection import FaceDetector
-from dfjax.faces.finding import find_in_pictures, find_in_video
+from dfjax.faces.finding import find_in_pictures, find_in_video, is_turned
 from tests.videos import moving_pattern, portrait_frames
 
 
@@ -61,3 +61,34 @@ def test_a_video_is_searched_again_only_if_no_frame_shows_a_face(face_detector):
     assert [len(faces.boxes_xyxy) for faces in found] == [1, 0]
     found = find_in_video([dark] * 9, face_detector)
     assert [len(faces.boxes_xyxy) for faces in found] == [1] * 9
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_video_that_lies_on_its_side_is_searched_as_it_was_filmed(face_detector, turns):
+    frames = portrait_frames(6)
+    upright = find_in_video([*frames], face_detector)
+    assert not any(map(is_turned, upright))
+    found = find_in_video([np.rot90(frame, turns) for frame in frames], face_detector)
+    assert all(map(is_turned, found))
+    for there, here in zip(found, upright, strict=True):
+        height, width = frames[0].shape[:2]
+        x, y = here.landmarks[0].T
+        for _ in range(turns):
+            # A quarter turn to the left.
+            x, y, height, width = y, width - x, width, height
+        np.testing.assert_allclose(there.landmarks[0], np.stack([x, y], axis=-1), atol=1)
+        left, top, right, bottom = there.boxes_xyxy[0]
+        assert left < there.landmarks[0, :, 0].min() < there.landmarks[0, :, 0].max() < right
+        assert top < there.landmarks[0, :, 1].min() < there.landmarks[0, :, 1].max() < bottom
+
+
+def test_a_picture_on_its_head_is_found_among_others(face_detector):
+    portrait, pattern = portrait_frames(1)[0][:360, 60:420], moving_pattern(1, 200, 200)[0]
+    found = find_in_pictures([pattern, np.rot90(portrait, 2), portrait], face_detector)
+    assert [len(faces.boxes_xyxy) for faces in found] == [0, 1, 1]
+    assert [is_turned(faces) for faces in found] == [False, True, False]
+
+
+def test_where_nobody_is_no_turn_finds_anyone(face_detector):
+    found = find_in_video([*moving_pattern(4, 240, 320)], face_detector)
+    assert all(len(faces.boxes_xyxy) == 0 for faces in found)
