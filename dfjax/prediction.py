@@ -139,7 +139,7 @@ class Prediction:
       >>> from dfjax import Predictor
       >>> report = Predictor.from_pretrained("checkpoint")("clip.mp4").to_dict()
       >>> sorted(json.loads(json.dumps(report)))[:4]
-      ['decision', 'frames', 'label', 'model']
+      ['coverage', 'decision', 'frames', 'label']
     """
 
     label: Label

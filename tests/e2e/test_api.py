@@ -93,8 +93,8 @@ def test_two_people_are_two_tracks(client, clips):
     report = client.predict(handle_file(clips / "two.mp4"), api_name="/predict")
     check_contract(report)
     assert len(report["tracks"]) == 2
-    highest = max(track["probability_fake"] for track in report["tracks"])
-    assert report["probability_fake"] == highest
+    scores = [track["probability_fake"] for track in report["tracks"]]
+    assert min(scores) < report["probability_fake"] <= max(scores)
 
 
 def test_no_face_is_an_answer_and_not_an_error(client, clips):

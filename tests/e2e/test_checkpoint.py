@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors
 from flax import nnx
@@ -155,4 +156,8 @@ def test_a_real_talking_person_is_one_track_that_is_seen_throughout(predictor, r
 def test_a_street_with_many_people_has_several_tracks(predictor, real_clips):
     prediction = predictor(real_clips / "data" / "clips" / "crowd.mp4")
     assert len(prediction.tracks) >= 3
-    assert prediction.probability_fake == max(t.probability_fake for t in prediction.tracks)
+    scores = [track.probability_fake for track in prediction.tracks]
+    # The more faces there are, the plainer one of them must be.
+    assert prediction.probability_fake is not None
+    assert np.mean(scores) < prediction.probability_fake < max(scores)
+    assert prediction.label != "fake"
