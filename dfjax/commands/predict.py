@@ -12,6 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from dfjax.commands.prediction_file import PredictionFile
+from dfjax.commands.prediction_table import PredictionTable
 from dfjax.commands.progress import progress_bar
 from dfjax.errors import DfjaxError
 from dfjax.prediction import SCHEMA_VERSION, Prediction, Segment
@@ -50,6 +51,10 @@ class Predict:
     place of a verdict. The file is written while the command runs: if that is stopped, it is still
     valid and holds the predictions made so far."""
 
+    csv: str | None = None
+    """Write a table for spreadsheets to this file: a line for each video, or for each stretch of it
+    that looks fake."""
+
     def run(self) -> int:
         """Returns the exit code."""
         if not self.videos:
@@ -57,14 +62,16 @@ class Predict:
         answers = _Answers()
         stopped = False
         with contextlib.ExitStack() as stack:
-            output = None
+            outputs: list[PredictionFile | PredictionTable] = []
             if self.json is not None:
-                output = PredictionFile(self.json, as_list=len(self.videos) > 1)
-                stack.enter_context(output)
+                file = PredictionFile(self.json, as_list=len(self.videos) > 1)
+                outputs.append(stack.enter_context(file))
+            if self.csv is not None:
+                outputs.append(stack.enter_context(PredictionTable(self.csv)))
             try:
                 for name, result in self._results():
                     report = answers.add(name, result)
-                    if output is not None:
+                    for output in outputs:
                         output.add(report)
             except KeyboardInterrupt:
                 stopped = True
