@@ -117,9 +117,11 @@ def test_predict_is_the_only_endpoint_and_says_what_it_takes_and_gives(client):
     info = client.view_api(return_format="dict")
     assert list(info["named_endpoints"]) == ["/predict"]
     assert info["unnamed_endpoints"] == {}
-    (parameter,) = info["named_endpoints"]["/predict"]["parameters"]
-    assert parameter["parameter_name"] == "video"
-    assert parameter["python_type"]["type"] == "filepath"
+    video, effort = info["named_endpoints"]["/predict"]["parameters"]
+    assert video["parameter_name"] == "video"
+    assert video["python_type"]["type"] == "filepath"
+    assert (effort["parameter_name"], effort["parameter_default"]) == ("effort", "standard")
+    assert effort["type"]["enum"] == ["quick", "standard", "thorough"]
 
 
 def test_an_address_is_refused_and_never_asked(app, elsewhere):
@@ -197,7 +199,7 @@ def test_an_assistant_finds_one_tool_and_gets_the_prediction(app, clips, report)
     (tool,) = mcp(app, "tools/list")["tools"]
     assert tool["name"] == "predict"
     assert "deepfake" in tool["description"]
-    assert list(tool["inputSchema"]["properties"]) == ["video"]
+    assert list(tool["inputSchema"]["properties"]) == ["video", "effort"]
     uploaded = upload(app, clips / "one face.mp4")
     file = f"{app.url}/gradio_api/file={uploaded}"
     answer = mcp(app, "tools/call", name="predict", arguments={"video": file})
