@@ -53,8 +53,11 @@ def main() -> None:
             "long": _in_new_process(long, options.model),
             "efforts": [
                 {"effort": effort, **_in_new_process(video, options.model, effort)}
-                for video in (middle, long)
-                for effort in ("quick", "standard", "thorough")
+                for video, efforts in (
+                    (middle, ("quick", "standard", "thorough")),
+                    (long, ("quick", "standard")),
+                )
+                for effort in efforts
             ],
         }
     _print(figures)
