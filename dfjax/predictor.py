@@ -216,6 +216,8 @@ class Predictor:
         known: dict[_CropKey, np.ndarray] = {}
         video.look_around(_part(report, 0.0, 0.4))
         scored = self._score(video.clips(), _part(report, 0.4, 0.7), known)
+        if not scored.faces:
+            return scored
         suspicious = most_suspicious(scored.faces, self.config.video.burst_frames)
         if not video.look_closer(suspicious, _part(report, 0.7, 0.8)):
             return scored

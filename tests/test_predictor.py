@@ -222,6 +222,16 @@ def test_more_of_a_longer_video_is_looked_at_and_what_was_not_is_told(weighing, 
     assert not any("between two looks" in text for text in looks["standard"].warnings)
 
 
+def test_a_long_video_without_a_face_is_no_face_and_says_how_often_it_was_looked_at(
+    weighing, tmp_path
+):
+    pattern = moving_pattern(20)
+    path = write_video(tmp_path / "nobody.mp4", (pattern[n % 20] for n in range(400)), fps=10)
+    prediction = weighing(path)
+    assert (prediction.label, prediction.probability_fake) == ("no_face", None)
+    assert any("looked at" in text for text in prediction.warnings)
+
+
 def test_a_model_without_evidence_looks_at_a_long_video_as_before(predictor, tmp_path):
     frames = portrait_frames(20)
     path = write_video(tmp_path / "long.mp4", (frames[n % 20] for n in range(400)), fps=10)

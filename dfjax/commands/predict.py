@@ -35,7 +35,7 @@ class Predict:
     """
 
     videos: tyro.conf.Positional[tuple[str, ...]]
-    """Video files (MP4, MOV, AVI, WebM, MKV, GIF) or still images."""
+    """Video files or still images; the README lists the formats."""
 
     model: str | None = None
     """Folder or Hub repository. Defaults to DFJAX_MODEL, or `checkpoint/` if that is not set."""

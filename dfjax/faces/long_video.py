@@ -151,13 +151,16 @@ class LongVideo:
         started = time.perf_counter()
         known = np.sort(np.array(list(self._seen)))
         chosen: list[float] = []
+        most = self._frames_left // self._burst
         for moment in suspicious.tolist():
+            if len(chosen) >= most:
+                break
             for again in (moment - _CLOSER, moment + _CLOSER):
                 taken = np.append(known, chosen)
                 is_new = np.abs(taken - again).min(initial=np.inf) >= _APART
                 if is_new and 0 <= again < self.info.duration:
                     chosen.append(again)
-        chosen = chosen[: self._frames_left // self._burst]
+        chosen = chosen[:most]
         if not chosen:
             return False
         self._frames_left = 0

@@ -109,7 +109,12 @@ class Bursts:
 
 
 def most_suspicious(faces: Sequence["FaceFrames"], burst_frames: int) -> np.ndarray:
-    """Returns when each burst begins, the most suspicious first: float64 [bursts], seconds."""
+    """Returns when each burst begins, the most suspicious first: float64 [bursts], seconds.
+
+    Args:
+      faces: At least one.
+      burst_frames: Most frames of a burst.
+    """
     means, times = [], []
     for face in faces:
         bursts = Bursts.of(face.frame_logits, face.timestamps, burst_frames)

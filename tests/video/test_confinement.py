@@ -51,6 +51,7 @@ def test_a_process_that_has_ended_is_no_error():
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
         confine(process.pid, max_pixels=1, cpu_seconds=1, writes_file=False)
+    assert process.returncode == 0
 
 
 def test_every_ffmpeg_is_confined_and_of_the_lowest_priority(tmp_path, monkeypatch):
