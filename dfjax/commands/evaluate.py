@@ -46,6 +46,9 @@ class Evaluate:
     """Also measure whether labels can be predicted without the face: from what is around it and,
     with --roots, from the files' metadata alone. Both should be near an AUC of 0.5."""
 
+    mirrored: bool = False
+    """Also measure what mirroring the crops changes, and what averaging over both would gain."""
+
     composed: bool = False
     """Also measure verdicts on videos composed from the clips: of several people, of minutes, and
     of real people who are fake for some seconds."""
@@ -131,6 +134,7 @@ class Evaluate:
         """Returns the optional studies that were requested."""
         from dfjax.evaluation.studies.composed import ComposedStudy
         from dfjax.evaluation.studies.controls import ControlsStudy
+        from dfjax.evaluation.studies.mirrored import MirroredStudy
         from dfjax.evaluation.studies.robustness import RobustnessStudy
         from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
 
@@ -139,6 +143,8 @@ class Evaluate:
             asked.append(SelfBlendedStudy())
         if self.shortcuts:
             asked.append(ControlsStudy())
+        if self.mirrored:
+            asked.append(MirroredStudy())
         if self.composed:
             asked.append(ComposedStudy())
         if self.robustness:

@@ -5,6 +5,7 @@ from typing import Any
 
 from dfjax.evaluation.studies.composed import ComposedStudy
 from dfjax.evaluation.studies.controls import ControlsStudy
+from dfjax.evaluation.studies.mirrored import MirroredStudy
 from dfjax.evaluation.studies.partial_fakes import PartialFakesStudy
 from dfjax.evaluation.studies.robustness import RobustnessStudy
 from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
@@ -18,6 +19,7 @@ STUDIES: tuple[Study, ...] = (
     SlicesStudy(),
     WorstErrorsStudy(),
     ControlsStudy(),
+    MirroredStudy(),
     RobustnessStudy(),
     ComposedStudy(),
 )
