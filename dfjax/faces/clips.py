@@ -6,27 +6,29 @@ training set prepared from the same file.
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from os import PathLike
 
 import numpy as np
 
 from dfjax.config import Config
 from dfjax.faces.crops import crop_landmarks, crop_track, detail
-from dfjax.faces.detection import FaceDetector
-from dfjax.faces.finding import find_in_video, is_turned
+from dfjax.faces.detection import FaceDetector, Faces
+from dfjax.faces.finding import FACE_BATCH, find_in_video, is_turned
 from dfjax.faces.shots import shot_numbers
 from dfjax.faces.tracks import FaceTrack, link_faces
+from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
 from dfjax.video.info import VideoInfo, fitted
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import (
-    probe,
-    read_frames,
-)
+from dfjax.video.reading import probe, read_frames
 
 _SAME_ASPECT = 0.02
 """Share by which the aspects of two pictures may differ, for rounding, and be one camera's view."""
+
+LOOKING = "Reading the video, looking for faces"
+"""The name of this stage in reports of progress."""
 
 OnProgress = Callable[[float, str], None]
 """Called with the fraction done, 0 to 1, and a few words that name the stage."""
@@ -82,34 +84,71 @@ def read_face_clips(
     report = on_progress or (lambda fraction, stage: None)
     started = time.perf_counter()
     info = info or probe(path, limits)
-
-    def read(info: VideoInfo) -> tuple[list[float], list[np.ndarray], Findings]:
-        timestamps, frames, findings = [], [], Findings()
-        for timestamp, frame in read_frames(
-            path, config.video, limits=limits, info=info, findings=findings
-        ):
-            timestamps.append(timestamp)
-            frames.append(frame)
-            report(0.4 * min(1.0, len(frames) / config.video.num_frames), "Reading the video")
-        return timestamps, frames, findings
-
-    timestamps, frames, findings = read(info)
-    if (shown := fitted(info, findings.sizes)) is not info:
+    probed = time.perf_counter() - started
+    searched = _search_file(path, config, face_detector, limits, info, report)
+    if (shown := fitted(info, searched.findings.sizes)) is not info:
         info = shown
-        timestamps, frames, findings = read(info)
-    decoded = time.perf_counter()
-    found = face_clips(
-        frames,
-        np.array(timestamps, np.float64),
+        searched = _search_file(path, config, face_detector, limits, info, report)
+    found = _follow(
+        searched.frames,
+        np.array(searched.timestamps, np.float64),
+        searched.faces,
         config,
-        face_detector,
-        info=info,
-        sizes=findings.sizes or None,
-        on_progress=lambda fraction, stage: report(0.4 + 0.6 * fraction, stage),
+        info,
+        searched.findings.sizes or None,
     )
+    report(1.0, LOOKING)
+    decode_seconds = probed + searched.seconds_waited
     return dataclasses.replace(
-        found, decode_seconds=decoded - started, is_damaged=is_damaged(info, findings)
+        found,
+        decode_seconds=decode_seconds,
+        face_seconds=time.perf_counter() - started - decode_seconds,
+        is_damaged=is_damaged(info, searched.findings),
     )
+
+
+@dataclasses.dataclass(kw_only=True)
+class _Searched:
+    """The sampled frames of a file, and the faces in each."""
+
+    timestamps: list[float] = dataclasses.field(default_factory=list)
+    frames: list[np.ndarray] = dataclasses.field(default_factory=list)
+    faces: list[Faces] = dataclasses.field(default_factory=list)
+    findings: Findings = dataclasses.field(default_factory=Findings)
+    seconds_waited: float = 0.0  # for frames
+
+
+def _search_file(
+    path: str | PathLike[str],
+    config: Config,
+    face_detector: FaceDetector,
+    limits: VideoLimits,
+    info: VideoInfo,
+    report: OnProgress,
+) -> _Searched:
+    """Reads the sampled frames, and looks for faces in the first while the rest are decoded."""
+    searched = _Searched()
+
+    def frames() -> Generator[np.ndarray, None, None]:
+        reading = read_frames(
+            path, config.video, limits=limits, info=info, findings=searched.findings
+        )
+        with closing(read_ahead(reading, FACE_BATCH)) as ahead:
+            started = time.perf_counter()
+            for timestamp, frame in ahead:
+                searched.seconds_waited += time.perf_counter() - started
+                searched.timestamps.append(timestamp)
+                searched.frames.append(frame)
+                yield frame
+                started = time.perf_counter()
+
+    with closing(frames()) as coming:
+        searched.faces = find_in_video(
+            coming,
+            face_detector,
+            lambda done: report(0.95 * min(1.0, done / config.video.num_frames), LOOKING),
+        )
+    return searched
 
 
 def is_damaged(info: VideoInfo, findings: Findings) -> bool:
@@ -139,7 +178,6 @@ def face_clips(
     face_detector: FaceDetector,
     *,
     info: VideoInfo | None = None,
-    sizes: Sequence[tuple[int, int]] | None = None,
     on_progress: OnProgress | None = None,
 ) -> FaceClips:
     """Finds and follows the faces in frames that are in memory, and crops them.
@@ -173,24 +211,41 @@ def face_clips(
       ()
     """
     described = describe_frames(frames, timestamps)
-    info = info or described
     report = on_progress or (lambda fraction, stage: None)
     started = time.perf_counter()
-    times = np.asarray(timestamps, np.float64)
     faces = find_in_video(
-        frames, face_detector, lambda fraction: report(0.9 * fraction, "Looking for faces")
+        frames, face_detector, lambda done: report(0.95 * done / len(frames), LOOKING)
     )
+    times = np.asarray(timestamps, np.float64)
+    found = _follow(frames, times, faces, config, info or described, None)
+    report(1.0, LOOKING)
+    return dataclasses.replace(found, face_seconds=time.perf_counter() - started)
+
+
+def _follow(
+    frames: Sequence[np.ndarray],
+    timestamps: np.ndarray,
+    faces: Sequence[Faces],
+    config: Config,
+    info: VideoInfo,
+    sizes: Sequence[tuple[int, int]] | None,
+) -> FaceClips:
+    """Follows the faces of T frames, and crops them.
+
+    Args:
+      frames: As for `face_clips`.
+      timestamps: As for `face_clips`.
+      faces: Those in each frame.
+      config: Its parts `tracks` and `crops` are used.
+      info: The video that they come from; boxes are given in its pixels.
+      sizes: Height and width of the picture in each frame, if it does not fill it. None: it does.
+    """
     shots = shot_numbers(frames)
     if sizes is not None:
         shots = shots + views(sizes)
-    tracks = link_faces(faces, times, config.tracks, shots=shots)
-    found = crop_faces(frames, times, tracks, config, info)
-    report(1.0, "Looking for faces")
-    return dataclasses.replace(
-        found,
-        face_seconds=time.perf_counter() - started,
-        is_turned=any(map(is_turned, faces)),
-    )
+    tracks = link_faces(faces, timestamps, config.tracks, shots=shots)
+    found = crop_faces(frames, timestamps, tracks, config, info)
+    return dataclasses.replace(found, is_turned=any(map(is_turned, faces)))
 
 
 def crop_faces(

@@ -1,6 +1,7 @@
 """Finds the faces in pictures, also where one fills the picture or is hard to see."""
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -22,9 +23,9 @@ _DARKEST, _BRIGHTEST = 1, 99  # percentiles that become black and white
 
 
 def find_in_video(
-    frames: Sequence[np.ndarray],
+    frames: Iterable[np.ndarray],
     face_detector: FaceDetector,
-    on_progress: Callable[[float], None] = lambda fraction: None,
+    on_progress: Callable[[int], None] = lambda num_searched: None,
 ) -> list[Faces]:
     """Finds the faces in the frames of a video; if there is hardly any, it tries harder.
 
@@ -33,23 +34,25 @@ def find_in_video(
     around its frames, and with their contrast raised.
 
     Args:
-      frames: uint8 [H, W, 3] RGB each.
+      frames: uint8 [H, W, 3] RGB each. They are taken a few at a time, so they may be on their way.
       face_detector: Made from `config.faces`.
-      on_progress: Called with the fraction done, 0 to 1.
+      on_progress: Called with the number of frames that were searched.
 
     Returns:
       The faces of each frame, in its pixels. A face in a picture that was searched again may reach
       beyond the picture.
     """
+    coming, seen = iter(frames), []
     faces: list[Faces] = []
-    for start in range(0, len(frames), FACE_BATCH):
-        faces += face_detector.detect(frames[start : start + FACE_BATCH])
-        on_progress(len(faces) / len(frames))
-    if sum(map(_any, faces)) * _RARELY >= len(frames):
+    while batch := list(itertools.islice(coming, FACE_BATCH)):
+        seen += batch
+        faces += face_detector.detect(batch)
+        on_progress(len(faces))
+    if sum(map(_any, faces)) * _RARELY >= len(seen):
         return faces
-    if (turned := _turned(frames, faces, face_detector)) is not None:
+    if (turned := _turned(seen, faces, face_detector)) is not None:
         return turned
-    return faces if any(map(_any, faces)) else _search_again(frames, face_detector)
+    return faces if any(map(_any, faces)) else _search_again(seen, face_detector)
 
 
 def find_in_pictures(pictures: Sequence[np.ndarray], face_detector: FaceDetector) -> list[Faces]:

@@ -3,7 +3,8 @@
 import dataclasses
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from os import PathLike
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from dfjax.config import MAX_TRACKS, Config, VideoConfig
 from dfjax.faces.clips import (
+    LOOKING,
     FaceClip,
     FaceClips,
     OnProgress,
@@ -25,6 +27,7 @@ from dfjax.faces.finding import FACE_BATCH
 from dfjax.faces.glances import looks_at_faces, nearest, times_with_faces
 from dfjax.faces.shots import colours, shots_of
 from dfjax.faces.tracks import link_faces
+from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
 from dfjax.video.info import VideoInfo, fitted
 from dfjax.video.limits import VideoLimits
@@ -228,7 +231,7 @@ class LongVideo:
 
     def _frames(
         self, times: np.ndarray | None, plan: VideoConfig, findings: Findings
-    ) -> Iterator[Frame]:
+    ) -> Generator[Frame, None, None]:
         """Reads the frames of a plan, at its own times or at others."""
         return read_frames(
             self._path,
@@ -241,24 +244,25 @@ class LongVideo:
 
     def _read(
         self,
-        frames: Iterable[Frame],
+        frames: Generator[Frame, None, None],
         findings: Findings,
         num_frames: int,
         on_progress: OnProgress,
     ) -> None:
         """Looks for faces in frames, and crops them."""
         done = 0
-        for batch in _batches(frames):
-            started = time.perf_counter()
-            pictures = [picture for _, picture in batch]
-            found = self._face_detector.detect(pictures)
-            self._crops.update(_crop(batch, found, self._config))
-            sizes = findings.sizes[done : done + len(batch)]
-            for (moment, picture), faces, shown in zip(batch, found, sizes, strict=True):
-                self._seen[moment] = _Seen(faces, colours(picture), shown)
-            done += len(batch)
-            self._face_seconds += time.perf_counter() - started
-            on_progress(min(1.0, done / num_frames), "Reading the video, looking for faces")
+        with closing(read_ahead(frames, FACE_BATCH)) as ahead:
+            for batch in _batches(ahead):
+                started = time.perf_counter()
+                pictures = [picture for _, picture in batch]
+                found = self._face_detector.detect(pictures)
+                self._crops.update(_crop(batch, found, self._config))
+                sizes = findings.sizes[done : done + len(batch)]
+                for (moment, picture), faces, shown in zip(batch, found, sizes, strict=True):
+                    self._seen[moment] = _Seen(faces, colours(picture), shown)
+                done += len(batch)
+                self._face_seconds += time.perf_counter() - started
+                on_progress(min(1.0, done / num_frames), LOOKING)
         self._is_damaged |= is_damaged(self.info, findings)
 
 
