@@ -7,18 +7,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dfjax.page.plot import clock, mark
+from dfjax.page import evidence_texts as words
+from dfjax.page.plot import clock, frame_value, mark
 from dfjax.page.rendering import render
 from dfjax.page.verdict import percent
 from dfjax.prediction import Decision, Prediction, TrackScore
 
 NUM_CROPS = 8
 """Crops shown per face."""
-
-_LEFT_OUT = {
-    "short": "Seen in hardly any frame, so it has no say in the verdict.",
-    "small": "Too small to be judged well, so it has no say in the verdict.",
-}
 
 _CROP_SIDE = 112  # pixels: sharp at the size shown, and about 4 kB
 
@@ -58,17 +54,24 @@ def _strip(track: TrackScore, crops: np.ndarray, decision: Decision) -> dict[str
     """Returns what the template shows of one face."""
     probabilities = np.array([frame.probability_fake for frame in track.frames])
     shown = [(crops[index], track.frames[index]) for index in shown_frames(probabilities)]
+    name = words.FACE.format(number=track.id + 1)
     return {
-        "name": f"Face {track.id + 1}",
+        "name": name,
         "mark": mark(track.id),
         "percent": percent(track.probability_fake, decision),
         "seen": f"{clock(track.start)} – {clock(track.end)}" if track.end > track.start else "",
-        "left_out": _LEFT_OUT[track.left_out] if track.left_out else "",
+        "left_out": words.LEFT_OUT[track.left_out] if track.left_out else "",
         "crops": [
             {
                 "picture": _data_uri(crop),
+                "seek": frame.timestamp,
                 "time": clock(frame.timestamp),
-                "percent": percent(frame.probability_fake, decision),
+                "value": frame_value(frame.probability_fake),
+                "label": words.CROP.format(
+                    face=name,
+                    time=clock(frame.timestamp),
+                    value=frame_value(frame.probability_fake),
+                ),
                 "bar": f"{100 * frame.probability_fake:.0f}",
             }
             for crop, frame in shown

@@ -36,3 +36,4 @@ def test_each_crop_is_the_picture_of_its_frame():
         shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(address))))
         np.testing.assert_allclose(shown.mean((0, 1)), crop.mean((0, 1)), atol=4)
     assert html.count("<strong>") == 5  # one per crop, and the track's own
+    assert re.findall(r'data-seek="([^"]*)"', html) == [str(f.timestamp) for f in track.frames]
