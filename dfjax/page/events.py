@@ -86,8 +86,10 @@ watch("value", () => document.dispatchEvent(new CustomEvent("df-frames")));
 _SPOKEN = """
 element.setAttribute("role", "status");
 element.setAttribute("aria-live", "polite");
+watch("value", () => { element.textContent = props.value; });
 """
-"""js_on_load of what is said to screen readers: the region itself has to outlive its words."""
+"""js_on_load of what is said to screen readers: the region itself has to outlive its words, which
+may hold a file's name and are text, never markup."""
 
 
 class Parts(NamedTuple):
@@ -176,7 +178,9 @@ def frames_place() -> gr.HTML:
 
 def spoken_place() -> gr.HTML:
     """Adds what only screen readers say."""
-    return gr.HTML("", apply_default_css=False, js_on_load=_SPOKEN, elem_id="df-spoken")
+    return gr.HTML(
+        "", html_template="", apply_default_css=False, js_on_load=_SPOKEN, elem_id="df-spoken"
+    )
 
 
 def _fill_in(script: str, empty: str) -> str:

@@ -20,12 +20,15 @@ _CROP_SIDE = 112  # pixels: sharp at the size shown, and about 4 kB
 
 
 def face_strips(prediction: Prediction) -> str:
-    """Returns one strip of crops per face as HTML, the most suspicious face first.
+    """Returns one strip of crops per face as HTML.
 
-    Faces whose crops are not in `prediction.clips` are left out. A strip spans the time in which
-    the face was seen, and always holds the frame with the highest probability.
+    The most suspicious face comes first, and those without a say last. Faces whose crops are not in
+    `prediction.clips` are left out. A strip spans the time in which the face was seen, and always
+    holds the frame with the highest probability.
     """
-    tracks = sorted(prediction.tracks, key=lambda track: -track.probability_fake)
+    tracks = sorted(
+        prediction.tracks, key=lambda track: (track.left_out is not None, -track.probability_fake)
+    )
     faces = [
         _strip(track, prediction.clips[track.id], prediction.decision)
         for track in tracks

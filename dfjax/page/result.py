@@ -2,6 +2,7 @@
 
 import base64
 import re
+from typing import Any
 
 from dfjax.json_values import dumps
 from dfjax.page import reason_texts
@@ -73,7 +74,7 @@ def report_name(video_name: str) -> str:
     return f"{safe or 'video'}-report.json"
 
 
-def _measured(probability: float, decision: Decision) -> dict[str, str]:
+def _measured(probability: float, decision: Decision) -> dict[str, Any]:
     """Returns the probability in words, and the zones and the pointer of its scale in per cent."""
     real, fake = 100 * decision.real_below, 100 * decision.fake_above
     return {

@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import io
 import re
 
@@ -24,6 +25,14 @@ def test_the_frames_shown_are_spread_and_hold_the_highest(count):
 def test_the_most_suspicious_face_comes_first():
     strips = face_strips(sample_prediction("fake", levels=(0.2, 0.9, 0.5)))
     assert re.findall(r'aria-label="Face (\d)"', strips) == ["2", "3", "1"]
+
+
+def test_a_face_without_a_say_comes_last():
+    prediction = sample_prediction("fake", levels=(0.2, 0.9, 0.5))
+    first, second, third = prediction.tracks
+    tracks = (first, dataclasses.replace(second, left_out="short"), third)
+    strips = face_strips(dataclasses.replace(prediction, tracks=tracks))
+    assert re.findall(r'aria-label="Face (\d)"', strips) == ["3", "1", "2"]
 
 
 def test_each_crop_is_the_picture_of_its_frame():

@@ -21,7 +21,7 @@ def lanes(figure):
 
 
 def stretches(figure):
-    return [e for e in figure.iter("button") if "df-stretch" in e.get("class")]
+    return [e for e in figure.iter("button") if "df-stretch" in e.get("class", "")]
 
 
 def with_stretch(prediction, **settings):
@@ -90,7 +90,7 @@ def test_values_of_frames_are_not_written_in_per_cent():
 def test_a_stretch_is_shaded_where_it_is_with_its_probability_on_the_scale_of_the_video():
     prediction = with_stretch(sample_prediction("fake"))
     figure = parse(prediction)
-    (shade,) = [e for e in figure.iter("i") if "df-shade" in e.get("class")]
+    (shade,) = [e for e in figure.iter("i") if "df-shade" in e.get("class", "")]
     left, width = map(float, re.findall(r"([\d.]+)%", shade.attrib["style"]))
     assert left == pytest.approx(100 * 3.1 / 9.6, abs=0.01)
     assert left + width == pytest.approx(100 * 7.4 / 9.6, abs=0.02)
@@ -102,7 +102,7 @@ def test_a_stretch_is_shaded_where_it_is_with_its_probability_on_the_scale_of_th
 @pytest.mark.parametrize("probability, label", [(0.88, "fake"), (0.6, "uncertain")])
 def test_a_stretch_is_as_suspicious_as_its_own_probability(probability, label):
     figure = parse(with_stretch(sample_prediction("fake"), probability_fake=probability))
-    assert all(f"df-{label}" in e.get("class") for e in stretches(figure))
+    assert all(f"df-{label}" in e.get("class", "") for e in stretches(figure))
 
 
 def test_a_stretch_of_a_gone_face_is_in_no_other_lane():
