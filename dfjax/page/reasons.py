@@ -80,8 +80,8 @@ def explain(prediction: Prediction) -> Explanation:
         return _explanation(prediction, findings, [], [words.DO_CONTEXT])
     if prediction.decision.is_withheld:
         return _explanation(prediction, findings[:-1], [], [words.DO_SOURCE])
-    reasons = [*_doubts(prediction)] or [_Reason(words.BETWEEN, words.DO_OTHERS)]
-    return _explanation(prediction, findings, reasons, [words.DO_SOURCE])
+    reasons = [*_doubts(prediction)] or [_Reason(words.BETWEEN, words.DO_SOURCE)]
+    return _explanation(prediction, findings, reasons, [words.DO_SOURCE, words.DO_OTHERS])
 
 
 def face_name(track: TrackScore, prediction: Prediction) -> str:
@@ -213,7 +213,7 @@ def _picture_doubts(crops: np.ndarray) -> Iterator[_Reason]:
         yield _Reason(words.BLURRED, words.DO_SHARPER)
     colours = crops.astype(np.float32)
     if float((colours.max(-1) - colours.min(-1)).mean()) < _GREY:
-        yield _Reason(words.GREY, words.DO_OTHERS)
+        yield _Reason(words.GREY, words.DO_SOURCE)
     if float(colours.mean()) < _DARK:
         yield _Reason(words.DARK, words.DO_SHARPER)
 

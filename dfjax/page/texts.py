@@ -3,6 +3,7 @@
 from dfjax.page.limits import PageLimits
 from dfjax.page.rendering import render
 from dfjax.prediction import ModelSummary
+from dfjax.video.formats import KINDS_OF_PICTURE, KINDS_OF_VIDEO
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import Effort
 
@@ -69,7 +70,13 @@ def upload_limits(page: PageLimits, video: VideoLimits) -> str:
     megabytes = min(page.max_upload_bytes, video.max_file_bytes) / 1024**2
     hours = video.max_duration / 3600
     longest = f"{hours:g} hours" if hours > 1 else f"{hours * 60:g} minutes"
-    return render("upload_limits.html", megabytes=f"{megabytes:g}", longest=longest)
+    return render(
+        "upload_limits.html",
+        megabytes=f"{megabytes:g}",
+        longest=longest,
+        videos=KINDS_OF_VIDEO,
+        pictures=KINDS_OF_PICTURE,
+    )
 
 
 def privacy_note(minutes_kept: int) -> str:
