@@ -146,3 +146,10 @@ def test_a_check_that_fails_can_be_tried_again(page, server, files):
         expect(page.locator("#df-check")).to_be_enabled()
         page.get_by_label("Clear").first.click()
         expect(page.locator("#df-check")).to_be_disabled()
+    # A file that is no longer on the server: Gradio itself says so, and the check never begins.
+    choose(page, files("real gone.mp4"))
+    for path in server.uploads.glob("*/real gone.mp4"):
+        path.unlink()
+    page.click("#df-check")
+    expect(page.get_by_text("The file is not, or no longer, on this server")).to_be_visible()
+    expect(page.locator("#df-check")).to_be_enabled()
