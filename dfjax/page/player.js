@@ -200,9 +200,13 @@ element.addEventListener("play", (event) => {
   };
   follow();
 }, true);
-element.addEventListener("error", (event) => {
-  if (event.target.matches(".df-media") && event.target.getAttribute("src") && !frames.length)
-    askForFrames();
+const instead = (media) => {
+  if (media.matches(".df-media") && media.getAttribute("src") && !frames.length) askForFrames();
+};
+element.addEventListener("error", (event) => instead(event.target), true);
+// Of a video whose sound it knows but not its picture, a browser plays the sound.
+element.addEventListener("loadedmetadata", (event) => {
+  if (event.target.videoWidth === 0) instead(event.target);
 }, true);
 
 document.addEventListener("df-frames", takeFrames);

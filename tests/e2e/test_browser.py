@@ -204,9 +204,10 @@ def test_mouse_and_keyboard_lead_through_the_video(open_page, clips):
     assert frame == pytest.approx([left / 100, top / 100], abs=0.01)
 
 
-def test_a_file_that_the_browser_cannot_play_is_shown_in_frames(open_page, clips):
+@pytest.mark.parametrize("name", ["unplayable.avi", "heard.mp4"])
+def test_a_file_that_the_browser_cannot_play_is_shown_in_frames(open_page, clips, name):
     page = open_page()
-    choose(page, clips / "unplayable.avi")
+    choose(page, clips / name)
     expect(page.get_by_text("This browser cannot play the file")).to_be_visible(timeout=WAIT)
     expect(page.locator(".df-poster")).to_be_visible(timeout=WAIT)
     check(page, "uncertain")
