@@ -16,8 +16,20 @@ _SMALL_FACE = 64
 LOOK_GAP = 0.5
 """Seconds between frames of two different looks."""
 
-_LOOKED_AT_CLOSELY = 6.0
+LOOKED_AT_CLOSELY = 6.0
 """Seconds between two looks; a reader is told if there are more."""
+
+# What tells a warning apart among those of a prediction, for those who explain a verdict.
+NO_FACE = "No face was found, so nothing was judged."
+SMALLEST_FACE = r"faces smaller than (?P<pixels>\d+) pixels"  # a regular expression
+TURNED = "The picture lies on its side or stands on its head."
+RARELY_SEEN = "A face was found in only"
+FAR_APART = "seconds of the video lie between two looks at it"
+SMALL = "The faces are small"
+BLURRED = "Faces that are too blurred to judge were left out"
+OTHER_STREAM = "The file also holds another video, which was not judged"
+CUT_OFF = "The file was cut off"
+DAMAGED = "The file is damaged in places."
 
 
 def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> tuple[str, ...]:
@@ -38,42 +50,37 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
         longer_side = max(read.info.width, read.info.height)
         smallest = math.ceil(config.faces.min_face_size * longer_side / config.faces.image_size)
         warnings.append(
-            "No face was found, so nothing was judged. This says nothing about the video's origin. "
+            f"{NO_FACE} This says nothing about the video's origin. "
             f"In a picture of this size, faces smaller than {smallest} pixels are not searched for."
             + _looks_at(read)
         )
         return tuple(warnings)
     if read.is_turned:
         warnings.append(
-            "The picture lies on its side or stands on its head. Its faces were found by turning "
-            "it, and judged as if it were upright."
+            f"{TURNED} Its faces were found by turning it, and judged as if it were upright."
         )
     if config.calibration.caveat is not None:
         warnings.append(config.calibration.caveat)
     num_frames = len(read.timestamps)
     if frames_scored < num_frames / 2:
         warnings.append(
-            f"A face was found in only {frames_scored} of {num_frames} frames; "
-            "the rest were not judged."
+            f"{RARELY_SEEN} {frames_scored} of {num_frames} frames; the rest were not judged."
         )
     looks = _looks(read)
     between = float(np.diff(looks).max()) if len(looks) > 1 else 0.0
-    if between > _LOOKED_AT_CLOSELY:
+    if between > LOOKED_AT_CLOSELY:
         warnings.append(
-            f"Up to {between:.0f} seconds of the video lie between two looks at it; what was "
-            "changed for less time than that may have been missed."
+            f"Up to {between:.0f} {FAR_APART}; what was changed for less time than that may have "
+            "been missed."
         )
     boxes = np.concatenate([clip.boxes_xyxy for clip in read.clips])
     if np.median(boxes[:, 3] - boxes[:, 1]) < _SMALL_FACE:
         warnings.append(
-            f"The faces are small (at least half are under {_SMALL_FACE} pixels high), "
+            f"{SMALL} (at least half are under {_SMALL_FACE} pixels high), "
             "so there is little detail to judge."
         )
     if read.num_blurred:
-        warnings.append(
-            f"Faces that are too blurred to judge were left out: {read.num_blurred}. "
-            "The verdict is based on the others."
-        )
+        warnings.append(f"{BLURRED}: {read.num_blurred}. The verdict is based on the others.")
     if len(read.clips) + read.num_blurred >= config.tracks.max_tracks:
         warnings.append(
             f"There are many faces; only the {config.tracks.max_tracks} most prominent were judged."
@@ -100,18 +107,16 @@ def _file_warnings(read: FaceClips) -> list[str]:
     info, warnings = read.info, []
     if info.is_cut_off:
         warnings.append(
-            f"The file was cut off: its end is missing, and only the {info.duration:.1f} seconds "
+            f"{CUT_OFF}: its end is missing, and only the {info.duration:.1f} seconds "
             "that are there were judged."
         )
     elif read.is_damaged:
-        warnings.append(
-            "The file is damaged in places. What is left of a damaged picture can look manipulated."
-        )
+        warnings.append(f"{DAMAGED} What is left of a damaged picture can look manipulated.")
     if info.other_streams:
         named = " and ".join(info.other_streams[:_MOST_NAMED])
         more = len(info.other_streams) - _MOST_NAMED
         warnings.append(
-            f"The file also holds another video, which was not judged: stream {named}"
+            f"{OTHER_STREAM}: stream {named}"
             + (f", and {more} more" if more > 0 else "")
             + ". Save it as a file of its own to have it judged."
         )

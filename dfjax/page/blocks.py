@@ -1,10 +1,8 @@
 """The page put together: its parts, and the events that join them."""
 
-import json
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import gradio as gr
 
@@ -12,13 +10,16 @@ from dfjax.errors import DfjaxError
 from dfjax.page import texts
 from dfjax.page.cards import ON_LOAD, ExampleVideo, example_cards
 from dfjax.page.checks import check_upload
+from dfjax.page.events import ONE_AT_A_TIME, Parts, frames_place, join, script_of, spoken_place
 from dfjax.page.health import Health
 from dfjax.page.limits import PageLimits
+from dfjax.page.player import file_key, frames_at
 from dfjax.page.result import render_error, render_result
 from dfjax.page.shared_predictor import SharedPredictor, VideoPredictor
 from dfjax.page.upload import UploadBlocks
 from dfjax.page.verdict import spoken_summary
 from dfjax.prediction import Prediction
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import Effort
 from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
 
@@ -29,22 +30,6 @@ _PROGRESS = gr.Progress()
 
 # Some systems know no type for these endings, so they are named in addition to the type.
 _FILE_TYPES = ["video", *VIDEO_SUFFIXES, *STILL_SUFFIXES]
-
-# On a phone the result lies below the fold. Where it is in sight already, nothing moves. What is
-# above it may still be growing, so its place is checked once more, unless the visitor moved.
-_SHOW_RESULT = """() => {
-  const result = document.getElementById("df-result");
-  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const show = () => {
-    const top = result.getBoundingClientRect().top;
-    if (top < 0 || top > 0.6 * window.innerHeight)
-      result.scrollIntoView({block: "start", behavior: calm ? "auto" : "smooth"});
-  };
-  const again = setTimeout(show, 1000);
-  for (const moved of ["wheel", "touchmove", "keydown"])
-    window.addEventListener(moved, () => clearTimeout(again), {once: true, passive: true});
-  show();
-}"""
 
 SWEEP_SECONDS = 300
 """Time between two looks for uploaded files that are old enough to be deleted."""
@@ -94,29 +79,28 @@ def build_page(
     ) as page:
         _html(texts.header())
         weighs = predictor.config.calibration.evidence is not None
-        parts = _lay_out(examples, empty, has_efforts=weighs)
+        parts = _lay_out(
+            examples, empty, texts.upload_limits(limits, predictor.limits), has_efforts=weighs
+        )
         _html(texts.limits())
         _html(texts.footer(predictor.model))
-        _join(parts, _check_with(score), _pick_from(examples), empty)
+        join(
+            parts,
+            check=_check_with(score),
+            pick=_pick_from(examples),
+            frames_at=_frames_with(predictor.limits),
+            empty=empty,
+        )
+        page.load(fn=None, js=ONE_AT_A_TIME)
         _add_endpoint(_predict_with(score), [parts.video, parts.effort])
     return page.queue(
         max_size=_MAX_WAITING, api_open=False, default_concurrency_limit=4, limits=limits
     )
 
 
-class _Parts(NamedTuple):
-    """What a visitor uses, and what answers."""
-
-    video: gr.File
-    effort: gr.Radio
-    preview: gr.HTML
-    button: gr.Button
-    picker: gr.HTML  # of the examples
-    result: gr.HTML
-    spoken: gr.HTML  # for screen readers
-
-
-def _lay_out(examples: Sequence[ExampleVideo], empty: str, *, has_efforts: bool) -> _Parts:
+def _lay_out(
+    examples: Sequence[ExampleVideo], empty: str, what_to_choose: str, *, has_efforts: bool
+) -> Parts:
     """Adds the two columns of the page: what goes in, and what comes out."""
     cards = example_cards(examples) if examples else ""
     with gr.Row(elem_id="df-main"):
@@ -132,7 +116,8 @@ def _lay_out(examples: Sequence[ExampleVideo], empty: str, *, has_efforts: bool)
                 "path": "clip.mp4",
                 "meta": {"_type": "gradio.FileData"},
             }
-            preview = _html("", elem_id="df-preview")
+            _html(what_to_choose)
+            preview = _html("", js_on_load=script_of("poster.js"), elem_id="df-preview")
             effort = gr.Radio(
                 [(texts.EFFORTS[effort], effort) for effort in get_args(Effort)],
                 value="standard",
@@ -141,44 +126,16 @@ def _lay_out(examples: Sequence[ExampleVideo], empty: str, *, has_efforts: bool)
                 visible=has_efforts,
                 elem_id="df-effort",
             )
-            button = gr.Button("Check this video", variant="primary", elem_id="df-check")
+            button = gr.Button(
+                texts.CHECK, variant="primary", interactive=False, elem_id="df-check"
+            )
+            cancel = gr.Button(texts.CANCEL, visible=False, elem_id="df-cancel")
             _html(texts.privacy_note((SWEEP_SECONDS + KEEP_SECONDS) // 60))
             picker = _html(cards, js_on_load=ON_LOAD, visible=bool(cards), elem_id="df-examples")
         with gr.Column(scale=3, min_width=300):
-            result = _html(empty, elem_id="df-result")
-            spoken = _html(
-                "",
-                html_template='<p role="status" aria-live="polite">${value}</p>',
-                elem_id="df-spoken",
-            )
-    return _Parts(video, effort, preview, button, picker, result, spoken)
-
-
-def _join(parts: _Parts, check: Callable, pick: Callable, empty: str) -> None:
-    """Adds the events of the page."""
-    checking = {
-        "fn": check,
-        "inputs": [parts.video, parts.effort],
-        "outputs": [parts.result, parts.spoken],
-        "preprocess": False,
-        "show_progress_on": parts.result,
-        "api_visibility": "private",
-        "concurrency_limit": 1,
-        "concurrency_id": "score",
-    }
-    parts.button.click(fn=None, js=_SHOW_RESULT)
-    parts.button.click(**checking).then(fn=None, js=_SHOW_RESULT)
-    picked = parts.picker.click(
-        pick, outputs=parts.video, show_progress="hidden", queue=False, api_visibility="private"
-    )
-    picked.then(fn=None, js=_SHOW_RESULT)
-    picked.then(**checking).then(fn=None, js=_SHOW_RESULT)
-    script = (Path(__file__).parent / "preview.js").read_text(encoding="utf-8")
-    parts.video.change(
-        fn=None,
-        js=script.replace("EMPTY_RESULT", json.dumps(empty)),
-        inputs=parts.video,
-        outputs=[parts.preview, parts.result, parts.spoken],
+            result = _html(empty, js_on_load=script_of("player.js"), elem_id="df-result")
+    return Parts(
+        *(video, effort, preview, button, cancel, picker, result, spoken_place(), frames_place())
     )
 
 
@@ -222,19 +179,36 @@ def _check_with(score: _Score) -> Callable:
         """Returns the result for the page, and the sentence that a screen reader says."""
         if video is None:
             return render_error(texts.CHOOSE_FIRST, "No video yet"), texts.CHOOSE_FIRST
+        file = file_key(video["path"])
         try:
             prediction = score(video, effort, progress)
         except DfjaxError as error:
-            return render_error(str(error)), f"This video could not be checked. {error}"
+            spoken = f"This video could not be checked. {error}"
+            return render_error(str(error), file=file), spoken
         except gr.Error:
             raise
         except Exception:
             # The last line before a stranger: the log gets the traceback, the visitor a sentence.
             _LOG.exception("a check failed")
-            return render_error(texts.OUR_FAULT, "The check failed"), texts.OUR_FAULT
-        return render_result(prediction), spoken_summary(prediction)
+            return render_error(texts.OUR_FAULT, "The check failed", file=file), texts.OUR_FAULT
+        return render_result(prediction, file), spoken_summary(prediction)
 
     return check
+
+
+def _frames_with(limits: VideoLimits) -> Callable:
+    """Returns the function that sends frames of a file that the browser cannot play."""
+
+    def frames(video: dict[str, Any] | None, event: gr.EventData) -> str:
+        """Returns frames at the times that the event names; nothing where that cannot be."""
+        times = event._data.get("times") if isinstance(event._data, dict) else None
+        try:
+            return frames_at(video["path"], times, limits) if video else ""
+        except (DfjaxError, ValueError, TypeError):
+            # There is a sentence beside it already, and the check itself says what is wrong.
+            return ""
+
+    return frames
 
 
 def _pick_from(examples: Sequence[ExampleVideo]) -> Callable:

@@ -16,10 +16,12 @@ _POSTER_HEIGHT = 120  # pixels
 ON_LOAD = """
 element.addEventListener('click', (event) => {
   const card = event.target.closest('[data-example]');
-  if (card) trigger('click', {index: Number(card.dataset.example)});
+  if (!card) return;
+  document.body.dataset.dfPicked = '';
+  trigger('click', {index: Number(card.dataset.example)});
 });
 """
-"""Tells the server which card was clicked."""
+"""Tells the server which card was clicked, and the page to check what comes of it."""
 
 
 class ExampleVideo(Protocol):

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dfjax.page.plot import clock, mark
+from dfjax.page import evidence_texts as words
+from dfjax.page.plot import clock, frame_value, mark
 from dfjax.page.rendering import render
 from dfjax.page.verdict import percent
 from dfjax.prediction import Decision, Prediction, TrackScore
@@ -15,21 +16,19 @@ from dfjax.prediction import Decision, Prediction, TrackScore
 NUM_CROPS = 8
 """Crops shown per face."""
 
-_LEFT_OUT = {
-    "short": "Seen in hardly any frame, so it has no say in the verdict.",
-    "small": "Too small to be judged well, so it has no say in the verdict.",
-}
-
 _CROP_SIDE = 112  # pixels: sharp at the size shown, and about 4 kB
 
 
 def face_strips(prediction: Prediction) -> str:
-    """Returns one strip of crops per face as HTML, the most suspicious face first.
+    """Returns one strip of crops per face as HTML.
 
-    Faces whose crops are not in `prediction.clips` are left out. A strip spans the time in which
-    the face was seen, and always holds the frame with the highest probability.
+    The most suspicious face comes first, and those without a say last. Faces whose crops are not in
+    `prediction.clips` are left out. A strip spans the time in which the face was seen, and always
+    holds the frame with the highest probability.
     """
-    tracks = sorted(prediction.tracks, key=lambda track: -track.probability_fake)
+    tracks = sorted(
+        prediction.tracks, key=lambda track: (track.left_out is not None, -track.probability_fake)
+    )
     faces = [
         _strip(track, prediction.clips[track.id], prediction.decision)
         for track in tracks
@@ -58,17 +57,24 @@ def _strip(track: TrackScore, crops: np.ndarray, decision: Decision) -> dict[str
     """Returns what the template shows of one face."""
     probabilities = np.array([frame.probability_fake for frame in track.frames])
     shown = [(crops[index], track.frames[index]) for index in shown_frames(probabilities)]
+    name = words.FACE.format(number=track.id + 1)
     return {
-        "name": f"Face {track.id + 1}",
+        "name": name,
         "mark": mark(track.id),
         "percent": percent(track.probability_fake, decision),
         "seen": f"{clock(track.start)} – {clock(track.end)}" if track.end > track.start else "",
-        "left_out": _LEFT_OUT[track.left_out] if track.left_out else "",
+        "left_out": words.LEFT_OUT[track.left_out] if track.left_out else "",
         "crops": [
             {
                 "picture": _data_uri(crop),
+                "seek": frame.timestamp,
                 "time": clock(frame.timestamp),
-                "percent": percent(frame.probability_fake, decision),
+                "value": frame_value(frame.probability_fake),
+                "label": words.CROP.format(
+                    face=name,
+                    time=clock(frame.timestamp),
+                    value=frame_value(frame.probability_fake),
+                ),
                 "bar": f"{100 * frame.probability_fake:.0f}",
             }
             for crop, frame in shown

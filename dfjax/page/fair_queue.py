@@ -127,11 +127,12 @@ class FairQueue(Queue):
                 self._unwanted.add(event._id)
 
     def is_wanted(self, event_id: str) -> bool:
-        """Returns whether anybody still waits for what an event computes."""
+        """Returns whether anybody still waits for what an event computes.
+
+        Gradio forgets an event that is cancelled, and leaves its function running.
+        """
         event = self.event_ids_to_events.get(event_id)
-        if event_id in self._unwanted:
-            return False
-        return event is None or event.alive
+        return event is not None and event.alive and event_id not in self._unwanted
 
     def files_in_use(self) -> set[str]:
         """Returns the paths of the files that events are about."""

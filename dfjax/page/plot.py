@@ -1,23 +1,35 @@
-"""The plot of the scores over time, as an SVG that needs no script and no other host.
+"""The timeline: one lane per face, with the value of every frame and the suspicious stretches.
 
-Across, everything is in per cent of the width, so that text and marks keep their size on a phone
-and on a wide screen alike. Colours come from the page's style sheet, so that dark mode works.
+Frames have a scale of their own: a verdict weighs all of them, and the model's thresholds mean
+nothing for one. So none is drawn here, and frames get no colour of a verdict. What is on the
+video's scale, faces and stretches, is written in per cent; what is on that of frames is not.
+
+Across, everything is in shares of the width, so that it fits a phone and a wide screen alike. It
+needs no script to be read; `player.js` makes it lead through the video.
 """
 
-from html import escape
+import json
 
 import numpy as np
 
-from dfjax.page.verdict import percent, threshold_percent
-from dfjax.prediction import Decision, Prediction, TrackFrameScore, TrackScore
+from dfjax.page import evidence_texts as words
+from dfjax.page.rendering import render
+from dfjax.page.verdict import percent
+from dfjax.prediction import (
+    Decision,
+    Prediction,
+    Segment,
+    TrackFrameScore,
+    TrackScore,
+    VideoSummary,
+)
 
-_TOP = 14  # pixels above 100%
-_HEIGHT = 200  # pixels from 100% down to 0%
-_BOTTOM = 30  # pixels under 0%, for the times
-
-_LABEL_ROOM = 0.08  # of the height, that two labels of the axis need
+NUM_SHADES = 5
 
 _TICK_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)  # seconds
+
+_LANE = 100  # height of a lane in its own units, and 1000 is its width
+_SHORTEST_BAR = 4
 
 # One outline per face, around (0, 0), so that faces differ by more than their colour.
 _MARKS = (
@@ -33,42 +45,41 @@ _MARKS = (
 
 
 def score_plot(prediction: Prediction) -> str:
-    """Returns the figure as HTML: one mark per face and frame, both thresholds, a legend.
+    """Returns the timeline as HTML: a `<figure>` with a lane for each face.
 
     Args:
       prediction: One with at least one track.
-
-    Returns:
-      A `<figure>`; every mark is an element of class `df-point` with its numbers in `data-`
-      attributes and in a tooltip.
     """
-    duration = max(prediction.video.duration, prediction.frames[-1].timestamp)
-    step = _longest_step(prediction)
-    tracks = "".join(
-        _track(track, duration, step, prediction.decision) for track in prediction.tracks
+    duration = length(prediction)
+    return render(
+        "timeline.html",
+        lanes=[_lane(track, prediction, duration) for track in prediction.tracks],
+        ticks=_ticks(duration),
+        duration=duration,
+        is_still=duration <= 0,
+        num_shades=NUM_SHADES,
+        words=words,
     )
-    description = _description(prediction)
-    legend = "".join(_legend_entry(track, prediction.decision) for track in prediction.tracks)
-    return (
-        '<figure class="df-plot">'
-        f'<div class="df-plot-area"><div class="df-plot-axis" aria-hidden="true">'
-        f"{_axis_labels(prediction.decision)}</div>"
-        f'<svg role="img" aria-labelledby="df-plot-title df-plot-desc" width="100%" '
-        f'height="{_TOP + _HEIGHT + _BOTTOM}">'
-        '<title id="df-plot-title">Probability of manipulation over time</title>'
-        f'<desc id="df-plot-desc">{escape(description)}</desc>'
-        f"{_background(prediction.decision)}{_time_axis(duration)}{tracks}"
-        f'</svg></div><ul class="df-legend">{legend}{_threshold_legend(prediction.decision)}</ul>'
-        "</figure>"
-    )
+
+
+def length(prediction: Prediction) -> float:
+    """Returns how long the time axis is, seconds; a container may state too short a time."""
+    return max(prediction.video.duration, prediction.frames[-1].timestamp)
+
+
+def frame_value(probability: float) -> str:
+    """Returns a frame's probability as text, from 0 to 100: of a scale of its own, not in per cent.
+
+    Per cent would invite to compare it with the thresholds, which are for whole videos.
+    """
+    return f"{100 * probability:.0f}"
 
 
 def mark(track_id: int) -> str:
-    """Returns the little SVG that stands for a face in the legend and next to its crops."""
+    """Returns the little SVG that stands for a face in its lane and next to its crops."""
     return (
-        f'<svg class="df-mark {_track_class(track_id)}" width="28" height="12" aria-hidden="true">'
-        '<line class="df-line" x1="0" x2="28" y1="6" y2="6"/>'
-        f'<path class="df-dot" transform="translate(14 6)" d="{_MARKS[track_id % 8]}"/></svg>'
+        f'<svg class="df-mark df-track-{track_id % 8}" width="16" height="12" viewBox="-8 -6 16 12"'
+        f' aria-hidden="true"><path class="df-dot" d="{_MARKS[track_id % 8]}"/></svg>'
     )
 
 
@@ -90,152 +101,95 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
-def _y(probability: float) -> float:
-    """Returns how far down a probability is drawn, pixels."""
-    return round(_TOP + (1 - probability) * _HEIGHT, 2)
+def _lane(track: TrackScore, prediction: Prediction, duration: float) -> dict[str, object]:
+    """Returns what the template shows of one face."""
+    name = words.FACE.format(number=track.id + 1)
+    segments = [segment for segment in prediction.segments if segment.track == track.id]
+    values = [frame.probability_fake for frame in track.frames]
+    return {
+        "id": track.id,
+        "css": f"df-track-{track.id % 8}",
+        "mark": mark(track.id),
+        "name": name,
+        "percent": percent(track.probability_fake, prediction.decision),
+        "left_out": words.LEFT_OUT[track.left_out] if track.left_out else "",
+        "bars": bars(track.frames, duration),
+        "frames": json.dumps(
+            [_row(frame, prediction.video) for frame in track.frames], separators=(",", ":")
+        ),
+        "last": len(values) - 1,
+        "first_value": words.VALUE_AT.format(
+            time=clock(track.start), value=frame_value(values[0]), face=name
+        ),
+        # Its times and values are filled in by the script.
+        "any_value": words.VALUE_AT.format(time="{time}", value="{value}", face=name),
+        "range": words.RANGE.format(
+            count=len(values),
+            start=clock(track.start),
+            end=clock(track.end),
+            low=frame_value(min(values)),
+            high=frame_value(max(values)),
+        ),
+        "segments": [
+            _segment(segment, name, track, prediction.decision, duration) for segment in segments
+        ],
+    }
+
+
+def _row(frame: TrackFrameScore, video: VideoSummary) -> list[float]:
+    """Returns what the script knows of a frame: time, probability, and the box in per cent."""
+    left, top, right, bottom = frame.box_xyxy
+    box = (left, video.width), (top, video.height), (right, video.width), (bottom, video.height)
+    shares = [round(100 * edge / side, 2) for edge, side in box]
+    return [round(frame.timestamp, 4), round(frame.probability_fake, 4), *shares]
+
+
+def _segment(
+    segment: Segment, face: str, track: TrackScore, decision: Decision, duration: float
+) -> dict[str, object]:
+    """Returns what the template shows of a stretch; its shade is that of its own probability."""
+    number = percent(segment.probability_fake, decision)
+    times = (frame.timestamp for frame in track.frames)
+    return {
+        "css": f"df-{decision.label(segment.probability_fake)}",
+        # The script goes to a frame that was looked at.
+        "seek": next((t for t in times if t >= segment.start), segment.start),
+        "left": f"{_x(segment.start, duration):.2f}",
+        "width": f"{_x(segment.end, duration) - _x(segment.start, duration):.2f}",
+        "percent": number,
+        "label": words.STRETCH.format(
+            face=face, start=clock(segment.start), end=clock(segment.end), percent=number
+        ),
+    }
+
+
+def bars(frames: tuple[TrackFrameScore, ...], duration: float) -> list[tuple[int, str]]:
+    """Returns the bars of a lane as SVG paths: a shade from 0, the lightest, and its outline.
+
+    Both shade and height say a frame's value; neither knows any threshold.
+
+    Args:
+      frames: Of the face.
+      duration: That the lane stands for, seconds.
+    """
+    paths: dict[int, list[str]] = {}
+    for frame in frames:
+        shade = min(int(frame.probability_fake * NUM_SHADES), NUM_SHADES - 1)
+        top = _LANE - max(_SHORTEST_BAR, frame.probability_fake * _LANE)
+        x = 10 * _x(frame.timestamp, duration)
+        paths.setdefault(shade, []).append(f"M{x:.1f} {_LANE}V{top:.1f}")
+    return [(shade, "".join(paths[shade])) for shade in sorted(paths)]
 
 
 def _x(timestamp: float, duration: float) -> float:
     """Returns how far across a time is drawn, per cent. A still picture sits in the middle."""
-    return round(100 * timestamp / duration, 3) if duration > 0 else 50.0
+    return 100 * timestamp / duration if duration > 0 else 50.0
 
 
-def _track_class(track_id: int) -> str:
-    return f"df-track-{track_id % 8}"
-
-
-def _longest_step(prediction: Prediction) -> float:
-    """Returns the time between two marks, seconds, over which no line is drawn: a face was gone."""
-    times = [frame.timestamp for frame in prediction.frames]
-    return 1.75 * float(np.median(np.diff(times))) if len(times) > 2 else float("inf")
-
-
-def _background(decision: Decision) -> str:
-    """Returns the zones of the three verdicts, the grid and the two thresholds."""
-    fake, real, end = _y(decision.fake_above), _y(decision.real_below), _y(0.0)
-    zones = [("fake", _TOP, fake), ("uncertain", fake, real), ("real", real, end)]
-    parts = [
-        f'<rect class="df-zone df-zone-{name}" x="0" width="100%" y="{top:g}" '
-        f'height="{bottom - top:g}"/>'
-        for name, top, bottom in zones
-        if bottom > top
-    ]
-    parts += [
-        f'<line class="df-grid" x1="0" x2="100%" y1="{_y(p):g}" y2="{_y(p):g}"/>'
-        for p in (1.0, 0.75, 0.5, 0.25, 0.0)
-    ]
-    parts += [
-        f'<line class="df-threshold df-threshold-{name}" data-threshold="{value}" '
-        f'x1="0" x2="100%" y1="{_y(value):g}" y2="{_y(value):g}"/>'
-        for name, value in (("fake", decision.fake_above), ("real", decision.real_below))
-    ]
-    return "".join(parts)
-
-
-def _axis_labels(decision: Decision) -> str:
-    """Returns the percentages next to the plot: the thresholds, and round ones with room.
-
-    Whole ones, for the column is narrow; the legend has the thresholds in full.
-    """
-    thresholds = {"fake": decision.fake_above, "real": decision.real_below}
-    if decision.fake_above == decision.real_below:
-        del thresholds["real"]
-    labels = [("df-axis-" + name, value) for name, value in thresholds.items()]
-    taken = list(thresholds.values())
-    for value in (0.0, 1.0, 0.5):
-        if all(abs(value - other) >= _LABEL_ROOM for other in taken):
-            labels.append(("", value))
-            taken.append(value)
-    return "".join(
-        f'<span class="{name}" style="top:{_y(value):g}px">{100 * value:.0f}%</span>'
-        for name, value in labels
-    )
-
-
-def _threshold_legend(decision: Decision) -> str:
-    if decision.is_withheld:
-        return ""
-    entries = (
-        ("fake", f"likely fake above {threshold_percent(decision.fake_above)}"),
-        ("real", f"likely real below {threshold_percent(decision.real_below)}"),
-    )
-    return "".join(
-        '<li><svg class="df-mark" width="28" height="12" aria-hidden="true">'
-        f'<line class="df-threshold df-threshold-{name}" x1="0" x2="28" y1="6" y2="6"/></svg> '
-        f"{words}</li>"
-        for name, words in entries
-    )
-
-
-def _time_axis(duration: float) -> str:
-    y = _y(0.0)
-    if duration <= 0:
-        return f'<text class="df-tick" x="50%" y="{y + 20:g}" text-anchor="middle">still</text>'
-    parts = []
+def _ticks(duration: float) -> list[dict[str, str]]:
+    ticks = []
     for time in tick_times(duration):
         x = _x(time, duration)
-        anchor = "start" if x < 3 else "end" if x > 94 else "middle"
-        parts.append(
-            f'<line class="df-grid" x1="{x}%" x2="{x}%" y1="{y:g}" y2="{y + 5:g}"/>'
-            f'<text class="df-tick" x="{x}%" y="{y + 20:g}" text-anchor="{anchor}">'
-            f"{clock(time)}</text>"
-        )
-    return "".join(parts)
-
-
-def _track(track: TrackScore, duration: float, step: float, decision: Decision) -> str:
-    lines = "".join(_line(run, duration) for run in _runs(track.frames, step))
-    points = "".join(
-        f'<svg class="df-point" data-track="{track.id}" data-timestamp="{frame.timestamp}" '
-        f'data-probability="{frame.probability_fake}" x="{_x(frame.timestamp, duration)}%" '
-        f'y="{_y(frame.probability_fake):g}" overflow="visible">'
-        f"<title>Face {track.id + 1} at {clock(frame.timestamp)}: "
-        f"{escape(percent(frame.probability_fake, decision))}</title>"
-        f'<path class="df-dot" d="{_MARKS[track.id % 8]}"/></svg>'
-        for frame in track.frames
-    )
-    return f'<g class="{_track_class(track.id)}">{lines}{points}</g>'
-
-
-def _line(frames: list[TrackFrameScore], duration: float) -> str:
-    """Returns the line through neighbouring marks, drawn in thousandths of the plot's width."""
-    corners = " ".join(
-        f"{10 * _x(f.timestamp, duration):.2f},{_y(f.probability_fake) - _TOP:.2f}" for f in frames
-    )
-    return (
-        f'<svg x="0" y="{_TOP}" width="100%" height="{_HEIGHT}" overflow="visible" '
-        f'viewBox="0 0 1000 {_HEIGHT}" preserveAspectRatio="none">'
-        f'<polyline class="df-line" vector-effect="non-scaling-stroke" points="{corners}"/></svg>'
-    )
-
-
-def _runs(frames: tuple[TrackFrameScore, ...], step: float) -> list[list[TrackFrameScore]]:
-    """Splits a track where the face was gone; runs of one mark need no line and are left out."""
-    runs = [[frames[0]]]
-    for before, frame in zip(frames, frames[1:], strict=False):
-        if frame.timestamp - before.timestamp > step:
-            runs.append([])
-        runs[-1].append(frame)
-    return [run for run in runs if len(run) > 1]
-
-
-def _legend_entry(track: TrackScore, decision: Decision) -> str:
-    number = escape(percent(track.probability_fake, decision))
-    return f"<li>{mark(track.id)} Face {track.id + 1} <strong>{number}</strong></li>"
-
-
-def _description(prediction: Prediction) -> str:
-    """Returns what the plot shows, in words."""
-    decision = prediction.decision
-    sentences = [
-        f"Likely fake is said above {threshold_percent(decision.fake_above)}, "
-        f"likely real below {threshold_percent(decision.real_below)}."
-    ]
-    for track in prediction.tracks:
-        scores = [frame.probability_fake for frame in track.frames]
-        sentences.append(
-            f"Face {track.id + 1}, {len(scores)} frames from {clock(track.start)} to "
-            f"{clock(track.end)}: from {percent(min(scores), decision)} "
-            f"to {percent(max(scores), decision)}."
-        )
-    return " ".join(sentences)
+        side = "start" if x < 3 else "end" if x > 94 else "middle"
+        ticks.append({"x": f"{x:.2f}", "side": side, "time": clock(time)})
+    return ticks

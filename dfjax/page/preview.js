@@ -1,18 +1,23 @@
 // Shows the chosen file, and takes the result of the file before it away.
-// Runs in the browser alone: (file) => [preview, result, announcement].
+// Runs in the browser alone: (file) => [preview, result, announcement, button].
 (file) => {
   const chosen = Array.isArray(file) ? file[0] : file;
-  if (!chosen || !chosen.url) return ["", EMPTY_RESULT, ""];
+  const isBusy = "dfBusy" in document.body.dataset;
+  const button = {__type__: "update", interactive: Boolean(chosen?.url) && !isBusy};
+  if (!chosen || !chosen.url) return ["", EMPTY_RESULT, "", button];
   const escaped = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
   const url = escaped(chosen.url);
   const name = chosen.orig_name || chosen.path || "";
-  const cannotPlay =
-    "<p class='df-muted' hidden>This browser cannot play the file. It can be checked all the same.</p>";
-  const onError = "this.hidden = true; this.nextElementSibling.hidden = false";
-  const picture = /\.(gif|jpe?g|png|webp)$/i.test(name);
-  const player = picture
-    ? `<img src="${url}" alt="The chosen picture" onerror="${onError}">`
-    : `<video src="${url}" controls muted playsinline preload="metadata" ` +
-      `aria-label="The chosen video" onerror="${onError}"></video>`;
-  return [`<div class="df-preview">${player}${cannotPlay}</div>`, EMPTY_RESULT, ""];
+  // As `player.file_key` does on the server.
+  const key = escaped(chosen.path.split(/[\\/]/).slice(-2).join("/"));
+  const isPicture = /\.(a?png|avif|bmp|gif|hei[cf]|jfif|jpe?g?|tiff?|webp)$/i.test(name);
+  const player = isPicture
+    ? `<img src="${url}" alt="${WORDS.picture}">`
+    : `<video src="${url}#t=0.001" controls muted playsinline preload="metadata" ` +
+      `aria-label="${WORDS.video}"></video>`;
+  const about = `data-file="${key}" data-url="${url}" data-kind="${isPicture ? "picture" : "video"}"`;
+  const preview =
+    `<div class="df-preview" ${about}>${player}` +
+    `<p class="df-muted" hidden>${WORDS.cannotPlay}</p></div>`;
+  return [preview, EMPTY_RESULT, "", button];
 }

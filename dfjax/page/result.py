@@ -2,17 +2,34 @@
 
 import base64
 import re
+from typing import Any
 
 from dfjax.json_values import dumps
+from dfjax.page import reason_texts
 from dfjax.page.faces import face_strips
-from dfjax.page.plot import clock, score_plot
+from dfjax.page.player import player
+from dfjax.page.plot import clock, frame_value, score_plot
+from dfjax.page.reasons import explain
 from dfjax.page.rendering import render
-from dfjax.page.verdict import VERDICTS, WITHHELD, decision_sentence, percent
+from dfjax.page.verdict import (
+    VERDICTS,
+    WITHHELD,
+    decision_sentence,
+    percent,
+    threshold_percent,
+)
 from dfjax.prediction import Decision, Prediction
 
+_LABEL_ROOM = 0.14  # of the gauge's width, that the labels of two thresholds need on a phone
 
-def render_result(prediction: Prediction) -> str:
-    """Returns the verdict, the plot, the faces, the facts and the report as HTML."""
+
+def render_result(prediction: Prediction, file: str = "") -> str:
+    """Returns the verdict, its reasons, the player, the faces, the facts and the report as HTML.
+
+    Args:
+      prediction: Of the file.
+      file: Which file it is for, `player.file_key`; the page shows it beside no other.
+    """
     probability, decision = prediction.probability_fake, prediction.decision
     verdict = VERDICTS[prediction.label]
     is_withheld = decision.is_withheld and prediction.label == "uncertain"
@@ -20,20 +37,16 @@ def render_result(prediction: Prediction) -> str:
     return render(
         "result.html",
         prediction=prediction,
+        file=file,
         model=prediction.model,
         verdict=verdict,
         explanation=WITHHELD if is_withheld else verdict.explanation,
         measured=None if probability is None else _measured(probability, decision),
+        explanation_of=explain(prediction),
+        reason_words=reason_texts,
+        player=player(prediction) if prediction.tracks else "",
         plot=score_plot(prediction) if prediction.tracks else "",
         rows=_table(prediction),
-        segments=[
-            {
-                "face": f"Face {segment.track + 1}",
-                "time": f"{clock(segment.start)} – {clock(segment.end)}",
-                "percent": percent(segment.probability_fake, decision),
-            }
-            for segment in prediction.segments
-        ],
         faces=face_strips(prediction),
         facts=_facts(prediction),
         report=report,
@@ -41,9 +54,17 @@ def render_result(prediction: Prediction) -> str:
     )
 
 
-def render_error(message: str, title: str = "This video could not be checked") -> str:
-    """Returns the panel that says why there is no verdict; `message` is plain text."""
-    return render("error.html", message=message, title=title)
+def render_error(
+    message: str, title: str = "This video could not be checked", *, file: str = ""
+) -> str:
+    """Returns the panel that says why there is no verdict.
+
+    Args:
+      message: The reason, as plain text.
+      title: What went wrong, in a few words.
+      file: Which file it is about, as for `render_result`.
+    """
+    return render("error.html", message=message, title=title, file=file)
 
 
 def report_name(video_name: str) -> str:
@@ -53,7 +74,7 @@ def report_name(video_name: str) -> str:
     return f"{safe or 'video'}-report.json"
 
 
-def _measured(probability: float, decision: Decision) -> dict[str, str]:
+def _measured(probability: float, decision: Decision) -> dict[str, Any]:
     """Returns the probability in words, and the zones and the pointer of its scale in per cent."""
     real, fake = 100 * decision.real_below, 100 * decision.fake_above
     return {
@@ -63,20 +84,35 @@ def _measured(probability: float, decision: Decision) -> dict[str, str]:
         "uncertain": f"{fake - real:g}",
         "fake": f"{100 - fake:g}",
         "pointer": f"{100 * probability:.2f}",
+        "marks": _threshold_marks(decision),
     }
 
 
-def _table(prediction: Prediction) -> list[tuple[str, list[str]]]:
-    """Returns the plot's numbers: a row for each time, a cell for each face."""
+def _threshold_marks(decision: Decision) -> list[dict[str, str]]:
+    """Returns the thresholds as they stand under the gauge; one, where two would overlap."""
+    if decision.is_withheld:
+        return []
+    thresholds = [decision.real_below, decision.fake_above]
+    if thresholds[1] - thresholds[0] < _LABEL_ROOM:
+        thresholds = thresholds[1:]
+    return [
+        {"value": str(value), "x": f"{100 * value:g}", "label": threshold_percent(value)}
+        for value in thresholds
+    ]
+
+
+def _table(prediction: Prediction) -> list[tuple[float, str, list[str]]]:
+    """Returns the values of the frames: a row for each time, a cell for each face."""
     columns = [
-        {
-            frame.timestamp: percent(frame.probability_fake, prediction.decision)
-            for frame in track.frames
-        }
+        {frame.timestamp: frame_value(frame.probability_fake) for frame in track.frames}
         for track in prediction.tracks
     ]
     return [
-        (clock(frame.timestamp), [column.get(frame.timestamp, "–") for column in columns])
+        (
+            frame.timestamp,
+            clock(frame.timestamp),
+            [column.get(frame.timestamp, "–") for column in columns],
+        )
         for frame in prediction.frames
     ]
 

@@ -3,12 +3,16 @@
 import re
 from urllib.parse import parse_qs
 
+from dfjax.page.link_preview import PICTURE
+
 UPLOAD, MCP = "/gradio_api/upload", "/gradio_api/mcp"
 
 HEALTH, METRICS = ("/healthz", "/readyz"), "/metrics"
 """Answered without Gradio."""
 
-_PAGE = frozenset({"/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json"})
+_PAGE = frozenset(
+    {"/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json", PICTURE}
+)
 
 _ASSETS = re.compile(r"/(?:assets|static|svelte)/|/gradio_api/theme\.css$")
 

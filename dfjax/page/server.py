@@ -21,6 +21,7 @@ from dfjax.page.guard import Guard, Watch
 from dfjax.page.health import Health
 from dfjax.page.hosts import PRIVATE_NETWORKS, AllowedHosts, space_hosts
 from dfjax.page.limits import PageLimits
+from dfjax.page.link_preview import LinkPreview
 from dfjax.page.upload import UploadBlocks
 from dfjax.page.upload_folder import UploadFolder
 
@@ -120,7 +121,7 @@ def _launch(
         server_port=port,
         share=share,
         theme=theme(),
-        css_paths=Path(__file__).parent / "style.css",
+        css_paths=[Path(__file__).parent / name for name in ("style.css", "evidence.css")],
         head=f'<meta name="description" content="{texts.DESCRIPTION}">',
         footer_links=["api"],
         # No tracebacks and no texts of unexpected errors for strangers.
@@ -135,7 +136,7 @@ def _launch(
         mcp_server=True,
         prevent_thread_lock=True,
         app_kwargs={
-            "middleware": [Middleware(Guard, watch=watch)],
+            "middleware": [Middleware(Guard, watch=watch), Middleware(LinkPreview)],
             "lifespan": caretaker.lifespan,
         },
     )

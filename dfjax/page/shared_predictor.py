@@ -6,6 +6,7 @@ from typing import Protocol
 
 from dfjax.config import Config
 from dfjax.prediction import ModelSummary, Prediction
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import Effort
 
 OnProgress = Callable[[float, str], None]
@@ -16,6 +17,7 @@ class VideoPredictor(Protocol):
 
     model: ModelSummary
     config: Config
+    limits: VideoLimits
 
     def warm_up(self) -> None:
         """Compiles all that any video can need."""

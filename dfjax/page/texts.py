@@ -1,7 +1,10 @@
 """The words of the page that do not depend on a video."""
 
+from dfjax.page.limits import PageLimits
 from dfjax.page.rendering import render
 from dfjax.prediction import ModelSummary
+from dfjax.video.formats import KINDS_OF_PICTURE, KINDS_OF_VIDEO
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import Effort
 
 TITLE = "dfjax · deepfake check"
@@ -10,6 +13,10 @@ DESCRIPTION = (
     "Check whether the faces in a video were manipulated: a verdict, a probability, "
     "and a score for every frame that was looked at."
 )
+
+QUESTION = "Is this video a deepfake?"
+
+SHORT_ANSWER = "A verdict, its evidence frame by frame, and its limits."
 
 CHOOSE_FIRST = "Choose a video or one of the examples first, then press “Check this video”."
 
@@ -31,6 +38,8 @@ HOW_TO_CALL = (
 )
 
 NO_VIDEO = "No video was sent."
+
+CHECK, CANCEL = "Check this video", "Cancel"
 
 EFFORT = "How closely to look"
 
@@ -54,6 +63,20 @@ def header() -> str:
 def how_it_works(num_frames: int) -> str:
     """Returns what stands in the place of the result before there is one."""
     return render("how_it_works.html", num_frames=num_frames)
+
+
+def upload_limits(page: PageLimits, video: VideoLimits) -> str:
+    """Returns the line under the upload that says what may be chosen."""
+    megabytes = min(page.max_upload_bytes, video.max_file_bytes) / 1024**2
+    hours = video.max_duration / 3600
+    longest = f"{hours:g} hours" if hours > 1 else f"{hours * 60:g} minutes"
+    return render(
+        "upload_limits.html",
+        megabytes=f"{megabytes:g}",
+        longest=longest,
+        videos=KINDS_OF_VIDEO,
+        pictures=KINDS_OF_PICTURE,
+    )
 
 
 def privacy_note(minutes_kept: int) -> str:

@@ -30,7 +30,8 @@ VERDICTS: dict[Label, Verdict] = {
     ),
     "uncertain": Verdict(
         title="Uncertain",
-        explanation="The evidence points neither way. Treat the video as unverified.",
+        explanation="The evidence is not plain enough for a verdict. "
+        "Treat the video as unverified.",
         icon='<circle cx="12" cy="12" r="9.3"/>'
         '<path d="M9.2 9.4c.3-3.4 5.8-3.3 5.7.1 0 2.2-2.8 2.3-2.8 4.5M12.1 17v.2"/>',
     ),

@@ -19,10 +19,11 @@ VIDEO_FORMATS = (
 """ffmpeg's names for the only demuxers that dfjax uses: "mov" is also MP4 and 3GP, "matroska" also
 WebM, "mpeg" an MPEG program stream, "asf" also WMV; the last two are pictures that move."""
 
-_WANTED = (
-    "Use an MP4, MOV, 3GP, AVI, WebM, MKV, MPEG, FLV, WMV or GIF video, or a JPEG, PNG, WebP or "
-    "AVIF picture."
-)
+KINDS_OF_VIDEO = "MP4, MOV, 3GP, AVI, WebM, MKV, MPEG, FLV, WMV or GIF"
+KINDS_OF_PICTURE = "JPEG, PNG, WebP or AVIF"
+"""What is read, as a visitor calls it."""
+
+_WANTED = f"Use an {KINDS_OF_VIDEO} video, or a {KINDS_OF_PICTURE} picture."
 
 ISO_BOXES = {  # types of the box that an MP4 or MOV file can begin with
     *(b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"sidx", b"free", b"skip", b"wide", b"pnot"),

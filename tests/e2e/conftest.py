@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny import tiny_detector
-from tests.videos import moving_pattern, portrait_frames, write_video
+from tests.videos import moving_pattern, portrait_frames, run_ffmpeg, write_video
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -49,12 +49,17 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a face, two faces, no face, a GIF, and a file that is no video."""
+    """A folder with a face, two faces, no face, what browsers do not play, and what is no video."""
     folder = tmp_path_factory.mktemp("clips")
     write_video(folder / "one face.mp4", portrait_frames(30))
     write_video(folder / "two.mp4", portrait_frames(30, num_faces=2))
     write_video(folder / "pattern.mp4", moving_pattern(25))
     write_video(folder / "moving.gif", portrait_frames(8), fps=10, codec="gif", pixel_format=None)
+    write_video(folder / "unplayable.avi", portrait_frames(10), codec="mpeg4")
+    # Chromium knows the sound of this one, but not its picture.
+    sound = ("-f", "lavfi", "-i", "sine", "-map", "0:v", "-map", "1:a", "-shortest")
+    video = write_video(folder / "silent.mp4", portrait_frames(10), codec="mpeg4")
+    run_ffmpeg("-i", video, *sound, "-c:v", "copy", "-c:a", "aac", folder / "heard.mp4")
     (folder / "broken.mp4").write_bytes(b"no video at all" * 100)
     return folder
 

@@ -83,7 +83,7 @@ def test_a_video_gets_a_verdict_a_plot_the_faces_and_a_report(open_page, clips, 
     page = open_page()
     choose(page, clips / "one face.mp4")
     check(page, "uncertain")
-    expect(page.get_by_role("heading", name="Uncertain")).to_be_visible()
+    expect(page.get_by_role("heading", name="Uncertain", exact=True)).to_be_visible()
     expect(page.locator("#df-spoken [role=status]")).to_contain_text("Verdict: Uncertain")
 
     with page.expect_download() as download:
@@ -101,21 +101,13 @@ def test_a_video_gets_a_verdict_a_plot_the_faces_and_a_report(open_page, clips, 
     assert shown and float(shown.group()) == pytest.approx(
         100 * report["probability_fake"], abs=0.5
     )
-    plotted = page.locator(".df-point").evaluate_all(
-        "marks => marks.map(m => [Number(m.dataset.timestamp), Number(m.dataset.probability)])"
-    )
-    assert plotted == [[f["timestamp"], f["probability_fake"]] for f in report["frames"]]
-    plot = page.get_by_role("img", name="Probability of manipulation over time")
-    # All at one time, since the page may still be scrolling to the result.
-    box, *marks = plot.evaluate(
-        """plot => [plot, ...document.querySelectorAll(".df-point .df-dot")]
-            .map(e => e.getBoundingClientRect()).map(r => [r.x, r.y, r.width, r.height])"""
-    )
-    assert len(marks) == len(plotted)
-    for x, y, *_ in marks:
-        assert box[0] - 8 <= x <= box[0] + box[2]
-        assert box[1] - 8 <= y <= box[1] + box[3]
-    assert page.locator(".df-threshold[data-threshold]").count() == 2
+    lane = page.get_by_role("slider", name="Face 1, frame by frame")
+    rows = json.loads(lane.get_attribute("data-frames"))
+    for (time, probability, *_), frame in zip(rows, report["frames"], strict=True):
+        assert time == pytest.approx(frame["timestamp"], abs=1e-4)
+        assert probability == pytest.approx(frame["probability_fake"], abs=1e-4)
+    assert page.locator("[data-threshold]").count() == 2
+    assert page.locator(".df-lane-area [data-threshold]").count() == 0
     crops = page.locator(".df-face img")
     assert crops.count() == len(report["frames"])
     assert all(crops.evaluate_all("images => images.map(i => i.naturalWidth > 0)"))
@@ -126,7 +118,7 @@ def test_two_people_are_two_faces_with_marks_of_their_own(open_page, clips):
     choose(page, clips / "two.mp4")
     check(page, "uncertain")
     expect(page.locator(".df-face")).to_have_count(2)
-    shapes = page.locator(".df-legend .df-dot").evaluate_all(
+    shapes = page.locator(".df-lane-head .df-dot").evaluate_all(
         "dots => dots.map(d => d.getAttribute('d') + getComputedStyle(d).fill)"
     )
     assert len(set(shapes)) == 2
@@ -154,10 +146,105 @@ def test_a_broken_file_gets_a_sentence_and_the_page_still_works(open_page, clips
     check(page, "uncertain")
 
 
-def test_without_a_video_the_page_says_what_to_do(open_page):
+def test_without_a_video_there_is_nothing_to_check_and_the_limits_are_said(open_page):
     page = open_page()
-    check(page, "error")
-    expect(page.locator("#df-result")).to_contain_text("Choose a video")
+    expect(page.locator("#df-check")).to_be_disabled()
+    expect(page.get_by_text("Up to 200 MB and 4 hours")).to_be_visible()
+
+
+def seconds(page: Page) -> float:
+    return page.locator("video.df-media").evaluate("video => video.currentTime")
+
+
+def test_mouse_and_keyboard_lead_through_the_video(open_page, clips):
+    page = open_page()
+    choose(page, clips / "one face.mp4")
+    check(page, "uncertain")
+    video = page.locator("video.df-media")
+    expect(video).to_be_visible()
+    expect(page.locator("#df-preview")).to_be_hidden()  # there is one player
+    page.wait_for_function("document.querySelector('video.df-media').readyState >= 2")
+    lane = page.get_by_role("slider", name="Face 1, frame by frame")
+    times = [row[0] for row in json.loads(lane.get_attribute("data-frames"))]
+
+    page.locator(".df-crop").nth(5).click()
+    wanted = float(page.locator(".df-crop").nth(5).get_attribute("data-seek"))
+    assert seconds(page) == pytest.approx(wanted, abs=0.01)
+    page.get_by_text("Show the values of all frames").click()
+    row = page.locator("tr[data-seek]").nth(2)
+    row.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert seconds(page) == pytest.approx(times[2], abs=0.01)
+
+    lane.focus()
+    for key, time in (("Home", times[0]), ("ArrowRight", times[1]), ("End", times[-1])):
+        page.keyboard.press(key)
+        assert seconds(page) == pytest.approx(time, abs=0.01)
+    assert re.match(r"Face 1 at [\d.]+ s: \d+ of 100", lane.get_attribute("aria-valuetext"))
+
+    # Somewhere in the lane: the readout follows the pointer, and a click the time under it.
+    box = lane.bounding_box()
+    middle = times[len(times) // 2]
+    duration = float(page.locator(".df-timeline").get_attribute("data-duration"))
+    page.mouse.move(box["x"] + box["width"] * middle / duration, box["y"] + 20)
+    expect(page.locator(".df-readout")).to_contain_text("·")
+    page.mouse.down()
+    page.mouse.up()
+    assert seconds(page) == pytest.approx(middle, abs=0.01)
+
+    # The box lies over the face, in the pixels that the report names.
+    frame = page.evaluate(
+        """() => {
+          const box = document.querySelector(".df-box").getBoundingClientRect();
+          const screen = document.querySelector(".df-screen").getBoundingClientRect();
+          return [(box.x - screen.x) / screen.width, (box.y - screen.y) / screen.height];
+        }"""
+    )
+    _, _, left, top, *_ = json.loads(lane.get_attribute("data-frames"))[len(times) // 2]
+    assert frame == pytest.approx([left / 100, top / 100], abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["unplayable.avi", "heard.mp4"])
+def test_a_file_that_the_browser_cannot_play_is_shown_in_frames(open_page, clips, name):
+    page = open_page()
+    choose(page, clips / name)
+    expect(page.get_by_text("This browser cannot play the file")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".df-poster")).to_be_visible(timeout=WAIT)
+    check(page, "uncertain")
+    picture = page.locator(".df-player img.df-media")
+    expect(picture).to_have_attribute("src", re.compile("^data:image/jpeg"), timeout=WAIT)
+    first = picture.get_attribute("src")
+    page.locator(".df-crop").last.click()
+    assert picture.get_attribute("src") != first
+    expect(page.locator(".df-box")).to_be_visible()
+
+
+def test_no_bar_and_no_control_disappears_on_a_narrow_screen_in_print_or_forced_colours(
+    open_page, clips
+):
+    page = open_page()
+    choose(page, clips / "two.mp4")
+    check(page, "uncertain")
+    drawn = ".df-meter, .df-meter b, .df-lane-area, .df-bars path, .df-crop img, .df-bar i"
+    count = page.locator(drawn).count()
+
+    def visible(selector: str) -> int:
+        return page.locator(selector).evaluate_all(
+            "all => all.filter(e => e.getBoundingClientRect().height > 0).length"
+        )
+
+    page.set_viewport_size({"width": 320, "height": 700})
+    assert no_sideways_scrolling(page) and visible(drawn) == count
+    page.emulate_media(forced_colors="active")
+    # What is filled with colour alone must not be filled with that of the page.
+    kept = page.locator(".df-meter b, .df-bar i, .df-scale i").evaluate_all(
+        "all => all.every(e => getComputedStyle(e).forcedColorAdjust === 'none')"
+    )
+    assert kept and visible(drawn) == count
+    assert visible("#df-check, .df-button") == 2
+    page.emulate_media(forced_colors="none", media="print")
+    assert visible(drawn) == count and visible("#df-check") == 0
+    assert len(page.pdf()) > 10_000
 
 
 def test_an_example_is_scored_live_when_it_is_clicked(open_page):
@@ -169,7 +256,7 @@ def test_an_example_is_scored_live_when_it_is_clicked(open_page):
     page.keyboard.press("Enter")
     expect(page.locator(".df-verdict")).to_be_visible(timeout=WAIT)
     expect(page.locator(".df-name")).to_contain_text("astronaut")
-    expect(page.locator(".df-preview video")).to_be_visible()
+    expect(page.locator("video.df-media")).to_be_visible()
 
 
 def test_a_gif_is_taken_too(open_page, clips):
@@ -184,7 +271,9 @@ def test_a_file_name_is_text_and_never_markup(open_page, clips):
     name = "<img src=x onerror=window.caught=1>\"'&{{7*7}}${7*7}.mp4"
     video = (clips / "one face.mp4").read_bytes()
     choose(page, {"name": name, "mimeType": "video/mp4", "buffer": video})
-    check(page, "uncertain")
+    page.click("#df-check")
+    expect(page.locator("#df-spoken [role=status]")).not_to_be_empty()
+    expect(page.locator(".df-result[data-label=uncertain]")).to_be_visible(timeout=WAIT)
     assert page.evaluate("window.caught") is None
     assert "49" not in page.locator(".df-name").inner_text()
 
@@ -198,7 +287,9 @@ def test_a_phone_shows_all_without_sideways_scrolling_and_moves_to_the_result(op
     page.wait_for_function("document.querySelector('.df-preview video').readyState >= 1")
     check(page, "uncertain")
     assert no_sideways_scrolling(page)
-    expect(page.get_by_role("heading", name="Uncertain")).to_be_in_viewport(timeout=WAIT)
+    expect(page.get_by_role("heading", name="Uncertain", exact=True)).to_be_in_viewport(
+        timeout=WAIT
+    )
     labels = page.locator(".df-tick").evaluate_all(
         "texts => texts.map(t => [t.getBoundingClientRect().left, t.getBoundingClientRect().right])"
     )

@@ -20,6 +20,7 @@ from dfjax.prediction import (
     TrackScore,
     VideoSummary,
 )
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import Effort
 
 DECISION = Decision(real_below=0.3, fake_above=0.7, false_positive_rate=0.05)
@@ -122,6 +123,7 @@ class SamplePredictor:
     def __init__(self, seconds: float = 0.0):
         self.model = MODEL
         self.config = Config()
+        self.limits = VideoLimits()
         self.efforts: list[Effort] = []  # of the checks so far
         self._seconds = seconds  # that a check takes
 

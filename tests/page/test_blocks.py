@@ -39,7 +39,7 @@ def test_predict_is_the_only_endpoint_and_its_output_is_json(page):
 
 def test_scoring_goes_through_one_bounded_queue(page):
     scoring = [f for f in page.fns.values() if f.concurrency_id == "score"]
-    assert len(scoring) == 3  # the button, an example, the API
+    assert len(scoring) == 2  # the button, the API
     assert all(f.queue and f.concurrency_limit == 1 for f in scoring)
     assert page._queue.max_size and not page.api_open
 
@@ -60,6 +60,18 @@ def test_the_endpoint_is_documented(page):
 def call(page, name, file, effort: object = "standard"):
     (function,) = {f.fn for f in page.fns.values() if f.name == name}
     return function(file, effort)
+
+
+def test_the_limits_are_said_before_the_upload(page):
+    shown = [block.value for block in page.blocks.values() if isinstance(block, gr.HTML)]
+    assert any(
+        "Up to 200 MB and 4 hours, as MP4" in value and "HEIC" not in value for value in shown
+    )
+
+
+def test_there_is_nothing_to_check_at_first(page):
+    (check,) = [b for b in page.blocks.values() if getattr(b, "elem_id", None) == "df-check"]
+    assert not check.interactive
 
 
 def test_the_effort_reaches_the_predictor_and_must_be_one_of_three(page):
@@ -100,6 +112,31 @@ def test_a_file_that_cannot_be_read_gets_its_sentence_on_the_page_and_in_the_api
     assert "no frame that can be decoded" in shown and "no frame that can be decoded" in spoken
     with pytest.raises(gr.Error, match="no frame that can be decoded"):
         call(page, "predict", {"path": "broken.mp4"})
+
+
+def test_a_result_names_the_file_that_it_is_for(page):
+    for name in ("real.mp4", "broken.mp4", "bug.mp4"):
+        shown, _ = call(page, "check", {"path": f"/uploads/digest/{name}"})
+        assert f'data-file="digest/{name}"' in shown
+
+
+def test_a_check_can_be_cancelled_and_a_change_of_the_file_cancels_it(page):
+    (check,) = [index for index, f in page.fns.items() if f.name == "check"]
+    cancelling = [f for f in page.fns.values() if check in f.cancels]
+    assert {event for f in cancelling for _, event in f.targets} == {"click", "change"}
+
+
+def test_frames_are_sent_of_an_upload_and_nothing_of_nonsense(page, tmp_path):
+    (frames,) = {f.fn for f in page.fns.values() if f.name == "frames"}
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(b"no video at all" * 100)
+    for video, data in (
+        (None, {"times": [0]}),
+        ({"path": str(path)}, {"times": [0]}),
+        ({"path": str(path)}, {"times": "soon"}),
+        ({"path": str(path)}, None),
+    ):
+        assert frames(video, gr.EventData(None, data)) == ""
 
 
 def test_an_error_that_nobody_foresaw_tells_a_visitor_nothing_of_the_inside(page, caplog):

@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import io
 import re
 
@@ -26,6 +27,14 @@ def test_the_most_suspicious_face_comes_first():
     assert re.findall(r'aria-label="Face (\d)"', strips) == ["2", "3", "1"]
 
 
+def test_a_face_without_a_say_comes_last():
+    prediction = sample_prediction("fake", levels=(0.2, 0.9, 0.5))
+    first, second, third = prediction.tracks
+    tracks = (first, dataclasses.replace(second, left_out="short"), third)
+    strips = face_strips(dataclasses.replace(prediction, tracks=tracks))
+    assert re.findall(r'aria-label="Face (\d)"', strips) == ["3", "1", "2"]
+
+
 def test_each_crop_is_the_picture_of_its_frame():
     prediction = sample_prediction("real", num_frames=4)
     (track,) = prediction.tracks
@@ -36,3 +45,4 @@ def test_each_crop_is_the_picture_of_its_frame():
         shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(address))))
         np.testing.assert_allclose(shown.mean((0, 1)), crop.mean((0, 1)), atol=4)
     assert html.count("<strong>") == 5  # one per crop, and the track's own
+    assert re.findall(r'data-seek="([^"]*)"', html) == [str(f.timestamp) for f in track.frames]

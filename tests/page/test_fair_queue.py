@@ -4,7 +4,7 @@ import time
 import pytest
 
 from dfjax.page.limits import PageLimits
-from tests.page.serving import served
+from tests.page.serving import META, served
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,30 @@ def test_a_check_is_given_up_when_its_client_goes_away(server):
         server.predictor.gate.set()
     assert len(server.predictor.ended) == ended
     assert server.health.total("dfjax_checks_total", outcome="abandoned") == 1
+
+
+def test_a_check_that_is_cancelled_on_the_page_is_given_up(server):
+    client, session = server.client("127.0.0.6"), "cancelling"
+    (check,) = [n for n, event in server.queue.blocks.fns.items() if event.name == "check"]
+    path = server.upload(client, "fake.mp4", b"cancelled")
+    body = {"data": [{"path": path, "meta": META}, "standard"], "fn_index": check}
+    abandoned = server.health.total("dfjax_checks_total", outcome="abandoned")
+    server.predictor.gate.clear()
+    try:
+        joined = client.post(f"{server.api}/queue/join", json=body | {"session_hash": session})
+        with client.stream("GET", f"{server.api}/queue/data?session_hash={session}"):
+            wait_for(lambda: server.queue.counts()[1] == 1)
+            event = {"fn_index": check, "session_hash": session, **joined.json()}
+            assert client.post(f"{server.api}/cancel", json=event).status_code == 200
+            # The gate stays shut, and the client listens on: only giving up can end it.
+            wait_for(
+                lambda: (
+                    server.health.total("dfjax_checks_total", outcome="abandoned") == abandoned + 1
+                )
+            )
+    finally:
+        server.predictor.gate.set()
+    assert server.queue.counts() == (0, 0)
 
 
 def test_checks_are_taken_in_the_order_in_which_they_came(server):

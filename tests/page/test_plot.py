@@ -1,11 +1,14 @@
 import dataclasses
+import html
+import json
 import re
 from xml.etree import ElementTree
 
 import pytest
 
-from dfjax.page.plot import clock, score_plot, tick_times
-from dfjax.prediction import Decision
+from dfjax.page.faces import face_strips
+from dfjax.page.plot import bars, clock, score_plot, tick_times
+from dfjax.prediction import Decision, Segment
 from tests.page.samples import sample_prediction
 
 
@@ -13,100 +16,135 @@ def parse(prediction):
     return ElementTree.fromstring(score_plot(prediction))
 
 
-def points(figure):
-    return [e for e in figure.iter("svg") if e.get("class") == "df-point"]
+def lanes(figure):
+    return [e for e in figure.iter("div") if e.get("role") == "slider"]
 
 
-def test_every_face_in_every_frame_is_one_mark_with_its_numbers():
+def stretches(figure):
+    return [e for e in figure.iter("button") if "df-stretch" in e.get("class", "")]
+
+
+def with_stretch(prediction, **settings):
+    segment = Segment(**{"track": 0, "start": 3.1, "end": 7.4, "probability_fake": 0.88} | settings)
+    return dataclasses.replace(prediction, segments=(segment,))
+
+
+def test_every_face_has_a_lane_with_the_numbers_and_boxes_of_its_frames():
     prediction = sample_prediction("fake")
-    drawn = {
-        (int(p.attrib["data-track"]), float(p.attrib["data-timestamp"])): float(
-            p.attrib["data-probability"]
-        )
-        for p in points(parse(prediction))
-    }
-    told = {
-        (track.id, frame.timestamp): frame.probability_fake
-        for track in prediction.tracks
-        for frame in track.frames
-    }
-    assert drawn == told
+    video = prediction.video
+    found = lanes(parse(prediction))
+    assert len(found) == len(prediction.tracks)
+    for lane, track in zip(found, prediction.tracks, strict=True):
+        rows = json.loads(lane.attrib["data-frames"])
+        for (time, probability, *box), frame in zip(rows, track.frames, strict=True):
+            assert time == pytest.approx(frame.timestamp, abs=1e-4)
+            assert probability == pytest.approx(frame.probability_fake, abs=1e-4)
+            sides = (video.width, video.height) * 2
+            pixels = [share / 100 * side for share, side in zip(box, sides, strict=True)]
+            assert pixels == pytest.approx(frame.box_xyxy, abs=0.1)
 
 
-def test_marks_stand_at_their_time_and_probability():
+def test_bars_stand_at_their_time_and_are_as_high_as_their_value():
     prediction = sample_prediction("uncertain")
-    figure = parse(prediction)
-    top, bottom = (
-        float(next(s for s in figure.iter("span") if s.text == text).attrib["style"][4:-2])
-        for text in ("100%", "0%")
+    (track,) = prediction.tracks
+    duration = prediction.video.duration
+    drawn = [
+        tuple(map(float, bar))
+        for _, path in bars(track.frames, duration)
+        for bar in re.findall(r"M([\d.]+) 100V([\d.]+)", path)
+    ]
+    wanted = [(1000 * f.timestamp / duration, 100 - 100 * f.probability_fake) for f in track.frames]
+    for one, other in zip(sorted(drawn), sorted(wanted), strict=True):
+        assert one == pytest.approx(other, abs=0.06)
+
+
+def test_a_higher_value_has_a_stronger_shade():
+    prediction = sample_prediction("uncertain")
+    (track,) = prediction.tracks
+    frames = tuple(
+        dataclasses.replace(frame, probability_fake=n / 31) for n, frame in enumerate(track.frames)
     )
-    for point, frame in zip(points(figure), prediction.frames, strict=True):
-        x, y = float(point.attrib["x"].rstrip("%")), float(point.attrib["y"])
-        assert x / 100 == pytest.approx(frame.timestamp / prediction.video.duration, abs=1e-4)
-        assert (bottom - y) / (bottom - top) == pytest.approx(frame.probability_fake, abs=1e-3)
+    drawn = bars(frames, prediction.video.duration)
+    assert [shade for shade, _ in drawn] == [0, 1, 2, 3, 4]
+    assert max(abs(path.count("M") - 32 / 5) for _, path in drawn) < 2
 
 
-def test_both_thresholds_are_drawn_and_named():
-    figure = parse(sample_prediction("fake"))
-    drawn = {e.get("data-threshold") for e in figure.iter("line")} - {None}
-    assert drawn == {"0.3", "0.7"}
-    words = "".join(figure.itertext())
-    assert "likely fake above 70%" in words and "likely real below 30%" in words
-
-
-def test_thresholds_at_the_edges_stay_inside_the_plot():
-    for real_below, fake_above in ((0.0, 1.0), (0.01, 0.02), (0.99, 0.99)):
+def test_no_threshold_reaches_the_frames():
+    """A frame has a scale of its own: the model's thresholds are for videos."""
+    prediction = sample_prediction("fake", levels=(0.93, 0.41))
+    pages = []
+    for real_below, fake_above in ((0.3, 0.7), (0.05, 0.92), (0.42, 0.43)):
         decision = Decision(real_below=real_below, fake_above=fake_above, false_positive_rate=None)
-        figure = parse(sample_prediction("fake", decision=decision))
-        heights = [float(e.attrib["height"]) for e in figure.iter("rect")]
-        assert sum(heights) == pytest.approx(200) and min(heights) > 0
+        changed = dataclasses.replace(prediction, decision=decision)
+        pages.append(score_plot(changed) + face_strips(changed))
+    assert pages[0] == pages[1] == pages[2]
+    assert not re.search("threshold|df-zone|likely", pages[0])
+
+
+def test_values_of_frames_are_not_written_in_per_cent():
+    prediction = sample_prediction("uncertain", levels=(0.52,))
+    shown = html.unescape(re.sub(r"<[^>]*>", " ", score_plot(prediction) + face_strips(prediction)))
+    assert set(re.findall(r"[\d.]+%", shown)) == {"52%"}  # of the face
+
+
+def test_a_stretch_is_shaded_where_it_is_with_its_probability_on_the_scale_of_the_video():
+    prediction = with_stretch(sample_prediction("fake"))
+    figure = parse(prediction)
+    (shade,) = [e for e in figure.iter("i") if "df-shade" in e.get("class", "")]
+    left, width = map(float, re.findall(r"([\d.]+)%", shade.attrib["style"]))
+    assert left == pytest.approx(100 * 3.1 / 9.6, abs=0.01)
+    assert left + width == pytest.approx(100 * 7.4 / 9.6, abs=0.02)
+    (button,) = stretches(figure)
+    assert button.text == "88%" and float(button.attrib["data-seek"]) == pytest.approx(3.15)
+    assert button.attrib["aria-label"] == "Face 1 looks manipulated from 3.1 s to 7.4 s (88%)"
+
+
+@pytest.mark.parametrize("probability, label", [(0.88, "fake"), (0.6, "uncertain")])
+def test_a_stretch_is_as_suspicious_as_its_own_probability(probability, label):
+    figure = parse(with_stretch(sample_prediction("fake"), probability_fake=probability))
+    assert all(f"df-{label}" in e.get("class", "") for e in stretches(figure))
+
+
+def test_a_stretch_of_a_gone_face_is_in_no_other_lane():
+    figure = parse(with_stretch(sample_prediction("fake"), track=1))
+    first, second = [e for e in figure.iter("div") if e.get("class", "").startswith("df-lane df-")]
+    assert not stretches(first) and len(stretches(second)) == 1
 
 
 def test_faces_differ_by_shape_and_class_not_only_by_colour():
     figure = parse(sample_prediction("fake", levels=(0.9,) * 8))
-    paths = {
-        point.attrib["data-track"]: path.attrib["d"]
-        for point in points(figure)
-        for path in point.iter("path")
-    }
-    assert len(paths) == len(set(paths.values())) == 8
+    paths = {p.attrib["d"] for p in figure.iter("path") if p.get("class") == "df-dot"}
+    lane_classes = {e.get("class") for e in figure.iter("div") if "df-lane " in e.get("class", "")}
+    assert len(paths) == len(lane_classes) == 8
 
 
-def test_no_line_bridges_the_time_in_which_a_face_was_gone():
-    figure = parse(sample_prediction("fake"))
-    first, second = (
-        [line for line in figure.iter("polyline") if line in list(group.iter("polyline"))]
-        for group in figure.iter("g")
-    )
-    assert len(first) == 1 and len(second) == 2
-
-
-def test_a_still_picture_is_one_mark_in_the_middle_without_a_line():
+def test_a_still_picture_is_one_bar_in_the_middle_without_times():
     figure = parse(sample_prediction("real", num_frames=1, duration=0.0))
-    (point,) = points(figure)
-    assert point.attrib["x"] == "50.0%"
-    assert not list(figure.iter("polyline"))
+    (path,) = [p for p in figure.iter("path") if p.get("d", "").startswith("M500.0 100V")]
+    assert path.attrib["d"].count("M") == 1
+    assert not [e for e in figure.iter("span") if "df-tick" in e.get("class", "")]
 
 
-def test_a_screen_reader_gets_a_title_and_a_description():
-    svg = next(iter(parse(sample_prediction("fake")).iter("svg")))
-    ids = svg.attrib["aria-labelledby"].split()
-    title, desc = (next(e for e in svg.iter() if e.get("id") == i).text or "" for i in ids)
-    assert "over time" in title
-    assert "Face 1, 32 frames" in desc and "Face 2" in desc
-
-
-def test_the_numbers_outlive_a_probability_of_zero_or_one():
-    prediction = sample_prediction("fake", levels=(1.0, 0.0))
-    text = "".join(parse(prediction).itertext())
-    assert ">99%" in text and "<1%" in text
+def test_a_screen_reader_gets_a_slider_with_words_for_each_face():
+    first, second = lanes(parse(sample_prediction("fake")))
+    assert first.attrib["tabindex"] == "0"
+    assert first.attrib["aria-label"] == "Face 1, frame by frame"
+    assert "32 frames from 0.15 s to 9.45 s" in first.attrib["aria-description"]
+    assert first.attrib["aria-valuemax"] == "31"
+    assert re.fullmatch(r"Face 1 at 0.15 s: \d+ of 100", first.attrib["aria-valuetext"])
+    assert second.attrib["data-words"] == "Face 2 at {time}: {value} of 100"
 
 
 def test_the_axis_follows_the_last_frame_where_the_container_states_too_short_a_time():
     prediction = sample_prediction("fake")
     video = dataclasses.replace(prediction.video, duration=3.0)
     figure = parse(dataclasses.replace(prediction, video=video))
-    assert all(float(p.attrib["x"].rstrip("%")) <= 100 for p in points(figure))
+    assert float(figure.attrib["data-duration"]) == prediction.frames[-1].timestamp
+
+
+def test_the_timeline_of_a_long_video_with_many_faces_stays_small():
+    prediction = sample_prediction("fake", levels=(0.9,) * 8, num_frames=1024, duration=3000.0)
+    assert len(score_plot(prediction)) < 600_000
 
 
 @pytest.mark.parametrize("duration", [0.04, 0.3, 1, 9.6, 59, 61, 600, 3600, 14400, 90000])

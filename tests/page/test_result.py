@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from dfjax import prediction_warnings
 from dfjax.config import Config
 from dfjax.page import texts
 from dfjax.page.result import render_error, render_result, report_name
@@ -117,7 +118,7 @@ def test_a_model_without_verdicts_names_no_threshold_and_does_not_blame_the_evid
     withheld = Decision(real_below=0.0, fake_above=1.0, false_positive_rate=0.0)
     page = render_result(sample_prediction("uncertain", decision=withheld))
     assert "too weak to judge" in page
-    assert "evidence points neither way" not in page
+    assert "evidence is not plain enough" not in page
     assert "likely fake above" not in page
 
 
@@ -128,7 +129,44 @@ def test_stretches_coverage_and_faces_without_a_say_are_named():
     page = render_result(
         dataclasses.replace(prediction, tracks=(prediction.tracks[0], small), segments=(stretch,))
     )
-    assert "Face 1 looks manipulated from <strong>3.1 s – 7.4 s</strong> (88%)" in page
+    assert "Face 1 (on the left) looks manipulated from 3.1 s to 7.4 s (88%)." in page
     assert "8 times, up to 1.2 s apart" in page
-    assert page.count("Too small to be judged well") == 1
-    assert "looks manipulated from" not in render_result(prediction)
+    assert page.count("Too small to be judged well") == 2  # in the lane and beside the pictures
+    assert "df-stretch " not in render_result(prediction)
+
+
+def test_the_thresholds_stand_at_the_gauge_of_the_video_and_nowhere_else():
+    page = render_result(sample_prediction("fake"))
+    gauge, rest = page.split("</section>", 1)
+    found = re.findall(r'data-threshold="([\d.]+)" style="left:clamp\(18px, ([\d.]+)%', gauge)
+    assert found == [("0.3", "30"), ("0.7", "70")]
+    assert "data-threshold" not in rest
+
+
+@pytest.mark.parametrize(
+    "real_below, fake_above, num_marks",
+    [(0.3, 0.7, 2), (0.5, 0.5, 1), (0.45, 0.5, 1), (0.0, 1.0, 0)],
+)
+def test_the_labels_of_the_thresholds_do_not_overlap(real_below, fake_above, num_marks):
+    decision = Decision(real_below=real_below, fake_above=fake_above, false_positive_rate=None)
+    page = render_result(sample_prediction("uncertain", decision=decision))
+    assert page.count("data-threshold") == num_marks
+
+
+def test_everything_that_leads_to_a_time_is_a_button_or_a_row_with_one():
+    prediction = sample_prediction("fake")
+    stretch = Segment(track=0, start=3.1, end=7.4, probability_fake=0.88)
+    found = Tags(render_result(dataclasses.replace(prediction, segments=(stretch,)))).found
+    leading = [(tag, attrs) for tag, attrs in found if "data-seek" in attrs]
+    assert {tag for tag, _ in leading} == {"button", "tr"}
+    times = {frame.timestamp for frame in prediction.frames}
+    assert {float(attrs["data-seek"]) for _, attrs in leading} == times
+    rows = [attrs["data-seek"] for tag, attrs in leading if tag == "tr"]
+    buttons = [attrs["data-seek"] for tag, attrs in leading if tag == "button"]
+    assert set(rows) <= set(buttons)
+
+
+def test_a_reason_is_not_said_twice():
+    warning = f"{prediction_warnings.SMALL} (at least half are under 64 pixels high)."
+    page = render_result(sample_prediction("uncertain", warnings=(warning,)))
+    assert page.count(warning) == 1

@@ -123,7 +123,8 @@ def test_a_request_that_makes_no_sense_is_told_so_with_one_line_of_log(
 
 
 def test_a_click_on_no_example_is_told_so(served_page, http, lines):
-    for index, event in ((3, None), (3, "x"), (3, {"index": "0"})):
+    (index,) = [n for n, event in served_page.queue.blocks.fns.items() if event.name == "pick"]
+    for event in (None, "x", {"index": "0"}):
         body = {"data": [], "fn_index": index, "session_hash": "a", "event_data": event}
         answer = http.post(f"{served_page.api}/run/predict", json=body)
         assert answer.json()["error"] == "There is no such example."

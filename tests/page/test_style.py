@@ -4,8 +4,11 @@ from pathlib import Path
 import pytest
 
 import dfjax.page
+from dfjax.page.plot import NUM_SHADES
 
-STYLE = (Path(dfjax.page.__file__).parent / "style.css").read_text(encoding="utf-8")
+FOLDER = Path(dfjax.page.__file__).parent
+
+STYLE = "".join((FOLDER / name).read_text("utf-8") for name in ("style.css", "evidence.css"))
 
 
 def variables(selector):
@@ -41,6 +44,27 @@ def test_every_mark_of_the_plot_can_be_seen(selector):
     colours = variables(selector)
     for track in range(8):
         assert contrast(colours[f"c{track}"], colours["card"]) >= 4.5, track
+    shades = [contrast(colours[f"s{shade}"], colours["none-tint"]) for shade in range(NUM_SHADES)]
+    assert shades == sorted(shades) and shades[0] >= 3
+
+
+def test_the_name_of_a_face_can_be_read_over_any_picture():
+    tags = re.findall(r"--df-shown: (#[0-9a-f]{6})", STYLE)
+    assert len(tags) == 8
+    assert all(contrast(tag, "#ffffff") >= 4.5 for tag in tags)
+
+
+def test_every_bar_that_is_colour_alone_stays_where_the_system_takes_the_colours():
+    (forced,) = re.findall(r"@media \(forced-colors: active\) \{(.*?)\n\}", STYLE, re.DOTALL)
+    for name in (
+        ".df-scale i",
+        ".df-meter b",
+        ".df-bar i",
+        ".df-bars",
+        ".df-shade",
+        ".df-playhead",
+    ):
+        assert name in forced
 
 
 def test_the_style_sheet_names_no_other_host():

@@ -1,0 +1,197 @@
+"""What happens on the page when a visitor does something."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import gradio as gr
+
+from dfjax.page import evidence_texts as words
+
+# On a phone the result lies below the fold. Where it is in sight already, nothing moves. What is
+# above it may still be growing, so its place is checked once more, unless the visitor moved.
+_SHOW_RESULT = """() => {
+  const result = document.getElementById("df-result");
+  if (!("dfBusy" in document.body.dataset) && !result.querySelector(".df-result")) return;
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const show = () => {
+    const top = result.getBoundingClientRect().top;
+    if (top < 0 || top > 0.6 * window.innerHeight)
+      result.scrollIntoView({block: "start", behavior: calm ? "auto" : "smooth"});
+  };
+  const again = setTimeout(show, 1000);
+  for (const moved of ["wheel", "touchmove", "keydown"])
+    window.addEventListener(moved, () => clearTimeout(again), {once: true, passive: true});
+  show();
+}"""
+
+ONE_AT_A_TIME = """() => {
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.("#df-check")) return;
+    if ("dfBusy" in document.body.dataset) event.stopImmediatePropagation();
+    else document.body.dataset.dfBusy = "";
+  }, true);
+}"""
+"""For when the page is loaded: makes a double click one check, since Gradio's button can be clicked
+again before the first click has disabled it."""
+
+# The button that is disabled loses the focus, so it goes to where the answer will be.
+_BEGIN = """(file) => {
+  const chosen = Array.isArray(file) ? file[0] : file;
+  const result = document.getElementById("df-result");
+  if (document.activeElement?.id === "df-check") {
+    result.tabIndex = -1;
+    result.focus({preventScroll: true});
+  }
+  const name = chosen?.orig_name || "";
+  return [
+    {__type__: "update", interactive: false},
+    {__type__: "update", visible: true},
+    WORDS.checking.replace("{name}", () => name),
+  ];
+}"""
+
+_END = """(file) => {
+  delete document.body.dataset.dfBusy;
+  const chosen = Array.isArray(file) ? file[0] : file;
+  return [
+    {__type__: "update", interactive: Boolean(chosen?.url)},
+    {__type__: "update", visible: false},
+  ];
+}"""
+
+_CANCELLED = "() => [EMPTY_RESULT, WORDS.cancelled]"
+
+# An example is checked at once, when it has arrived and the button can be pressed.
+_CHECK_EXAMPLE = """(file) => {
+  const chosen = Array.isArray(file) ? file[0] : file;
+  const preview = document.querySelector("#df-preview .df-preview");
+  if (!("dfPicked" in document.body.dataset) || !chosen || preview?.dataset.url !== chosen.url)
+    return;
+  delete document.body.dataset.dfPicked;
+  const press = (tries) => {
+    const button = document.getElementById("df-check");
+    if (!button.disabled) button.click();
+    else if (tries) setTimeout(press, 50, tries - 1);
+  };
+  press(200);
+}"""
+
+_FRAMES_CAME = """
+watch("value", () => document.dispatchEvent(new CustomEvent("df-frames")));
+"""
+"""js_on_load of the place where frames come in."""
+
+_SPOKEN = """
+element.setAttribute("role", "status");
+element.setAttribute("aria-live", "polite");
+watch("value", () => { element.textContent = props.value; });
+"""
+"""js_on_load of what is said to screen readers: the region itself has to outlive its words, which
+may hold a file's name and are text, never markup."""
+
+
+class Parts(NamedTuple):
+    """What a visitor uses, and what answers."""
+
+    video: gr.File
+    effort: gr.Radio
+    preview: gr.HTML
+    button: gr.Button
+    cancel: gr.Button
+    picker: gr.HTML  # of the examples
+    result: gr.HTML
+    spoken: gr.HTML  # for screen readers
+    frames: gr.HTML  # of a file that the browser cannot play
+
+
+def script_of(name: str) -> str:
+    """Returns a script of this folder."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def join(parts: Parts, *, check: Callable, pick: Callable, frames_at: Callable, empty: str) -> None:
+    """Adds the events of the page.
+
+    Args:
+      parts: Of the page.
+      check: Takes the upload and the effort, and returns the result and what is said of it.
+      pick: Takes the click on an example, and returns its path.
+      frames_at: Takes the upload and the event that asks, and returns frames of it as HTML.
+      empty: What stands in the place of the result before there is one.
+    """
+    video, result, spoken = parts.video, parts.result, parts.spoken
+    buttons = [parts.button, parts.cancel]
+    # First of all, so that nothing else comes of a second click.
+    parts.button.click(
+        fn=None, js=_fill_in(_BEGIN, empty), inputs=video, outputs=[*buttons, spoken]
+    )
+    parts.button.click(fn=None, js=_SHOW_RESULT)
+    checking = parts.button.click(
+        check,
+        inputs=[video, parts.effort],
+        outputs=[result, spoken],
+        preprocess=False,
+        show_progress_on=result,
+        api_visibility="private",
+        concurrency_limit=1,
+        concurrency_id="score",
+    )
+    for ended in (checking.then, checking.failure):
+        ended(fn=None, js=_END, inputs=video, outputs=buttons)
+    checking.then(fn=None, js=_SHOW_RESULT)
+    parts.cancel.click(
+        fn=None, js=_fill_in(_CANCELLED, empty), outputs=[result, spoken], cancels=checking
+    )
+    picked = parts.picker.click(
+        pick, outputs=video, show_progress="hidden", queue=False, api_visibility="private"
+    )
+    picked.then(fn=None, js=_CHECK_EXAMPLE, inputs=video)
+    changed = video.change(
+        fn=None,
+        js=_fill_in(script_of("preview.js"), empty),
+        inputs=video,
+        outputs=[parts.preview, result, spoken, parts.button],
+        cancels=checking,
+    )
+    changed.then(fn=None, js=_CHECK_EXAMPLE, inputs=video)
+    for asking in (parts.preview, parts.result):
+        asking.need_frames(
+            frames_at,
+            inputs=video,
+            outputs=parts.frames,
+            preprocess=False,
+            show_progress="hidden",
+            api_visibility="private",
+            concurrency_limit=1,
+            concurrency_id="frames",
+        )
+
+
+def frames_place() -> gr.HTML:
+    """Adds the place where frames come in; the scripts take them from there."""
+    return gr.HTML(
+        "", apply_default_css=False, js_on_load=_FRAMES_CAME, visible="hidden", elem_id="df-frames"
+    )
+
+
+def spoken_place() -> gr.HTML:
+    """Adds what only screen readers say."""
+    return gr.HTML(
+        "", html_template="", apply_default_css=False, js_on_load=_SPOKEN, elem_id="df-spoken"
+    )
+
+
+def _fill_in(script: str, empty: str) -> str:
+    """Returns a script with its words and the empty result in it."""
+    said = {
+        "checking": words.CHECKING,
+        "cancelled": words.CANCELLED,
+        "cannotPlay": words.CANNOT_PLAY,
+        "video": words.CHOSEN_VIDEO,
+        "picture": words.CHOSEN_PICTURE,
+    }
+    for name, word in said.items():
+        script = script.replace(f"WORDS.{name}", json.dumps(word))
+    return script.replace("EMPTY_RESULT", json.dumps(empty))

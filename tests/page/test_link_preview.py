@@ -1,0 +1,46 @@
+import io
+import re
+
+from PIL import Image
+from starlette.datastructures import URL
+
+from dfjax.page import texts
+from dfjax.page.link_preview import PICTURE, picture, tags, with_tags
+
+
+def test_a_link_shows_the_title_and_picture_of_this_page_and_of_no_other(http, served_page):
+    page = http.get(f"{served_page.url}/").text
+    found = re.findall(
+        r'<meta\s+(?:property|name)="((?:og|twitter):[^"]+)"\s+content="([^"]*)"', page
+    )
+    names = [name for name, _ in found]
+    assert len(names) == len(set(names))
+    shown = dict(found)
+    assert shown["og:title"] == texts.TITLE
+    assert shown["og:image"] == served_page.url + PICTURE
+    assert "Gradio" not in "".join(shown.values())
+    answer = http.get(shown["og:image"])
+    assert answer.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(answer.content)).size == (1200, 630)
+
+
+def test_the_page_still_holds_all_that_gradio_put_there(http, served_page):
+    answer = http.get(f"{served_page.url}/")
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert "window.gradio_config" in answer.text and "</html>" in answer.text
+
+
+def test_addresses_are_of_the_name_by_which_the_page_was_asked_for():
+    head = tags(URL("https://someone-check.hf.space/?theme=dark"))
+    assert 'content="https://someone-check.hf.space/link-preview.png"' in head
+    assert 'content="https://someone-check.hf.space/"' in head
+    assert "<script>" not in tags(URL('http://a"><script>/'))
+
+
+def test_a_page_without_a_head_is_left_alone():
+    assert with_tags(b"", "<meta>") == b""
+
+
+def test_the_picture_is_small_and_made_once():
+    assert picture() is picture()
+    assert len(picture()) < 40_000
