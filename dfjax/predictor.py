@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
+from flax import nnx
 
 from dfjax.config import Config
 from dfjax.errors import ModelFormatError
@@ -29,8 +30,11 @@ from dfjax.inference.evidence import (
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.judgement import judge
 from dfjax.models.detector import Detector
+from dfjax.models.fingerprint import fingerprint
 from dfjax.prediction import ModelSummary, Prediction
+from dfjax.provenance import Provenance, read_provenance
 from dfjax.version import __version__
+from dfjax.video.file_facts import FileFacts, read_file_facts
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import Effort, choose_frames, plan_looks, probe
 
@@ -78,7 +82,9 @@ class Predictor:
         self.engine: Engine = JaxEngine(detector) if isinstance(detector, Detector) else detector
         self.config: Config = self.engine.config
         self.limits = limits
-        self.model = ModelSummary(id=model_id, revision=revision, version=__version__)
+        self.model = ModelSummary(
+            id=model_id, revision=revision, version=__version__, digest=_digest(detector)
+        )
         self.face_detector = face_detector or FaceDetector(self.config.faces)
 
     @classmethod
@@ -141,6 +147,8 @@ class Predictor:
         if self.config.calibration.evidence is None:
             effort = "quick"
         info = probe(path, self.limits)
+        file = read_file_facts(Path(os.fsdecode(path)))
+        origin = _Origin(file, read_provenance(Path(os.fsdecode(path)), file))
         plan = plan_looks(info.duration, self.config.video, effort)
         if plan != self.config.video:
             video = LongVideo(
@@ -148,7 +156,7 @@ class Predictor:
             )
             scored = self._score_long(video, report)
             if scored.faces:
-                return self._judge(scored, effort, report)
+                return self._judge(scored, effort, report, origin)
         read = read_face_clips(
             path,
             self.config,
@@ -158,7 +166,7 @@ class Predictor:
             on_progress=_part(report, 0.0, _READING_SHARE),
         )
         scored = self._score(read, _part(report, _READING_SHARE, 1.0))
-        return self._judge(scored, effort, report)
+        return self._judge(scored, effort, report, origin)
 
     def score_frames(
         self,
@@ -224,7 +232,13 @@ class Predictor:
         again = self._score(video.clips(), _part(report, 0.8, 1.0), known)
         return again._replace(seconds=scored.seconds + again.seconds)
 
-    def _judge(self, scored: "_Scored", effort: Effort, report: OnProgress) -> Prediction:
+    def _judge(
+        self,
+        scored: "_Scored",
+        effort: Effort,
+        report: OnProgress,
+        origin: "_Origin | None" = None,
+    ) -> Prediction:
         report(1.0, "Done")
         return judge(
             scored.read,
@@ -233,6 +247,8 @@ class Predictor:
             model=self.model,
             effort=effort,
             score_seconds=scored.seconds,
+            file=origin.file if origin else None,
+            provenance=origin.provenance if origin else None,
         )
 
     def _score(
@@ -283,6 +299,13 @@ class Predictor:
         return np.concatenate(features)
 
 
+class _Origin(NamedTuple):
+    """Which file was read, and what it says of where it is from."""
+
+    file: FileFacts
+    provenance: Provenance
+
+
 class _Scored(NamedTuple):
     """The faces of a video, and what the detector says of each."""
 
@@ -298,6 +321,13 @@ _CropKey = tuple[float, bytes]
 def _keys(read: FaceClips, clip: FaceClip) -> list[_CropKey]:
     times = read.timestamps[clip.frame_indices].tolist()
     return [(time, box.tobytes()) for time, box in zip(times, clip.boxes_xyxy, strict=True)]
+
+
+def _digest(detector: Detector | Engine) -> str | None:
+    """Returns the fingerprint of a detector; None of an engine, which may hold it in any form."""
+    if not isinstance(detector, Detector):
+        return None
+    return fingerprint(nnx.state(detector), detector.config)
 
 
 def _part(report: OnProgress, start: float, end: float) -> OnProgress:
