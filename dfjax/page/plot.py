@@ -8,8 +8,8 @@ from html import escape
 
 import numpy as np
 
-from dfjax.page.verdict import percent, threshold_percent
 from dfjax.prediction import Decision, Prediction, TrackFrameScore, TrackScore
+from dfjax.shown_numbers import clock, percent, threshold_percent
 
 _TOP = 14  # pixels above 100%
 _HEIGHT = 200  # pixels from 100% down to 0%
@@ -79,15 +79,6 @@ def tick_times(duration: float) -> list[float]:
     steps = (step for step in _TICK_STEPS if duration / step <= 5)
     step = next(steps, 3600 * np.ceil(duration / 5 / 3600))
     return [round(n * float(step), 3) for n in range(int(duration / step + 1e-9) + 1)]
-
-
-def clock(seconds: float) -> str:
-    """Returns a time in a video as a viewer reads it: "4.2 s", "1:07", "1:02:30"."""
-    if seconds < 60:
-        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
 def _y(probability: float) -> float:

@@ -5,10 +5,11 @@ import re
 
 from dfjax.json_values import dumps
 from dfjax.page.faces import face_strips
-from dfjax.page.plot import clock, score_plot
+from dfjax.page.plot import score_plot
 from dfjax.page.rendering import render
-from dfjax.page.verdict import VERDICTS, WITHHELD, decision_sentence, percent
+from dfjax.page.verdict import VERDICTS, WITHHELD, decision_sentence
 from dfjax.prediction import Decision, Prediction
+from dfjax.shown_numbers import clock, percent
 
 
 def render_result(prediction: Prediction) -> str:

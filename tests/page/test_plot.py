@@ -4,8 +4,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dfjax.page.plot import clock, score_plot, tick_times
+from dfjax.page.plot import score_plot, tick_times
 from dfjax.prediction import Decision
+from dfjax.shown_numbers import clock
 from tests.page.samples import sample_prediction
 
 
