@@ -9,13 +9,21 @@ def percent(probability: float, decision: Decision) -> str:
     Decimals are added where rounding would carry it over a threshold, so that the number never
     contradicts the verdict beside it; certainty is never claimed.
     """
+    whole = whole_percent(probability)
+    if not whole[0].isdigit():
+        return whole
+    texts = [f"{100 * probability:.{decimals}f}" for decimals in range(4)]
+    label = decision.label(probability)
+    return next((t for t in texts if decision.label(float(t) / 100) == label), texts[-1]) + "%"
+
+
+def whole_percent(probability: float) -> str:
+    """Returns a probability to which no threshold applies as text, in whole per cent."""
     if probability < 0.005:
         return "<1%"
     if probability > 0.995:
         return ">99%"
-    texts = [f"{100 * probability:.{decimals}f}" for decimals in range(4)]
-    label = decision.label(probability)
-    return next((t for t in texts if decision.label(float(t) / 100) == label), texts[-1]) + "%"
+    return f"{100 * probability:.0f}%"
 
 
 def threshold_percent(threshold: float) -> str:

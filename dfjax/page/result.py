@@ -1,10 +1,8 @@
 """What the page shows after a check, as HTML. Whatever came from a visitor is escaped."""
 
-import base64
-import re
-
-from dfjax.json_values import dumps
+from dfjax.page.downloads import downloads
 from dfjax.page.faces import face_strips
+from dfjax.page.origin import provenance_card
 from dfjax.page.plot import score_plot
 from dfjax.page.rendering import render
 from dfjax.page.verdict import VERDICTS, WITHHELD, decision_sentence
@@ -17,11 +15,9 @@ def render_result(prediction: Prediction) -> str:
     probability, decision = prediction.probability_fake, prediction.decision
     verdict = VERDICTS[prediction.label]
     is_withheld = decision.is_withheld and prediction.label == "uncertain"
-    report = base64.b64encode(dumps(prediction.to_dict()).encode()).decode()
     return render(
         "result.html",
         prediction=prediction,
-        model=prediction.model,
         verdict=verdict,
         explanation=WITHHELD if is_withheld else verdict.explanation,
         measured=None if probability is None else _measured(probability, decision),
@@ -37,21 +33,14 @@ def render_result(prediction: Prediction) -> str:
         ],
         faces=face_strips(prediction),
         facts=_facts(prediction),
-        report=report,
-        report_name=report_name(prediction.video.name),
+        provenance=provenance_card(prediction),
+        downloads=downloads(prediction),
     )
 
 
 def render_error(message: str, title: str = "This video could not be checked") -> str:
     """Returns the panel that says why there is no verdict; `message` is plain text."""
     return render("error.html", message=message, title=title)
-
-
-def report_name(video_name: str) -> str:
-    """Returns a file name for the report that is safe on every system, from the video's name."""
-    stem = video_name.rsplit(".", 1)[0]
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._")[:80]
-    return f"{safe or 'video'}-report.json"
 
 
 def _measured(probability: float, decision: Decision) -> dict[str, str]:

@@ -9,10 +9,10 @@ import jinja2
 import numpy as np
 
 from dfjax.prediction import Decision, Prediction, TrackScore
-from dfjax.provenance import Provenance
 from dfjax.reporting import video_words as words
 from dfjax.reporting.crops import data_uri, shown_frames
-from dfjax.shown_numbers import clock, percent, threshold_percent
+from dfjax.reporting.shown_provenance import shown_provenance
+from dfjax.shown_numbers import clock, percent, threshold_percent, whole_percent
 
 HeatMaps = Mapping[tuple[int, int], np.ndarray]
 """By `TrackScore.id` and index among its `frames`: uint8 [S,S,3] RGB, the crop overlaid."""
@@ -55,7 +55,7 @@ def html_report(prediction: Prediction, *, heat_maps: HeatMaps | None = None) ->
         ticks=_ticks(_duration(prediction)),
         stretches=_stretches(prediction),
         faces=_faces(prediction, heat_maps or {}),
-        provenance=_provenance(prediction.provenance),
+        provenance=shown_provenance(prediction.provenance),
         tables=_tables(prediction),
         foot=words.FOOT.format(version=prediction.model.version),
     )
@@ -180,7 +180,7 @@ def _faces(prediction: Prediction, heat_maps: HeatMaps) -> list[dict[str, Any]]:
 
 
 def _face(prediction: Prediction, track: TrackScore, heat_maps: HeatMaps) -> dict[str, Any]:
-    name, decision = _face_name(track.id), prediction.decision
+    name = _face_name(track.id)
     crops = []
     if track.id in prediction.clips:
         probabilities = np.array([frame.probability_fake for frame in track.frames])
@@ -193,13 +193,13 @@ def _face(prediction: Prediction, track: TrackScore, heat_maps: HeatMaps) -> dic
                     "heat_map": None if heat_map is None else _picture(heat_map),
                     "alt": words.CROP.format(face=name, time=time),
                     "time": time,
-                    "percent": percent(frame.probability_fake, decision),
+                    "percent": whole_percent(frame.probability_fake),
                 }
             )
     lasts = track.end > track.start
     return {
         "name": name,
-        "percent": percent(track.probability_fake, decision),
+        "percent": percent(track.probability_fake, prediction.decision),
         "seen": words.SEEN.format(start=clock(track.start), end=clock(track.end)) if lasts else "",
         "left_out": words.LEFT_OUT[track.left_out] if track.left_out else "",
         "crops": crops,
@@ -208,27 +208,6 @@ def _face(prediction: Prediction, track: TrackScore, heat_maps: HeatMaps) -> dic
 
 def _picture(picture: np.ndarray) -> str:
     return data_uri(picture, _CROP_SIDE, quality=_CROP_QUALITY)
-
-
-def _provenance(provenance: Provenance | None) -> dict[str, Any] | None:
-    """Returns what the file says of itself; None for frames in memory, which say nothing."""
-    if provenance is None:
-        return None
-    rows = {
-        "signer": provenance.signer,
-        "signed_at": provenance.signed_at,
-        "tool": provenance.tool,
-        "made_with_ai": {True: words.SAYS_AI, False: words.SAYS_NO_AI, None: None}[
-            provenance.made_with_ai
-        ],
-        "source_types": ", ".join(provenance.source_types),
-        "problems": ", ".join(provenance.problems),
-    }
-    return {
-        "status": provenance.status,
-        "sentence": words.PROVENANCE_STATUS[provenance.status],
-        "rows": [(words.PROVENANCE_FIELDS[key], value) for key, value in rows.items() if value],
-    }
 
 
 def _tables(prediction: Prediction) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -87,7 +87,7 @@ def test_a_video_gets_a_verdict_a_plot_the_faces_and_a_report(open_page, clips, 
     expect(page.locator("#df-spoken [role=status]")).to_contain_text("Verdict: Uncertain")
 
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download the report").click()
+        page.get_by_role("link", name="Data (JSON)").click()
     assert download.value.suggested_filename == "one_face-report.json"
     download.value.save_as(tmp_path / "report.json")
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
