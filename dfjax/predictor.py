@@ -2,10 +2,10 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from flax import nnx
@@ -30,7 +30,9 @@ from dfjax.inference.evidence import (
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.judgement import judge
 from dfjax.models.detector import Detector
+from dfjax.models.evaluation_file import read_evaluation
 from dfjax.models.fingerprint import fingerprint
+from dfjax.models.locate import find_folder
 from dfjax.prediction import ModelSummary, Prediction
 from dfjax.provenance import Provenance, read_provenance
 from dfjax.version import __version__
@@ -68,6 +70,7 @@ class Predictor:
         revision: str | None = None,
         face_detector: FaceDetector | None = None,
         limits: VideoLimits = VideoLimits(),
+        evaluation: Mapping[str, Any] | None = None,
     ):
         """Takes a loaded detector.
 
@@ -78,10 +81,13 @@ class Predictor:
           revision: The Hub revision that it was loaded from, if it was.
           face_detector: Shared between predictors, if given; else made from the config.
           limits: How much a file may cost to read; this is up to you, not to the model.
+          evaluation: What `evaluate` measured of these weights, for those who ask how good they
+            are; None: not known.
         """
         self.engine: Engine = JaxEngine(detector) if isinstance(detector, Detector) else detector
         self.config: Config = self.engine.config
         self.limits = limits
+        self.evaluation = evaluation
         self.model = ModelSummary(
             id=model_id, revision=revision, version=__version__, digest=_digest(detector)
         )
@@ -106,11 +112,14 @@ class Predictor:
           ModelFormatError: What is there is not a model of dfjax.
           HubError: It could not be downloaded from the Hub.
         """
-        detector = Detector.from_pretrained(folder_or_repo_id, revision=revision)
+        found = find_folder(folder_or_repo_id, revision=revision)
+        detector = Detector.from_pretrained(found)
         folder = Path(folder_or_repo_id)
         # A report may go to strangers: name a local folder, but not the path to it.
         model_id = folder.resolve().name if folder.is_dir() else str(folder_or_repo_id)
-        return cls(detector, model_id=model_id, revision=revision, limits=limits)
+        predictor = cls(detector, model_id=model_id, revision=revision, limits=limits)
+        predictor.evaluation = read_evaluation(found, predictor.model.digest)
+        return predictor
 
     def warm_up(self) -> None:
         """Compiles everything that a video may need, so that no visitor waits for it."""

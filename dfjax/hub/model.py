@@ -14,8 +14,9 @@ from dfjax.files import write_text_atomically
 from dfjax.hub.folder import copy_known_files, read_front_matter, require_files
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
+from dfjax.models.evaluation_file import EVALUATION_FILE
 from dfjax.models.fingerprint import fingerprint
-from dfjax.reporting.card import EVALUATION_FILE, MODEL_ID_PLACEHOLDER, PICTURES, model_card
+from dfjax.reporting.card import MODEL_ID_PLACEHOLDER, PICTURES, model_card
 
 MODEL_FILES = (
     "README.md",

@@ -129,6 +129,7 @@ class SamplePredictor:
     def __init__(self, seconds: float = 0.0):
         self.model = MODEL
         self.config = Config()
+        self.evaluation = None
         self.efforts: list[Effort] = []  # of the checks so far
         self._seconds = seconds  # that a check takes
 
