@@ -9,10 +9,12 @@ from typing import Any, NamedTuple, get_args
 import gradio as gr
 
 from dfjax.errors import DfjaxError
-from dfjax.page import texts
+from dfjax.page import batch_texts, texts
+from dfjax.page.batch import join_batch, lay_out_batch
 from dfjax.page.cards import ON_LOAD, ExampleVideo, example_cards
 from dfjax.page.checks import check_upload
 from dfjax.page.health import Health
+from dfjax.page.how_good import how_good
 from dfjax.page.limits import PageLimits
 from dfjax.page.result import render_error, render_result
 from dfjax.page.shared_predictor import SharedPredictor, VideoPredictor
@@ -94,10 +96,16 @@ def build_page(
     ) as page:
         _html(texts.header())
         weighs = predictor.config.calibration.evidence is not None
-        parts = _lay_out(examples, empty, has_efforts=weighs)
+        with gr.Tabs(elem_id="df-tabs"):
+            with gr.Tab(batch_texts.ONE_VIDEO):
+                parts = _lay_out(examples, empty, has_efforts=weighs)
+            with gr.Tab(batch_texts.SEVERAL_FILES):
+                batch = lay_out_batch(has_efforts=weighs, limits=limits)
         _html(texts.limits())
+        _html(how_good(predictor.evaluation, predictor.model))
         _html(texts.footer(predictor.model))
         _join(parts, _check_with(score), _pick_from(examples), empty)
+        join_batch(batch, score)
         _add_endpoint(_predict_with(score), [parts.video, parts.effort])
     return page.queue(
         max_size=_MAX_WAITING, api_open=False, default_concurrency_limit=4, limits=limits
