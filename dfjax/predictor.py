@@ -34,9 +34,8 @@ from dfjax.models.evaluation_file import read_evaluation
 from dfjax.models.fingerprint import fingerprint
 from dfjax.models.locate import find_folder
 from dfjax.prediction import ModelSummary, Prediction
-from dfjax.provenance import Provenance, read_provenance
+from dfjax.provenance import Origin, read_origin
 from dfjax.version import __version__
-from dfjax.video.file_facts import FileFacts, read_file_facts
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import Effort, choose_frames, plan_looks, probe
 
@@ -70,7 +69,6 @@ class Predictor:
         revision: str | None = None,
         face_detector: FaceDetector | None = None,
         limits: VideoLimits = VideoLimits(),
-        evaluation: Mapping[str, Any] | None = None,
     ):
         """Takes a loaded detector.
 
@@ -81,13 +79,11 @@ class Predictor:
           revision: The Hub revision that it was loaded from, if it was.
           face_detector: Shared between predictors, if given; else made from the config.
           limits: How much a file may cost to read; this is up to you, not to the model.
-          evaluation: What `evaluate` measured of these weights, for those who ask how good they
-            are; None: not known.
         """
         self.engine: Engine = JaxEngine(detector) if isinstance(detector, Detector) else detector
         self.config: Config = self.engine.config
         self.limits = limits
-        self.evaluation = evaluation
+        self.evaluation: Mapping[str, Any] | None = None  # of exactly these weights, if known
         self.model = ModelSummary(
             id=model_id, revision=revision, version=__version__, digest=_digest(detector)
         )
@@ -156,8 +152,7 @@ class Predictor:
         if self.config.calibration.evidence is None:
             effort = "quick"
         info = probe(path, self.limits)
-        file = read_file_facts(Path(os.fsdecode(path)))
-        origin = _Origin(file, read_provenance(Path(os.fsdecode(path)), file))
+        origin = read_origin(Path(os.fsdecode(path)))
         plan = plan_looks(info.duration, self.config.video, effort)
         if plan != self.config.video:
             video = LongVideo(
@@ -246,7 +241,7 @@ class Predictor:
         scored: "_Scored",
         effort: Effort,
         report: OnProgress,
-        origin: "_Origin | None" = None,
+        origin: Origin | None = None,
     ) -> Prediction:
         report(1.0, "Done")
         return judge(
@@ -256,8 +251,7 @@ class Predictor:
             model=self.model,
             effort=effort,
             score_seconds=scored.seconds,
-            file=origin.file if origin else None,
-            provenance=origin.provenance if origin else None,
+            origin=origin,
         )
 
     def _score(
@@ -306,13 +300,6 @@ class Predictor:
             features.append(self.engine.encode(batch))
             report((start + len(batch)) / len(crops), "Scoring faces")
         return np.concatenate(features)
-
-
-class _Origin(NamedTuple):
-    """Which file was read, and what it says of where it is from."""
-
-    file: FileFacts
-    provenance: Provenance
 
 
 class _Scored(NamedTuple):

@@ -13,10 +13,10 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from dfjax.video.confinement import confine
-from dfjax.video.file_facts import FileFacts
+from dfjax.video.file_facts import FileFacts, read_file_facts
 from dfjax.video.formats import open_plain
 
 Status = Literal["absent", "valid", "broken", "remote", "unreadable", "not_read"]
@@ -54,6 +54,23 @@ class Provenance:
     problems: tuple[
         str, ...
     ] = ()  # C2PA codes of what failed, such as "assertion.dataHash.mismatch"
+
+
+class Origin(NamedTuple):
+    """Which file was read, and what it says of where it is from."""
+
+    file: FileFacts
+    provenance: Provenance
+
+
+def read_origin(path: Path) -> Origin:
+    """Returns the facts about a file, and what its Content Credentials say.
+
+    Raises:
+      VideoError: The file is missing or may not be read.
+    """
+    facts = read_file_facts(path)
+    return Origin(facts, read_provenance(path, facts))
 
 
 def read_provenance(path: Path, facts: FileFacts) -> Provenance:

@@ -2,7 +2,7 @@
 
 from dfjax.page.downloads import downloads
 from dfjax.page.faces import face_strips
-from dfjax.page.origin import provenance_card
+from dfjax.page.origin import provenance_card, says_something
 from dfjax.page.plot import score_plot
 from dfjax.page.rendering import render
 from dfjax.page.verdict import VERDICTS, WITHHELD, decision_sentence
@@ -34,6 +34,7 @@ def render_result(prediction: Prediction) -> str:
         faces=face_strips(prediction),
         facts=_facts(prediction),
         provenance=provenance_card(prediction),
+        says_something=says_something(prediction.provenance),
         downloads=downloads(prediction),
     )
 

@@ -10,6 +10,7 @@ from dfjax.config import Config
 from dfjax.page import texts
 from dfjax.page.result import render_error, render_result
 from dfjax.prediction import Decision, ModelSummary, Segment
+from dfjax.provenance import Provenance
 from tests.page.samples import sample_prediction
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&${7*7}{{7*7}}.mp4"
@@ -114,3 +115,13 @@ def test_stretches_coverage_and_faces_without_a_say_are_named():
     assert "8 times, up to 1.2 s apart" in page
     assert page.count("Too small to be judged well") == 1
     assert "looks manipulated from" not in render_result(prediction)
+
+
+@pytest.mark.parametrize("status, comes_first", [("broken", True), ("absent", False)])
+def test_credentials_stand_beside_the_verdict_if_there_are_any(status, comes_first):
+    prediction = sample_prediction("real")
+    said = dataclasses.replace(prediction, provenance=Provenance(status=status))
+    page = render_result(said)
+    assert page.count("data-provenance") == 1
+    assert (page.index("data-provenance") < page.index("Score over time")) == comes_first
+    assert page.index("Likely real") < page.index("data-provenance")
