@@ -117,6 +117,15 @@ def test_the_json_says_which_file_and_which_model_were_used_and_when(one, predic
     assert one.provenance == Provenance(status="absent")
 
 
+def test_a_model_brings_the_evaluation_of_its_own_weights(tmp_path):
+    tiny_detector().save_pretrained(tmp_path)
+    digest = fingerprint(nnx.state(tiny_detector()), tiny_detector().config)
+    for measured, known in ((digest, True), ("0" * 16, False)):
+        report = {"model": {"fingerprint": measured}}
+        (tmp_path / "report.json").write_text(json.dumps(report))
+        assert (Predictor.from_pretrained(tmp_path).evaluation == report) is known
+
+
 def test_frames_in_memory_are_no_file(predictor):
     prediction = predictor.score_frames([GREY], np.zeros(1))
     video = prediction.video

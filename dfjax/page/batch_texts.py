@@ -6,7 +6,8 @@ DROP = "Drop videos and pictures here"
 CHOOSE = "or choose them"
 INFO = (
     "They are checked one after another. Each is uploaded when its turn comes, and deleted from "
-    "the server as any other; the list and the results stay in this browser tab until you close it."
+    "the server like any other video. The list and its results stay in this browser tab until you "
+    "close it."
 )
 CHECK, STOP, CLEAR = "Check all", "Stop after this one", "Clear the list"
 CSV = "Download the table (CSV)"

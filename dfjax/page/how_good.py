@@ -47,11 +47,15 @@ def _measured(report: Recorded) -> dict[str, Any]:
     figures = report.at("figures")
     counts = figures.at("counts")
     split, real, fake = figures.text("split"), counts.count("real"), counts.count("fake")
-    fitted = any(data.flag("calibrated_on") for data in report.rows("data"))
+    sources = report.rows("data")
+    trained = any(data.flag("trained_on") for data in sources)
+    fitted = any(data.flag("calibrated_on") for data in sources)
+    on = [texts.MEASURED_ON.format(split=split, real=f"{real:,}", fake=f"{fake:,}")]
+    on += [texts.TRAINED if trained else texts.NOT_TRAINED]
+    on += [texts.FITTED] if fitted else []
     rows = [_verdicts(figures.at("verdicts", label), label) for label in ("real", "fake")]
     return {
-        "on": texts.MEASURED_ON.format(split=split, real=f"{real:,}", fake=f"{fake:,}")
-        + (f" {texts.FITTED}" if fitted else ""),
+        "on": " ".join(on),
         "rows": [row for row in rows if row is not None],
         "kinds": _kinds(figures),
         "misleading": [*_everyday(report), *_weak_slices(report)],

@@ -8,9 +8,10 @@ NOT_MEASURED = (
 )
 
 MEASURED_ON = (
-    "Measured on {real} real and {fake} fake videos and pictures, the split “{split}” of its data: "
-    "what it was not trained on."
+    "Measured on {real} real and {fake} fake videos and pictures, the split “{split}” of its data."
 )
+TRAINED = "It was trained on some of them, so on others it is wrong more often."
+NOT_TRAINED = "It was not trained on them."
 FITTED = "Its thresholds were chosen on the same ones, so on others it may be wrong more often."
 
 OF_100 = {"real": "Of 100 real ones", "fake": "Of 100 fakes"}

@@ -134,4 +134,4 @@ LAST_WORD = (
     "Never accuse a person on the strength of this number alone. Look for the original, ask who "
     "published it, and have it examined."
 )
-FOOT = "Made by dfjax {version}. This file asks nothing of the internet."
+FOOT = "Made by dfjax {version}. This file loads nothing from the internet."

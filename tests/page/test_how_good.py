@@ -47,6 +47,12 @@ def test_thresholds_that_were_chosen_on_the_same_videos_are_not_kept_quiet():
     assert texts.FITTED not in how_good(changed(("data",), data), MODEL)
 
 
+def test_figures_on_videos_that_it_was_trained_on_are_told_to_flatter():
+    assert texts.NOT_TRAINED in how_good(REPORT, MODEL)
+    data = [*REPORT["data"][1:], {**REPORT["data"][0], "trained_on": True}]
+    assert texts.TRAINED in how_good(changed(("data",), data), MODEL)
+
+
 @pytest.mark.parametrize("report", [None, {}, changed(("figures", "per_method"), 3)])
 def test_a_model_without_figures_says_that_it_was_not_measured(report):
     shown = how_good(report, MODEL)
