@@ -6,7 +6,7 @@ from typing import Literal
 from dfjax.errors import MissingExtraError
 
 MODULES = {
-    "app": ("gradio", "jinja2", "skimage"),
+    "app": ("gradio", "skimage"),
     "train": (
         *("datasets", "matplotlib", "optax", "orbax", "sklearn", "tensorboardX"),
         *("transformers", "yaml"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from dfjax.prediction import (
     VideoSummary,
 )
 from dfjax.prediction_warnings import LOOK_GAP, prediction_warnings
+from dfjax.provenance import Origin
 from dfjax.video.reading import Effort
 
 
@@ -35,6 +37,7 @@ def judge(
     model: ModelSummary,
     effort: Effort,
     score_seconds: float = 0.0,
+    origin: Origin | None = None,
 ) -> Prediction:
     """Returns the prediction for a video.
 
@@ -45,6 +48,7 @@ def judge(
       model: Names it.
       effort: With which the video was read.
       score_seconds: How long it took to score the faces.
+      origin: Which file it is, and what it says of itself; None: it is none, but frames in memory.
     """
     calibration, info = config.calibration, read.info
     # From here on, times are those that a player shows.
@@ -77,9 +81,15 @@ def judge(
             width=info.width,
             height=info.height,
             frames_scored=len(frames),
+            sha256=origin.file.sha256 if origin else None,
+            size_bytes=origin.file.size_bytes if origin else None,
+            codec=info.codec if origin else None,
+            container=info.container if origin else None,
         ),
         coverage=_coverage(read, effort),
         model=model,
+        checked_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        provenance=origin.provenance if origin else None,
         warnings=prediction_warnings(read, len(frames), config),
         seconds=Seconds(decode=read.decode_seconds, faces=read.face_seconds, score=score_seconds),
         clips={clip.track_id: clip.frames for clip in read.clips},

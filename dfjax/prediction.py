@@ -7,6 +7,7 @@ import numpy as np
 
 from dfjax.config import CalibrationConfig
 from dfjax.json_values import to_json_value
+from dfjax.provenance import Provenance
 from dfjax.video.reading import Effort
 
 SCHEMA_VERSION = 1
@@ -107,6 +108,10 @@ class VideoSummary:
     width: int  # pixels, as displayed
     height: int  # pixels, as displayed
     frames_scored: int  # sampled frames in which at least one face was scored
+    sha256: str | None = None  # of the file's bytes, 64 hex digits; None: frames in memory
+    size_bytes: int | None = None  # of the file; None: frames in memory
+    codec: str | None = None  # as ffmpeg calls it ("h264"), or a picture's format; None: frames
+    container: str | None = None  # as ffmpeg calls it ("mov" is also MP4), or a picture's format
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -116,6 +121,9 @@ class ModelSummary:
     id: str  # folder name or Hub repository
     revision: str | None
     version: str  # of dfjax
+    digest: str | None = None
+    """16 hex digits of the SHA-256 over weights and config: `fingerprint` in the `report.json` of
+    the model. None: another runtime than jax holds the weights."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -151,6 +159,8 @@ class Prediction:
     video: VideoSummary
     coverage: Coverage
     model: ModelSummary
+    checked_at: str  # when the check ended: UTC, ISO 8601, as "2026-11-28T17:10:55Z"
+    provenance: Provenance | None = None  # what the file says of its origin; None: frames in memory
     warnings: tuple[str, ...]
     seconds: Seconds
     clips: dict[int, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)

@@ -2,12 +2,13 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from flax import nnx
 
 from dfjax.config import Config
 from dfjax.errors import ModelFormatError
@@ -29,7 +30,11 @@ from dfjax.inference.evidence import (
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.judgement import judge
 from dfjax.models.detector import Detector
+from dfjax.models.evaluation_file import read_evaluation
+from dfjax.models.fingerprint import fingerprint
+from dfjax.models.locate import find_folder
 from dfjax.prediction import ModelSummary, Prediction
+from dfjax.provenance import Origin, read_origin
 from dfjax.version import __version__
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import Effort, choose_frames, plan_looks, probe
@@ -78,7 +83,10 @@ class Predictor:
         self.engine: Engine = JaxEngine(detector) if isinstance(detector, Detector) else detector
         self.config: Config = self.engine.config
         self.limits = limits
-        self.model = ModelSummary(id=model_id, revision=revision, version=__version__)
+        self.evaluation: Mapping[str, Any] | None = None  # of exactly these weights, if known
+        self.model = ModelSummary(
+            id=model_id, revision=revision, version=__version__, digest=_digest(detector)
+        )
         self.face_detector = face_detector or FaceDetector(self.config.faces)
 
     @classmethod
@@ -100,11 +108,14 @@ class Predictor:
           ModelFormatError: What is there is not a model of dfjax.
           HubError: It could not be downloaded from the Hub.
         """
-        detector = Detector.from_pretrained(folder_or_repo_id, revision=revision)
+        found = find_folder(folder_or_repo_id, revision=revision)
+        detector = Detector.from_pretrained(found)
         folder = Path(folder_or_repo_id)
         # A report may go to strangers: name a local folder, but not the path to it.
         model_id = folder.resolve().name if folder.is_dir() else str(folder_or_repo_id)
-        return cls(detector, model_id=model_id, revision=revision, limits=limits)
+        predictor = cls(detector, model_id=model_id, revision=revision, limits=limits)
+        predictor.evaluation = read_evaluation(found, predictor.model.digest)
+        return predictor
 
     def warm_up(self) -> None:
         """Compiles everything that a video may need, so that no visitor waits for it."""
@@ -141,6 +152,7 @@ class Predictor:
         if self.config.calibration.evidence is None:
             effort = "quick"
         info = probe(path, self.limits)
+        origin = read_origin(Path(os.fsdecode(path)))
         plan = plan_looks(info.duration, self.config.video, effort)
         if plan != self.config.video:
             video = LongVideo(
@@ -148,7 +160,7 @@ class Predictor:
             )
             scored = self._score_long(video, report)
             if scored.faces:
-                return self._judge(scored, effort, report)
+                return self._judge(scored, effort, report, origin)
         read = read_face_clips(
             path,
             self.config,
@@ -158,7 +170,7 @@ class Predictor:
             on_progress=_part(report, 0.0, _READING_SHARE),
         )
         scored = self._score(read, _part(report, _READING_SHARE, 1.0))
-        return self._judge(scored, effort, report)
+        return self._judge(scored, effort, report, origin)
 
     def score_frames(
         self,
@@ -224,7 +236,13 @@ class Predictor:
         again = self._score(video.clips(), _part(report, 0.8, 1.0), known)
         return again._replace(seconds=scored.seconds + again.seconds)
 
-    def _judge(self, scored: "_Scored", effort: Effort, report: OnProgress) -> Prediction:
+    def _judge(
+        self,
+        scored: "_Scored",
+        effort: Effort,
+        report: OnProgress,
+        origin: Origin | None = None,
+    ) -> Prediction:
         report(1.0, "Done")
         return judge(
             scored.read,
@@ -233,6 +251,7 @@ class Predictor:
             model=self.model,
             effort=effort,
             score_seconds=scored.seconds,
+            origin=origin,
         )
 
     def _score(
@@ -298,6 +317,13 @@ _CropKey = tuple[float, bytes]
 def _keys(read: FaceClips, clip: FaceClip) -> list[_CropKey]:
     times = read.timestamps[clip.frame_indices].tolist()
     return [(time, box.tobytes()) for time, box in zip(times, clip.boxes_xyxy, strict=True)]
+
+
+def _digest(detector: Detector | Engine) -> str | None:
+    """Returns the fingerprint of a detector; None of an engine, which may hold it in any form."""
+    if not isinstance(detector, Detector):
+        return None
+    return fingerprint(nnx.state(detector), detector.config)
 
 
 def _part(report: OnProgress, start: float, end: float) -> OnProgress:

@@ -78,6 +78,30 @@ def test_standard_output_holds_json_alone_when_asked(run):
     assert json.loads(out)["model"]["id"] == "model"
 
 
+def test_a_folder_gives_a_report_a_line_and_an_answer_for_each_video(run, files, tmp_path):
+    for place in ("set/one", "set/two"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "face.mp4").symlink_to(files / "face.mp4")
+    outputs = ("--html", tmp_path / "pages", "--csv", tmp_path / "all.csv", "--json", "-")
+    options = ("--recursive", "--model", "model", *outputs)
+    code, out, _ = run("predict", tmp_path / "set", *options)
+    assert code == 0
+    assert [report["video"]["name"] for report in json.loads(out)] == 2 * ["face.mp4"]
+    pages = sorted((tmp_path / "pages").iterdir())
+    assert [page.name for page in pages] == ["face-report-2.html", "face-report.html"]
+    assert all("<h2>Uncertain</h2>" in page.read_text(encoding="utf-8") for page in pages)
+    lines = (tmp_path / "all.csv").read_text(encoding="utf-8-sig").splitlines()[1:]
+    assert [line.partition(",")[0] for line in lines] == [
+        str(tmp_path / "set" / place / "face.mp4") for place in ("one", "two")
+    ]
+
+
+def test_several_reports_do_not_fit_into_one_file(run, files):
+    code, _, err = run("predict", "face.mp4", "broken.mp4", "--html", "face.mp4")
+    assert code == 1
+    assert "several videos need a folder" in " ".join(err.split())
+
+
 def test_what_was_predicted_before_ctrl_c_is_shown_and_kept(run, files, monkeypatch):
     predict = Predictor.__call__
 

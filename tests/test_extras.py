@@ -31,10 +31,10 @@ def run_without(modules: set[str], script: str, *arguments: str | Path, folder: 
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
 
 
-def test_the_space_installs_the_core_and_the_extras_app_and_train():
+def test_the_space_installs_the_core_and_the_extras_that_it_uses():
     lines = (PROJECT / "requirements.txt").read_text().splitlines()
     installed = [line.partition("#")[0].strip() for line in lines]
-    expected = {*METADATA["dependencies"], *EXTRAS["app"], *EXTRAS["train"]}
+    expected = {*METADATA["dependencies"], *EXTRAS["app"], *EXTRAS["provenance"], *EXTRAS["train"]}
     assert sorted(filter(None, installed)) == sorted(expected)
 
 

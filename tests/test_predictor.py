@@ -1,9 +1,12 @@
 import dataclasses
+import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from flax import nnx
 from PIL import Image, ImageFilter
 
 from dfjax import predictor as predictor_module
@@ -11,8 +14,10 @@ from dfjax.config import CalibrationConfig, CropConfig
 from dfjax.errors import ModelFormatError, VideoError
 from dfjax.faces.detection import FaceDetector
 from dfjax.inference.engine import FaceLogits, score_faces
+from dfjax.models.fingerprint import fingerprint
 from dfjax.prediction import Prediction
 from dfjax.predictor import Predictor, model_source
+from dfjax.provenance import Provenance
 from dfjax.video.reading import read_frames
 from tests.evaluation.clips import EVIDENCE
 from tests.tiny import TINY_CONFIG, tiny_detector
@@ -72,6 +77,8 @@ def test_the_json_has_the_keys_of_the_contract_and_no_other(one):
         "video",
         "coverage",
         "model",
+        "checked_at",
+        "provenance",
         "warnings",
         "seconds",
     ]
@@ -86,9 +93,44 @@ def test_the_json_has_the_keys_of_the_contract_and_no_other(one):
     ]
     assert list(report["coverage"]) == ["effort", "frames_sampled", "looks", "longest_gap"]
     assert list(report["tracks"][0]["frames"][0]) == ["timestamp", "probability_fake", "box_xyxy"]
-    assert list(report["video"]) == ["name", "duration", "fps", "width", "height", "frames_scored"]
-    assert report["model"] == {"id": "tiny", "revision": None, "version": "0.1.0"}
+    assert list(report["video"]) == [
+        *("name", "duration", "fps", "width", "height", "frames_scored"),
+        *("sha256", "size_bytes", "codec", "container"),
+    ]
+    assert list(report["model"]) == ["id", "revision", "version", "digest"]
+    assert (report["model"]["id"], report["model"]["revision"]) == ("tiny", None)
+    assert list(report["provenance"]) == [
+        *("status", "signer", "signed_at", "tool", "made_with_ai", "source_types", "problems"),
+    ]
     assert list(report["seconds"]) == ["decode", "faces", "score"]
+
+
+def test_the_json_says_which_file_and_which_model_were_used_and_when(one, predictor, videos):
+    content = (videos / "one.mp4").read_bytes()
+    assert one.video.sha256 == hashlib.sha256(content).hexdigest()
+    assert one.video.size_bytes == len(content)
+    assert (one.video.codec, one.video.container) == ("h264", "mov")
+    checked = datetime.strptime(one.checked_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    assert timedelta(0) <= datetime.now(UTC) - checked < timedelta(hours=1)
+    detector = tiny_detector()
+    assert one.model.digest == fingerprint(nnx.state(detector), detector.config)
+    assert one.provenance == Provenance(status="absent")
+
+
+def test_a_model_brings_the_evaluation_of_its_own_weights(tmp_path):
+    tiny_detector().save_pretrained(tmp_path)
+    digest = fingerprint(nnx.state(tiny_detector()), tiny_detector().config)
+    for measured, known in ((digest, True), ("0" * 16, False)):
+        report = {"model": {"fingerprint": measured}}
+        (tmp_path / "report.json").write_text(json.dumps(report))
+        assert (Predictor.from_pretrained(tmp_path).evaluation == report) is known
+
+
+def test_frames_in_memory_are_no_file(predictor):
+    prediction = predictor.score_frames([GREY], np.zeros(1))
+    video = prediction.video
+    assert (video.sha256, video.size_bytes, video.codec, video.container) == (None,) * 4
+    assert prediction.provenance is None
 
 
 def test_every_sampled_frame_with_a_face_has_a_score(one):

@@ -2,9 +2,9 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 from rich.console import Console
@@ -14,9 +14,13 @@ from rich.table import Table
 from dfjax.commands.prediction_file import PredictionFile
 from dfjax.commands.prediction_table import PredictionTable
 from dfjax.commands.progress import progress_bar
+from dfjax.commands.video_files import VideoFile, find_videos
 from dfjax.errors import DfjaxError
 from dfjax.prediction import SCHEMA_VERSION, Prediction, Segment
 from dfjax.video.reading import Effort
+
+if TYPE_CHECKING:
+    from dfjax.commands.prediction_pages import PredictionPages
 
 _VERDICTS = {
     "fake": "[bold red]fake[/]",
@@ -35,7 +39,10 @@ class Predict:
     """
 
     videos: tyro.conf.Positional[tuple[str, ...]]
-    """Video files or still images; the README lists the formats."""
+    """Video files, still images, or folders of them; the README lists the formats."""
+
+    recursive: bool = False
+    """Look into the folders in a folder as well."""
 
     model: str | None = None
     """Folder or Hub repository. Defaults to DFJAX_MODEL, or `checkpoint/` if that is not set."""
@@ -55,42 +62,59 @@ class Predict:
     """Write a table for spreadsheets to this file: a line for each video, or for each stretch of it
     that looks fake."""
 
+    html: str | None = None
+    """Write a report to keep, with the faces that were judged: to this file, or for several videos
+    a file for each into this folder."""
+
     def run(self) -> int:
         """Returns the exit code."""
         if not self.videos:
             raise DfjaxError("No video was given. Pass at least one file.")
+        files = find_videos(self.videos, recursive=self.recursive)
+        is_list = len(files) > 1 or any(Path(name).is_dir() for name in self.videos)
         answers = _Answers()
         stopped = False
         with contextlib.ExitStack() as stack:
-            outputs: list[PredictionFile | PredictionTable] = []
+            file = table = None
             if self.json is not None:
-                file = PredictionFile(self.json, as_list=len(self.videos) > 1)
-                outputs.append(stack.enter_context(file))
+                file = stack.enter_context(PredictionFile(self.json, as_list=is_list))
             if self.csv is not None:
-                outputs.append(stack.enter_context(PredictionTable(self.csv)))
+                table = stack.enter_context(PredictionTable(self.csv))
+            pages = self._pages(is_list)
             try:
-                for name, result in self._results():
+                for name, result in self._results(files):
                     report = answers.add(name, result)
-                    for output in outputs:
-                        output.add(report)
+                    if file:
+                        file.add(report)
+                    if table:
+                        table.add(report, name)
+                    if pages and isinstance(result, Prediction):
+                        pages.add(result)
             except KeyboardInterrupt:
                 stopped = True
         answers.show(with_table=self.json != "-")
         if stopped:
-            counts = f"{answers.count} of {len(self.videos)} files"
+            counts = f"{answers.count} of {len(files)} files"
             Console(stderr=True).print(f"Stopped after {counts}.")
             return 130
         return 1 if answers.failures else 0
 
-    def _results(self) -> Iterator[tuple[str, Prediction | DfjaxError]]:
+    def _pages(self, is_list: bool) -> "PredictionPages | None":
+        """Returns what writes the reports, if there are to be any."""
+        if self.html is None:
+            return None
+        from dfjax.commands.prediction_pages import PredictionPages
+
+        return PredictionPages(self.html, is_folder=is_list)
+
+    def _results(self, files: Sequence[VideoFile]) -> Iterator[tuple[str, Prediction | DfjaxError]]:
         """Yields each file's name, and its prediction or why there is none."""
         from dfjax.predictor import Predictor, model_source
 
         with progress_bar() as progress:
-            task = progress.add_task("Loading the model", total=len(self.videos))
+            task = progress.add_task("Loading the model", total=len(files))
             predictor = Predictor.from_pretrained(model_source(self.model))
-            for index, path in enumerate(self.videos):
-                name = Path(path).name
+            for index, (path, name) in enumerate(files):
                 moves = _moves(progress, task, index, name)
                 try:
                     result = predictor(path, effort=self.effort, on_progress=moves)
@@ -119,7 +143,7 @@ class _Answers:
             self._table.add_row(_plain(name), "[red]not read[/]", "", "", "", "")
             return {
                 "schema_version": SCHEMA_VERSION,
-                "video": {"name": name},
+                "video": {"name": Path(name).name},
                 "error": str(result),
             }
         self._table.add_row(_plain(name), *_cells(result))

@@ -1,6 +1,5 @@
 """Writes predictions as a table for spreadsheets, a line as soon as it is known."""
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -8,15 +7,7 @@ from typing import Any, Self
 
 from dfjax.errors import DfjaxError
 from dfjax.files import require_writable
-
-COLUMNS = (
-    *("video", "verdict", "probability_fake", "faces", "frames_scored", "longest_gap"),
-    *("segment_face", "segment_start", "segment_end", "segment_probability_fake", "error"),
-)
-"""A line per file, or per stretch that looks fake where there are some. Times are in seconds; faces
-are counted from 1, as on the page."""
-
-_READ_AS_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+from dfjax.reporting.spreadsheets import ENCODING, VIDEO_COLUMNS, csv_header, csv_lines, video_rows
 
 
 class PredictionTable:
@@ -33,9 +24,8 @@ class PredictionTable:
             raise DfjaxError(f"--csv is {name}, which is a folder. Name a file in it.")
         if not path.exists():
             require_writable(path.resolve().parent)
-        self._file = path.open("w", encoding="utf-8-sig", newline="")
-        self._writer = csv.DictWriter(self._file, COLUMNS, restval="")
-        self._writer.writeheader()
+        self._file = path.open("w", encoding=ENCODING, newline="")
+        self._file.write(csv_header(VIDEO_COLUMNS))
 
     def __enter__(self) -> Self:
         return self
@@ -48,35 +38,12 @@ class PredictionTable:
     ) -> None:
         self._file.close()
 
-    def add(self, report: Mapping[str, Any]) -> None:
-        """Adds a prediction, or why there is none, as JSON values."""
-        row = {"video": _as_text(report["video"]["name"])}
-        if "error" in report:
-            self._writer.writerow(row | {"error": _as_text(report["error"])})
-        else:
-            row |= {
-                "verdict": report["label"],
-                "probability_fake": report["probability_fake"],
-                "faces": len(report["tracks"]),
-                "frames_scored": report["video"]["frames_scored"],
-                "longest_gap": report["coverage"]["longest_gap"],
-            }
-            for segment in report["segments"] or [None]:
-                self._writer.writerow(row | _stretch(segment))
+    def add(self, report: Mapping[str, Any], name: str | None = None) -> None:
+        """Adds a prediction, or why there is none.
+
+        Args:
+          report: As JSON values.
+          name: What the file is called; None: by its own name.
+        """
+        self._file.write(csv_lines(VIDEO_COLUMNS, video_rows(report, name)))
         self._file.flush()
-
-
-def _stretch(segment: Mapping[str, Any] | None) -> dict[str, Any]:
-    if segment is None:
-        return {}
-    return {
-        "segment_face": segment["track"] + 1,
-        "segment_start": segment["start"],
-        "segment_end": segment["end"],
-        "segment_probability_fake": segment["probability_fake"],
-    }
-
-
-def _as_text(value: str) -> str:
-    """Returns what a spreadsheet takes for text, whatever a stranger called a file."""
-    return f"'{value}" if value.startswith(_READ_AS_FORMULAS) else value

@@ -1,22 +1,18 @@
 """Measures a detector on prepared data sets."""
 
 import dataclasses
-import hashlib
 import importlib.metadata
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
 from flax import nnx
 
 from dfjax.config import Config
 from dfjax.data.clip_row import ClipRow
 from dfjax.data.prepared import load_manifest, load_skipped, read_clips
 from dfjax.data.sources import LabelledVideo, read_source
-from dfjax.encoder_config import ResNetConfig
 from dfjax.errors import DatasetError
 from dfjax.evaluation import studies
 from dfjax.evaluation.figures import report
@@ -25,8 +21,8 @@ from dfjax.evaluation.scoring import ScoredClip, Scorer
 from dfjax.evaluation.studies.study import OnProgress, ScoreFunction, Study, StudyContext
 from dfjax.evaluation.thresholds import groups_needed
 from dfjax.inference.jax_engine import JaxEngine
-from dfjax.json_values import dumps
 from dfjax.models.detector import Detector
+from dfjax.models.fingerprint import fingerprint
 from dfjax.models.locate import find_folder
 from dfjax.version import __version__
 
@@ -129,51 +125,6 @@ def evaluate(
     for study in measured:
         result[study.name] = study.measure(context)
     return Evaluation(result, video_scores(scored, calibration))
-
-
-def fingerprint(state: Any, config: Config) -> str:
-    """Returns a hash of the weights and the config, 16 hex digits."""
-    digest = hashlib.sha256(dumps(_as_first_published(config)).encode())
-    for path, value in jax.tree.leaves_with_path(state):
-        digest.update(jax.tree_util.keystr(path).encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
-    return digest.hexdigest()[:16]
-
-
-# These were part of the config before `VideoLimits`; every published model had these values.
-_FIRST_LIMITS = {
-    "max_source_pixels": 8192 * 4320,
-    "max_duration": 4 * 3600.0,
-    "max_source_frames": 2_000_000,
-    "max_file_bytes": 2 * 1024**3,
-    "max_output_bytes": 1024**3,
-    "max_decode_seconds": 120.0,
-}
-
-
-def _as_first_published(config: Config) -> dict[str, Any]:
-    """Returns the config in the first layout of `config.json`, if it can be expressed in it.
-
-    This keeps the fingerprints in published reports valid as the layout grows.
-    """
-    values = config.to_dict()
-    values["video"] |= _FIRST_LIMITS
-    later = {
-        "video": {"burst_frames": 1},
-        "crops": {"min_detail": 0, "anchor": "box"},
-        "calibration": {"false_negative_rate": None, "evidence": None},
-    }
-    for part, fields in later.items():
-        for name, neutral in fields.items():
-            if values[part][name] == neutral:
-                del values[part][name]
-    if isinstance(config.encoder, ResNetConfig):
-        encoder = values["encoder"]
-        shape = ("embedding_size", "depths", "widths", "compute_dtype")
-        values["encoder"] = {name: encoder[name] for name in shape}
-        calibration = values.pop("calibration")
-        values |= {"normalization": encoder["normalization"], "calibration": calibration}
-    return values
 
 
 def _score_function(detector: Detector, on_progress: OnProgress) -> ScoreFunction:

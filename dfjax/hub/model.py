@@ -10,12 +10,13 @@ from flax import nnx
 from huggingface_hub import ModelCard
 
 from dfjax.errors import HubError
-from dfjax.evaluation.run import fingerprint
 from dfjax.files import write_text_atomically
 from dfjax.hub.folder import copy_known_files, read_front_matter, require_files
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
-from dfjax.reporting.card import EVALUATION_FILE, MODEL_ID_PLACEHOLDER, PICTURES, model_card
+from dfjax.models.evaluation_file import EVALUATION_FILE
+from dfjax.models.fingerprint import fingerprint
+from dfjax.reporting.card import MODEL_ID_PLACEHOLDER, PICTURES, model_card
 
 MODEL_FILES = (
     "README.md",

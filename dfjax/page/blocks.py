@@ -7,11 +7,13 @@ from typing import Any, get_args
 import gradio as gr
 
 from dfjax.errors import DfjaxError
-from dfjax.page import texts
+from dfjax.page import batch_texts, texts
+from dfjax.page.batch import join_batch, lay_out_batch
 from dfjax.page.cards import ON_LOAD, ExampleVideo, example_cards
 from dfjax.page.checks import check_upload
 from dfjax.page.events import ONE_AT_A_TIME, Parts, frames_place, join, script_of, spoken_place
 from dfjax.page.health import Health
+from dfjax.page.how_good import how_good
 from dfjax.page.limits import PageLimits
 from dfjax.page.player import file_key, frames_at
 from dfjax.page.result import render_error, render_result
@@ -79,10 +81,14 @@ def build_page(
     ) as page:
         _html(texts.header())
         weighs = predictor.config.calibration.evidence is not None
-        parts = _lay_out(
-            examples, empty, texts.upload_limits(limits, predictor.limits), has_efforts=weighs
-        )
+        with gr.Tabs(elem_id="df-tabs"):
+            with gr.Tab(batch_texts.ONE_VIDEO):
+                may = texts.upload_limits(limits, predictor.limits)
+                parts = _lay_out(examples, empty, may, has_efforts=weighs)
+            with gr.Tab(batch_texts.SEVERAL_FILES):
+                batch = lay_out_batch(has_efforts=weighs, limits=limits)
         _html(texts.limits())
+        _html(how_good(predictor.evaluation, predictor.model))
         _html(texts.footer(predictor.model))
         join(
             parts,
@@ -91,6 +97,7 @@ def build_page(
             frames_at=_frames_with(predictor.limits),
             empty=empty,
         )
+        join_batch(batch, score)
         page.load(fn=None, js=ONE_AT_A_TIME)
         _add_endpoint(_predict_with(score), [parts.video, parts.effort])
     return page.queue(

@@ -14,7 +14,6 @@ import numpy as np
 
 from dfjax.page import evidence_texts as words
 from dfjax.page.rendering import render
-from dfjax.page.verdict import percent
 from dfjax.prediction import (
     Decision,
     Prediction,
@@ -23,6 +22,7 @@ from dfjax.prediction import (
     TrackScore,
     VideoSummary,
 )
+from dfjax.shown_numbers import clock, percent
 
 NUM_SHADES = 5
 
@@ -90,15 +90,6 @@ def tick_times(duration: float) -> list[float]:
     steps = (step for step in _TICK_STEPS if duration / step <= 5)
     step = next(steps, 3600 * np.ceil(duration / 5 / 3600))
     return [round(n * float(step), 3) for n in range(int(duration / step + 1e-9) + 1)]
-
-
-def clock(seconds: float) -> str:
-    """Returns a time in a video as a viewer reads it: "4.2 s", "1:07", "1:02:30"."""
-    if seconds < 60:
-        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
 def _lane(track: TrackScore, prediction: Prediction, duration: float) -> dict[str, object]:

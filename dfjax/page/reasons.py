@@ -10,9 +10,8 @@ import numpy as np
 from dfjax import prediction_warnings
 from dfjax.faces.crops import detail
 from dfjax.page import reason_texts as words
-from dfjax.page.plot import clock
-from dfjax.page.verdict import percent, threshold_percent
 from dfjax.prediction import Prediction, Segment, TrackScore
+from dfjax.shown_numbers import clock, percent, threshold_percent
 
 FEW_FRAMES = 8
 """With fewer frames of any face, their number is a reason for doubt."""

@@ -1,24 +1,18 @@
 """What the page shows after a check, as HTML. Whatever came from a visitor is escaped."""
 
-import base64
-import re
 from typing import Any
 
-from dfjax.json_values import dumps
 from dfjax.page import reason_texts
+from dfjax.page.downloads import downloads
 from dfjax.page.faces import face_strips
+from dfjax.page.origin import provenance_card, says_something
 from dfjax.page.player import player
-from dfjax.page.plot import clock, frame_value, score_plot
+from dfjax.page.plot import frame_value, score_plot
 from dfjax.page.reasons import explain
 from dfjax.page.rendering import render
-from dfjax.page.verdict import (
-    VERDICTS,
-    WITHHELD,
-    decision_sentence,
-    percent,
-    threshold_percent,
-)
+from dfjax.page.verdict import VERDICTS, WITHHELD, decision_sentence
 from dfjax.prediction import Decision, Prediction
+from dfjax.shown_numbers import clock, percent, threshold_percent
 
 _LABEL_ROOM = 0.14  # of the gauge's width, that the labels of two thresholds need on a phone
 
@@ -33,12 +27,10 @@ def render_result(prediction: Prediction, file: str = "") -> str:
     probability, decision = prediction.probability_fake, prediction.decision
     verdict = VERDICTS[prediction.label]
     is_withheld = decision.is_withheld and prediction.label == "uncertain"
-    report = base64.b64encode(dumps(prediction.to_dict()).encode()).decode()
     return render(
         "result.html",
         prediction=prediction,
         file=file,
-        model=prediction.model,
         verdict=verdict,
         explanation=WITHHELD if is_withheld else verdict.explanation,
         measured=None if probability is None else _measured(probability, decision),
@@ -49,8 +41,9 @@ def render_result(prediction: Prediction, file: str = "") -> str:
         rows=_table(prediction),
         faces=face_strips(prediction),
         facts=_facts(prediction),
-        report=report,
-        report_name=report_name(prediction.video.name),
+        provenance=provenance_card(prediction),
+        says_something=says_something(prediction.provenance),
+        downloads=downloads(prediction),
     )
 
 
@@ -65,13 +58,6 @@ def render_error(
       file: Which file it is about, as for `render_result`.
     """
     return render("error.html", message=message, title=title, file=file)
-
-
-def report_name(video_name: str) -> str:
-    """Returns a file name for the report that is safe on every system, from the video's name."""
-    stem = video_name.rsplit(".", 1)[0]
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._")[:80]
-    return f"{safe or 'video'}-report.json"
 
 
 def _measured(probability: float, decision: Decision) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """One predictor for all visitors: one video at a time, the first after the warm-up."""
 
 import threading
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from dfjax.config import Config
 from dfjax.prediction import ModelSummary, Prediction
@@ -18,6 +18,11 @@ class VideoPredictor(Protocol):
     model: ModelSummary
     config: Config
     limits: VideoLimits
+
+    @property
+    def evaluation(self) -> Mapping[str, Any] | None:
+        """What was measured of these weights; None: nothing is known."""
+        ...
 
     def warm_up(self) -> None:
         """Compiles all that any video can need."""

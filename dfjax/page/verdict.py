@@ -1,8 +1,9 @@
-"""The words and the mark of each verdict, and how a probability is written."""
+"""The words and the mark of each verdict."""
 
 import dataclasses
 
 from dfjax.prediction import Decision, Label, Prediction
+from dfjax.shown_numbers import percent, threshold_percent
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,26 +46,6 @@ VERDICTS: dict[Label, Verdict] = {
 
 WITHHELD = "This model is too weak to judge. Treat the video as unverified."
 """In place of the explanation of "uncertain", for a model that gives no verdict."""
-
-
-def percent(probability: float, decision: Decision) -> str:
-    """Returns a probability as text, in whole per cent where that tells the truth.
-
-    Decimals are added where rounding would carry it over a threshold, so that the number never
-    contradicts the verdict beside it; certainty is never claimed.
-    """
-    if probability < 0.005:
-        return "<1%"
-    if probability > 0.995:
-        return ">99%"
-    texts = [f"{100 * probability:.{decimals}f}" for decimals in range(4)]
-    label = decision.label(probability)
-    return next((t for t in texts if decision.label(float(t) / 100) == label), texts[-1]) + "%"
-
-
-def threshold_percent(threshold: float) -> str:
-    """Returns a threshold in per cent, with the decimals that it has (at most two)."""
-    return f"{100 * threshold:.2f}".rstrip("0").rstrip(".") + "%"
 
 
 def decision_sentence(decision: Decision) -> str:

@@ -11,6 +11,7 @@ from dfjax.data import sources
 from dfjax.data.sources import DatasetLayout, title
 from dfjax.evaluation import studies
 from dfjax.evaluation.tables import table
+from dfjax.models.evaluation_file import EVALUATION_FILE
 from dfjax.reporting import card_training, figure_tables
 from dfjax.reporting.card_template import CARD
 from dfjax.reporting.recorded import Recorded
@@ -18,9 +19,6 @@ from dfjax.reporting.results import results_table
 
 MODEL_ID_PLACEHOLDER = "OWNER/NAME"
 """Placeholder for the repository's name in a card; a push replaces it."""
-
-EVALUATION_FILE = "report.json"
-"""File in a checkpoint with the evaluation that its card shows."""
 
 PICTURES = "figures"
 """Folder in a checkpoint with the evaluation's plots."""

@@ -2,9 +2,10 @@ import csv
 
 import pytest
 
-from dfjax.commands.prediction_table import COLUMNS, PredictionTable
+from dfjax.commands.prediction_table import PredictionTable
 from dfjax.errors import DfjaxError
 from dfjax.prediction import Segment
+from dfjax.reporting.spreadsheets import VIDEO_COLUMNS
 from tests.page.samples import sample_prediction
 
 
@@ -29,7 +30,7 @@ def test_each_stretch_has_a_line_and_each_file_at_least_one(tmp_path):
     assert [row["verdict"] for row in rows] == ["real", "fake", "fake", ""]
     assert float(rows[0]["probability_fake"]) == plain["probability_fake"]
     assert rows[3]["error"] == "It is, well,\n“broken”."
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == VIDEO_COLUMNS
 
 
 @pytest.mark.parametrize("name", ["=1+1.mp4", "@here.mp4", "-x.mp4", "+x.mp4"])

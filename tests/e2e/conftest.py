@@ -108,6 +108,8 @@ def check_contract(report: dict) -> None:
         "video",
         "coverage",
         "model",
+        "checked_at",
+        "provenance",
         "warnings",
         "seconds",
     ]
@@ -129,8 +131,14 @@ def check_contract(report: dict) -> None:
         for frame in track["frames"]:
             assert set(frame) == {"timestamp", "probability_fake", "box_xyxy"}
             assert len(frame["box_xyxy"]) == 4
-    assert set(report["video"]) == {"name", "duration", "fps", "width", "height", "frames_scored"}
+    assert set(report["video"]) == {
+        *("name", "duration", "fps", "width", "height", "frames_scored"),
+        *("sha256", "size_bytes", "codec", "container"),
+    }
+    assert len(report["video"]["sha256"]) == 64 and report["video"]["size_bytes"] > 0
+    assert report["checked_at"].endswith("Z")
+    assert report["provenance"]["status"] == "absent"
     assert set(report["coverage"]) == {"effort", "frames_sampled", "looks", "longest_gap"}
-    assert set(report["model"]) == {"id", "revision", "version"}
+    assert set(report["model"]) == {"id", "revision", "version", "digest"}
     assert all(isinstance(warning, str) for warning in report["warnings"])
     assert set(report["seconds"]) == {"decode", "faces", "score"}

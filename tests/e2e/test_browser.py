@@ -87,7 +87,7 @@ def test_a_video_gets_a_verdict_a_plot_the_faces_and_a_report(open_page, clips, 
     expect(page.locator("#df-spoken [role=status]")).to_contain_text("Verdict: Uncertain")
 
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download the report").click()
+        page.get_by_role("link", name="Data (JSON)").click()
     assert download.value.suggested_filename == "one_face-report.json"
     download.value.save_as(tmp_path / "report.json")
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
@@ -111,6 +111,64 @@ def test_a_video_gets_a_verdict_a_plot_the_faces_and_a_report(open_page, clips, 
     crops = page.locator(".df-face img")
     assert crops.count() == len(report["frames"])
     assert all(crops.evaluate_all("images => images.map(i => i.naturalWidth > 0)"))
+
+
+def test_a_report_that_was_downloaded_opens_by_itself_and_prints(
+    open_page, browser, clips, tmp_path
+):
+    page = open_page()
+    choose(page, clips / "one face.mp4")
+    check(page, "uncertain")
+    for name, ending in (("Report (HTML)", "html"), ("Frames (CSV)", "csv")):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name).click()
+        assert download.value.suggested_filename == f"one_face-report.{ending}"
+        download.value.save_as(tmp_path / f"report.{ending}")
+    table = (tmp_path / "report.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert len(table) == 1 + page.locator(".df-point").count()
+
+    requests: list[str] = []
+    context = browser.new_context(offline=True)
+    report = context.new_page()
+    report.on("request", lambda request: requests.append(request.url))
+    report.goto((tmp_path / "report.html").as_uri())
+    expect(report.get_by_role("heading", name="Uncertain")).to_be_visible()
+    expect(report.get_by_role("rowheader", name="SHA-256")).to_be_visible()
+    pictures = report.locator("img")
+    assert pictures.count() == page.locator(".df-face img").count()
+    assert all(pictures.evaluate_all("images => images.map(i => i.naturalWidth > 0)"))
+    assert report.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    assert [url for url in requests if not url.startswith(("data:", "file:"))] == []
+    context.close()
+
+
+def test_several_files_are_checked_one_after_another_and_sorted(open_page, clips, tmp_path):
+    page = open_page()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(urlsplit(request.url).path.rsplit("/")[-1]))
+    page.get_by_role("tab", name="Several files").click()
+    chosen = ("pattern.mp4", "broken.mp4", "one face.mp4", "two.mp4")
+    page.set_input_files(".df-drop input", [clips / name for name in chosen])
+    page.get_by_role("button", name="Check all").click()
+    rows = page.locator(".df-batch tbody tr")
+    expect(page.locator(".df-batch [role=status]")).to_have_text("4 of 4 checked", timeout=WAIT)
+    # A file is sent when the one before it has its answer, and then asks for one check.
+    assert [name for name in sent if name in ("upload", "join")] == 4 * ["upload", "join"]
+    labels = rows.evaluate_all("rows => rows.map(row => row.dataset.label)")
+    assert labels == ["uncertain", "uncertain", "no_face", "error"]
+    percents = [rows.nth(n).locator("td").last.inner_text() for n in (0, 1)]
+    assert percents == sorted(percents, reverse=True)
+
+    page.get_by_role("button", name="Show the result of two.mp4").press("Enter")
+    expect(page.locator(".df-batch-result .df-name")).to_have_text("two.mp4")
+    expect(page.locator(".df-batch-result .df-face")).to_have_count(2)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the table").click()
+    download.value.save_as(tmp_path / "all.csv")
+    lines = (tmp_path / "all.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert len(lines) == 5 and lines[0].startswith("video,verdict,")
+    assert {line.partition(",")[0] for line in lines[1:]} == set(chosen)
+    assert no_sideways_scrolling(page)
 
 
 def test_two_people_are_two_faces_with_marks_of_their_own(open_page, clips):

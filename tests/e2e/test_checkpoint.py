@@ -10,13 +10,14 @@ import pytest
 import safetensors
 from flax import nnx
 
-from dfjax.evaluation.run import fingerprint
 from dfjax.evaluation.tables import as_percent, cell
 from dfjax.hub.model import check_model_folder
 from dfjax.models.detector import Detector
+from dfjax.models.evaluation_file import EVALUATION_FILE
+from dfjax.models.fingerprint import fingerprint
 from dfjax.models.pretrained import read_config
 from dfjax.predictor import Predictor
-from dfjax.reporting.card import EVALUATION_FILE, model_card
+from dfjax.reporting.card import model_card
 from dfjax.reporting.results import results_table
 from tests.videos import moving_pattern, portrait_frames, write_video
 

@@ -13,11 +13,12 @@ from PIL import Image
 
 from dfjax.errors import DatasetError
 from dfjax.evaluation import run as run_module
-from dfjax.evaluation.run import evaluate, fingerprint
+from dfjax.evaluation.run import evaluate
 from dfjax.evaluation.studies import robustness
 from dfjax.evaluation.studies.controls import ControlsStudy
 from dfjax.evaluation.studies.robustness import RobustnessStudy
 from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
+from dfjax.models.fingerprint import fingerprint
 from dfjax.reporting.report import write_report
 from tests.evaluation.clips import StripeScorer
 from tests.tiny import tiny_detector

@@ -20,12 +20,13 @@ from dfjax.prediction import (
     TrackScore,
     VideoSummary,
 )
+from dfjax.provenance import Provenance
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import Effort
 
 DECISION = Decision(real_below=0.3, fake_above=0.7, false_positive_rate=0.05)
 
-MODEL = ModelSummary(id="sample-model", revision=None, version="0.1.0")
+MODEL = ModelSummary(id="sample-model", revision=None, version="0.1.0", digest="1416642f085b3d93")
 
 _LEVELS: dict[Label, tuple[float, ...]] = {
     "fake": (0.93, 0.18),
@@ -93,6 +94,10 @@ def sample_prediction(
             width=1280,
             height=720,
             frames_scored=len(highest),
+            sha256="0123456789abcdef" * 4,
+            size_bytes=1_234_567,
+            codec="h264",
+            container="mov",
         ),
         coverage=Coverage(
             effort="standard",
@@ -101,6 +106,8 @@ def sample_prediction(
             longest_gap=4 * duration / num_frames,
         ),
         model=MODEL,
+        checked_at="2026-11-28T17:10:55Z",
+        provenance=Provenance(status="absent"),
         warnings=warnings,
         seconds=Seconds(decode=0.4, faces=0.6, score=1.1),
         clips={track.id: _crops(len(track.frames), track.id) for track in tracks},
@@ -124,6 +131,7 @@ class SamplePredictor:
         self.model = MODEL
         self.config = Config()
         self.limits = VideoLimits()
+        self.evaluation = None
         self.efforts: list[Effort] = []  # of the checks so far
         self._seconds = seconds  # that a check takes
 

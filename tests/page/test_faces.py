@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dfjax.page.faces import NUM_CROPS, face_strips, shown_frames
+from dfjax.page.faces import NUM_CROPS, face_strips
+from dfjax.reporting.crops import shown_frames
 from tests.page.samples import sample_prediction
 
 
@@ -16,7 +17,7 @@ def test_the_frames_shown_are_spread_and_hold_the_highest(count):
     rng = np.random.default_rng(count)
     for _ in range(20):
         probabilities = rng.random(count)
-        chosen = shown_frames(probabilities)
+        chosen = shown_frames(probabilities, NUM_CROPS)
         assert chosen == sorted(set(chosen))
         assert len(chosen) == min(count, NUM_CROPS)
         assert int(np.argmax(probabilities)) in chosen

@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from dfjax.page.faces import face_strips
-from dfjax.page.plot import bars, clock, score_plot, tick_times
+from dfjax.page.plot import bars, score_plot, tick_times
 from dfjax.prediction import Decision, Segment
+from dfjax.shown_numbers import clock
 from tests.page.samples import sample_prediction
 
 

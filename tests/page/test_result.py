@@ -9,8 +9,9 @@ import pytest
 from dfjax import prediction_warnings
 from dfjax.config import Config
 from dfjax.page import texts
-from dfjax.page.result import render_error, render_result, report_name
+from dfjax.page.result import render_error, render_result
 from dfjax.prediction import Decision, ModelSummary, Segment
+from dfjax.provenance import Provenance
 from tests.page.samples import sample_prediction
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&${7*7}{{7*7}}.mp4"
@@ -40,7 +41,7 @@ class Tags(html.parser.HTMLParser):
 
 
 def report(text):
-    (link,) = [attrs for tag, attrs in Tags(text).found if tag == "a"]
+    (link,) = [attrs for _, attrs in Tags(text).found if attrs.get("id") == "df-download-json"]
     assert link["href"].startswith("data:application/json;base64,")
     return json.loads(base64.b64decode(link["href"].split(",", 1)[1]))
 
@@ -82,24 +83,6 @@ def test_an_error_message_is_text_and_never_markup():
 def test_a_model_name_is_text_and_never_markup():
     foot = texts.footer(ModelSummary(id=HOSTILE, revision=HOSTILE, version="1"))
     assert "img" not in [tag for tag, _ in Tags(foot).found]
-
-
-@pytest.mark.parametrize(
-    "name, safe",
-    [
-        ("clip.mp4", "clip-report.json"),
-        ("my clip (1).tar.mp4", "my_clip_1_.tar-report.json"),
-        ("../../etc/shadow.mp4", "etc_shadow-report.json"),
-        ("…", "video-report.json"),
-        ("", "video-report.json"),
-    ],
-)
-def test_the_report_has_a_safe_name_after_the_video(name, safe):
-    assert report_name(name) == safe
-
-
-def test_a_long_name_gives_a_short_file_name():
-    assert len(report_name("x" * 500 + ".mp4")) < 100
 
 
 def test_a_still_picture_has_no_length_and_no_rate():
@@ -170,3 +153,13 @@ def test_a_reason_is_not_said_twice():
     warning = f"{prediction_warnings.SMALL} (at least half are under 64 pixels high)."
     page = render_result(sample_prediction("uncertain", warnings=(warning,)))
     assert page.count(warning) == 1
+
+
+@pytest.mark.parametrize("status, comes_first", [("broken", True), ("absent", False)])
+def test_credentials_stand_beside_the_verdict_if_there_are_any(status, comes_first):
+    prediction = sample_prediction("real")
+    said = dataclasses.replace(prediction, provenance=Provenance(status=status))
+    page = render_result(said)
+    assert page.count("data-provenance") == 1
+    assert (page.index("data-provenance") < page.index("Score over time")) == comes_first
+    assert page.index("Likely real") < page.index("data-provenance")

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from dfjax.page.verdict import VERDICTS, decision_sentence, percent, spoken_summary
+from dfjax.page.verdict import VERDICTS, decision_sentence, spoken_summary
 from dfjax.prediction import Decision
+from dfjax.shown_numbers import percent
 from tests.page.samples import DECISION, sample_prediction
 
 ONE_LINE = Decision(real_below=0.5, fake_above=0.5, false_positive_rate=None)

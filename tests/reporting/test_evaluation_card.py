@@ -13,8 +13,9 @@ from dfjax.evaluation.run import Evaluation, evaluate
 from dfjax.evaluation.studies.controls import ControlsStudy
 from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
 from dfjax.hub.model import add_evaluation, build_model_folder
+from dfjax.models.evaluation_file import EVALUATION_FILE
 from dfjax.models.pretrained import read_config
-from dfjax.reporting.card import EVALUATION_FILE, PICTURES, model_card
+from dfjax.reporting.card import PICTURES, model_card
 from dfjax.reporting.report import write_report
 from dfjax.reporting.results import PUBLISHED, results_table
 from tests.tiny import tiny_detector

@@ -1,0 +1,56 @@
+"""The fingerprint of a model, by which a report can be told to be about exactly this one."""
+
+import hashlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from dfjax.config import Config
+from dfjax.encoder_config import ResNetConfig
+from dfjax.json_values import dumps
+
+
+def fingerprint(state: Any, config: Config) -> str:
+    """Returns a hash of the weights and the config, 16 hex digits."""
+    digest = hashlib.sha256(dumps(_as_first_published(config)).encode())
+    for path, value in jax.tree.leaves_with_path(state):
+        digest.update(jax.tree_util.keystr(path).encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()[:16]
+
+
+# These were part of the config before `VideoLimits`; every published model had these values.
+_FIRST_LIMITS = {
+    "max_source_pixels": 8192 * 4320,
+    "max_duration": 4 * 3600.0,
+    "max_source_frames": 2_000_000,
+    "max_file_bytes": 2 * 1024**3,
+    "max_output_bytes": 1024**3,
+    "max_decode_seconds": 120.0,
+}
+
+
+def _as_first_published(config: Config) -> dict[str, Any]:
+    """Returns the config in the first layout of `config.json`, if it can be expressed in it.
+
+    This keeps the fingerprints in published reports valid as the layout grows.
+    """
+    values = config.to_dict()
+    values["video"] |= _FIRST_LIMITS
+    later = {
+        "video": {"burst_frames": 1},
+        "crops": {"min_detail": 0, "anchor": "box"},
+        "calibration": {"false_negative_rate": None, "evidence": None},
+    }
+    for part, fields in later.items():
+        for name, neutral in fields.items():
+            if values[part][name] == neutral:
+                del values[part][name]
+    if isinstance(config.encoder, ResNetConfig):
+        encoder = values["encoder"]
+        shape = ("embedding_size", "depths", "widths", "compute_dtype")
+        values["encoder"] = {name: encoder[name] for name in shape}
+        calibration = values.pop("calibration")
+        values |= {"normalization": encoder["normalization"], "calibration": calibration}
+    return values

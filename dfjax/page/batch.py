@@ -1,0 +1,151 @@
+"""Several files: a table that fills as they are checked, one at a time, through the same queue.
+
+The browser keeps the list. It uploads a file when its turn comes, and then asks for one check as
+for a single video: so a long list takes one place in the queue, overtakes nobody, and has no file
+on the server before it is needed. Results stay in the browser.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import gradio as gr
+
+from dfjax.errors import DfjaxError
+from dfjax.page import batch_texts, texts
+from dfjax.page.limits import PageLimits
+from dfjax.page.rendering import render
+from dfjax.page.result import render_error, render_result
+from dfjax.page.verdict import VERDICTS
+from dfjax.prediction import SCHEMA_VERSION, Prediction
+from dfjax.reporting.spreadsheets import VIDEO_COLUMNS, csv_header, csv_lines, video_rows
+from dfjax.shown_numbers import percent
+from dfjax.video.formats import shown_name
+from dfjax.video.reading import Effort
+from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
+
+_LOG = logging.getLogger(__name__)
+
+_PROGRESS = gr.Progress()
+
+
+class BatchParts(NamedTuple):
+    """What a visitor uses, and what passes between browser and server."""
+
+    effort: gr.Radio
+    upload: gr.File  # nobody sees it: the browser puts there what it has uploaded
+    board: gr.HTML
+    answer: gr.HTML  # nobody sees it: the browser takes the answer from it
+
+
+def lay_out_batch(*, has_efforts: bool, limits: PageLimits) -> BatchParts:
+    """Adds the list of files to the page that is being built.
+
+    Args:
+      has_efforts: Whether the model can look more or less closely.
+      limits: What visitors may cost; the browser is told the size of a file.
+    """
+    effort = gr.Radio(
+        [(texts.EFFORTS[effort], effort) for effort in get_args(Effort)],
+        value="standard",
+        label=texts.EFFORT,
+        info=texts.EFFORT_INFO,
+        visible=has_efforts,
+        elem_classes="df-effort",
+    )
+    upload = gr.File(visible=False)
+    accepted = ",".join(("video/*", *VIDEO_SUFFIXES, *STILL_SUFFIXES))
+    board = gr.HTML(
+        render("batch.html", texts=batch_texts, accepted=accepted),
+        apply_default_css=False,
+        js_on_load=_script(limits),
+        elem_id="df-batch",
+    )
+    answer = gr.HTML("", html_template="", apply_default_css=False, elem_id="df-batch-answer")
+    return BatchParts(effort, upload, board, answer)
+
+
+def join_batch(
+    parts: BatchParts, score: Callable[[dict[str, Any], Any, gr.Progress], Prediction]
+) -> None:
+    """Adds the events of the list: a check, and what becomes of its answer.
+
+    Args:
+      parts: What `lay_out_batch` returned.
+      score: Scores an upload as Gradio describes it.
+    """
+    checked = parts.board.click(
+        _check_with(score),
+        inputs=[parts.upload, parts.effort],
+        outputs=parts.answer,
+        js="(upload, effort) => [window.dfBatch.sent(), effort]",
+        preprocess=False,
+        show_progress="hidden",
+        api_visibility="private",
+        concurrency_limit=1,
+        concurrency_id="score",
+    )
+    checked.success(fn=None, js="(answer) => { window.dfBatch.take(answer); }", inputs=parts.answer)
+    checked.failure(fn=None, js="() => { window.dfBatch.fail(); }")
+
+
+def _script(limits: PageLimits) -> str:
+    """Returns what the browser runs, with its words and limits filled in."""
+    script = (Path(__file__).parent / "batch.js").read_text(encoding="utf-8")
+    settings = {
+        "columns": VIDEO_COLUMNS,
+        "header": csv_header(VIDEO_COLUMNS),
+        "max_bytes": limits.max_upload_bytes,
+        "words": batch_texts.IN_THE_BROWSER,
+    }
+    return script.replace("SETTINGS", json.dumps(settings))
+
+
+def _check_with(score: Callable[[dict[str, Any], Any, gr.Progress], Prediction]) -> Callable:
+    """Returns the function that checks one file of the list."""
+
+    def check_one(
+        video: dict[str, Any] | None, effort: str, progress: gr.Progress = _PROGRESS
+    ) -> str:
+        """Returns what the browser keeps of a file, as JSON."""
+        if video is None:
+            raise gr.Error(texts.NO_VIDEO, print_exception=False)
+        try:
+            return json.dumps(_answer(score(video, effort, progress)))
+        except DfjaxError as error:
+            message = str(error)
+        except gr.Error:
+            raise
+        except Exception:
+            _LOG.exception("a check failed")
+            message = texts.OUR_FAULT
+        return json.dumps(_failure(shown_name(video["path"]), message))
+
+    return check_one
+
+
+def _answer(prediction: Prediction) -> dict[str, Any]:
+    """Returns the line of the table, the lines of the CSV file, and the result itself."""
+    probability = prediction.probability_fake
+    return {
+        "label": prediction.label,
+        "title": VERDICTS[prediction.label].title,
+        "probability": probability,
+        "percent": "" if probability is None else percent(probability, prediction.decision),
+        "csv": csv_lines(VIDEO_COLUMNS, video_rows(prediction.to_dict())),
+        "html": render_result(prediction),
+    }
+
+
+def _failure(name: str, message: str) -> dict[str, Any]:
+    report = {"schema_version": SCHEMA_VERSION, "video": {"name": name}, "error": message}
+    return {
+        "label": "error",
+        "title": batch_texts.NOT_CHECKED,
+        "probability": None,
+        "percent": "",
+        "csv": csv_lines(VIDEO_COLUMNS, video_rows(report)),
+        "html": render_error(message),
+    }

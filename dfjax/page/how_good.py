@@ -1,0 +1,174 @@
+"""How good the model is, from the evaluation that it was published with. No figure is our own."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from dfjax.data.sources import title
+from dfjax.errors import ModelFormatError
+from dfjax.models.evaluation_file import EVALUATION_FILE
+from dfjax.page import how_good_texts as texts
+from dfjax.page.rendering import render
+from dfjax.prediction import ModelSummary
+from dfjax.reporting.recorded import Recorded
+
+_FEW = 50
+"""Videos under which their number is stated instead of how many of 100."""
+
+_VERDICTS = ("real", "uncertain", "fake")
+
+_UNNAMED = "fake"
+"""The method of fakes in a data set that does not say how they were made."""
+
+
+def how_good(evaluation: Mapping[str, Any] | None, model: ModelSummary) -> str:
+    """Returns the section as HTML; without a usable evaluation, one that says so.
+
+    Args:
+      evaluation: The content of the model's `report.json`.
+      model: Names it.
+    """
+    measured = None
+    if evaluation is not None:
+        try:
+            measured = _measured(Recorded(evaluation, file=EVALUATION_FILE))
+        except ModelFormatError:  # of another version
+            measured = None
+    return render("how_good.html", texts=texts, measured=measured, card=_card_address(model))
+
+
+def _measured(report: Recorded) -> dict[str, Any]:
+    """Returns what the template shows.
+
+    Raises:
+      ModelFormatError: A figure is missing.
+    """
+    figures = report.at("figures")
+    counts = figures.at("counts")
+    split, real, fake = figures.text("split"), counts.count("real"), counts.count("fake")
+    sources = report.rows("data")
+    trained = any(data.flag("trained_on") for data in sources)
+    fitted = any(data.flag("calibrated_on") for data in sources)
+    on = [texts.MEASURED_ON.format(split=split, real=f"{real:,}", fake=f"{fake:,}")]
+    on += [texts.TRAINED if trained else texts.NOT_TRAINED]
+    on += [texts.FITTED] if fitted else []
+    rows = [_verdicts(figures.at("verdicts", label), label) for label in ("real", "fake")]
+    return {
+        "on": " ".join(on),
+        "rows": [row for row in rows if row is not None],
+        "kinds": _kinds(figures),
+        "misleading": [*_everyday(report), *_weak_slices(report)],
+    }
+
+
+def _verdicts(counts: Recorded, label: str) -> dict[str, Any] | None:
+    """Returns what became of the real videos, or of the fakes; None if there were none."""
+    numbers = [counts.count(verdict) for verdict in _VERDICTS]
+    total = sum(numbers)
+    if total == 0:
+        return None
+    shares = of_hundred(numbers)
+    return {
+        "name": texts.OF_100[label],
+        "total": f"{total:,}",
+        "parts": [
+            {"verdict": verdict, "share": share, "words": texts.CALLED[verdict]}
+            for verdict, share in zip(_VERDICTS, shares, strict=True)
+        ],
+    }
+
+
+def of_hundred(numbers: list[int]) -> list[int]:
+    """Returns how many of 100 each number is, so that they sum up to 100.
+
+    Args:
+      numbers: At least one of them over 0.
+
+    Example:
+      >>> from dfjax.page.how_good import of_hundred
+      >>> of_hundred([1, 1, 1])
+      [34, 33, 33]
+    """
+    exact = [100 * number / sum(numbers) for number in numbers]
+    shares = [int(share) for share in exact]
+    by_rest = sorted(range(len(exact)), key=lambda n: (shares[n] - exact[n], n))
+    for n in by_rest[: 100 - sum(shares)]:
+        shares[n] += 1
+    return shares
+
+
+def _kinds(figures: Recorded) -> list[dict[str, Any]]:
+    """Returns how many fakes of each kind are called fake, over all their compressions."""
+    kinds: dict[str, list[int]] = {}
+    for row in figures.rows("per_method"):
+        method, dataset = row.text("method"), title(row.text("dataset"))
+        rate, num_fakes = row.figure("true_positive_rate")["value"], row.count("fake")
+        if rate is None or num_fakes == 0:
+            continue
+        name = texts.UNNAMED_FAKES.format(dataset=dataset) if method == _UNNAMED else method
+        so_far = kinds.setdefault(name, [0, 0])
+        so_far[0] += round(rate * num_fakes)
+        so_far[1] += num_fakes
+    ordered = sorted(kinds.items(), key=lambda item: (-item[1][0] / item[1][1], item[0]))
+    return [
+        {"name": name, "share": f"{100 * called / total:.1f}", "words": _among(called, total)}
+        for name, (called, total) in ordered
+    ]
+
+
+def _among(number: int, total: int) -> str:
+    """Returns a share in words: of 100, or of as many as there are if they are few."""
+    if total < _FEW:
+        return texts.SHARE.format(number=number, total=total)
+    return texts.SHARE.format(number=round(100 * number / total), total=100)
+
+
+def _everyday(report: Recorded) -> list[str]:
+    """Returns which everyday changes of real videos make the model call them fake."""
+    try:
+        rows = report.rows("robustness", "everyday")
+    except ModelFormatError:  # it was not measured
+        return []
+    sentences = []
+    for row in rows:
+        rate, total = row.figure("false_positive_rate")["value"], row.count("scored")
+        if rate:
+            called = _among(round(rate * total), total)
+            kind, setting = row.text("kind").capitalize(), row.text("setting")
+            sentences.append(texts.EVERYDAY.format(kind=kind, setting=setting, called=called))
+    return sentences
+
+
+def _weak_slices(report: Recorded) -> list[str]:
+    """Returns the fakes that are caught least, by what is seen of the face."""
+    try:
+        slices = report.rows("slices")
+    except ModelFormatError:
+        return []
+    sentences = []
+    for row in slices:
+        by = row.text("by")
+        if by not in texts.SLICES:
+            continue
+        parts = [
+            (part.figure("true_positive_rate")["value"], part.count("fake"), part.text("label"))
+            for part in row.rows("parts")
+        ]
+        known = [part for part in parts if part[0] is not None and part[1] >= _FEW]
+        if len(known) < 2:
+            continue
+        (low, _, where), (high, _, best) = min(known), max(known)
+        sentences.append(
+            texts.SLICES[by].format(low=f"{low:.0%}", where=where, high=f"{high:.0%}", best=best)
+        )
+    return sentences
+
+
+def _card_address(model: ModelSummary) -> str | None:
+    """Returns where the model's card is on the Hub; None of a folder elsewhere."""
+    hub = "https://huggingface.co"
+    if "/" in model.id:
+        return f"{hub}/{quote(model.id)}"
+    space = os.environ.get("SPACE_ID")
+    return f"{hub}/spaces/{quote(space)}/blob/main/{quote(model.id)}/README.md" if space else None

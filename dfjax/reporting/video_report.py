@@ -1,0 +1,286 @@
+"""The report on one video, to keep and to send: one HTML file that needs nothing else."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from dfjax.prediction import Decision, Prediction, TrackScore
+from dfjax.reporting import video_words as words
+from dfjax.reporting.crops import data_uri, shown_frames
+from dfjax.reporting.shown_provenance import shown_provenance
+from dfjax.shown_numbers import clock, percent, threshold_percent, whole_percent
+
+HeatMaps = Mapping[tuple[int, int], np.ndarray]
+"""By `TrackScore.id` and index among its `frames`: uint8 [S,S,3] RGB, the crop overlaid."""
+
+_NUM_CROPS = 8  # of a face
+_CROP_SIDE = 144  # pixels: sharp in print as well
+_CROP_QUALITY = 88
+_NUM_TICKS = 6  # of the time axis, at most
+_TICK_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)  # seconds
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("dfjax.reporting"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def html_report(prediction: Prediction, *, heat_maps: HeatMaps | None = None) -> str:
+    """Returns the report as an HTML page that loads nothing, and prints well.
+
+    Whatever came from the file (its name, what its credentials say) is escaped.
+
+    Args:
+      prediction: The answer; crops are shown of the faces that are in its `clips`.
+      heat_maps: Shown beside their crops.
+    """
+    title, explanation = words.VERDICTS[prediction.label]
+    if prediction.decision.is_withheld and prediction.label == "uncertain":
+        explanation = words.WITHHELD
+    return _TEMPLATES.get_template("video_report.html").render(
+        words=words,
+        prediction=prediction,
+        title=title,
+        explanation=explanation,
+        checked=words.CHECKED.format(time=_time(prediction.checked_at)),
+        measured=_measured(prediction),
+        lanes=_lanes(prediction),
+        ticks=_ticks(_duration(prediction)),
+        stretches=_stretches(prediction),
+        faces=_faces(prediction, heat_maps or {}),
+        provenance=shown_provenance(prediction.provenance),
+        tables=_tables(prediction),
+        foot=words.FOOT.format(version=prediction.model.version),
+    )
+
+
+def report_name(video_name: str, ending: str) -> str:
+    """Returns a file name for a report that is safe on every system, from the video's name.
+
+    Args:
+      video_name: The video's file name.
+      ending: What the report's name ends with, such as ".html".
+    """
+    stem = video_name.rsplit(".", 1)[0]
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._")[:80]
+    return f"{safe or 'video'}-report{ending}"
+
+
+def _measured(prediction: Prediction) -> dict[str, str] | None:
+    """Returns the probability, and its scale in per cent; None if nothing was judged."""
+    if prediction.probability_fake is None:
+        return None
+    decision = prediction.decision
+    real, fake = 100 * decision.real_below, 100 * decision.fake_above
+    return {
+        "percent": percent(prediction.probability_fake, decision),
+        "rule": _rule(decision),
+        "real": f"{real:g}",
+        "uncertain": f"{fake - real:g}",
+        "fake": f"{100 - fake:g}",
+        "pointer": f"{100 * prediction.probability_fake:.2f}",
+    }
+
+
+def _rule(decision: Decision) -> str:
+    """Returns how the verdict follows from the probability, and how often it is wrong."""
+    if decision.is_withheld:
+        return words.NO_VERDICTS
+    above, below = threshold_percent(decision.fake_above), threshold_percent(decision.real_below)
+    sentences = [words.ZONES.format(above=above, below=below)]
+    if decision.false_positive_rate is None:
+        sentences.append(words.UNKNOWN_ERRORS)
+    else:
+        rate = threshold_percent(decision.false_positive_rate)
+        sentences.append(words.FALSE_POSITIVES.format(rate=rate))
+    if decision.false_negative_rate is not None and decision.real_below < decision.fake_above:
+        rate = threshold_percent(decision.false_negative_rate)
+        sentences.append(words.FALSE_NEGATIVES.format(rate=rate))
+    return " ".join(sentences)
+
+
+def _duration(prediction: Prediction) -> float:
+    last = prediction.frames[-1].timestamp if prediction.frames else 0.0
+    return max(prediction.video.duration, last)
+
+
+def _across(timestamp: float, duration: float) -> float:
+    """Returns how far across a time is drawn, per cent. A still picture is in the middle."""
+    return round(100 * timestamp / duration, 3) if duration > 0 else 50.0
+
+
+def _ticks(duration: float) -> list[dict[str, Any]]:
+    """Returns a few round times for the axis."""
+    if duration <= 0:
+        return [{"at": 50.0, "text": words.STILL}]
+    steps = (step for step in _TICK_STEPS if duration / step < _NUM_TICKS)
+    step = float(next(steps, 3600 * np.ceil(duration / _NUM_TICKS / 3600)))
+    times = [round(n * step, 3) for n in range(int(duration / step + 1e-9) + 1)]
+    return [{"at": _across(time, duration), "text": clock(time)} for time in times]
+
+
+def _lanes(prediction: Prediction) -> list[dict[str, Any]]:
+    """Returns the row of the timeline of each face."""
+    duration = _duration(prediction)
+    lanes = []
+    for track in prediction.tracks:
+        start, end = _across(track.start, duration), _across(track.end, duration)
+        segments = [segment for segment in prediction.segments if segment.track == track.id]
+        lanes.append(
+            {
+                "name": _face_name(track.id),
+                "start": start,
+                "width": round(end - start, 3),
+                "stretches": [
+                    {
+                        "at": _across(segment.start, duration),
+                        "width": _across(segment.end - segment.start, duration),
+                    }
+                    for segment in segments
+                ],
+                "bars": [
+                    {
+                        "at": _across(frame.timestamp, duration),
+                        "height": round(max(2.0, 100 * frame.probability_fake), 1),
+                    }
+                    for frame in track.frames
+                ],
+            }
+        )
+    return lanes
+
+
+def _stretches(prediction: Prediction) -> list[str]:
+    return [
+        words.STRETCH.format(
+            face=_face_name(segment.track),
+            start=clock(segment.start),
+            end=clock(segment.end),
+            percent=percent(segment.probability_fake, prediction.decision),
+        )
+        for segment in prediction.segments
+    ]
+
+
+def _face_name(track_id: int) -> str:
+    return words.FACE.format(number=track_id + 1)
+
+
+def _faces(prediction: Prediction, heat_maps: HeatMaps) -> list[dict[str, Any]]:
+    """Returns what is shown of each face, the most suspicious one first."""
+    tracks = sorted(prediction.tracks, key=lambda track: -track.probability_fake)
+    return [_face(prediction, track, heat_maps) for track in tracks]
+
+
+def _face(prediction: Prediction, track: TrackScore, heat_maps: HeatMaps) -> dict[str, Any]:
+    name = _face_name(track.id)
+    crops = []
+    if track.id in prediction.clips:
+        probabilities = np.array([frame.probability_fake for frame in track.frames])
+        for index in shown_frames(probabilities, _NUM_CROPS):
+            frame, heat_map = track.frames[index], heat_maps.get((track.id, index))
+            time = clock(frame.timestamp)
+            crops.append(
+                {
+                    "picture": _picture(prediction.clips[track.id][index]),
+                    "heat_map": None if heat_map is None else _picture(heat_map),
+                    "alt": words.CROP.format(face=name, time=time),
+                    "time": time,
+                    "percent": whole_percent(frame.probability_fake),
+                }
+            )
+    lasts = track.end > track.start
+    return {
+        "name": name,
+        "percent": percent(track.probability_fake, prediction.decision),
+        "seen": words.SEEN.format(start=clock(track.start), end=clock(track.end)) if lasts else "",
+        "left_out": words.LEFT_OUT[track.left_out] if track.left_out else "",
+        "crops": crops,
+    }
+
+
+def _picture(picture: np.ndarray) -> str:
+    return data_uri(picture, _CROP_SIDE, quality=_CROP_QUALITY)
+
+
+def _tables(prediction: Prediction) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Returns the facts: per table its name, and rows of a name and a value."""
+    named = ((words.FILE, _file_facts), (words.CHECK, _check_facts), (words.MODEL, _model_facts))
+    return [
+        (name, [(words.FACTS[key], value) for key, value in facts(prediction).items()])
+        for name, facts in named
+    ]
+
+
+def _file_facts(prediction: Prediction) -> dict[str, str]:
+    video = prediction.video
+    facts = {"name": video.name}
+    if video.sha256 is not None and video.size_bytes is not None:
+        facts["sha256"] = video.sha256
+        facts["size"] = words.BYTES.format(
+            shown=_size(video.size_bytes), exact=f"{video.size_bytes:,}"
+        )
+        facts["format"] = f"{video.codec}, {video.container}"
+    facts["picture"] = f"{video.width} × {video.height}"
+    length = clock(video.duration)
+    if video.fps > 0:
+        length = words.AT_RATE.format(length=length, rate=f"{video.fps:.4g}")
+    facts["length"] = length if video.duration > 0 else words.STILL
+    return facts
+
+
+def _check_facts(prediction: Prediction) -> dict[str, str]:
+    coverage = prediction.coverage
+    facts = {
+        "time": _time(prediction.checked_at),
+        "effort": coverage.effort,
+        "frames": words.WITH_FACE.format(
+            sampled=coverage.frames_sampled, scored=prediction.video.frames_scored
+        ),
+        "faces": str(len(prediction.tracks)),
+    }
+    if coverage.looks > 1:
+        facts |= {"looks": str(coverage.looks), "gap": clock(coverage.longest_gap)}
+    return facts
+
+
+def _model_facts(prediction: Prediction) -> dict[str, str]:
+    model, decision = prediction.model, prediction.decision
+    facts = {"model": model.id}
+    if model.revision is not None:
+        facts["revision"] = model.revision
+    facts["digest"] = model.digest or words.UNKNOWN
+    facts["version"] = f"dfjax {model.version}"
+    facts["fake_above"] = threshold_percent(decision.fake_above)
+    facts["real_below"] = threshold_percent(decision.real_below)
+    rates = (
+        ("false_positive_rate", decision.false_positive_rate, words.AT_MOST),
+        ("false_negative_rate", decision.false_negative_rate, words.AT_MOST_FAKE),
+    )
+    for key, rate, text in rates:
+        known = rate is not None
+        facts[key] = text.format(rate=threshold_percent(rate)) if known else words.UNKNOWN
+    return facts
+
+
+def _size(num_bytes: int) -> str:
+    """Returns a size in the unit in which it is read best."""
+    size, unit = float(num_bytes), "B"
+    for larger in ("kB", "MB", "GB"):
+        if size < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.3g} {unit}"
+
+
+def _time(checked_at: str) -> str:
+    """Returns a time in UTC as people write it."""
+    time = datetime.fromisoformat(checked_at)
+    return f"{time.day} {time:%B %Y, %H:%M:%S} UTC"

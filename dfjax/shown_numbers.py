@@ -1,0 +1,40 @@
+"""How probabilities, thresholds and times are written, on the page and in reports."""
+
+from dfjax.prediction import Decision
+
+
+def percent(probability: float, decision: Decision) -> str:
+    """Returns a probability as text, in whole per cent where that tells the truth.
+
+    Decimals are added where rounding would carry it over a threshold, so that the number never
+    contradicts the verdict beside it; certainty is never claimed.
+    """
+    whole = whole_percent(probability)
+    if not whole[0].isdigit():
+        return whole
+    texts = [f"{100 * probability:.{decimals}f}" for decimals in range(4)]
+    label = decision.label(probability)
+    return next((t for t in texts if decision.label(float(t) / 100) == label), texts[-1]) + "%"
+
+
+def whole_percent(probability: float) -> str:
+    """Returns a probability to which no threshold applies as text, in whole per cent."""
+    if probability < 0.005:
+        return "<1%"
+    if probability > 0.995:
+        return ">99%"
+    return f"{100 * probability:.0f}%"
+
+
+def threshold_percent(threshold: float) -> str:
+    """Returns a threshold in per cent, with the decimals that it has (at most two)."""
+    return f"{100 * threshold:.2f}".rstrip("0").rstrip(".") + "%"
+
+
+def clock(seconds: float) -> str:
+    """Returns a time in a video as a viewer reads it: "4.2 s", "1:07", "1:02:30"."""
+    if seconds < 60:
+        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"

@@ -1,0 +1,92 @@
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+from dfjax.models.evaluation_file import EVALUATION_FILE, read_evaluation
+from dfjax.page import how_good_texts as texts
+from dfjax.page.how_good import how_good, of_hundred
+from dfjax.prediction import ModelSummary
+from tests.page.samples import MODEL
+
+CHECKPOINT = Path(__file__).resolve().parents[2] / "checkpoint"
+
+REPORT = json.loads((CHECKPOINT / EVALUATION_FILE).read_text(encoding="utf-8"))
+
+
+def changed(path, value):
+    report = copy.deepcopy(REPORT)
+    place = report
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return report
+
+
+def test_the_figures_are_those_of_the_report_and_of_no_other_place():
+    real = {"real": 7, "uncertain": 2, "fake": 1}
+    shown = how_good(changed(("figures", "verdicts", "real"), real), MODEL)
+    for share, said in ((70, "real"), (20, "uncertain"), (10, "fake")):
+        assert f'<li class="df-said-{said}"><strong>{share}</strong>' in shown
+
+
+def test_every_kind_of_fake_has_a_line_over_all_its_encodings():
+    report = copy.deepcopy(REPORT)
+    rows = [row for row in report["figures"]["per_method"] if row["method"] == "Wav2Lip"]
+    fakes = sum(row["fake"] for row in rows)
+    for row in rows:
+        row["true_positive_rate"] = {"value": 1.0, "interval": None, "reason": "for the test"}
+    assert len(rows) > 1 and fakes < 50
+    assert f"<td>{fakes} of {fakes}</td>" in how_good(report, MODEL)
+
+
+def test_thresholds_that_were_chosen_on_the_same_videos_are_not_kept_quiet():
+    assert texts.FITTED in how_good(REPORT, MODEL)
+    data = [{**row, "calibrated_on": False} for row in REPORT["data"]]
+    assert texts.FITTED not in how_good(changed(("data",), data), MODEL)
+
+
+def test_figures_on_videos_that_it_was_trained_on_are_told_to_flatter():
+    assert texts.NOT_TRAINED in how_good(REPORT, MODEL)
+    data = [*REPORT["data"][1:], {**REPORT["data"][0], "trained_on": True}]
+    assert texts.TRAINED in how_good(changed(("data",), data), MODEL)
+
+
+@pytest.mark.parametrize("report", [None, {}, changed(("figures", "per_method"), 3)])
+def test_a_model_without_figures_says_that_it_was_not_measured(report):
+    shown = how_good(report, MODEL)
+    assert texts.NOT_MEASURED in shown and "<strong>" not in shown
+
+
+def test_studies_that_were_not_made_leave_no_sentence():
+    shown = how_good({**REPORT, "robustness": None, "slices": None}, MODEL)
+    assert texts.MISLEADING not in shown and texts.KINDS in shown
+
+
+def test_the_card_is_linked_where_it_can_be_read(monkeypatch):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    hub = ModelSummary(id="owner/name", revision=None, version="1")
+    assert 'href="https://huggingface.co/owner/name"' in how_good(REPORT, hub)
+    assert "href" not in how_good(REPORT, MODEL)
+    monkeypatch.setenv("SPACE_ID", "owner/space")
+    assert "spaces/owner/space/blob/main/sample-model/README.md" in how_good(REPORT, MODEL)
+
+
+@pytest.mark.parametrize("numbers", [[1, 0, 0], [1, 1, 1], [564, 239, 10], [1, 999, 999]])
+def test_of_100_sums_up_to_100_and_is_off_by_less_than_one(numbers):
+    shares = of_hundred(numbers)
+    assert sum(shares) == 100
+    for share, number in zip(shares, numbers, strict=True):
+        assert abs(share - 100 * number / sum(numbers)) < 1
+
+
+def test_a_report_on_other_weights_says_nothing_about_these(tmp_path):
+    digest = REPORT["model"]["fingerprint"]
+    assert read_evaluation(CHECKPOINT, digest) == REPORT
+    assert read_evaluation(CHECKPOINT, "0" * 16) is None
+    assert read_evaluation(CHECKPOINT, None) is None
+    assert read_evaluation(tmp_path, digest) is None
+    for text in ("{", "[]", '{"model": 3}', "[" * 100_000):
+        (tmp_path / EVALUATION_FILE).write_text(text)
+        assert read_evaluation(tmp_path, digest) is None

@@ -1,0 +1,121 @@
+import dataclasses
+import html.parser
+import re
+
+import numpy as np
+import pytest
+
+from dfjax.prediction import Segment
+from dfjax.provenance import Provenance
+from dfjax.reporting import video_words as words
+from dfjax.reporting.video_report import html_report, report_name
+from tests.page.samples import sample_prediction
+
+HOSTILE = "</title><script>alert(1)</script><img src=//evil.example/x onerror=a()>{{7*7}}.mp4"
+
+
+class Tags(html.parser.HTMLParser):
+    """Collects the tags and attributes of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize("label", ["fake", "real", "uncertain", "no_face"])
+def test_the_report_states_the_verdict_the_file_the_model_the_check_and_the_limits(label):
+    prediction = sample_prediction(label)
+    page = html_report(prediction)
+    assert f'data-label="{label}"' in page and f"<h2>{words.VERDICTS[label][0]}</h2>" in page
+    stated = (prediction.video.sha256, "1.23 MB (1,234,567 bytes)", "h264, mov", "standard")
+    stated += ("28 November 2026, 17:10:55 UTC", prediction.model.digest, "sample-model")
+    for fact in (*stated, "70%", "30%", "Never accuse"):
+        assert fact and fact in page
+
+
+def test_no_face_is_never_called_real_and_has_no_number():
+    page = html_report(sample_prediction("no_face"))
+    body = page[page.index("<main>") : page.index(words.PROVENANCE)]
+    assert not re.search(r"likely real|\d%", body, re.IGNORECASE)
+
+
+def test_the_report_loads_nothing_and_runs_nothing():
+    tags = Tags(html_report(sample_prediction("fake"))).found
+    assert not {"script", "link", "iframe", "object", "embed", "base"} & {tag for tag, _ in tags}
+    addresses = [a[key] for _, a in tags for key in ("src", "href", "srcset") if key in a]
+    assert addresses and all(address.startswith("data:image/jpeg") for address in addresses)
+    assert not re.search(r"url\(|@import", html_report(sample_prediction("fake")))
+    assert any("default-src 'none'" in (a.get("content") or "") for _, a in tags)
+
+
+def test_what_a_stranger_wrote_is_text_and_never_markup():
+    def page(text):
+        prediction = sample_prediction("fake", name=text, warnings=(text,))
+        provenance = Provenance(
+            status="broken", signer=text, tool=text, source_types=(text,), problems=(text,)
+        )
+        return html_report(dataclasses.replace(prediction, provenance=provenance))
+
+    hostile, plain = Tags(page(HOSTILE)).found, Tags(page("plain")).found
+    assert [tag for tag, _ in hostile] == [tag for tag, _ in plain]
+    assert [attrs.keys() for _, attrs in hostile] == [attrs.keys() for _, attrs in plain]
+
+
+def test_stretches_are_named_and_shaded():
+    prediction = sample_prediction("fake")
+    stretch = Segment(track=0, start=3.1, end=7.4, probability_fake=0.88)
+    page = html_report(dataclasses.replace(prediction, segments=(stretch,)))
+    assert "Face 1: 3.1 s to 7.4 s, 88%" in page
+    assert page.count('class="stretch"') == 1
+    assert 'class="stretch"' not in html_report(prediction)
+
+
+def test_every_frame_has_its_bar_and_every_face_its_crops():
+    prediction = sample_prediction("fake")
+    page = html_report(prediction)
+    assert page.count("<line ") == sum(len(track.frames) for track in prediction.tracks)
+    assert page.count("<img ") == 8 * len(prediction.tracks)
+
+
+def test_a_heat_map_stands_beside_its_crop():
+    prediction = sample_prediction("real", num_frames=4)
+    page = html_report(prediction, heat_maps={(0, 2): np.zeros((8, 8, 3), np.uint8)})
+    assert page.count("<img ") == 5
+    assert page.count(words.HEAT_MAP) == 1
+
+
+@pytest.mark.parametrize("status", words.PROVENANCE_STATUS)
+def test_what_a_file_says_of_itself_stands_apart_from_the_verdict(status):
+    prediction = sample_prediction("real")
+    said = dataclasses.replace(prediction, provenance=Provenance(status=status, made_with_ai=True))
+    page = html_report(said)
+    assert words.PROVENANCE_STATUS[status] in page and words.SAYS_AI in page
+    assert "Likely real" in page
+    assert words.PROVENANCE not in html_report(dataclasses.replace(prediction, provenance=None))
+
+
+def test_a_still_picture_has_no_length():
+    page = html_report(sample_prediction("real", num_frames=1, duration=0.0))
+    assert words.STILL in page and "frames a second" not in page
+
+
+@pytest.mark.parametrize(
+    "name, safe",
+    [
+        ("clip.mp4", "clip-report.html"),
+        ("my clip (1).tar.mp4", "my_clip_1_.tar-report.html"),
+        ("../../etc/shadow.mp4", "etc_shadow-report.html"),
+        ("…", "video-report.html"),
+        ("", "video-report.html"),
+    ],
+)
+def test_the_report_has_a_safe_name_after_the_video(name, safe):
+    assert report_name(name, ".html") == safe
+
+
+def test_a_long_name_gives_a_short_file_name():
+    assert len(report_name("x" * 500 + ".mp4", ".html")) < 100

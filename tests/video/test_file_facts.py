@@ -1,0 +1,28 @@
+import hashlib
+
+import pytest
+
+from dfjax.errors import VideoError
+from dfjax.video import file_facts
+from dfjax.video.file_facts import read_file_facts
+
+
+def test_the_digest_is_the_one_of_the_whole_file(tmp_path):
+    content = bytes(range(256)) * 8192 + b"the end"
+    (tmp_path / "file").write_bytes(content)
+    facts = read_file_facts(tmp_path / "file")
+    assert facts == (hashlib.sha256(content).hexdigest(), len(content), False)
+
+
+@pytest.mark.parametrize("place", [0, 13, 14, 15, 16, 17, 40])
+def test_a_mark_of_credentials_is_found_wherever_pieces_of_the_file_begin(
+    tmp_path, monkeypatch, place
+):
+    monkeypatch.setattr(file_facts, "_CHUNK_BYTES", 16)
+    (tmp_path / "file").write_bytes(b"x" * place + b"c2pa" + b"x" * 50)
+    assert read_file_facts(tmp_path / "file").may_have_credentials
+
+
+def test_a_file_that_is_not_there_is_a_sentence(tmp_path):
+    with pytest.raises(VideoError, match="no file named"):
+        read_file_facts(tmp_path / "missing.mp4")
