@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
 from dfjax.errors import HubError, ModelFormatError
 
 # Files that could run code are never downloaded.
-_PATTERNS = ["config.json", "preprocessor_config.json", "training.json"]
+_PATTERNS = ["config.json", "preprocessor_config.json", "training.json", "calibration.json"]
 _PATTERNS += ["model*.safetensors", "model*.index.json"]
 _REPO_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 # OSError and the errors of the HTTP client, which depends on the release of huggingface_hub.
