@@ -7,7 +7,7 @@ from dfjax.json_values import dumps
 from dfjax.page.faces import face_strips
 from dfjax.page.plot import clock, score_plot
 from dfjax.page.rendering import render
-from dfjax.page.verdict import VERDICTS, WITHHELD, decision_sentence, percent
+from dfjax.page.verdict import VERDICTS, decision_sentence, percent, withheld
 from dfjax.prediction import Decision, Prediction
 
 
@@ -22,7 +22,7 @@ def render_result(prediction: Prediction) -> str:
         prediction=prediction,
         model=prediction.model,
         verdict=verdict,
-        explanation=WITHHELD if is_withheld else verdict.explanation,
+        explanation=withheld(decision) if is_withheld else verdict.explanation,
         measured=None if probability is None else _measured(probability, decision),
         plot=score_plot(prediction) if prediction.tracks else "",
         rows=_table(prediction),

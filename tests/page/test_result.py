@@ -121,6 +121,13 @@ def test_a_model_without_verdicts_names_no_threshold_and_does_not_blame_the_evid
     assert "likely fake above" not in page
 
 
+def test_a_model_that_was_never_calibrated_says_so_and_is_not_called_weak():
+    withheld = Decision(real_below=0.0, fake_above=1.0, false_positive_rate=None)
+    page = render_result(sample_prediction("uncertain", decision=withheld))
+    assert "never calibrated" in page and "too weak" not in page
+    assert "points neither way" not in page
+
+
 def test_stretches_coverage_and_faces_without_a_say_are_named():
     prediction = sample_prediction("fake")
     small = dataclasses.replace(prediction.tracks[1], left_out="small")
