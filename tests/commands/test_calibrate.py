@@ -31,7 +31,7 @@ CROPS = CropConfig(image_size=32, anchor="box", margin=1.3, smoothing=0.0)
 
 def _calibrate(model: Path, data: str, **options: Any) -> int:
     """Calibrates with high rates, because twelve groups of people are too few for lower ones."""
-    rates = {"max_false_positive_rate": 0.3, "max_false_negative_rate": 0.3}
+    rates: dict[str, Any] = {"max_false_positive_rate": 0.3, "max_false_negative_rate": 0.3}
     return Calibrate(model=str(model), data=(data,), **rates | options).run()
 
 
