@@ -12,15 +12,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dfjax.commands.failures import exit_code, parse
-from dfjax.config import DetectorConfig
+from dfjax.errors import DfjaxError
 from dfjax.extras import require_extra
 from dfjax.files import write_text_atomically
-from dfjax.train_config import TrainConfig
+from dfjax.head_config import DetectorConfig, HeadConfig, LinearHeadConfig
+from dfjax.train_config import PUBLISHED_ENCODERS, EncoderName, TrainConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Arguments:
     """Trains a detector: the last --trained-stages stages of the encoder, the LSTM and the heads.
+
+    With --train norms, it trains the encoder's norms and a linear layer instead.
 
     Writes its settings, metrics, curves and states to RUN while it runs, and RUN/checkpoint at the
     end. To continue an interrupted run, repeat the command with --resume.
@@ -39,9 +42,14 @@ class Arguments:
     about_data: str = ""
     """Origin and terms of the data, in full sentences, for the model card."""
 
-    weights: tuple[str, ...] = ("microsoft/resnet-50",)
-    """Folder or Hub repository of the starting weights: published ResNet-50 files, or a dfjax model
-    to continue from. If several models are given, the run starts from the mean of their weights."""
+    encoder: EncoderName | None = None
+    """Published encoder to start from, which is taken from the Hub. resnet-50 if neither this nor
+    --weights is given."""
+
+    weights: tuple[str, ...] = ()
+    """Folder or Hub repository of the starting weights: published files of an encoder (ResNet,
+    CLIP), or a model of dfjax or GenD to continue from. If several models are given, the run starts
+    from the mean of their weights."""
 
     new_crops: bool = False
     """Start from a model of other frames or crops than those of the data, and train it on these."""
@@ -73,6 +81,34 @@ class Arguments:
 
     detector: DetectorConfig = DetectorConfig()
 
+    def starting_weights(self) -> tuple[str, ...]:
+        """Returns what the run starts from.
+
+        Raises:
+          DfjaxError: It is said twice.
+        """
+        if self.encoder is not None and self.weights:
+            raise DfjaxError(
+                f"--encoder is {self.encoder}, and --weights is {' '.join(self.weights)}. Leave "
+                "one out: the files given with --weights say which encoder they are for."
+            )
+        return self.weights or (PUBLISHED_ENCODERS[self.encoder or "resnet-50"],)
+
+    def head(self) -> HeadConfig:
+        """Returns the shape of what follows the encoder.
+
+        Raises:
+          DfjaxError: One is given that the chosen way to train does not have.
+        """
+        if self.train.train == "stages":
+            return self.detector
+        if self.detector != DetectorConfig():
+            raise DfjaxError(
+                "--detector.* shapes the LSTM and its heads, in whose place --train norms has a "
+                "linear layer. Leave these options out, or use --train stages."
+            )
+        return LinearHeadConfig()
+
 
 def main() -> int:
     """Runs the command line; returns the exit code."""
@@ -87,6 +123,7 @@ def _run() -> int:
 
 def _train(arguments: Arguments, console: Console) -> int:
     """Trains and publishes; returns the exit code."""
+    weights, head = arguments.starting_weights(), arguments.head()
     # A resumed run must give bit-identical results, on a GPU too. Must be set before jax is loaded.
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_gpu_deterministic_ops" not in flags:
@@ -128,10 +165,10 @@ def _train(arguments: Arguments, console: Console) -> int:
 
         record = run(
             arguments.data,
-            arguments.weights,
+            weights,
             arguments.out,
             train_config=arguments.train,
-            detector_config=arguments.detector,
+            detector_config=head,
             options=RunOptions(
                 command=shlex.join(["python", "train.py", *sys.argv[1:]]),
                 workers=arguments.workers,

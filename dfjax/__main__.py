@@ -1,10 +1,11 @@
-"""The command line: `python -m dfjax {predict,prepare,evaluate}`."""
+"""The command line: `python -m dfjax {predict,prepare,evaluate,calibrate}`."""
 
 import sys
 from typing import Annotated
 
 import tyro
 
+from dfjax.commands.calibrate import Calibrate
 from dfjax.commands.evaluate import Evaluate
 from dfjax.commands.failures import exit_code, parse
 from dfjax.commands.predict import Predict
@@ -16,11 +17,12 @@ def main() -> int:
     return exit_code(lambda: parse(_read_arguments).run())
 
 
-def _read_arguments() -> Predict | Prepare | Evaluate:
+def _read_arguments() -> Predict | Prepare | Evaluate | Calibrate:
     return tyro.cli(
         Annotated[Predict, tyro.conf.subcommand("predict")]
         | Annotated[Prepare, tyro.conf.subcommand("prepare")]
-        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")],
+        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        | Annotated[Calibrate, tyro.conf.subcommand("calibrate")],
         prog="python -m dfjax",
         description="Judge whether the faces in a video are manipulated.",
     )

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from dfjax.checks import Checked, require, require_within
 from dfjax.encoder_config import EncoderConfig, ResNetConfig
+from dfjax.head_config import DetectorConfig, HeadConfig
 from dfjax.json_values import from_json_value, to_json_value
 
 SCHEMA_VERSION = 2
@@ -154,27 +155,6 @@ class CropConfig(Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DetectorConfig(Checked):
-    """Shape of what follows the encoder: projection, LSTM over frames, frame and clip heads."""
-
-    projection_size: int = 256  # features per frame that enter the LSTM
-    hidden_size: int = 128  # features of the LSTM's state, per direction
-    bidirectional: bool = True
-    dropout: float = 0.2  # share of projected features dropped while training
-
-    def __post_init__(self):
-        """Checks ranges."""
-        super().__post_init__()
-        for name in ("projection_size", "hidden_size"):
-            value = getattr(self, name)
-            require(value >= 1, f"DetectorConfig.{name} is {value}; it must be at least 1.")
-        require(
-            0 <= self.dropout < 1,
-            f"DetectorConfig.dropout is {self.dropout}; it must lie in [0, 1).",
-        )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class OperatingPoint(Checked):
     """A threshold for users who accept a different false alarm rate than the verdict's."""
 
@@ -283,13 +263,13 @@ class Config(Checked):
     tracks: TrackConfig = TrackConfig()
     crops: CropConfig = CropConfig()
     encoder: EncoderConfig = ResNetConfig()
-    detector: DetectorConfig = DetectorConfig()
+    detector: HeadConfig = DetectorConfig()
     calibration: CalibrationConfig = CalibrationConfig()
 
     def __post_init__(self):
         """Checks that the encoder takes such crops, and that those of a video fit into memory."""
         super().__post_init__()
-        needed = self.encoder.image_size
+        needed = self.encoder.required_size
         require(
             needed in (None, self.crops.image_size),
             f"CropConfig.image_size is {self.crops.image_size}; the encoder "

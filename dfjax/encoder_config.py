@@ -31,7 +31,6 @@ class EncoderConfig(Checked):
     """
 
     type: ClassVar[str]
-    image_size: ClassVar[int | None] = None  # side of the crops it takes, pixels; None: any
 
     normalization: NormalizationConfig = NormalizationConfig()
     compute_dtype: Literal["float32", "bfloat16"] = "float32"  # of matrix products, convolutions
@@ -39,6 +38,11 @@ class EncoderConfig(Checked):
     def __post_init__(self):
         """Checks ranges."""
         super().__post_init__()
+
+    @property
+    def required_size(self) -> int | None:
+        """Side of the only crops that the encoder takes, pixels; None: any."""
+        return None
 
     @classmethod
     def from_json_fields(cls, values: Mapping[str, Any]) -> "tuple[type[Checked], dict[str, Any]]":
@@ -89,6 +93,72 @@ class ResNetConfig(EncoderConfig):
             f"ResNetConfig.widths is {self.widths}; each must be a positive multiple of 4, "
             "because the bottleneck is a quarter as wide.",
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ViTConfig(EncoderConfig):
+    """Shape of a vision transformer. Its kinds are subclasses."""
+
+    image_size: int = 224  # side of the crops, pixels
+    patch_size: int = 16  # side of a patch, pixels; each patch becomes a token
+    hidden_size: int = 768  # features per token
+    num_layers: int = 12
+    num_heads: int = 12  # of the attention, per layer
+    mlp_size: int = 3072  # features between the two matrices of a layer's perceptron
+    norm_epsilon: float = 1e-5  # added to the variance in the norms
+    activation: Literal["gelu", "quick_gelu"] = "gelu"
+
+    def __post_init__(self):
+        """Checks ranges."""
+        super().__post_init__()
+        sizes = ("image_size", "patch_size", "hidden_size", "num_layers", "num_heads", "mlp_size")
+        for name in sizes:
+            value = getattr(self, name)
+            where = f"{type(self).__name__}.{name}"
+            require(value >= 1, f"{where} is {value}; it must be at least 1.")
+        for whole, part in (("image_size", "patch_size"), ("hidden_size", "num_heads")):
+            size, divisor = getattr(self, whole), getattr(self, part)
+            require(
+                size % divisor == 0,
+                f"{type(self).__name__}.{whole} is {size}; a multiple of {part} = {divisor} "
+                "is needed.",
+            )
+        require(
+            self.norm_epsilon > 0,
+            f"{type(self).__name__}.norm_epsilon is {self.norm_epsilon}; it must be positive.",
+        )
+
+    @property
+    def required_size(self) -> int | None:
+        """Returns `image_size`: there is one position per patch."""
+        return self.image_size
+
+    @property
+    def grid_size(self) -> int:
+        """Number of patches along a side of the crop."""
+        return self.image_size // self.patch_size
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CLIPConfig(ViTConfig):
+    """Shape of CLIP's vision tower. The defaults are `openai/clip-vit-base-patch16`."""
+
+    type: ClassVar[str] = "clip"
+
+    normalization: NormalizationConfig = NormalizationConfig(
+        mean=(0.48145466, 0.4578275, 0.40821073), std=(0.26862954, 0.26130258, 0.27577711)
+    )
+    activation: Literal["gelu", "quick_gelu"] = "quick_gelu"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DINOv2Config(ViTConfig):
+    """Shape of a DINOv2 transformer. The defaults are `facebook/dinov2-base`, at 224 pixels."""
+
+    type: ClassVar[str] = "dinov2"
+
+    patch_size: int = 14  # side of a patch, pixels
+    norm_epsilon: float = 1e-6  # added to the variance in the norms
 
 
 def subclasses(kind: type) -> list[type]:

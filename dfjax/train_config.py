@@ -6,6 +6,7 @@ imports neither jax nor anything heavy, so that `train.py --help` responds at on
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from dfjax.checks import Checked, require
@@ -184,9 +185,29 @@ def _check_pair(config: Any, name: str, low: float, high: float) -> None:
     )
 
 
+EncoderName = Literal["resnet-50", "clip-b16", "clip-l14", "dinov2-b14", "dinov2-l14"]
+"""The encoders that training knows by a short name."""
+
+PUBLISHED_ENCODERS: Mapping[EncoderName, str] = {
+    "resnet-50": "microsoft/resnet-50",
+    "clip-b16": "openai/clip-vit-base-patch16",
+    "clip-l14": "openai/clip-vit-large-patch14",
+    "dinov2-b14": "facebook/dinov2-base",
+    "dinov2-l14": "facebook/dinov2-large",
+}
+"""Their repositories on the Hugging Face Hub."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(Checked):
-    """How to train a detector."""
+    """How to train a detector.
+
+    With `train` at "norms", only the scales and offsets of the encoder's norms are trained, and a
+    linear layer on features with an L2 norm of 1 in the place of the LSTM and its heads. All norms
+    have the same learning rate. The loss is the BCE of the frames, with alignment and uniformity.
+
+    Source: Yermakov et al., "Deepfake Detection that Generalizes Across Benchmarks", WACV 2026.
+    """
 
     steps: int = 2000  # updates of the weights
     pairs: int = 8  # pairs of a real clip and a fake, per step over all devices
@@ -204,7 +225,8 @@ class TrainConfig(Checked):
     augment_ramp: int = 0  # steps over which that share grows linearly from 0
     augment: AugmentConfig = AugmentConfig()
 
-    trained_stages: int = 2  # encoder stages to train, from the last; 0: frozen; 5: all of a ResNet
+    train: Literal["stages", "norms"] = "stages"  # of the encoder: its last stages, or its norms
+    trained_stages: int = 2  # how many stages; 0: the encoder is frozen; 5: all of a ResNet
     batch_statistics: bool = False  # norms of trained stages use batch statistics
     compute_dtype: Literal["float32", "bfloat16"] = "float32"  # of the convolutions
 
@@ -216,6 +238,9 @@ class TrainConfig(Checked):
     ema_decay: float = 0.998  # decay of the moving average of the weights, which is published
     label_smoothing: float = 0.05  # labels are half of this and 1 minus half of this
     frame_loss_weight: float = 1.0  # weight of the per-frame BCE relative to the clip BCE
+
+    alignment_weight: float = 0.1  # with "norms": of frames of one class having alike features
+    uniformity_weight: float = 0.5  # with "norms": of features being spread over the sphere
 
     validate_every: int = 200  # steps between validations
     publish: Literal["last", "best"] = "last"  # step whose weights are published: last, or best AUC
@@ -231,7 +256,8 @@ class TrainConfig(Checked):
             value = getattr(self, name)
             require(value >= 1, f"TrainConfig.{name} is {value}; it must be at least 1.")
         at_least_0 = ("pairs", "still_pairs", "warmup_steps", "augment_ramp", "trained_stages")
-        for name in (*at_least_0, "weight_decay", "frame_loss_weight"):
+        weights = ("frame_loss_weight", "alignment_weight", "uniformity_weight")
+        for name in (*at_least_0, "weight_decay", *weights):
             value = getattr(self, name)
             require(value >= 0, f"TrainConfig.{name} is {value}; it must be at least 0.")
         rates = ("max_false_positive_rate", "max_false_negative_rate")

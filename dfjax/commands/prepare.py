@@ -68,6 +68,10 @@ class Prepare:
     margin: float = CropConfig().margin
     """Side of the crop over side of the face box."""
 
+    model: str | None = None
+    """Folder or Hub repository of a model whose frames and crops to make, instead of those that the
+    options before this one and --min-detail give: to calibrate it, or to train on from it."""
+
     min_detail: float = 0.125
     """A face with less detail than this, such as one out of focus in the background, is left out if
     a sharper one is in view, both here and by a model trained on this data. 0 keeps all faces."""
@@ -108,12 +112,7 @@ class Prepare:
         options = {name: getattr(self, name) for name in names}
         given = {name: value for name, value in options.items() if value is not None}
         try:
-            config = Config(
-                video=VideoConfig(num_frames=self.num_frames, burst_frames=self.burst_frames),
-                crops=CropConfig(
-                    image_size=self.image_size, margin=self.margin, min_detail=self.min_detail
-                ),
-            )
+            config = self.config()
             codec = CodecConfig(
                 variants=self.codec_variants,
                 filmed=self.filmed,
@@ -139,6 +138,35 @@ class Prepare:
                 return 130
         _print(report, self.out / REPORT_FILE)
         return 0
+
+    def config(self) -> Config:
+        """Returns which frames and crops to make.
+
+        Raises:
+          DatasetError: They are given twice.
+          ModelFormatError: The model's config cannot be read.
+          HubError: The model cannot be downloaded.
+          ValueError: An option is out of range.
+        """
+        if self.model is None:
+            return Config(
+                video=VideoConfig(num_frames=self.num_frames, burst_frames=self.burst_frames),
+                crops=CropConfig(
+                    image_size=self.image_size, margin=self.margin, min_detail=self.min_detail
+                ),
+            )
+        names = ("num_frames", "burst_frames", "image_size", "margin", "min_detail")
+        given = [name for name in names if getattr(self, name) != getattr(Prepare, name)]
+        if given:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise DatasetError(
+                f"--model says which frames and crops to make, and so does {options}. Leave one "
+                "of the two out."
+            )
+        from dfjax.models.locate import find_folder
+        from dfjax.models.pretrained import read_config
+
+        return read_config(find_folder(self.model))
 
 
 def _print(report: dict[str, Any], file: Path) -> None:

@@ -42,6 +42,7 @@ def report(
     *,
     split: str,
     trained_methods: Mapping[str, Sequence[str]] | None = None,
+    has_lstm: bool = True,
 ) -> dict[str, Any]:
     """Returns the figures of one split of one or more data sets.
 
@@ -52,6 +53,7 @@ def report(
       split: Name of the split.
       trained_methods: Manipulation methods that the detector was trained on, by data set; None: not
         known.
+      has_lstm: Whether the detector has an LSTM, which the baseline goes without.
 
     Returns:
       split, counts: What was scored: videos, clips, frames, real, fake, groups, datasets.
@@ -96,7 +98,7 @@ def report(
         "video": estimates.to_json(_figures(videos, threshold, draws)),
         "frame": estimates.to_json(_figures(frames, threshold, Draws.of(frames.groups))),
         "mean_of_frames": _baseline(
-            videos, mean_of_frames(scored, calibration), draws, _moving(scored)
+            videos, mean_of_frames(scored, calibration), draws, _moving(scored), has_lstm=has_lstm
         ),
         **_by_part(videos, threshold, draws),
         "seen_and_unseen": None
@@ -223,7 +225,9 @@ def _moving(scored: Sequence[ScoredClip]) -> np.ndarray:
     return np.array([any(len(c.frame_logits) > 1 for c in clips) for clips in clips_of], bool)
 
 
-def _baseline(videos: Scores, baseline: Scores, draws: Draws, moving: np.ndarray) -> dict[str, Any]:
+def _baseline(
+    videos: Scores, baseline: Scores, draws: Draws, moving: np.ndarray, *, has_lstm: bool
+) -> dict[str, Any]:
     """Returns the figures of the mean of frames, and its comparison with the model on videos."""
     rows = np.flatnonzero(moving)
     ours, theirs = (
@@ -234,7 +238,10 @@ def _baseline(videos: Scores, baseline: Scores, draws: Draws, moving: np.ndarray
         ours - theirs if len(rows) else Estimate.absent("there are only pictures, no videos")
     )
     interval = difference.interval
-    if interval is None:
+    if not has_lstm:
+        beats = None
+        sentence = "The model has no LSTM: it is a mean of frames itself."
+    elif interval is None:
         beats = None
         sentence = f"Whether the LSTM beats the mean of frames is unknown: {difference.reason}."
     else:

@@ -20,10 +20,12 @@ from dfjax.evaluation.scores import Scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, Scorer
 from dfjax.evaluation.studies.study import OnProgress, ScoreFunction, Study, StudyContext
 from dfjax.evaluation.thresholds import groups_needed
+from dfjax.head_config import DetectorConfig
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from dfjax.models.fingerprint import fingerprint
 from dfjax.models.locate import find_folder
+from dfjax.models.pretrained import read_calibrated_on
 from dfjax.version import __version__
 
 SCHEMA_VERSION = 1
@@ -91,8 +93,9 @@ def evaluate(
         calibration,
         split=split,
         trained_methods=training.get("data", {}).get("trained_methods"),
+        has_lstm=isinstance(detector.config.detector, DetectorConfig),
     )
-    data = _data(sources, manifests, split, training)
+    data = _data(sources, manifests, split, training, read_calibrated_on(folder))
     of_model = fingerprint(nnx.state(detector), detector.config)
     context = StudyContext(
         score=score,
@@ -196,8 +199,10 @@ def _data(
     manifests: Sequence[Mapping[str, Any]],
     split: str,
     training: Mapping[str, Any],
+    calibrated_on: Mapping[str, Any] | None,
 ) -> list[dict[str, Any]]:
     known = str(training.get("data", {}).get("fingerprint", "")).split("+")
+    calibrated = known if calibrated_on is None else calibrated_on.get("fingerprints", [])
     return [
         {
             # Reports are published: give the name of a local folder, but not its path.
@@ -210,7 +215,7 @@ def _data(
                 manifest["config"]["video"]["num_frames"],
                 manifest["config"]["crops"]["image_size"],
             ),
-            "calibrated_on": manifest["fingerprint"] in known and split == "validation",
+            "calibrated_on": manifest["fingerprint"] in calibrated and split == "validation",
             "trained_on": manifest["fingerprint"] in known and split == "train",
         }
         for source, manifest in zip(sources, manifests, strict=True)

@@ -23,6 +23,7 @@ MODEL_FILES = (
     "LICENSE",
     "config.json",
     "preprocessor_config.json",
+    "calibration.json",
     "training.json",
     EVALUATION_FILE,
     f"{PICTURES}/*.png",

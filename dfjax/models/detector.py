@@ -10,9 +10,11 @@ import numpy as np
 from flax import nnx
 
 from dfjax.config import Config
+from dfjax.head_config import DetectorConfig, HeadConfig, LinearHeadConfig
 from dfjax.models import pretrained, tensors
 from dfjax.models.encoders import Encoder, make_encoder
 from dfjax.models.encoders.base import encoder_class
+from dfjax.models.linear_head import LinearHead
 from dfjax.models.locate import find_folder
 from dfjax.models.output import DetectorOutput
 from dfjax.models.temporal import TemporalModel
@@ -22,7 +24,7 @@ Array = jax.Array | np.ndarray
 
 
 class Detector(nnx.Module):
-    """An encoder per frame, then an LSTM over the frames of a clip.
+    """An encoder per frame, then an LSTM over the frames of a clip, or a linear layer on each.
 
     `encode` and `score_features` are the two halves of `__call__`. With a frozen encoder, `encode`
     can be run once for a data set, and the rest trained on the resulting features.
@@ -57,7 +59,7 @@ class Detector(nnx.Module):
             )
         self.config = config
         self.encoder = encoder
-        self.temporal = TemporalModel(encoder.num_features, config.detector, rngs=rngs)
+        self.temporal = _make_head(encoder.num_features, config.detector, rngs)
 
     def encode(
         self,
@@ -195,7 +197,8 @@ class Detector(nnx.Module):
         """Loads a detector from a folder or a repository on the Hugging Face Hub.
 
         Args:
-          folder_or_repo_id: A folder written by `save_pretrained`, or "owner/name" on the Hub.
+          folder_or_repo_id: A folder written by `save_pretrained`, or "owner/name" on the Hub; or a
+            published GenD model; see `dfjax.models.gend`.
           revision: Branch, tag or commit on the Hub; None: its main branch.
 
         Raises:
@@ -206,10 +209,18 @@ class Detector(nnx.Module):
         config = pretrained.read_config(folder)
         return tensors.build(
             lambda rngs: cls(config, rngs=rngs),
-            pretrained.read_tensors(folder),
+            pretrained.read_detector_tensors(folder),
             _published_by(encoder_class(config.encoder)),
             where=str(folder_or_repo_id),
         )
+
+
+def _make_head(num_features: int, config: HeadConfig, rngs: nnx.Rngs) -> TemporalModel | LinearHead:
+    """Returns what follows the encoder."""
+    if isinstance(config, LinearHeadConfig):
+        return LinearHead(num_features, config, rngs=rngs)
+    assert isinstance(config, DetectorConfig)
+    return TemporalModel(num_features, config, rngs=rngs)
 
 
 def _check_mask(frame_mask: Array, shape: tuple[int, ...]) -> None:

@@ -19,7 +19,8 @@ from dfjax.errors import HubError, ModelFormatError
 from dfjax.models.evaluation_file import EVALUATION_FILE
 
 # Files that could run code are never downloaded.
-_PATTERNS = ["config.json", "preprocessor_config.json", "training.json", EVALUATION_FILE]
+_PATTERNS = ["config.json", "preprocessor_config.json", "training.json", "calibration.json"]
+_PATTERNS += [EVALUATION_FILE]
 _PATTERNS += ["model*.safetensors", "model*.index.json"]
 _REPO_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 # OSError and the errors of the HTTP client, which depends on the release of huggingface_hub.

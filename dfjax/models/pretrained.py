@@ -1,13 +1,15 @@
 """Reads and writes the files of a published model.
 
-`config.json` has all the settings that inference needs, and is their only source. The tensors are
-in `model.safetensors` or its shards. `preprocessor_config.json` repeats the image size and pixel
+`config.json` has all the settings that inference needs. The calibration in it is overruled by
+`calibration.json`, if `python -m dfjax calibrate` wrote one beside it. The tensors are in
+`model.safetensors` or its shards. `preprocessor_config.json` repeats the image size and pixel
 statistics in transformers' format, for people who prepare face crops with their own tools.
+
+GenD's files are read as well; see `dfjax.models.gend`.
 """
 
-import json
+import dataclasses
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -17,75 +19,113 @@ from typing import Any, Literal, get_args
 import jax.numpy as jnp
 import numpy as np
 from huggingface_hub import split_state_dict_into_shards_factory
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
-from dfjax.config import ID2LABEL, SCHEMA_VERSION, Config
+from dfjax.config import ID2LABEL, SCHEMA_VERSION, CalibrationConfig, Config
 from dfjax.encoder_config import ResNetConfig
 from dfjax.errors import ModelFormatError
-from dfjax.json_values import dumps
+from dfjax.files import write_text_atomically
+from dfjax.json_values import dumps, from_json_value, to_json_value
+from dfjax.models import gend
+from dfjax.models.model_files import (
+    INDEX_NAME,
+    WEIGHTS_PATTERN,
+    read_json,
+    read_shapes,
+    read_tensors,
+)
 from dfjax.version import __version__
 
 CONFIG_NAME = "config.json"
 PREPROCESSOR_NAME = "preprocessor_config.json"
-WEIGHTS_NAME = "model.safetensors"
-INDEX_NAME = "model.safetensors.index.json"
+CALIBRATION_NAME = "calibration.json"
 
 SaveDtype = Literal["auto", "float32", "float16", "bfloat16"]
 """How kernels are stored; see `write_model`."""
 
 MODEL_TYPE = "dfjax"
+DETECTOR_TYPES = (MODEL_TYPE, gend.MODEL_TYPE)
+"""The `model_type` of files that hold a whole detector, not only an encoder."""
+
 _SAVING = ".saving-"  # what the folder of files that are being written is called first
-_WEIGHTS_PATTERN = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
-
-
-def read_json(folder: Path, name: str) -> dict[str, Any]:
-    """Returns the object in a JSON file of a model folder.
-
-    Raises:
-      ModelFormatError: The file is missing, or is not a JSON object.
-    """
-    try:
-        values = json.loads((folder / name).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelFormatError(
-            f"{folder} has no {name}. A complete folder written by Detector.save_pretrained is "
-            "needed."
-        ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ModelFormatError(
-            f"{folder / name} is not valid JSON: {error}. Download the file again."
-        ) from error
-    if not isinstance(values, dict):
-        raise ModelFormatError(
-            f"{folder / name} contains a {type(values).__name__}, not an object."
-        )
-    return values
 
 
 def read_config(folder: Path) -> Config:
-    """Returns the config in a detector's folder.
+    """Returns the config in a detector's folder, with the calibration that is valid.
 
     Raises:
       ModelFormatError: It is for another kind of model, has a newer schema or another label order,
         or has fields that are unknown or out of range.
     """
     values = read_json(folder, CONFIG_NAME)
-    where = folder / CONFIG_NAME
+    if values.get("model_type") == gend.MODEL_TYPE:
+        try:
+            config = gend.config_of(values, read_shapes(folder), str(folder))
+        except ValueError as error:
+            raise ModelFormatError(f"{folder} has unusable tensors: {error}") from error
+    else:
+        config = _config_of(values, folder / CONFIG_NAME)
+    calibration = read_calibration(folder)
+    return config if calibration is None else dataclasses.replace(config, calibration=calibration)
+
+
+def read_calibration(folder: Path) -> CalibrationConfig | None:
+    """Returns the calibration that was fitted after a model was published; None if there is none.
+
+    Raises:
+      ModelFormatError: It has a newer schema, or fields that are unknown or out of range.
+    """
+    if not (folder / CALIBRATION_NAME).exists():
+        return None
+    values, where = read_json(folder, CALIBRATION_NAME), folder / CALIBRATION_NAME
+    _check_schema(values.get("schema_version"), values.get("dfjax_version"), where)
+    try:
+        return from_json_value(CalibrationConfig, values.get("calibration"), "calibration")
+    except ValueError as error:
+        raise ModelFormatError(f"{where} cannot be used: {error}") from error
+
+
+def read_calibrated_on(folder: Path) -> dict[str, Any] | None:
+    """Returns what `calibration.json` was fitted on; None if there is no such file.
+
+    Raises:
+      ModelFormatError: It is not a JSON object.
+    """
+    if not (folder / CALIBRATION_NAME).exists():
+        return None
+    found = read_json(folder, CALIBRATION_NAME).get("calibrated_on")
+    return found if isinstance(found, dict) else {}
+
+
+def write_calibration(
+    folder: Path, calibration: CalibrationConfig, calibrated_on: Mapping[str, Any]
+) -> None:
+    """Writes the calibration that is valid from now on for the model in a folder.
+
+    Args:
+      folder: The model's folder.
+      calibration: The calibration.
+      calibrated_on: What it was fitted on, as JSON values, for readers.
+    """
+    values = {
+        "schema_version": SCHEMA_VERSION,
+        "dfjax_version": __version__,
+        "calibrated_on": calibrated_on,
+        "calibration": to_json_value(calibration),
+    }
+    write_text_atomically(folder / CALIBRATION_NAME, dumps(values))
+
+
+def _config_of(values: dict[str, Any], where: Path) -> Config:
+    """Returns the config in the contents of a `config.json`."""
     model_type = values.pop("model_type", None)
     if model_type != MODEL_TYPE:
         raise ModelFormatError(
             f"{where} has model_type {model_type!r}; {MODEL_TYPE!r} is needed, "
-            "as written by Detector.save_pretrained."
+            f"as written by Detector.save_pretrained, or {gend.MODEL_TYPE!r}."
         )
     schema_version = values.pop("schema_version", None)
-    written_by = values.pop("dfjax_version", "an unknown version")
-    if type(schema_version) is not int or not 1 <= schema_version <= SCHEMA_VERSION:
-        raise ModelFormatError(
-            f"{where} has schema_version {schema_version!r}, written by dfjax {written_by}; "
-            f"this is dfjax {__version__}, which reads 1 to {SCHEMA_VERSION}. Upgrade dfjax, or "
-            "use an older revision of the model."
-        )
+    _check_schema(schema_version, values.pop("dfjax_version", None), where)
     for name, needed in _labels().items():
         found = values.pop(name, None)
         if found != needed:
@@ -103,6 +143,15 @@ def read_config(folder: Path) -> Config:
         raise ModelFormatError(f"{where} cannot be used: {error}") from error
 
 
+def _check_schema(version: Any, written_by: Any, where: Path) -> None:
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
+        raise ModelFormatError(
+            f"{where} has schema_version {version!r}, written by dfjax "
+            f"{written_by or 'an unknown version'}; this is dfjax {__version__}, which reads 1 to "
+            f"{SCHEMA_VERSION}. Upgrade dfjax, or use an older revision of the model."
+        )
+
+
 def _from_schema_1(values: Mapping[str, Any]) -> dict[str, Any]:
     """Converts the fields of schema 1 to the current schema.
 
@@ -116,39 +165,15 @@ def _from_schema_1(values: Mapping[str, Any]) -> dict[str, Any]:
     return upgraded
 
 
-def read_tensors(folder: Path) -> dict[str, np.ndarray]:
-    """Returns the tensors in a model folder by name, in the types they are stored in.
+def read_detector_tensors(folder: Path) -> dict[str, np.ndarray]:
+    """Returns the tensors of a detector by the names that `Detector.save_pretrained` gives them.
 
     Raises:
-      ModelFormatError: A file is missing or damaged, or the index does not match the files.
+      ModelFormatError: As for `read_tensors`.
     """
-    single, index = folder / WEIGHTS_NAME, folder / INDEX_NAME
-    if single.exists() and index.exists():
-        raise ModelFormatError(
-            f"{folder} has both {WEIGHTS_NAME} and {INDEX_NAME}; one is left over from another "
-            "model. Delete that one."
-        )
-    if not index.exists():
-        return _load(single)
-    places = read_json(folder, INDEX_NAME).get("weight_map")
-    if not isinstance(places, dict):
-        raise ModelFormatError(f"{index} has no weight_map. Download the file again.")
-    tensors: dict[str, np.ndarray] = {}
-    for name in sorted({str(place) for place in places.values()}):
-        # Plain names only: an index must not point outside its folder.
-        if not _WEIGHTS_PATTERN.fullmatch(name):
-            raise ModelFormatError(
-                f"{index} names {name!r}; files like model-00001-of-00002.safetensors are needed."
-            )
-        shard = _load(folder / name)
-        promised = {tensor for tensor, place in places.items() if place == name}
-        if shard.keys() != promised:
-            differing = ", ".join(sorted(shard.keys() ^ promised))
-            raise ModelFormatError(
-                f"{folder / name} does not match {INDEX_NAME}; they differ in: {differing}. "
-                "Download the files again, all from one revision."
-            )
-        tensors |= shard
+    tensors = read_tensors(folder)
+    if read_json(folder, CONFIG_NAME).get("model_type") == gend.MODEL_TYPE:
+        return gend.detector_tensors(tensors)
     return tensors
 
 
@@ -179,7 +204,7 @@ def write_model(
         max_shard_size=max_shard_size,
     )
     texts = {
-        PREPROCESSOR_NAME: dumps(_preprocessor(config)),
+        PREPROCESSOR_NAME: dumps(preprocessor_values(config)),
         CONFIG_NAME: dumps(_published(config)),
     }
     if shards.is_sharded:
@@ -199,24 +224,12 @@ def write_model(
         for name, text in texts.items():
             Path(saving, name).write_text(text, encoding="utf-8")
         (folder / CONFIG_NAME).unlink(missing_ok=True)
+        (folder / CALIBRATION_NAME).unlink(missing_ok=True)  # of the model that is replaced
         for old in folder.iterdir():
-            if old.name == INDEX_NAME or _WEIGHTS_PATTERN.fullmatch(old.name):
+            if old.name == INDEX_NAME or WEIGHTS_PATTERN.fullmatch(old.name):
                 old.unlink()
         for name in (*shards.filename_to_tensors, *texts):
             Path(saving, name).replace(folder / name)
-
-
-def _load(file: Path) -> dict[str, np.ndarray]:
-    try:
-        return load_file(file)
-    except FileNotFoundError as error:
-        raise ModelFormatError(
-            f"{file.parent} has no {file.name}. Download the whole folder again."
-        ) from error
-    except SafetensorError as error:
-        raise ModelFormatError(
-            f"{file} is damaged or not a safetensors file: {error}. Download the file again."
-        ) from error
 
 
 def _stored(name: str, tensor: np.ndarray, dtype: SaveDtype) -> np.ndarray:
@@ -257,7 +270,8 @@ def _published(config: Config) -> dict[str, Any]:
     }
 
 
-def _preprocessor(config: Config) -> dict[str, Any]:
+def preprocessor_values(config: Config) -> dict[str, Any]:
+    """Returns the contents of `preprocessor_config.json`."""
     size = config.crops.image_size
     return {
         # The simplest of transformers' processors: resize to a square, scale, normalise.

@@ -10,7 +10,7 @@ from dfjax.page.player import player
 from dfjax.page.plot import frame_value, score_plot
 from dfjax.page.reasons import explain
 from dfjax.page.rendering import render
-from dfjax.page.verdict import VERDICTS, WITHHELD, decision_sentence
+from dfjax.page.verdict import VERDICTS, decision_sentence, withheld
 from dfjax.prediction import Decision, Prediction
 from dfjax.shown_numbers import clock, percent, threshold_percent
 
@@ -32,7 +32,7 @@ def render_result(prediction: Prediction, file: str = "") -> str:
         prediction=prediction,
         file=file,
         verdict=verdict,
-        explanation=WITHHELD if is_withheld else verdict.explanation,
+        explanation=withheld(decision) if is_withheld else verdict.explanation,
         measured=None if probability is None else _measured(probability, decision),
         explanation_of=explain(prediction),
         reason_words=reason_texts,

@@ -47,6 +47,17 @@ VERDICTS: dict[Label, Verdict] = {
 WITHHELD = "This model is too weak to judge. Treat the video as unverified."
 """In place of the explanation of "uncertain", for a model that gives no verdict."""
 
+UNCALIBRATED = (
+    "This model was never calibrated, so it gives no verdict. Its probability is a hint; treat the "
+    "video as unverified."
+)
+"""The same, for a model whose error rates were not measured."""
+
+
+def withheld(decision: Decision) -> str:
+    """Returns why a model gives no verdict."""
+    return UNCALIBRATED if decision.false_positive_rate is None else WITHHELD
+
 
 def decision_sentence(decision: Decision) -> str:
     """Returns how the verdict follows from the probability, and how often it is wrong on reals."""

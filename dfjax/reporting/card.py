@@ -9,8 +9,10 @@ from huggingface_hub import EvalResult, ModelCardData
 from dfjax.config import Config
 from dfjax.data import sources
 from dfjax.data.sources import DatasetLayout, title
+from dfjax.encoder_config import CLIPConfig, DINOv2Config, ResNetConfig
 from dfjax.evaluation import studies
 from dfjax.evaluation.tables import table
+from dfjax.head_config import DetectorConfig, HeadConfig
 from dfjax.models.evaluation_file import EVALUATION_FILE
 from dfjax.reporting import card_training, figure_tables
 from dfjax.reporting.card_template import CARD
@@ -28,13 +30,38 @@ _SELF_BLENDED = (
     "are made while training."
 )
 
+_NORMS = (
+    "A. Yermakov et al., Deepfake Detection that Generalizes Across Benchmarks, WACV 2026: what "
+    "was trained, and how.",
+    "T. Wang, P. Isola, Understanding Contrastive Representation Learning through Alignment and "
+    "Uniformity on the Hypersphere, ICML 2020: two of its losses.",
+)
+_ENCODER_SOURCES = {
+    ResNetConfig.type: (
+        "K. He et al., Deep Residual Learning for Image Recognition, CVPR 2016: the encoder.",
+        "P. Stock et al., And the Bit Goes Down: Revisiting the Quantization of Neural Networks, "
+        "ICLR 2020: its weights before training.",
+    ),
+    CLIPConfig.type: (
+        "A. Radford et al., Learning Transferable Visual Models From Natural Language Supervision, "
+        "ICML 2021: the encoder and its weights before training.",
+    ),
+    DINOv2Config.type: (
+        "M. Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, TMLR 2024: "
+        "the encoder and its weights before training.",
+    ),
+}
 _ALWAYS_CITED = (
-    "K. He et al., Deep Residual Learning for Image Recognition, CVPR 2016: the encoder.",
-    "P. Stock et al., And the Bit Goes Down: Revisiting the Quantization of Neural Networks, ICLR "
-    "2020: its weights before training.",
     "K. Zhang et al., Joint Face Detection and Alignment Using Multitask Cascaded Convolutional "
     "Networks, IEEE Signal Processing Letters, 2016: the faces.",
 )
+
+_ENCODERS = {
+    ResNetConfig.type: "a ResNet",
+    CLIPConfig.type: "the vision tower of CLIP",
+    DINOv2Config.type: "DINOv2",
+}
+"""What encoders are called in a sentence."""
 
 
 def model_card(
@@ -71,9 +98,13 @@ def model_card(
     return CARD.format(
         front_matter=_front_matter(report, model_id).to_yaml(),
         image_size=config.crops.image_size,
-        lstm="a bidirectional LSTM" if config.detector.bidirectional else "an LSTM",
+        encoder=_ENCODERS.get(config.encoder.type, f"an encoder ({config.encoder.type})"),
+        correction=_correction(config.detector),
         num_frames=config.video.num_frames,
-        trained=card_training.trained(settings),
+        trained=card_training.trained(
+            settings,
+            pretraining="ImageNet" if config.encoder.type == ResNetConfig.type else "published",
+        ),
         train_clips=record.count("data", "train", "clips"),
         train_groups=record.count("data", "train", "groups"),
         data_name=data_name,
@@ -111,8 +142,16 @@ def model_card(
         published="best on validation" if record.text("published") == "best" else "last",
         train_config=table(["setting", "value"], settings.items()),
         datasets=", ".join(str(layout.title) for layout in used) or "the data sets",
-        sources=_cited(used, settings),
+        sources=_cited(used, settings, config.encoder.type),
     )
+
+
+def _correction(head: HeadConfig) -> str:
+    """Returns the part of a sentence on how the mean of frames is corrected; empty if it is not."""
+    if not isinstance(head, DetectorConfig):
+        return ""
+    lstm = "a bidirectional LSTM" if head.bidirectional else "an LSTM"
+    return f", corrected by {lstm} that reads them in order"
 
 
 def _further(evaluation: Mapping[str, Any] | None) -> str:
@@ -214,8 +253,11 @@ def _listed(entries: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in entries.items()) or "nothing"
 
 
-def _cited(datasets: Iterable[DatasetLayout], settings: Mapping[str, Any]) -> str:
+def _cited(datasets: Iterable[DatasetLayout], settings: Mapping[str, Any], encoder: str) -> str:
     cited = [layout.citation for layout in datasets if layout.citation is not None]
     if settings.get("self_blended"):
         cited.append(_SELF_BLENDED)
+    if settings.get("train") == "norms":
+        cited += _NORMS
+    cited += _ENCODER_SOURCES.get(encoder, ())
     return "\n".join(f"- {citation}" for citation in (*cited, *_ALWAYS_CITED))

@@ -9,8 +9,8 @@ CARD = """\
 
 Given a video, this model estimates the probability that a face in it was manipulated, for the whole
 video and for each frame. It detects and tracks faces (MTCNN), crops them to {image_size} x
-{image_size} pixels, encodes each crop with a ResNet and scores each frame. A video's score is the
-mean over up to {num_frames} frames, corrected by {lstm} that reads them in order; with several
+{image_size} pixels, encodes each crop with {encoder} and scores each frame. A video's score is the
+mean over up to {num_frames} frames{correction}; with several
 faces, the highest score counts.
 
 {trained} It was trained on {train_clips} face clips from {data_name}, and is for research.

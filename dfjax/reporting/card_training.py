@@ -8,19 +8,29 @@ from dfjax.evaluation.tables import table
 from dfjax.reporting.recorded import Recorded
 
 
-def trained(settings: Mapping[str, Any]) -> str:
-    """Returns sentences on which parts were trained, and on which fakes."""
+def trained(settings: Mapping[str, Any], *, pretraining: str = "ImageNet") -> str:
+    """Returns sentences on which parts were trained, and on which fakes.
+
+    Args:
+      settings: The training config.
+      pretraining: What the encoder's weights are called.
+    """
     stages = settings.get("trained_stages")
     sentences = []
-    if stages == 0:
+    if settings.get("train") == "norms":
         sentences.append(
-            "It is a **baseline**: the encoder keeps its ImageNet weights, and only the layers "
-            "after it were trained."
+            "Of the encoder, only the scales and offsets of its norms were trained, with the "
+            f"linear layer after it; the rest keeps its {pretraining} weights."
+        )
+    elif stages == 0:
+        sentences.append(
+            f"It is a **baseline**: the encoder keeps its {pretraining} weights, and only the "
+            "layers after it were trained."
         )
     elif stages is not None:
         sentences.append(
             f"The last {stages} of the encoder's stem and stages were trained, with all layers "
-            "after the encoder; the rest keeps its ImageNet weights."
+            f"after the encoder; the rest keeps its {pretraining} weights."
         )
     if settings.get("self_blended"):
         sentences.append(
@@ -54,8 +64,8 @@ def about(training: Mapping[str, Any]) -> str:
 
 
 def correction(training: Mapping[str, Any]) -> str:
-    """Returns a sentence on the factor for the LSTM's correction; empty if it was not fitted."""
-    if "correction_share" not in training:
+    """Returns a sentence on the factor for the LSTM's correction; empty if there is none."""
+    if training.get("correction_share") is None:
         return ""
     share = Recorded(training).number("correction_share")
     return (

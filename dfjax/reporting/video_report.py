@@ -43,7 +43,8 @@ def html_report(prediction: Prediction, *, heat_maps: HeatMaps | None = None) ->
     """
     title, explanation = words.VERDICTS[prediction.label]
     if prediction.decision.is_withheld and prediction.label == "uncertain":
-        explanation = words.WITHHELD
+        is_measured = prediction.decision.false_positive_rate is not None
+        explanation = words.WITHHELD if is_measured else words.UNCALIBRATED
     return _TEMPLATES.get_template("video_report.html").render(
         words=words,
         prediction=prediction,

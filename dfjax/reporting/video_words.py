@@ -13,7 +13,7 @@ VERDICTS = {
     ),
     "uncertain": (
         "Uncertain",
-        "The evidence points neither way. Treat the video as unverified.",
+        "The evidence is not plain enough for a verdict. Treat the video as unverified.",
     ),
     "no_face": (
         "No face found",
@@ -21,6 +21,10 @@ VERDICTS = {
     ),
 }
 WITHHELD = "This model is too weak to judge. Treat the video as unverified."
+UNCALIBRATED = (
+    "This model was never calibrated, so it gives no verdict. Its probability is a hint; treat the "
+    "video as unverified."
+)
 
 PROBABILITY = "Probability of manipulation"
 LIKELY_REAL, LIKELY_FAKE = "likely real", "likely fake"

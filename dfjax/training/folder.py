@@ -10,9 +10,9 @@ from typing import Any
 
 import jax
 
-from dfjax.config import DetectorConfig
 from dfjax.errors import TrainingError
 from dfjax.files import UNFINISHED, write_text_atomically
+from dfjax.head_config import HeadConfig
 from dfjax.json_values import dumps, to_json_value
 from dfjax.train_config import TrainConfig
 from dfjax.training.metrics_log import EVENTS_FOLDER, METRICS_FILE, read_metrics
@@ -26,7 +26,7 @@ RUN_FILE = "run.json"
 
 def describe_run(
     train_config: TrainConfig,
-    detector_config: DetectorConfig,
+    detector_config: HeadConfig,
     *,
     weights: Sequence[str],
     fingerprints: Sequence[str],

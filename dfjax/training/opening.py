@@ -10,10 +10,10 @@ import jax
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from dfjax.config import DetectorConfig
 from dfjax.data.prepared import load_manifest
 from dfjax.data.store import ClipStore
 from dfjax.errors import TrainingError
+from dfjax.head_config import HeadConfig
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from dfjax.train_config import TrainConfig
@@ -87,7 +87,7 @@ def open_run(
     out: Path,
     *,
     train_config: TrainConfig,
-    detector_config: DetectorConfig,
+    detector_config: HeadConfig,
     options: RunOptions,
 ) -> OpenedRun:
     """Opens data and weights, and claims the folder once all checks have passed.

@@ -16,6 +16,7 @@ from dfjax.evaluation.figures import report
 from dfjax.evaluation.scoring import ScoredClip
 from dfjax.files import write_text_atomically
 from dfjax.json_values import dumps
+from dfjax.models.temporal import TemporalModel
 from dfjax.training.metrics_log import read_metrics
 from dfjax.training.opening import OpenedRun
 from dfjax.training.start import RECORD_FILE
@@ -41,10 +42,12 @@ def publish(opened: OpenedRun, variables: nnx.State, *, step: int) -> dict[str, 
     detector, validation = opened.detector, opened.validation
     exact = _with_share_of_start(opened, variables)
     unrounded = validation.score(exact)
-    share = correction_share(unrounded)
-    unrounded = with_correction(unrounded, share)
     nnx.update(detector, exact)
-    detector.temporal.weigh_correction(share)
+    share = None
+    if isinstance(detector.temporal, TemporalModel):
+        share = correction_share(unrounded)
+        unrounded = with_correction(unrounded, share)
+        detector.temporal.weigh_correction(share)
     nnx.update(detector, _rounded(nnx.state(detector)))
     scored = validation.score(nnx.state(detector))
     calibration = calibrate_on(
@@ -107,7 +110,7 @@ def _record(
     calibration: CalibrationConfig,
     *,
     step: int,
-    correction_share: float,
+    correction_share: float | None,
     largest_logit_change: float,
 ) -> dict[str, Any]:
     """Returns what the detector was trained on, how, and its validation results."""
@@ -130,6 +133,7 @@ def _record(
             calibration,
             split=SPLIT,
             trained_methods=data["trained_methods"],
+            has_lstm=correction_share is not None,
         ),
         "seconds": _seconds(opened.out),
     }

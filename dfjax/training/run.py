@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from flax import nnx
 
-from dfjax.config import DetectorConfig
+from dfjax.head_config import HeadConfig
 from dfjax.train_config import TrainConfig
 from dfjax.training.folder import release_folder
 from dfjax.training.loop import OnStep, Trainer
@@ -24,7 +24,7 @@ def run(
     out: Path,
     *,
     train_config: TrainConfig,
-    detector_config: DetectorConfig,
+    detector_config: HeadConfig,
     options: RunOptions,
     on_step: OnStep,
 ) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def run(
 
     Args:
       sources: Prepared data sets, as for `open_rows`; each has the splits "train" and "validation".
-      weights: A folder or Hub repository with published ResNet files, to start from an ImageNet
+      weights: A folder or Hub repository with published files, such as a ResNet's, to start from an
         encoder; or one or more with detectors of the same shape, to continue training them. If
         there are several, training starts from the mean of their weights.
       out: A new folder; or with `options.resume`, that of a run with the same configs and data.

@@ -1,4 +1,4 @@
-"""Makes the detector that a run starts from: an ImageNet encoder, or earlier detectors."""
+"""Makes the detector that a run starts from: a published encoder, or earlier detectors."""
 
 import dataclasses
 import json
@@ -15,7 +15,8 @@ from dfjax.json_values import to_json_value
 from dfjax.models.detector import Detector
 from dfjax.models.encoders import load_encoder
 from dfjax.models.locate import find_folder
-from dfjax.models.pretrained import MODEL_TYPE, read_json
+from dfjax.models.model_files import read_json
+from dfjax.models.pretrained import DETECTOR_TYPES
 
 RECORD_FILE = "training.json"
 """In the checkpoint: what it was trained on, how, and its validation results."""
@@ -48,16 +49,16 @@ def start(
         raise TrainingError("--weights is empty. Give an encoder or a detector to start from.")
     folders = [find_folder(source) for source in weights]
     are_detectors = [
-        read_json(folder, "config.json").get("model_type") == MODEL_TYPE for folder in folders
+        read_json(folder, "config.json").get("model_type") in DETECTOR_TYPES for folder in folders
     ]
     if len(weights) > 1 and not all(are_detectors):
         encoder = weights[are_detectors.index(False)]
         raise TrainingError(
-            f"{encoder} is not a dfjax detector, so it cannot be averaged with the others. Give "
+            f"{encoder} is not a detector, so it cannot be averaged with the others. Give "
             "--weights one encoder, or one or more detectors."
         )
     if not are_detectors[0]:
-        encoder = load_encoder(weights[0])
+        encoder = load_encoder(weights[0], image_size=config.crops.image_size)
         config = dataclasses.replace(config, encoder=encoder.config)
         return Detector(config, rngs=nnx.Rngs(seed), encoder=encoder), []
     detectors = [
@@ -78,9 +79,9 @@ def _load(source: str, folder: Path, config: Config, new_crops: bool) -> Detecto
         if theirs != ours:
             raise TrainingError(
                 f"The detector in {source} differs from this run in {part}: "
-                f"{describe_difference(theirs, ours)}. Prepare the data with that detector's "
-                "settings, start from an encoder, or let it get used to the new frames and crops "
-                "with --new-crops."
+                f"{describe_difference(theirs, ours)}. Prepare the data with --model {source}, "
+                "start from an encoder, or let it get used to the new frames and crops with "
+                "--new-crops."
             )
     detector.config = dataclasses.replace(config, encoder=detector.config.encoder)
     return detector

@@ -11,6 +11,7 @@ from flax import nnx
 
 from dfjax.errors import TrainingError
 from dfjax.models.detector import Detector
+from dfjax.models.encoders import Encoder
 from dfjax.models.tensors import VariablePath
 from dfjax.train_config import TrainConfig
 
@@ -41,13 +42,21 @@ class ModelParts:
 
     @classmethod
     def of(cls, detector: Detector, config: TrainConfig) -> "ModelParts":
-        """Returns the parts of a detector, split according to `config.trained_stages`.
+        """Returns the parts of a detector, split according to what is to be trained.
 
         Raises:
-          TrainingError: The encoder has fewer stages than `config.trained_stages`.
+          TrainingError: The encoder has fewer stages than `config.trained_stages`, or it has no
+            norms although these are to be trained.
         """
         num_stages = detector.encoder.num_stages
-        if config.trained_stages > num_stages:
+        by_norms = config.train == "norms"
+        norms = _norms(detector.encoder) if by_norms else set()
+        if by_norms and not norms:
+            raise TrainingError(
+                f"--train is norms; this encoder ({detector.config.encoder.type}) has none. Use "
+                "--train stages."
+            )
+        if not by_norms and config.trained_stages > num_stages:
             raise TrainingError(
                 f"--trained-stages is {config.trained_stages}; this encoder "
                 f"({detector.config.encoder.type}) has {num_stages}. Use 0 to {num_stages}."
@@ -65,6 +74,8 @@ class ModelParts:
 
         def is_trained(path: VariablePath, value: Any) -> bool:
             stages = stages_below_heads(path)
+            if stages > 0 and by_norms:
+                return isinstance(value, nnx.Param) and path[1:-1] in norms
             return isinstance(value, nnx.Param) and stages <= config.trained_stages
 
         _, params, batch_stats, frozen = nnx.split(detector, is_trained, nnx.BatchStat, ...)
@@ -84,6 +95,12 @@ class ModelParts:
             opt_state=optimizer.init(self.params),
             ema_params=jax.tree.map(jnp.copy, self.params),
         )
+
+
+def _norms(encoder: Encoder) -> set[VariablePath]:
+    """Returns the paths of an encoder's norms."""
+    kinds = (nnx.LayerNorm, nnx.BatchNorm)
+    return {path for path, node in nnx.iter_graph(encoder) if isinstance(node, kinds)}
 
 
 def learning_rate(config: TrainConfig) -> optax.Schedule:
@@ -106,19 +123,21 @@ def make_optimizer(config: TrainConfig, parts: ModelParts) -> optax.GradientTran
     """Returns AdamW with clipped gradients and a separate learning rate for each stage.
 
     The layers after the encoder use the full rate, the encoder's last stage uses `layer_decay`
-    times that, the stage before it uses `layer_decay` squared, and so on. Weight decay applies to
-    kernels only: norms and biases do not overfit.
+    times that, the stage before it uses `layer_decay` squared, and so on. If only norms are
+    trained, all use the full rate. Weight decay applies to kernels only: norms and biases do not
+    overfit.
 
     Args:
       config: Learning rates and their schedule.
       parts: Parts of the detector, which know the stage of each variable.
     """
+    layer_decay = 1.0 if config.train == "norms" else config.layer_decay
 
     def scale_by_stage(updates: Any, params: Any = None) -> Any:
         del params
         return nnx.from_flat_state(
             [
-                (path, variable.replace(variable[...] * config.layer_decay**stages))
+                (path, variable.replace(variable[...] * layer_decay**stages))
                 for path, variable in nnx.to_flat_state(updates)
                 for stages in [parts.stages_below_heads(path)]
             ]

@@ -9,9 +9,11 @@ import optax
 from flax import nnx
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from dfjax.models.linear_head import l2_normalized
 from dfjax.train_config import TrainConfig
 from dfjax.training.examples import Examples, make_examples
 from dfjax.training.loader import Batch, PairBatch
+from dfjax.training.sphere_losses import alignment, uniformity
 from dfjax.training.state import ModelParts, TrainState, augmented_share, learning_rate
 
 TrainStep = Callable[[TrainState, Any, Batch, jax.Array], tuple[TrainState, dict[str, jax.Array]]]
@@ -87,15 +89,21 @@ def _gradients(
     """Returns the gradients of the mean loss over the batch's parts, the statistics and metrics.
 
     Every clip has the same weight, however many of its frames are present, so the mean over parts
-    equals the loss of the whole batch.
+    equals the loss of the whole batch. Only alignment and uniformity do not: they compare the
+    frames of a part.
     """
+    by_norms = config.train == "norms"
     frozen_stages = max(0, parts.num_stages - config.trained_stages)
     augmented = jnp.asarray(augmented_share(config)(state.step))
 
     def loss_fn(params: Any, batch_stats: Any, clips: Any, stills: Any, key: jax.Array):
         detector = nnx.merge(parts.graph, params, batch_stats, frozen, copy=True)
         losses = _losses(detector, clips, stills, config, key, frozen_stages)
-        loss = losses["clip_loss"] + config.frame_loss_weight * losses["frame_loss"]
+        if by_norms:
+            loss = losses["frame_loss"] + config.alignment_weight * losses["alignment"]
+            loss += config.uniformity_weight * losses["uniformity"]
+        else:
+            loss = losses["clip_loss"] + config.frame_loss_weight * losses["frame_loss"]
         return loss, (nnx.state(detector, nnx.BatchStat), losses | {"loss": loss})
 
     def add_part(carry: tuple[Any, Any, Any], part: tuple[Any, Any, Any, Any, jax.Array]):
@@ -123,7 +131,8 @@ def _gradients(
         jax.random.split(keys[2], config.accumulation),
     )
     zeros = jax.tree.map(jnp.zeros_like, state.params)
-    metrics = {name: jnp.zeros(()) for name in ("clip_loss", "frame_loss", "loss")}
+    on_sphere = ("alignment", "uniformity") if by_norms else ()
+    metrics = {name: jnp.zeros(()) for name in ("clip_loss", "frame_loss", *on_sphere, "loss")}
     carry = (zeros, state.batch_stats, metrics)
     if config.accumulation == 1:
         # On a CPU, XLA runs convolutions inside a loop many times slower.
@@ -148,15 +157,17 @@ def _losses(
 ) -> dict[str, jax.Array]:
     """Returns the BCE of the clip logits and of the frame logits, each averaged over clips.
 
-    A still has no motion, so it trains the encoder and the frame head but not the temporal part.
+    A still has no motion, so it trains the encoder and the frame head but not the temporal part. If
+    norms are trained, alignment and uniformity of all frames are returned too.
     """
     kinds = [kind for kind in (clips, stills) if kind is not None]
     size = kinds[0].clips.shape[2:]
+    is_present = jnp.concatenate([kind.frame_mask.reshape(-1) for kind in kinds])
     # Frames of clips and stills go through the encoder together.
     features = detector.encode(
         jnp.concatenate([kind.clips.reshape(-1, *size) for kind in kinds]),
         use_running_average=not config.batch_statistics,
-        image_mask=jnp.concatenate([kind.frame_mask.reshape(-1) for kind in kinds]),
+        image_mask=is_present,
         frozen_stages=frozen_stages,
     )
     frame_losses, clip_loss, start = [], jnp.zeros(()), 0
@@ -171,7 +182,13 @@ def _losses(
         frame_losses.append(jnp.sum(per_frame * kind.frame_mask, axis=1) / present)
         if kind is clips:
             clip_loss = jnp.mean(_cross_entropy(output.clip_logits, kind.clip_is_fake, config))
-    return {"clip_loss": clip_loss, "frame_loss": jnp.mean(jnp.concatenate(frame_losses))}
+    losses = {"clip_loss": clip_loss, "frame_loss": jnp.mean(jnp.concatenate(frame_losses))}
+    if config.train == "norms":
+        is_fake = jnp.concatenate([kind.frame_is_fake.reshape(-1) for kind in kinds])
+        on_sphere = l2_normalized(features)
+        losses["alignment"] = alignment(on_sphere, is_fake, is_present)
+        losses["uniformity"] = uniformity(on_sphere, is_present)
+    return losses
 
 
 def _cross_entropy(logits: jax.Array, is_fake: jax.Array, config: TrainConfig) -> jax.Array:

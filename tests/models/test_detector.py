@@ -14,9 +14,10 @@ from dfjax.config import Config
 from dfjax.models.detector import Detector
 from dfjax.models.encoders.resnet import ResNet
 from dfjax.models.output import DetectorOutput
+from dfjax.models.temporal import TemporalModel
 from dfjax.models.tensors import to_tensors
 from tests.models.reference import pooled_features, relative_error
-from tests.models.tiny import CONFIG, RESNET, filled
+from tests.models.tiny import CONFIG, HEAD, RESNET, filled
 
 RNG = np.random.default_rng(3)
 FEATURES = RNG.normal(size=(3, 6, RESNET.widths[-1])).astype(np.float32)
@@ -136,6 +137,7 @@ def test_the_lstm_corrects_the_mean_of_the_frames_and_a_fresh_one_leaves_it(scor
 def test_of_the_correction_as_much_counts_as_was_said():
     detector = detector_for(CONFIG)
     before = scorer(detector)(FEATURES, PRESENT)
+    assert isinstance(detector.temporal, TemporalModel)
     detector.temporal.weigh_correction(0.25)
     after = scorer(detector)(FEATURES, PRESENT)
     mean = jnp.mean(before.frame_logits, axis=1)
@@ -281,7 +283,7 @@ def test_eight_devices_equal_one(run, use_running_average):
 
 
 def test_an_lstm_sees_the_past_or_read_backwards_the_future_only(detector):
-    x = np.random.default_rng(0).normal(size=(3, 6, CONFIG.detector.projection_size))
+    x = np.random.default_rng(0).normal(size=(3, 6, HEAD.projection_size))
     changed = x.copy()
     changed[:, 3] *= -1
     for reverse, untouched in ((False, slice(0, 3)), (True, slice(4, 6))):
@@ -293,7 +295,7 @@ def test_an_lstm_sees_the_past_or_read_backwards_the_future_only(detector):
 
 
 def test_a_fresh_lstm_remembers(fresh):
-    lstm, size = fresh.temporal.backward_lstm, CONFIG.detector.hidden_size
+    lstm, size = fresh.temporal.backward_lstm, HEAD.hidden_size
     biases = np.asarray(lstm.bias[...]).reshape(4, size)
     np.testing.assert_array_equal(biases[1], 1.0)  # the forget gate
     np.testing.assert_array_equal(biases[[0, 2, 3]], 0.0)

@@ -18,6 +18,7 @@ from dfjax.config import Config, DetectorConfig
 from dfjax.errors import ModelFormatError
 from dfjax.models.detector import Detector
 from dfjax.models.encoders import ResNet, load_encoder
+from dfjax.models.temporal import TemporalModel
 from tests.models.tiny import MODEL_CONFIG, assert_same_weights, make_detector
 
 SINGLE = "model.safetensors"
@@ -154,6 +155,7 @@ def test_a_half_precision_model_loads_into_float32(detector, tmp_path, dtype, er
 
 def test_a_value_too_large_for_float16_is_refused(tmp_path):
     detector = make_detector()
+    assert isinstance(detector.temporal, TemporalModel)
     detector.temporal.projection.kernel[...] = jnp.full((32, 8), 1e5)
     with pytest.raises(ValueError, match="temporal.projection.kernel.* 100000, too large"):
         detector.save_pretrained(tmp_path, dtype="float16")
@@ -163,6 +165,7 @@ def test_a_value_too_large_for_float16_is_refused(tmp_path):
 
 def test_a_model_with_nan_is_refused_and_the_one_before_is_left(detector, copied):
     broken = make_detector()
+    assert isinstance(broken.temporal, TemporalModel)
     broken.temporal.correction_head.kernel[...] = jnp.full((12, 1), jnp.nan)
     with pytest.raises(ValueError, match="temporal.correction_head.kernel.*not finite"):
         broken.save_pretrained(copied)

@@ -17,11 +17,8 @@ ModuleT = TypeVar("ModuleT", bound=nnx.Module)
 
 RESNET = ResNetConfig(embedding_size=8, depths=(1, 2), widths=(16, 32))
 OTHER_STATISTICS = NormalizationConfig(mean=(0.5, 0.4, 0.3))
-CONFIG = Config(
-    crops=CropConfig(image_size=32),
-    encoder=RESNET,
-    detector=DetectorConfig(projection_size=8, hidden_size=6, dropout=0.5),
-)
+HEAD = DetectorConfig(projection_size=8, hidden_size=6, dropout=0.5)
+CONFIG = Config(crops=CropConfig(image_size=32), encoder=RESNET, detector=HEAD)
 
 MODEL_CONFIG = dataclasses.replace(
     CONFIG,

@@ -105,6 +105,13 @@ def test_a_model_without_verdicts_names_no_threshold_and_does_not_blame_the_evid
     assert "likely fake above" not in page
 
 
+def test_a_model_that_was_never_calibrated_says_so_and_is_not_called_weak():
+    withheld = Decision(real_below=0.0, fake_above=1.0, false_positive_rate=None)
+    page = render_result(sample_prediction("uncertain", decision=withheld))
+    assert "never calibrated" in page and "too weak" not in page
+    assert "points neither way" not in page
+
+
 def test_stretches_coverage_and_faces_without_a_say_are_named():
     prediction = sample_prediction("fake")
     small = dataclasses.replace(prediction.tracks[1], left_out="small")
@@ -161,5 +168,5 @@ def test_credentials_stand_beside_the_verdict_if_there_are_any(status, comes_fir
     said = dataclasses.replace(prediction, provenance=Provenance(status=status))
     page = render_result(said)
     assert page.count("data-provenance") == 1
-    assert (page.index("data-provenance") < page.index("Score over time")) == comes_first
+    assert (page.index("data-provenance") < page.index("Where to look")) == comes_first
     assert page.index("Likely real") < page.index("data-provenance")

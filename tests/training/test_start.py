@@ -55,7 +55,7 @@ def test_which_faces_count_may_be_chosen_anew_and_what_a_crop_shows_may_not(tmp_
 
 def test_an_encoder_has_no_mean_with_a_detector(tmp_path):
     encoder = write_weights(tmp_path / "encoder")
-    with pytest.raises(TrainingError, match="encoder is not a dfjax detector"):
+    with pytest.raises(TrainingError, match="encoder is not a detector"):
         start([_write(tmp_path / "one"), encoder], TINY_CONFIG, seed=0)
 
 

@@ -13,6 +13,7 @@ from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from dfjax.errors import TrainingError
+from dfjax.models.temporal import TemporalModel
 from dfjax.train_config import TrainConfig
 from dfjax.training.loader import Batch, PairBatch
 from dfjax.training.state import ModelParts, augmented_share, make_optimizer
@@ -55,6 +56,7 @@ def _batch(step: int = 0, *, parts: int = 1, stills: bool = True) -> Batch:
 def _parts(config: TrainConfig) -> ModelParts:
     detector = tiny_detector()
     # Drawn for a part of a batch at once, so that parts do not give what the whole gives.
+    assert isinstance(detector.temporal, TemporalModel)
     detector.temporal.config = dataclasses.replace(detector.temporal.config, dropout=0.0)
     detector.config = dataclasses.replace(detector.config, detector=detector.temporal.config)
     return ModelParts.of(detector, config)

@@ -6,7 +6,9 @@ below, so that it is found by the type that `config.json` names.
 """
 
 from dfjax.models.encoders.base import Encoder, make_encoder
+from dfjax.models.encoders.clip import CLIP
+from dfjax.models.encoders.dinov2 import DINOv2
 from dfjax.models.encoders.files import load_encoder
 from dfjax.models.encoders.resnet import ResNet
 
-__all__ = ["Encoder", "ResNet", "load_encoder", "make_encoder"]
+__all__ = ["CLIP", "DINOv2", "Encoder", "ResNet", "load_encoder", "make_encoder"]

@@ -1,11 +1,13 @@
 """The base class of encoders, including what is needed to save, load and train them."""
 
 import abc
+import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from dfjax.encoder_config import EncoderConfig, subclasses
@@ -25,7 +27,7 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
     """
 
     config_class: ClassVar[type[EncoderConfig]]
-    published_type: ClassVar[str | None] = None  # `model_type` of files it can read; None: no files
+    published_types: ClassVar[tuple[str, ...]] = ()  # `model_type` of the files it can read
 
     config: ConfigT
 
@@ -61,7 +63,7 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
 
     @classmethod
     def config_of_files(cls, values: Mapping[str, Any], where: str) -> EncoderConfig:
-        """Returns the config for published files; to be overridden where `published_type` is set.
+        """Returns the config for published files; to be overridden if `published_types` has any.
 
         Args:
           values: Contents of their `config.json`.
@@ -75,10 +77,36 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
         )
 
     @classmethod
-    def is_unused(cls, name: str) -> bool:
-        """Whether the encoder does not need a tensor in published files, such as a classifier's."""
-        del name
-        return False
+    def known_name(cls, name: str) -> str | None:
+        """Returns the name in `published` of a tensor in published files.
+
+        Files of one network may come with different names. None stands for a tensor that the
+        encoder does not need, such as a classifier's.
+        """
+        return name
+
+    @classmethod
+    def resized(
+        cls, config: ConfigT, tensors: dict[str, np.ndarray], image_size: int, where: str
+    ) -> tuple[ConfigT, dict[str, np.ndarray]]:
+        """Returns config and tensors of published files for pictures of another size.
+
+        Only called for a config with a `required_size`.
+
+        Args:
+          config: The config of the files.
+          tensors: Their tensors, by their names in `published`.
+          image_size: Side of the pictures, pixels.
+          where: Location of the files, for error messages.
+
+        Raises:
+          ModelFormatError: The encoder takes no other size.
+        """
+        del tensors
+        raise ModelFormatError(
+            f"{where} takes crops of {config.required_size} pixels, and these are of {image_size}. "
+            f"Prepare the data with --image-size {config.required_size}."
+        )
 
     @abc.abstractmethod
     def feature_map(
@@ -102,7 +130,9 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
         """
 
     def __call__(self, images: jax.Array, **options: Any) -> jax.Array:
-        """Returns the features of pictures, float32 [N,num_features]: the means of `feature_map`.
+        """Returns the features of pictures, float32 [N,num_features].
+
+        They are the means of `feature_map`, unless the encoder has features for a whole picture.
 
         Args:
           images: As for `feature_map`.
@@ -120,7 +150,7 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
 
 def encoder_classes() -> list[type[Encoder]]:
     """Returns all encoders that have been imported."""
-    return subclasses(Encoder)
+    return [kind for kind in subclasses(Encoder) if not inspect.isabstract(kind)]
 
 
 def encoder_class(config: EncoderConfig) -> type[Encoder]:

@@ -154,7 +154,7 @@ class ResNet(Encoder[ResNetConfig]):
     """
 
     config_class: ClassVar[type[EncoderConfig]] = ResNetConfig
-    published_type: ClassVar[str | None] = resnet_files.MODEL_TYPE
+    published_types: ClassVar[tuple[str, ...]] = (resnet_files.MODEL_TYPE,)
 
     def __init__(self, config: ResNetConfig, *, rngs: nnx.Rngs):
         self.config = config
@@ -203,9 +203,9 @@ class ResNet(Encoder[ResNetConfig]):
         return resnet_files.read_published_config(values, where)
 
     @classmethod
-    def is_unused(cls, name: str) -> bool:
-        """Whether a tensor belongs to the classifier or is one of torch's counters."""
-        return resnet_files.is_unused(name)
+    def known_name(cls, name: str) -> str | None:
+        """Returns the name; None if it is of the classifier or one of torch's counters."""
+        return resnet_files.known_name(name)
 
     def feature_map(
         self,

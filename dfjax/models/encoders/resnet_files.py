@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfjax.encoder_config import ResNetConfig
-from dfjax.errors import ModelFormatError
+from dfjax.models.encoders.published_config import read_transformers_config, require_supported
 from dfjax.models.tensors import PublishedTensor, VariablePath
 
 MODEL_TYPE = "resnet"
@@ -58,16 +58,14 @@ def published_tensor(path: VariablePath) -> PublishedTensor:
     return PublishedTensor(f"{module}.{_LEAVES[tuple(leaf)]}", axes)
 
 
-def is_unused(name: str) -> bool:
-    """Whether an encoder does not need a tensor in the files."""
-    return name.startswith(_UNUSED_PREFIX) or name.endswith(_UNUSED_SUFFIX)
+def known_name(name: str) -> str | None:
+    """Returns the name of a tensor in files; None if an encoder does not need it."""
+    is_unused = name.startswith(_UNUSED_PREFIX) or name.endswith(_UNUSED_SUFFIX)
+    return None if is_unused else name
 
 
 def read_published_config(values: Mapping[str, Any], where: str) -> ResNetConfig:
     """Returns the shape in a published `config.json`, after checking that our network matches it.
-
-    The file of `microsoft/resnet-50` is older than some of the fields, so missing fields get
-    transformers' defaults.
 
     Args:
       values: Contents of the `config.json`.
@@ -77,25 +75,8 @@ def read_published_config(values: Mapping[str, Any], where: str) -> ResNetConfig
       ModelFormatError: It is for a different network.
       ValueError: A number in it is out of range.
     """
-    from huggingface_hub.errors import StrictDataclassError
-
-    # Imported here because it takes seconds and only training needs it.
-    from transformers import ResNetConfig as PublishedConfig
-
-    try:
-        found = PublishedConfig.from_dict(dict(values)).to_dict()
-    except (StrictDataclassError, TypeError, ValueError) as error:
-        raise ModelFormatError(
-            f"{where} has a config.json that transformers cannot read: {error}"
-        ) from error
-    others = {name: value for name, value in found.items() if _SUPPORTED.get(name, value) != value}
-    if others:
-        has = ", ".join(f"{name} {value!r}" for name, value in others.items())
-        needed = ", ".join(f"{name} {_SUPPORTED[name]!r}" for name in others)
-        raise ModelFormatError(
-            f"{where} has {has} in its config.json; {needed} is needed. "
-            "Use a ResNet such as microsoft/resnet-50."
-        )
+    found = read_transformers_config("ResNetConfig", values, where)
+    require_supported(found, _SUPPORTED, where, hint="microsoft/resnet-50")
     return ResNetConfig(
         embedding_size=found["embedding_size"],
         depths=tuple(found["depths"]),

@@ -15,12 +15,13 @@ from safetensors.numpy import load_file, save_file
 
 from dfjax.config import Config
 from dfjax.encoder_config import EncoderConfig, NormalizationConfig
-from dfjax.errors import ModelFormatError
+from dfjax.errors import ModelFormatError, TrainingError
 from dfjax.models.detector import Detector
 from dfjax.models.encoders import Encoder, load_encoder
 from dfjax.models.tensors import PublishedTensor, VariablePath, to_tensors
 from dfjax.predictor import Predictor
 from dfjax.training.run import RunOptions, run
+from dfjax.training.state import ModelParts
 from tests.models.tiny import assert_same_weights, filled
 from tests.tiny import TINY_CONFIG
 from tests.training.prepared_set import plain, write_prepared
@@ -44,7 +45,7 @@ class Toy(Encoder[ToyConfig]):
     """One matrix for the pixels of a patch, and one for what it gives."""
 
     config_class = ToyConfig
-    published_type = "toy"
+    published_types = ("toy",)
 
     def __init__(self, config: ToyConfig, *, rngs: nnx.Rngs):
         self.config = config
@@ -71,8 +72,8 @@ class Toy(Encoder[ToyConfig]):
         return ToyConfig(patch=values["patch_size"])
 
     @classmethod
-    def is_unused(cls, name: str) -> bool:
-        return name == "toy.head"
+    def known_name(cls, name: str) -> str | None:
+        return None if name == "toy.head" else name
 
     def feature_map(self, images: jax.Array, **options: Any) -> jax.Array:
         del options
@@ -158,6 +159,12 @@ def test_the_mean_of_its_feature_map_is_its_features():
     np.testing.assert_allclose(places.mean((1, 2)), detector.encode(crops), atol=1e-6)
 
 
+def test_norms_cannot_be_trained_where_there_are_none():
+    detector = filled(lambda rngs: Detector(CONFIG, rngs=rngs))
+    with pytest.raises(TrainingError, match="'?toy-patches'?. has none. Use --train stages"):
+        ModelParts.of(detector, plain(train="norms"))
+
+
 def test_files_that_no_encoder_reads_are_refused_with_those_that_are_read(published, tmp_path):
     assert isinstance(load_encoder(published), Toy)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
@@ -169,7 +176,10 @@ def test_crops_of_a_size_that_it_does_not_take_are_refused():
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class FixedConfig(ToyConfig):
         type: ClassVar[str] = "toy-fixed"
-        image_size: ClassVar[int | None] = 64
+
+        @property
+        def required_size(self) -> int | None:
+            return 64
 
     with pytest.raises(ValueError, match="'toy-fixed' takes crops of 64 pixels"):
         dataclasses.replace(TINY_CONFIG, encoder=FixedConfig())

@@ -1,0 +1,106 @@
+"""`python -m dfjax calibrate`: fits a model's probabilities and thresholds to labelled videos."""
+
+import collections
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+from rich.console import Console
+
+from dfjax.commands.progress import progress_bar
+from dfjax.errors import DatasetError
+from dfjax.extras import require_extra
+from dfjax.files import write_text_atomically
+
+if TYPE_CHECKING:
+    from dfjax.evaluation.recalibration import Recalibration
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Calibrate:
+    """Fit a model's probabilities and thresholds to the validation split of prepared data sets.
+
+    For models that were published without any, such as GenD's, and for verdicts on other sources
+    than those that a model was made for. The weights stay as they are: calibration.json is written
+    beside them, and overrules the model's config.
+    """
+
+    model: tyro.conf.Positional[str]
+    """Folder or Hub repository of the model."""
+
+    data: tuple[str, ...]
+    """Data sets made by `python -m dfjax prepare --model MODEL`: folders, parquet files or Hub
+    repositories."""
+
+    out: Path | None = None
+    """New folder for a copy of the model with its calibration, which can be published. It is needed
+    for a model on the Hub; a folder is otherwise calibrated where it is."""
+
+    max_false_positive_rate: float = 0.05
+    """Share of real videos that may be called fake, of new people like those of the data."""
+
+    max_false_negative_rate: float = 0.2
+    """Share of fake videos that may be called real."""
+
+    weigh_evidence: bool = True
+    """Whether all frames of all faces are weighed, which also finds stretches that are fake. If
+    not, the highest of the faces' mean probabilities decides."""
+
+    def run(self) -> int:
+        """Returns the exit code."""
+        require_extra("train", "`python -m dfjax calibrate`")
+        import datasets
+
+        from dfjax.evaluation.recalibration import CalibrationOptions, recalibrate
+        from dfjax.prediction import Decision
+
+        if not self.data:
+            raise DatasetError("No data set was given. Pass at least one with --data.")
+        datasets.disable_progress_bars()
+        options = CalibrationOptions(
+            max_false_positive_rate=self.max_false_positive_rate,
+            max_false_negative_rate=self.max_false_negative_rate,
+            weigh_evidence=self.weigh_evidence,
+        )
+        with progress_bar() as progress:
+            task = progress.add_task("Loading the model", total=None)
+            result = recalibrate(
+                self.model,
+                self.data,
+                out=self.out,
+                options=options,
+                on_clip=lambda done: progress.update(task, description=f"Scoring: {done} clips"),
+            )
+        _write_missing_card(self.model, result)
+        decision = Decision.from_calibration(result.config.calibration)
+        lines = []
+        for name, is_fake in (("real", 0), ("fake", 1)):
+            of_kind = result.videos.probabilities[result.videos.is_fake == is_fake]
+            counts = collections.Counter(map(decision.label, of_kind.tolist()))
+            called = ", ".join(f"{counts[word]} {word}" for word in ("real", "uncertain", "fake"))
+            lines.append(f"Of {len(of_kind)} {name} videos it calls {called}.")
+        if result.config.calibration.caveat is not None:
+            lines.append(result.config.calibration.caveat)
+        lines.append(f"Written to {result.folder}.")
+        Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+        return 0
+
+
+def _write_missing_card(model: str, result: "Recalibration") -> None:
+    """Writes a card that says what was done, if the model's folder has none."""
+    from dfjax.models.model_files import read_json
+    from dfjax.models.pretrained import CONFIG_NAME, MODEL_TYPE
+    from dfjax.reporting.calibration_card import calibration_card
+
+    path = result.folder / "README.md"
+    if path.exists():
+        return
+    is_ours = read_json(result.folder, CONFIG_NAME).get("model_type") == MODEL_TYPE
+    card = calibration_card(
+        result.config,
+        base_model=None if Path(model).expanduser().is_dir() else model,
+        license="cc-by-nc-4.0" if is_ours else "mit",  # of GenD
+        calibrated_on=result.calibrated_on,
+    )
+    write_text_atomically(path, card)
