@@ -1,4 +1,4 @@
-"""The command line: `python -m dfjax {predict,prepare,evaluate}`."""
+"""The command line: `python -m dfjax {predict,prepare,evaluate,export}`."""
 
 import sys
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from dfjax.commands.evaluate import Evaluate
+from dfjax.commands.export import Export
 from dfjax.commands.failures import exit_code, parse
 from dfjax.commands.predict import Predict
 from dfjax.commands.prepare import Prepare
@@ -16,11 +17,12 @@ def main() -> int:
     return exit_code(lambda: parse(_read_arguments).run())
 
 
-def _read_arguments() -> Predict | Prepare | Evaluate:
+def _read_arguments() -> Predict | Prepare | Evaluate | Export:
     return tyro.cli(
         Annotated[Predict, tyro.conf.subcommand("predict")]
         | Annotated[Prepare, tyro.conf.subcommand("prepare")]
-        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")],
+        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        | Annotated[Export, tyro.conf.subcommand("export")],
         prog="python -m dfjax",
         description="Judge whether the faces in a video are manipulated.",
     )

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -26,13 +26,15 @@ from dfjax.inference.evidence import (
     FaceFrames,
     most_suspicious,
 )
-from dfjax.inference.jax_engine import JaxEngine
 from dfjax.judgement import judge
-from dfjax.models.detector import Detector
 from dfjax.prediction import ModelSummary, Prediction
+from dfjax.runtimes.runtime import RuntimeName, chosen_runtime, open_runtime
 from dfjax.version import __version__
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import Effort, choose_frames, plan_looks, probe
+
+if TYPE_CHECKING:
+    from dfjax.models.detector import Detector
 
 _EMBEDDED_MODEL = Path(__file__).resolve().parent.parent / "checkpoint"
 """The default model, which is next to app.py in the project and in the Space."""
@@ -58,7 +60,7 @@ class Predictor:
 
     def __init__(
         self,
-        detector: Detector | Engine,
+        detector: "Detector | Engine",
         *,
         model_id: str = "unnamed",
         revision: str | None = None,
@@ -72,10 +74,10 @@ class Predictor:
             cropped and decided.
           model_id: What the report names as the model: a folder's name or a Hub repository.
           revision: The Hub revision that it was loaded from, if it was.
-          face_detector: Shared between predictors, if given; else made from the config.
+          face_detector: Shared between predictors, if given; else made from the config, in JAX.
           limits: How much a file may cost to read; this is up to you, not to the model.
         """
-        self.engine: Engine = JaxEngine(detector) if isinstance(detector, Detector) else detector
+        self.engine = detector if isinstance(detector, Engine) else _jax_engine(detector)
         self.config: Config = self.engine.config
         self.limits = limits
         self.model = ModelSummary(id=model_id, revision=revision, version=__version__)
@@ -87,6 +89,7 @@ class Predictor:
         folder_or_repo_id: str | PathLike[str],
         *,
         revision: str | None = None,
+        runtime: RuntimeName | None = None,
         limits: VideoLimits = VideoLimits(),
     ) -> Self:
         """Returns a predictor with the weights of a folder or of a Hub repository.
@@ -94,17 +97,39 @@ class Predictor:
         Args:
           folder_or_repo_id: A folder that `Detector.save_pretrained` wrote, or "owner/name".
           revision: Branch, tag or commit on the Hub; None: its main branch.
+          runtime: What computes the networks; None: `DFJAX_RUNTIME`, or else JAX. With any other,
+            jax is never imported. Probabilities differ by up to 0.003, with "openvino-bf16" 0.02.
           limits: How much a file may cost to read.
 
         Raises:
-          ModelFormatError: What is there is not a model of dfjax.
+          ModelFormatError: What is there is not a model of dfjax, or the runtime cannot run it.
           HubError: It could not be downloaded from the Hub.
+          MissingExtraError: The packages of the runtime are not installed.
+          RuntimeChoiceError: There is no such runtime.
         """
-        detector = Detector.from_pretrained(folder_or_repo_id, revision=revision)
+        chosen = chosen_runtime(runtime)
         folder = Path(folder_or_repo_id)
         # A report may go to strangers: name a local folder, but not the path to it.
         model_id = folder.resolve().name if folder.is_dir() else str(folder_or_repo_id)
-        return cls(detector, model_id=model_id, revision=revision, limits=limits)
+        if chosen == "jax":
+            from dfjax.models.detector import Detector
+
+            detector = Detector.from_pretrained(folder_or_repo_id, revision=revision)
+            return cls(detector, model_id=model_id, revision=revision, limits=limits)
+
+        opened = open_runtime(chosen)
+        from dfjax.faces.graph_networks import GraphNetworks
+        from dfjax.inference.graph_engine import GraphEngine
+
+        engine = GraphEngine.from_pretrained(folder_or_repo_id, opened, revision=revision)
+        face_detector = FaceDetector(engine.config.faces, networks=GraphNetworks(opened))
+        return cls(
+            engine,
+            model_id=model_id,
+            revision=revision,
+            face_detector=face_detector,
+            limits=limits,
+        )
 
     def warm_up(self) -> None:
         """Compiles everything that a video may need, so that no visitor waits for it."""
@@ -281,6 +306,12 @@ class Predictor:
             features.append(self.engine.encode(batch))
             report((start + len(batch)) / len(crops), "Scoring faces")
         return np.concatenate(features)
+
+
+def _jax_engine(detector: "Detector") -> Engine:
+    from dfjax.inference.jax_engine import JaxEngine
+
+    return JaxEngine(detector)
 
 
 class _Scored(NamedTuple):

@@ -1,5 +1,6 @@
 """Settings of the whole test run, and the real clips where they are present."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -8,6 +9,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 ).strip()
+os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")  # of whoever runs the tests
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
@@ -26,13 +28,15 @@ def _real_clips_root() -> Path | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what needs the real clips, with the reason, where they are absent."""
-    if _real_clips_root() is not None:
-        return
-    skip = pytest.mark.skip(reason="no real clips: set DFJAX_REAL_CLIPS to a folder with data/ffpp")
+    """Skips what needs something that is absent, with the reason."""
+    reasons = {}
+    if _real_clips_root() is None:
+        reasons["real_clips"] = "no real clips: set DFJAX_REAL_CLIPS to a folder with data/ffpp"
+    if importlib.util.find_spec("openvino") is None:
+        reasons["openvino"] = "no OpenVINO: pip install '.[openvino]'"
     for item in items:
-        if "real_clips" in item.keywords:
-            item.add_marker(skip)
+        for marker in reasons.keys() & set(item.keywords):
+            item.add_marker(pytest.mark.skip(reason=reasons[marker]))
 
 
 @pytest.fixture(scope="session")
