@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 from pathlib import Path
 
 # Before jax is imported: eight devices, so that sharded code is sharded in the tests.
@@ -20,6 +21,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 _PROJECT = Path(__file__).resolve().parent.parent
 
+NODE_MODULES = Path(os.environ.get("DFJAX_NODE_MODULES") or _PROJECT / "node_modules")
+"""Where npm has put onnxruntime-node, if it has."""
+
 
 def _real_clips_root() -> Path | None:
     """Returns the folder that holds `data/` and `weights/`, or None where there is none."""
@@ -34,6 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         reasons["real_clips"] = "no real clips: set DFJAX_REAL_CLIPS to a folder with data/ffpp"
     if importlib.util.find_spec("openvino") is None:
         reasons["openvino"] = "no OpenVINO: pip install '.[openvino]'"
+    if not (shutil.which("node") and (NODE_MODULES / "onnxruntime-node").is_dir()):
+        reasons["node"] = "no Node with onnxruntime-node: npm install --no-save onnxruntime-node"
     for item in items:
         for marker in reasons.keys() & set(item.keywords):
             item.add_marker(pytest.mark.skip(reason=reasons[marker]))

@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from dfjax.export.compare import MTCNN, compare_detector, compare_mtcnn
+from dfjax.export.compare import MTCNN, Reference
 from dfjax.export.describe import calibrations, description
 from dfjax.extras import require_extra
 from dfjax.faces.mtcnn_graph import mtcnn_graphs
@@ -69,13 +69,13 @@ def check_onnx(detector: Detector, folder: Path) -> dict[str, float]:
     Raises:
       ExportError: A file does not compute what it should.
     """
-    differences = {}
+    differences, reference = {}, Reference(detector)
     for runtime in ("onnx", "openvino"):
         if importlib.util.find_spec("openvino" if runtime == "openvino" else "onnxruntime") is None:
             continue
         opened = open_runtime(runtime)
         whole, *of_mtcnn = (opened.load((folder / file).read_bytes()) for file in ONNX_FILES)
-        where = f"The ONNX export in {folder}, run by {runtime},"
-        differences[runtime] = compare_detector(whole, detector, where)
-        compare_mtcnn(dict(zip(MTCNN, of_mtcnn, strict=True)), where)
+        where = f"the ONNX export in {folder}, run by {runtime},"
+        networks = dict(zip(MTCNN, of_mtcnn, strict=True))
+        differences[runtime] = reference.compare(whole, networks, where)
     return differences

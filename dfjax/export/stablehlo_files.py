@@ -10,7 +10,7 @@ import numpy as np
 from flax import nnx
 from jax import export
 
-from dfjax.export.compare import MTCNN, OUTPUTS, Run, compare_detector, compare_mtcnn
+from dfjax.export.compare import MTCNN, OUTPUTS, Reference, Run
 from dfjax.export.describe import calibrations, description
 from dfjax.extras import require_extra
 from dfjax.faces.mtcnn import load_networks
@@ -58,9 +58,8 @@ def export_stablehlo(
     write_text_atomically(out / METADATA_FILE, dumps(metadata))
 
     whole, *of_mtcnn = (_load(out / file) for file in STABLEHLO_FILES[:-1])
-    where = f"The StableHLO export in {out}"
-    difference = compare_detector(whole, detector, where)
-    compare_mtcnn(dict(zip(MTCNN, of_mtcnn, strict=True)), where)
+    networks = dict(zip(MTCNN, of_mtcnn, strict=True))
+    difference = Reference(detector).compare(whole, networks, f"the StableHLO export in {out}")
     return {"stablehlo": difference}
 
 
