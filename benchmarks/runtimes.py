@@ -32,6 +32,9 @@ SPEED_TURNS = 7
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compares runtimes with JAX.")
     parser.add_argument("--model", default=None, help="folder or Hub repository")
+    parser.add_argument(
+        "--runtimes", nargs="+", choices=get_args(RuntimeName)[1:], help="default: all installed"
+    )
     parser.add_argument("--prepared", nargs="+", default=(), help="prepared data sets")
     parser.add_argument("--every", type=int, default=1, help="use only every n-th clip or file")
     parser.add_argument("--files", nargs="+", type=Path, default=(), help="videos or pictures")
@@ -39,8 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     predictors = {
         name: Predictor.from_pretrained(model_source(options.model), runtime=name)
-        for name in get_args(RuntimeName)
-        if "openvino" not in name or importlib.util.find_spec("openvino")
+        for name in ("jax", *(options.runtimes or installed()))
     }
     if options.prepared:
         scores = {
@@ -54,6 +56,16 @@ def main() -> None:
         print_differences("files", scores, predictors["jax"])
     if options.speed:
         print_speed(predictors)
+
+
+def installed() -> list[RuntimeName]:
+    """Returns the runtimes other than JAX whose packages are installed."""
+    packages: dict[RuntimeName, str] = {
+        "onnx": "onnxruntime",
+        "openvino": "openvino",
+        "openvino-bf16": "openvino",
+    }
+    return [name for name, package in packages.items() if importlib.util.find_spec(package)]
 
 
 def of_crops(predictor: Predictor, folders: Sequence[str], every: int) -> dict[str, float]:

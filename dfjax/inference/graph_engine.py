@@ -9,7 +9,7 @@ import numpy as np
 from dfjax.config import Config
 from dfjax.inference.engine import check_crops
 from dfjax.models import pretrained
-from dfjax.models.graphs.detector import encoder_graph, temporal_graph
+from dfjax.models.graphs.detector import encoder_graph, encoder_parts, temporal_graph
 from dfjax.models.locate import find_folder
 from dfjax.models.output import DetectorOutput
 from dfjax.models.tensor_table import TensorTable
@@ -45,9 +45,16 @@ class GraphEngine:
         self.crops_per_batch = CROPS_AT_ONCE
         self.clips_per_batch = 1
         table = TensorTable(tensors, where=where)
-        encoder, temporal = encoder_graph(config, table), temporal_graph(config, table)
+        # In one part where nothing is rounded: the runtime need not hand over in between.
+        start, *end = (
+            encoder_parts(config, table) if runtime.rounds else [encoder_graph(config, table)]
+        )
+        temporal = temporal_graph(config, table)
         table.finish()
-        self._encode = runtime.load(encoder, may_round=True)
+        self._encoder = [
+            runtime.load(start),
+            *(runtime.load(part, may_round=True) for part in end),
+        ]
         self._score = runtime.load(temporal)
 
     @classmethod
@@ -79,7 +86,15 @@ class GraphEngine:
         """Returns float32 [N,C]; see `Engine.encode`."""
         check_crops(crops, self.config)
         parts = range(0, len(crops), self.crops_per_batch)
-        return np.concatenate([self._encode(crops[n : n + self.crops_per_batch])[0] for n in parts])
+        return np.concatenate(
+            [self._encode_batch(crops[n : n + self.crops_per_batch]) for n in parts]
+        )
+
+    def _encode_batch(self, crops: np.ndarray) -> np.ndarray:
+        values = crops
+        for network in self._encoder:
+            (values,) = network(values)
+        return values
 
     def score(self, features: np.ndarray, frame_mask: np.ndarray) -> DetectorOutput:
         """Returns the logits as numpy arrays; see `Engine.score`."""

@@ -9,6 +9,8 @@ from dfjax.runtimes.runtime import Network, num_threads
 class OnnxRuntime:
     """Runs networks in ONNX Runtime, always in float32."""
 
+    rounds = False
+
     def load(self, model: bytes, *, may_round: bool = False) -> Network:
         """Prepares a network; see `Runtime.load`. It never rounds."""
         del may_round

@@ -19,6 +19,7 @@ class OpenVinoRuntime:
         """
         self._core = _import_openvino().Core()
         self._precision = precision
+        self.rounds = precision != "f32"
 
     def load(self, model: bytes, *, may_round: bool = False) -> Network:
         """Prepares a network; see `Runtime.load`."""

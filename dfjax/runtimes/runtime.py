@@ -10,7 +10,8 @@ from dfjax.errors import RuntimeChoiceError
 from dfjax.extras import require_extra
 
 RuntimeName = Literal["jax", "onnx", "openvino", "openvino-bf16"]
-"""JAX is the reference. The last one computes the encoder in bfloat16, the others in float32."""
+"""JAX is the reference. The last one computes most of the encoder in bfloat16, the others in
+float32."""
 
 VARIABLE = "DFJAX_RUNTIME"
 
@@ -21,13 +22,16 @@ Network = Callable[..., tuple[np.ndarray, ...]]
 class Runtime(Protocol):
     """Runs networks that are given as ONNX graphs. Not thread-safe."""
 
+    rounds: bool
+    """Whether networks that may be rounded are."""
+
     def load(self, model: bytes, *, may_round: bool = False) -> Network:
         """Prepares a network.
 
         Args:
           model: An ONNX file, as from `Graph.model`.
-          may_round: Whether it may be computed in fewer bits than float32, if this runtime was
-            chosen for that.
+          may_round: Whether it may be computed in fewer bits than float32, if this runtime
+            `rounds`.
         """
         ...
 

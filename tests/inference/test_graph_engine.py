@@ -18,6 +18,7 @@ from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from dfjax.models.graphs import detector as detector_graphs
 from dfjax.predictor import Predictor
+from dfjax.runtimes.onnx_runtime import OnnxRuntime
 from dfjax.runtimes.runtime import RuntimeName, open_runtime
 from tests.evaluation.clips import EVIDENCE
 from tests.models.tiny import filled
@@ -168,3 +169,21 @@ def test_a_picture_has_the_probability_that_an_export_gives_it(evidence):
     for logit in (-3.0, 0.2, 4.0):
         said = evidence_of(FaceFrames(np.array([logit]), logit, np.zeros(1)), calibration)
         assert scale * logit + bias == pytest.approx(video_logit([said], calibration))
+
+
+def test_an_encoder_in_two_parts_is_the_same_and_only_the_second_may_be_rounded(folder, reference):
+    loaded = []
+
+    class Rounding(OnnxRuntime):
+        """ONNX Runtime, which could round, and notes what it was allowed to."""
+
+        rounds = True
+
+        def load(self, model: bytes, *, may_round: bool = False):
+            loaded.append(may_round)
+            return super().load(model)
+
+    engine = GraphEngine.from_pretrained(folder / "model", Rounding())
+    assert loaded == [False, True, False]  # two parts, and what follows the encoder
+    features = engine.encode(_crops(3))
+    np.testing.assert_allclose(features, reference.encode(_crops(3)), rtol=1e-5, atol=1e-5)

@@ -8,21 +8,28 @@ import numpy as np
 from dfjax.config import Config, DetectorConfig
 from dfjax.encoder_config import EncoderConfig, ResNetConfig
 from dfjax.errors import ModelFormatError
-from dfjax.models.graphs.resnet import add_resnet
+from dfjax.models.graphs import resnet
 from dfjax.models.graphs.temporal import add_temporal
 from dfjax.models.tensor_table import TensorTable
 from dfjax.runtimes.graph import Graph, Value
 
 
 class _EncoderGraph(NamedTuple):
-    """How an encoder is written."""
+    """How an encoder is written: in two parts, of which only the second may be rounded."""
 
-    add: Callable[[Graph, str, Any, TensorTable], str]  # see `add_resnet`
-    num_features: Callable[[Any], int]  # of a config
+    add_start: Callable[[Graph, str, Any, TensorTable], str]  # see `dfjax.models.graphs.resnet`
+    add_end: Callable[[Graph, str, Any, TensorTable], str]
+    num_channels: Callable[[Any], int]  # of a config: between the two
+    num_features: Callable[[Any], int]
 
 
 _ENCODERS: Mapping[type[EncoderConfig], _EncoderGraph] = {
-    ResNetConfig: _EncoderGraph(add_resnet, lambda config: config.widths[-1]),
+    ResNetConfig: _EncoderGraph(
+        resnet.add_start,
+        resnet.add_end,
+        lambda config: config.widths[: resnet.EXACT_STAGES][-1],
+        lambda config: config.widths[-1],
+    ),
 }
 """Each encoder that can be written, by its config."""
 
@@ -46,6 +53,30 @@ def encoder_graph(config: Config, table: TensorTable) -> bytes:
     return graph.model(
         [Value("crops", np.uint8, ("crops", size, size, 3))],
         [Value("features", np.float32, ("crops", _encoder(config).num_features(config.encoder)))],
+    )
+
+
+def encoder_parts(config: Config, table: TensorTable) -> tuple[bytes, bytes]:
+    """Returns the graph of `Engine.encode` in two parts, of which the second may be rounded.
+
+    Args:
+      config: As for `encoder_graph`.
+      table: As for `encoder_graph`.
+
+    Raises:
+      ModelFormatError: As for `encoder_graph`.
+    """
+    encoder, size = _encoder(config), config.crops.image_size
+    start, end = Graph(), Graph()
+    start.add("Identity", _add_encoder_start(start, "crops", config, table), name="maps")
+    end.add("Identity", encoder.add_end(end, "maps", config.encoder, table), name="features")
+    channels, features = (
+        count(config.encoder) for count in (encoder.num_channels, encoder.num_features)
+    )
+    maps = [Value("maps", np.float32, ("crops", channels, "height", "width"))]
+    return (
+        start.model([Value("crops", np.uint8, ("crops", size, size, 3))], maps),
+        end.model(maps, [Value("features", np.float32, ("crops", features))]),
     )
 
 
@@ -132,11 +163,18 @@ def detector_graph(
 
 def _add_encoder(graph: Graph, crops: str, config: Config, table: TensorTable) -> str:
     """Adds normalisation and encoder; returns the name of the features, float32 [N,C]."""
+    maps = _add_encoder_start(graph, crops, config, table)
+    return _encoder(config).add_end(graph, maps, config.encoder, table)
+
+
+def _add_encoder_start(graph: Graph, crops: str, config: Config, table: TensorTable) -> str:
+    """Adds normalisation and the first part of the encoder."""
     encoder, statistics = _encoder(config), config.encoder.normalization
     x = graph.add("Div", graph.add("Cast", crops, to=1), graph.numbers(255.0))  # 1: float32
     x = graph.add("Sub", x, graph.numbers(*statistics.mean))
     x = graph.add("Div", x, graph.numbers(*statistics.std))
-    return encoder.add(graph, graph.add("Transpose", x, perm=[0, 3, 1, 2]), config.encoder, table)
+    x = graph.add("Transpose", x, perm=[0, 3, 1, 2])
+    return encoder.add_start(graph, x, config.encoder, table)
 
 
 def _encoder(config: Config) -> _EncoderGraph:

@@ -4,31 +4,48 @@ from dfjax.encoder_config import ResNetConfig
 from dfjax.models.tensor_table import TensorTable
 from dfjax.runtimes.graph import Graph
 
+EXACT_STAGES = 2
+"""Stages of blocks that are always computed in float32.
+
+Measured on the shipped model: with all of the encoder in bfloat16, frame logits are off by 0.044
+(root mean square, 77 crops); with the stem and one stage in float32 by 0.017, with two by 0.0036.
+"""
+
 _REDUCTION = 4  # block width over bottleneck width
 _EPSILON = 1e-5
 
 
-def add_resnet(graph: Graph, images: str, config: ResNetConfig, table: TensorTable) -> str:
-    """Adds a ResNet, and returns the name of its features, float32 [N,C].
+def add_start(graph: Graph, images: str, config: ResNetConfig, table: TensorTable) -> str:
+    """Adds the stem and the stages that must not be rounded.
 
     Args:
       graph: Gets the nodes.
       images: Name of normalised pictures, float32 [N,3,S,S].
       config: The shape of the network.
       table: Has its weights, under their published names with the prefix "encoder.".
+
+    Returns:
+      The name of the feature map, float32 [N,C,h,w].
     """
     layers = _Layers(graph, table)
     x = layers.conv(
         images, "encoder.resnet.embedder.embedder", 3, config.embedding_size, 7, stride=2
     )
     x = graph.add("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
-    channels = config.embedding_size
-    for stage, (depth, width) in enumerate(zip(config.depths, config.widths, strict=True)):
-        for block in range(depth):
-            stride = 2 if stage > 0 and block == 0 else 1
-            name = f"encoder.resnet.encoder.stages.{stage}.layers.{block}"
-            x = layers.bottleneck(x, name, channels, width, stride=stride)
-            channels = width
+    return layers.stages(x, config, range(len(config.depths))[:EXACT_STAGES])
+
+
+def add_end(graph: Graph, x: str, config: ResNetConfig, table: TensorTable) -> str:
+    """Adds the other stages; returns the name of the features, float32 [N,C].
+
+    Args:
+      graph: Gets the nodes.
+      x: Name of the feature map of `add_start`.
+      config: The shape of the network.
+      table: As for `add_start`.
+    """
+    stages = range(len(config.depths))[EXACT_STAGES:]
+    x = _Layers(graph, table).stages(x, config, stages)
     return graph.add("Flatten", graph.add("GlobalAveragePool", x))
 
 
@@ -38,6 +55,18 @@ class _Layers:
     def __init__(self, graph: Graph, table: TensorTable):
         self._graph = graph
         self._table = table
+
+    def stages(self, x: str, config: ResNetConfig, stages: range) -> str:
+        """Adds some of the stages of blocks."""
+        for stage in stages:
+            width = config.widths[stage]
+            num_in = config.widths[stage - 1] if stage > 0 else config.embedding_size
+            for block in range(config.depths[stage]):
+                stride = 2 if stage > 0 and block == 0 else 1
+                name = f"encoder.resnet.encoder.stages.{stage}.layers.{block}"
+                x = self.bottleneck(x, name, num_in, width, stride=stride)
+                num_in = width
+        return x
 
     def bottleneck(self, x: str, name: str, num_in: int, num_out: int, *, stride: int) -> str:
         """Adds three convolutions with a shortcut around them."""
