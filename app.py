@@ -9,10 +9,12 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import get_args
 
 from dfjax.errors import MissingExtraError, ServerError
 from dfjax.extras import require_extra
 from dfjax.page.limits import PageLimits
+from dfjax.runtimes.runtime import RuntimeName
 from dfjax.video.limits import VideoLimits
 
 _LIMITS = VideoLimits()
@@ -49,6 +51,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="Hub repository or folder; default: DFJAX_MODEL, else checkpoint/ next to app.py",
     )
     parser.add_argument("--revision", help="branch, tag or commit of a Hub repository")
+    parser.add_argument(
+        "--runtime",
+        choices=get_args(RuntimeName),
+        help="what computes the networks; default: DFJAX_RUNTIME, else jax",
+    )
     parser.add_argument("--host", help="default: GRADIO_SERVER_NAME, else only this machine")
     parser.add_argument(
         "--port", type=_port, help="default: GRADIO_SERVER_PORT, else 7860 or above"
@@ -202,7 +209,8 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
-    from dfjax.errors import HubError, ModelFormatError
+    from dfjax.errors import HubError, ModelFormatError, RuntimeChoiceError
+    from dfjax.inference.compilation_cache import use_compilation_cache
     from dfjax.page.blocks import build_page
     from dfjax.page.example_videos import write_examples
     from dfjax.page.health import Health
@@ -211,12 +219,15 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
     from dfjax.predictor import Predictor, model_source
 
     configure()
+    use_compilation_cache()
     require_free_port(options.host, options.port)
     try:
         model = model_source(options.model)
         limits = limits_of(options)
-        predictor = Predictor.from_pretrained(model, revision=options.revision, limits=limits)
-    except (HubError, ModelFormatError) as error:
+        predictor = Predictor.from_pretrained(
+            model, revision=options.revision, runtime=options.runtime, limits=limits
+        )
+    except (HubError, ModelFormatError, RuntimeChoiceError) as error:
         print(f"There is no model to serve. {error}", file=sys.stderr)
         return 1
     visitors, health = page_limits_of(options), Health()

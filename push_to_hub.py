@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import tyro
 
@@ -41,15 +41,21 @@ class Model(_Push):
 
     model: Path = _PROJECT / "checkpoint"  # folder of the model
     private: bool = False  # if the repository has to be made, make it private
+    additions: Annotated[tuple[Literal["onnx"], ...], tyro.conf.arg(name="with")] = ()
+    """Also export it, for programs without dfjax; needs the extra `onnx`."""
 
     never_public: ClassVar[bool] = False
     repo_type: ClassVar[Literal["model"]] = "model"
 
     def build(self, folder: Path) -> _Built:
         """Builds and checks the folder."""
-        from dfjax.hub.model import MODEL_FILES, build_model_folder
+        from dfjax.hub.model import MODEL_OWNED, build_model_folder
 
-        return _Built(folder, build_model_folder(self.model, folder, self.repo_id), MODEL_FILES)
+        with_onnx = "onnx" in self.additions
+        if with_onnx:
+            require_extra("onnx", "push_to_hub.py model --with onnx")
+        files = build_model_folder(self.model, folder, self.repo_id, with_onnx=with_onnx)
+        return _Built(folder, files, MODEL_OWNED)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

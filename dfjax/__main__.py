@@ -1,4 +1,4 @@
-"""The command line: `python -m dfjax {predict,prepare,evaluate,calibrate}`."""
+"""The command line: `python -m dfjax {predict,prepare,evaluate,calibrate,export}`."""
 
 import sys
 from typing import Annotated
@@ -7,6 +7,7 @@ import tyro
 
 from dfjax.commands.calibrate import Calibrate
 from dfjax.commands.evaluate import Evaluate
+from dfjax.commands.export import Export
 from dfjax.commands.failures import exit_code, parse
 from dfjax.commands.predict import Predict
 from dfjax.commands.prepare import Prepare
@@ -17,12 +18,13 @@ def main() -> int:
     return exit_code(lambda: parse(_read_arguments).run())
 
 
-def _read_arguments() -> Predict | Prepare | Evaluate | Calibrate:
+def _read_arguments() -> Predict | Prepare | Evaluate | Calibrate | Export:
     return tyro.cli(
         Annotated[Predict, tyro.conf.subcommand("predict")]
         | Annotated[Prepare, tyro.conf.subcommand("prepare")]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
-        | Annotated[Calibrate, tyro.conf.subcommand("calibrate")],
+        | Annotated[Calibrate, tyro.conf.subcommand("calibrate")]
+        | Annotated[Export, tyro.conf.subcommand("export")],
         prog="python -m dfjax",
         description="Judge whether the faces in a video are manipulated.",
     )

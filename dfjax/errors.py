@@ -52,6 +52,14 @@ class MissingExtraError(DfjaxError):
     """A package that only a part of dfjax needs is not installed."""
 
 
+class RuntimeChoiceError(DfjaxError):
+    """The runtime that was asked for is unknown."""
+
+
+class ExportError(DfjaxError):
+    """An exported file does not compute what the model does."""
+
+
 class HubError(DfjaxError):
     """The Hugging Face Hub refused a request, or what would be sent is not complete."""
 

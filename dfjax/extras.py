@@ -11,11 +11,17 @@ MODULES = {
         *("datasets", "matplotlib", "optax", "orbax", "sklearn", "tensorboardX"),
         *("transformers", "yaml"),
     ),
+    "onnx": ("onnx", "onnxruntime"),
+    "openvino": ("onnx", "openvino"),
+    "stablehlo": ("flatbuffers",),
 }
 """What each extra of pyproject.toml installs, by the names under which it is imported."""
 
 
-def require_extra(extra: Literal["app", "train"], user: str) -> None:
+Extra = Literal["app", "train", "onnx", "openvino", "stablehlo"]
+
+
+def require_extra(extra: Extra, user: str) -> None:
     """Checks that the packages of an extra are installed, before any work is done.
 
     Args:

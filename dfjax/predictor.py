@@ -5,10 +5,9 @@ import time
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
-from flax import nnx
 
 from dfjax.config import Config
 from dfjax.errors import ModelFormatError
@@ -27,17 +26,18 @@ from dfjax.inference.evidence import (
     FaceFrames,
     most_suspicious,
 )
-from dfjax.inference.jax_engine import JaxEngine
 from dfjax.judgement import judge
-from dfjax.models.detector import Detector
 from dfjax.models.evaluation_file import read_evaluation
-from dfjax.models.fingerprint import fingerprint
 from dfjax.models.locate import find_folder
 from dfjax.prediction import ModelSummary, Prediction
 from dfjax.provenance import Origin, read_origin
+from dfjax.runtimes.runtime import RuntimeName, chosen_runtime, open_runtime
 from dfjax.version import __version__
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import Effort, choose_frames, plan_looks, probe
+
+if TYPE_CHECKING:
+    from dfjax.models.detector import Detector
 
 _EMBEDDED_MODEL = Path(__file__).resolve().parent.parent / "checkpoint"
 """The default model, which is next to app.py in the project and in the Space."""
@@ -63,7 +63,7 @@ class Predictor:
 
     def __init__(
         self,
-        detector: Detector | Engine,
+        detector: "Detector | Engine",
         *,
         model_id: str = "unnamed",
         revision: str | None = None,
@@ -77,10 +77,10 @@ class Predictor:
             cropped and decided.
           model_id: What the report names as the model: a folder's name or a Hub repository.
           revision: The Hub revision that it was loaded from, if it was.
-          face_detector: Shared between predictors, if given; else made from the config.
+          face_detector: Shared between predictors, if given; else made from the config, in JAX.
           limits: How much a file may cost to read; this is up to you, not to the model.
         """
-        self.engine: Engine = JaxEngine(detector) if isinstance(detector, Detector) else detector
+        self.engine = detector if isinstance(detector, Engine) else _jax_engine(detector)
         self.config: Config = self.engine.config
         self.limits = limits
         self.evaluation: Mapping[str, Any] | None = None  # of exactly these weights, if known
@@ -95,6 +95,7 @@ class Predictor:
         folder_or_repo_id: str | PathLike[str],
         *,
         revision: str | None = None,
+        runtime: RuntimeName | None = None,
         limits: VideoLimits = VideoLimits(),
     ) -> Self:
         """Returns a predictor with the weights of a folder or of a Hub repository.
@@ -102,18 +103,39 @@ class Predictor:
         Args:
           folder_or_repo_id: A folder that `Detector.save_pretrained` wrote, or "owner/name".
           revision: Branch, tag or commit on the Hub; None: its main branch.
+          runtime: What computes the networks; None: `DFJAX_RUNTIME`, or else JAX. With any other,
+            jax is never imported. Probabilities differ by up to 0.003, with "openvino-bf16" 0.02.
           limits: How much a file may cost to read.
 
         Raises:
-          ModelFormatError: What is there is not a model of dfjax.
+          ModelFormatError: What is there is not a model of dfjax, or the runtime cannot run it.
           HubError: It could not be downloaded from the Hub.
+          MissingExtraError: The packages of the runtime are not installed.
+          RuntimeChoiceError: There is no such runtime.
         """
+        chosen = chosen_runtime(runtime)
         found = find_folder(folder_or_repo_id, revision=revision)
-        detector = Detector.from_pretrained(found)
         folder = Path(folder_or_repo_id)
         # A report may go to strangers: name a local folder, but not the path to it.
         model_id = folder.resolve().name if folder.is_dir() else str(folder_or_repo_id)
-        predictor = cls(detector, model_id=model_id, revision=revision, limits=limits)
+        if chosen == "jax":
+            from dfjax.models.detector import Detector
+
+            detector, face_detector = Detector.from_pretrained(found), None
+        else:
+            opened = open_runtime(chosen)
+            from dfjax.faces.graph_networks import GraphNetworks
+            from dfjax.inference.graph_engine import GraphEngine
+
+            detector = GraphEngine.from_pretrained(found, opened)
+            face_detector = FaceDetector(detector.config.faces, networks=GraphNetworks(opened))
+        predictor = cls(
+            detector,
+            model_id=model_id,
+            revision=revision,
+            face_detector=face_detector,
+            limits=limits,
+        )
         predictor.evaluation = read_evaluation(found, predictor.model.digest)
         return predictor
 
@@ -302,6 +324,12 @@ class Predictor:
         return np.concatenate(features)
 
 
+def _jax_engine(detector: "Detector") -> Engine:
+    from dfjax.inference.jax_engine import JaxEngine
+
+    return JaxEngine(detector)
+
+
 class _Scored(NamedTuple):
     """The faces of a video, and what the detector says of each."""
 
@@ -319,10 +347,14 @@ def _keys(read: FaceClips, clip: FaceClip) -> list[_CropKey]:
     return [(time, box.tobytes()) for time, box in zip(times, clip.boxes_xyxy, strict=True)]
 
 
-def _digest(detector: Detector | Engine) -> str | None:
+def _digest(detector: "Detector | Engine") -> str | None:
     """Returns the fingerprint of a detector; None of an engine, which may hold it in any form."""
-    if not isinstance(detector, Detector):
+    if isinstance(detector, Engine):
         return None
+    from flax import nnx
+
+    from dfjax.models.fingerprint import fingerprint
+
     return fingerprint(nnx.state(detector), detector.config)
 
 

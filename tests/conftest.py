@@ -1,6 +1,8 @@
 """Settings of the whole test run, and the real clips where they are present."""
 
+import importlib.util
 import os
+import shutil
 from pathlib import Path
 
 # Before jax is imported: eight devices, so that sharded code is sharded in the tests.
@@ -8,6 +10,8 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 ).strip()
+os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")  # of whoever runs the tests
+os.environ.pop("DFJAX_RUNTIME", None)
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
@@ -18,6 +22,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 _PROJECT = Path(__file__).resolve().parent.parent
 
+NODE_MODULES = Path(os.environ.get("DFJAX_NODE_MODULES") or _PROJECT / "node_modules")
+"""Where npm has put onnxruntime-node, if it has."""
+
 
 def _real_clips_root() -> Path | None:
     """Returns the folder that holds `data/` and `weights/`, or None where there is none."""
@@ -26,13 +33,17 @@ def _real_clips_root() -> Path | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what needs the real clips, with the reason, where they are absent."""
-    if _real_clips_root() is not None:
-        return
-    skip = pytest.mark.skip(reason="no real clips: set DFJAX_REAL_CLIPS to a folder with data/ffpp")
+    """Skips what needs something that is absent, with the reason."""
+    reasons = {}
+    if _real_clips_root() is None:
+        reasons["real_clips"] = "no real clips: set DFJAX_REAL_CLIPS to a folder with data/ffpp"
+    if importlib.util.find_spec("openvino") is None:
+        reasons["openvino"] = "no OpenVINO: pip install '.[openvino]'"
+    if not (shutil.which("node") and (NODE_MODULES / "onnxruntime-node").is_dir()):
+        reasons["node"] = "no Node with onnxruntime-node: npm install --no-save onnxruntime-node"
     for item in items:
-        if "real_clips" in item.keywords:
-            item.add_marker(skip)
+        for marker in reasons.keys() & set(item.keywords):
+            item.add_marker(pytest.mark.skip(reason=reasons[marker]))
 
 
 @pytest.fixture(scope="session")

@@ -34,11 +34,20 @@ def run_without(modules: set[str], script: str, *arguments: str | Path, folder: 
 def test_the_space_installs_the_core_and_the_extras_that_it_uses():
     lines = (PROJECT / "requirements.txt").read_text().splitlines()
     installed = [line.partition("#")[0].strip() for line in lines]
-    expected = {*METADATA["dependencies"], *EXTRAS["app"], *EXTRAS["provenance"], *EXTRAS["train"]}
+    expected = {
+        *METADATA["dependencies"],
+        *(line for extra in ("app", "onnx", "provenance", "train") for line in EXTRAS[extra]),
+    }
     assert sorted(filter(None, installed)) == sorted(expected)
 
 
-@pytest.mark.parametrize("extra", MODULES)
+@pytest.mark.parametrize(
+    "extra",
+    [
+        pytest.param(extra, marks=[pytest.mark.openvino] if extra == "openvino" else [])
+        for extra in MODULES
+    ],
+)
 def test_an_extra_is_looked_for_by_the_modules_of_all_its_packages(extra):
     homes = importlib.metadata.packages_distributions()
     packages = {homes[module][0].lower() for module in MODULES[extra]}
@@ -56,6 +65,14 @@ def test_an_extra_is_looked_for_by_the_modules_of_all_its_packages(extra):
         ("train", "sklearn", "dfjax/__main__.py", ("evaluate", "set", "--out", "run")),
         ("train", "datasets", "push_to_hub.py", ("model", "--repo-id", "a/b")),
         ("train", "matplotlib", "push_to_hub.py", ("space", "--repo-id", "a/b")),
+        (
+            *("onnx", "onnxruntime", "dfjax/__main__.py"),
+            ("export", "checkpoint", "--format", "onnx", "--out", "out"),
+        ),
+        (
+            *("stablehlo", "flatbuffers", "dfjax/__main__.py"),
+            ("export", "checkpoint", "--format", "stablehlo", "--out", "out"),
+        ),
     ],
 )
 def test_a_missing_extra_is_named_in_one_sentence_before_any_work(

@@ -69,6 +69,27 @@ def crop_transforms(
     )
 
 
+def crop_rule(config: CropConfig) -> str:
+    """Returns how to cut a face out of a picture, in words for people who have their own tools."""
+    if config.anchor == "box":
+        rule = (
+            "Its middle is that of the face's box as MTCNN finds it, and its side "
+            f"{config.margin:g} times the longer one of the box."
+        )
+    else:
+        side = config.margin * _FACE_SIDE
+        rule = (
+            f"Its middle lies {_FACE_MIDDLE:g} of the distance from the eyes to the mouth below "
+            f"the eyes. Its side is {side:g} times that distance, or {side * _EYES_TO_MOUTH:g} "
+            "times that between the eyes if this is more."
+        )
+    return (
+        f"An upright square, scaled to {config.image_size} pixels, RGB, black outside the picture. "
+        f"{rule} Over the frames of a video, place, size and angle are smoothed with a standard "
+        f"deviation of {config.smoothing:g} seconds."
+    )
+
+
 def crop_track(
     frames: Sequence[np.ndarray],
     track: FaceTrack,

@@ -3,26 +3,22 @@
 P-Net proposes boxes on an image pyramid, R-Net refines them on crops of 24 pixels, and O-Net on
 crops of 48 pixels, where it also places five landmarks. Unlike in the paper, O-Net runs twice: the
 second time on the boxes from its first run. On real clips this halves the jitter of boxes and
-landmarks, and costs next to nothing. The networks run in JAX on a few fixed shapes; boxes are
-processed in numpy between them.
+landmarks, and costs next to nothing. Between the networks, boxes are processed in numpy.
 """
 
 import dataclasses
-import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-import jax
 import numpy as np
-from flax import nnx
 from PIL import Image
 
 from dfjax.config import FaceConfig
 from dfjax.faces.boxes import move_edges, suppress, to_squares
-from dfjax.faces.mtcnn import load_networks
+from dfjax.faces.networks import FaceNetworks, Scores
 from dfjax.faces.pyramid import Canvas, choose_canvas, crop_square, make_canvases
 
-_NUM_FRAMES = 4  # per call of P-Net; a still pays for all of them
-_NUM_CROPS = {24: 32, 48: 8}  # per call of R-Net, which sees 24 pixels, and of O-Net
+_NUM_FRAMES = 4  # per call of P-Net
+_RNET_SIZE, _ONET_SIZE = 24, 48  # sides of the crops that the networks see, pixels
 
 # Bounds on the cost of one frame, whatever it shows; the most confident are kept.
 _MAX_WINDOWS = 256  # per pyramid level, that enter suppression
@@ -32,8 +28,6 @@ _MAX_REFINED = 48  # that O-Net sees
 # A box that overlaps a more confident one by more than this is taken for the same face.
 _OVERLAP_IN_LEVEL = 0.5
 _OVERLAP = 0.7
-
-_SplitNetwork = tuple[nnx.GraphDef, nnx.State]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,30 +41,35 @@ class Faces:
 
 @dataclasses.dataclass(frozen=True)
 class _Batch:
-    """Frames that share a canvas, and P-Net's output, which may still be being computed."""
+    """Frames that share a canvas, and what waits for P-Net's output for their sheets."""
 
     canvas: Canvas
     indices: list[int]  # of the frames
     frames: list[np.ndarray]  # as given
     pictures: list[Image.Image]  # scaled to the canvas, not padded
-    confidences: jax.Array  # [_NUM_FRAMES,h,w]
-    offsets: jax.Array  # [_NUM_FRAMES,h,w,4]
+    result: Callable[[], Scores]
 
 
 class FaceDetector:
     """MTCNN with the published weights, ready to be called on frames of any size."""
 
-    def __init__(self, config: FaceConfig = FaceConfig()):
+    def __init__(self, config: FaceConfig = FaceConfig(), *, networks: FaceNetworks | None = None):
         """Reads the weights.
+
+        Args:
+          config: How faces are looked for.
+          networks: The three networks; None: those in JAX.
 
         Raises:
           ModelFormatError: The package `mtcnn`, which holds them, is missing or the wrong version.
         """
-        pnet, rnet, onet = load_networks()
+        if networks is None:
+            # Imported here, so that jax is not where the networks run elsewhere.
+            from dfjax.faces.jax_networks import JaxNetworks
+
+            networks = JaxNetworks()
         self.config = config
-        self._pnet: _SplitNetwork = nnx.split(pnet)
-        self._rnet: _SplitNetwork = nnx.split(rnet)
-        self._onet: _SplitNetwork = nnx.split(onet)
+        self._networks = networks
 
     def detect(self, frames: Sequence[np.ndarray]) -> list[Faces]:
         """Finds the faces of each frame.
@@ -88,7 +87,7 @@ class FaceDetector:
             _check_frame(frame, index)
         faces: dict[int, Faces] = {}
         waiting = None
-        # P-Net works on one batch in JAX's threads while numpy works on the previous batch.
+        # P-Net works on one batch in other threads while numpy works on the previous batch.
         for batch in self._start_batches(frames):
             if waiting is not None:
                 faces.update(self._finish_batch(waiting))
@@ -99,10 +98,7 @@ class FaceDetector:
 
     def warm_up(self) -> None:
         """Compiles every shape that `detect` may need."""
-        for canvas in make_canvases(self.config):
-            jax.block_until_ready(_run_on_sheets(*self._pnet, _empty_sheets(canvas)))
-        for network, size in ((self._rnet, 24), (self._onet, 48)):
-            jax.block_until_ready(_run_on_crops(*network, _empty_crops(size)))
+        self._networks.warm_up([canvas.sheet_size for canvas in make_canvases(self.config)])
 
     def _start_batches(self, frames: Sequence[np.ndarray]) -> Iterator[_Batch]:
         """Sorts frames by canvas, and starts P-Net on one batch after another."""
@@ -114,18 +110,16 @@ class FaceDetector:
                 indices = members[start : start + _NUM_FRAMES]
                 chosen = [frames[index] for index in indices]
                 pictures = [canvas.fit(frame) for frame in chosen]
-                sheets = _empty_sheets(canvas)
-                for n, picture in enumerate(pictures):
-                    sheets[n] = canvas.sheet(picture)
-                confidences, offsets = _run_on_sheets(*self._pnet, sheets)
-                yield _Batch(canvas, indices, chosen, pictures, confidences, offsets)
+                sheets = np.stack([canvas.sheet(picture) for picture in pictures])
+                result = self._networks.start_pnet(sheets)
+                yield _Batch(canvas, indices, chosen, pictures, result)
 
     def _finish_batch(self, batch: _Batch) -> dict[int, Faces]:
         """Returns the faces of each frame of a batch, by the frame's index."""
         _, minimum_refined, minimum_final = self.config.thresholds
         squares = self._read_proposals(batch)
-        for network, size in ((self._rnet, 24), (self._onet, 48)):
-            confidences, offsets, _ = _score(network, size, batch, squares)
+        for size in (_RNET_SIZE, _ONET_SIZE):
+            confidences, offsets, _ = self._score(size, batch, squares)
             for n, picture in enumerate(batch.pictures):
                 sure = confidences[n] > minimum_refined
                 boxes = move_edges(squares[n][sure], offsets[n][sure])
@@ -133,12 +127,12 @@ class FaceDetector:
                     boxes,
                     confidences[n][sure],
                     _OVERLAP,
-                    of_smaller=network is self._onet,
+                    of_smaller=size == _ONET_SIZE,
                     max_boxes=_MAX_REFINED,
                 )
                 squares[n] = _usable_squares(boxes[kept], picture)
 
-        confidences, offsets, landmarks = _score(self._onet, 48, batch, squares)
+        confidences, offsets, landmarks = self._score(_ONET_SIZE, batch, squares)
         faces = {}
         for n, picture in enumerate(batch.pictures):
             sure = confidences[n] > minimum_final
@@ -159,7 +153,7 @@ class FaceDetector:
 
     def _read_proposals(self, batch: _Batch) -> list[np.ndarray]:
         """Returns, per frame, the squares that P-Net proposes: float32 [N,4], canvas pixels."""
-        all_confidences, all_offsets = np.asarray(batch.confidences), np.asarray(batch.offsets)
+        all_confidences, all_offsets = batch.result()
         levels, windows = batch.canvas.windows
         proposals = []
         for n, picture in enumerate(batch.pictures):
@@ -181,59 +175,32 @@ class FaceDetector:
             proposals.append(_usable_squares(boxes[members[kept]], picture))
         return proposals
 
+    def _score(
+        self, crop_size: int, batch: _Batch, squares: list[np.ndarray]
+    ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+        """Runs R-Net or O-Net on squares of each frame.
 
-def _score(
-    network: _SplitNetwork, crop_size: int, batch: _Batch, squares: list[np.ndarray]
-) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """Runs R-Net or O-Net on squares of each frame.
+        Args:
+          crop_size: Side of the crops that the network takes, pixels.
+          batch: The frames.
+          squares: Per frame, [N,4] in pixels of its scaled picture.
 
-    Args:
-      network: R-Net or O-Net.
-      crop_size: Side of the crops that it takes, pixels.
-      batch: The frames.
-      squares: Per frame, [N,4] in pixels of its scaled picture.
-
-    Returns:
-      Per frame: confidences [N]; offsets [N,4]; landmarks [N,5,2], zeros from R-Net.
-    """
-    crops = [
-        np.asarray(crop_square(frame, picture, square, crop_size))
-        for frame, picture, members in zip(batch.frames, batch.pictures, squares, strict=True)
-        for square in members
-    ]
-    outputs = []
-    for start in range(0, len(crops), _NUM_CROPS[crop_size]):
-        part = crops[start : start + _NUM_CROPS[crop_size]]
-        padded = _empty_crops(crop_size)
-        padded[: len(part)] = part
-        outputs.append(_run_on_crops(*network, padded))
-    rows = [np.zeros((len(crops), *shape), np.float32) for shape in ((), (4,), (5, 2))]
-    for number, parts in enumerate(zip(*outputs, strict=True)):
-        rows[number] = np.concatenate([np.asarray(part) for part in parts])[: len(crops)]
-    ends = np.cumsum([len(members) for members in squares])[:-1]
-    confidences, offsets, landmarks = (np.split(row, ends) for row in rows)
-    return confidences, offsets, landmarks
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _run_on_sheets(graph, state, sheets):
-    network = nnx.merge(graph, state)
-    # One sheet at a time: its activations stay in the CPU's cache, which saves a third of the time.
-    return jax.lax.map(lambda sheet: jax.tree.map(lambda a: a[0], network(sheet[None])), sheets)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _run_on_crops(graph, state, crops):
-    return nnx.merge(graph, state)(crops)
-
-
-def _empty_sheets(canvas: Canvas) -> np.ndarray:
-    width, height = canvas.sheet_size
-    return np.zeros((_NUM_FRAMES, height, width, 3), np.uint8)
-
-
-def _empty_crops(size: int) -> np.ndarray:
-    return np.zeros((_NUM_CROPS[size], size, size, 3), np.uint8)
+        Returns:
+          Per frame: confidences [N]; offsets [N,4]; landmarks [N,5,2], zeros from R-Net.
+        """
+        crops = [
+            np.asarray(crop_square(frame, picture, square, crop_size))
+            for frame, picture, members in zip(batch.frames, batch.pictures, squares, strict=True)
+            for square in members
+        ]
+        rows = [np.zeros((len(crops), *shape), np.float32) for shape in ((), (4,), (5, 2))]
+        if crops:
+            network = self._networks.rnet if crop_size == _RNET_SIZE else self._networks.onet
+            for number, found in enumerate(network(np.stack(crops))):
+                rows[number] = found
+        ends = np.cumsum([len(members) for members in squares])[:-1]
+        confidences, offsets, landmarks = (np.split(row, ends) for row in rows)
+        return confidences, offsets, landmarks
 
 
 def _check_frame(frame: np.ndarray, index: int) -> None:

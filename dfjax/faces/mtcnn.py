@@ -1,32 +1,20 @@
-"""The three networks of MTCNN, and their published weights.
+"""The three networks of MTCNN.
 
 Source: Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
-Networks", IEEE Signal Processing Letters 23 (2016). The weights come with the PyPI package `mtcnn`
-1.0. The package itself is never imported, because that would need TensorFlow.
+Networks", IEEE Signal Processing Letters 23 (2016).
 """
 
 import functools
-import hashlib
-import importlib.metadata
-import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-import joblib
 import numpy as np
 from flax import nnx
 
 from dfjax.errors import ModelFormatError
-
-_SHA256 = {
-    "pnet.lz4": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
-    "rnet.lz4": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
-    "onet.lz4": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
-}
-_REMEDY = "Install it with `pip install --force-reinstall mtcnn==1.0.0`."
+from dfjax.faces.mtcnn_weights import REMEDY, read_weights
 
 
 class _ChannelPReLU(nnx.Module):
@@ -64,7 +52,7 @@ class _Network(nnx.Module):
         ):
             raise ModelFormatError(
                 f"{type(self).__name__} got arrays of shapes {[a.shape for a in arrays]}; "
-                f"it needs {[p.shape for p in params]}. {_REMEDY}"
+                f"it needs {[p.shape for p in params]}. {REMEDY}"
             )
         for param, array in zip(params, found, strict=True):
             param.set_value(jnp.asarray(array, jnp.float32))
@@ -184,40 +172,16 @@ class ONet(_Network):
 def load_networks() -> tuple[PNet, RNet, ONet]:
     """Returns the three networks with the weights of the installed package `mtcnn`.
 
-    The files are pickles, so each is loaded only if its SHA-256 matches. That also ensures that
-    face boxes, and so the crops that a model is trained on, cannot change unnoticed.
-
     Raises:
-      ModelFormatError: The package is not installed, or one of its files is missing or differs.
+      ModelFormatError: As for `read_weights`.
     """
     networks = [
         nnx.eval_shape(lambda kind=kind: kind(rngs=nnx.Rngs(0))) for kind in (PNet, RNet, ONet)
     ]
-    for network, file_name in zip(networks, _SHA256, strict=True):
-        network.load(_read_arrays(file_name))
+    for network, arrays in zip(networks, read_weights(), strict=True):
+        network.load(arrays)
     pnet, rnet, onet = networks
     return pnet, rnet, onet
-
-
-def _read_arrays(file_name: str) -> list[np.ndarray]:
-    try:
-        distribution = importlib.metadata.distribution("mtcnn")
-    except importlib.metadata.PackageNotFoundError:
-        raise ModelFormatError(
-            f"The package mtcnn, whose weights find the faces, is not installed. {_REMEDY}"
-        ) from None
-    path = Path(str(distribution.locate_file(f"mtcnn/assets/weights/{file_name}")))
-    if not path.is_file():
-        raise ModelFormatError(
-            f"mtcnn {distribution.version} is installed without its weights {file_name}. {_REMEDY}"
-        )
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != _SHA256[file_name]:
-        raise ModelFormatError(
-            f"{file_name} of mtcnn {distribution.version} is not the file from mtcnn 1.0.0; "
-            f"face boxes would differ from those in training. {_REMEDY}"
-        )
-    return joblib.load(io.BytesIO(content))
 
 
 def _conv(num_in: int, num_out: int, size: int, rngs: nnx.Rngs) -> nnx.Conv:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from dfjax.config import TrackConfig
 from dfjax.faces.boxes import overlaps, suppress
@@ -199,10 +198,21 @@ def _assign(
     near = np.minimum(from_last, from_predicted) <= reach[:, None]
     allowed = near | ((overlap > 0) & (overlap >= config.min_overlap))
     cost = np.where(allowed, np.minimum(cost, _NO_MATCH), _NO_MATCH)
-    for i, j in zip(*linear_sum_assignment(cost), strict=True):
+    for i, j in _cheapest(cost):
         if cost[i, j] < _NO_MATCH:
             partners[j] = tracks[i]
     return partners
+
+
+def _cheapest(cost: np.ndarray) -> Sequence[tuple[int, int]]:
+    """Returns the pairs of rows and columns that together cost the least."""
+    if cost.size == 1:
+        return [(0, 0)]
+    # Imported here because it takes a quarter of a second, and most videos show one face only.
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(cost)
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 def _predicted_shift(sightings: _Sightings, track: list[int], time: float) -> np.ndarray:

@@ -33,6 +33,12 @@ MODEL_FILES = (
 )
 """The files of a checkpoint that are published, as patterns; nothing else is."""
 
+ONNX_FOLDER = "onnx"
+"""Where exported files are put in a repository."""
+
+MODEL_OWNED = (*MODEL_FILES, f"{ONNX_FOLDER}/*.onnx")
+"""Which files of a published model are replaced or deleted by a push, as patterns."""
+
 _PIPELINE_TAG = "video-classification"
 
 
@@ -74,20 +80,25 @@ def add_evaluation(checkpoint: Path, report: Path) -> None:
     write_text_atomically(checkpoint / "README.md", card)
 
 
-def build_model_folder(source: Path, folder: Path, repo_id: str) -> list[str]:
+def build_model_folder(
+    source: Path, folder: Path, repo_id: str, *, with_onnx: bool = False
+) -> list[str]:
     """Copies a checkpoint to `folder`, names the repository in its card, and loads it back.
 
     Args:
       source: Folder of the checkpoint.
       folder: An empty folder.
       repo_id: OWNER/NAME of the repository that the card is for.
+      with_onnx: Also export the model to ONNX, made anew from its weights.
 
     Returns:
       The files' paths inside the folder, sorted.
 
     Raises:
+      ExportError: An exported file does not compute what it should.
       HubError: The checkpoint, as it would be published, is incomplete or invalid.
-      ModelFormatError: It cannot be loaded.
+      MissingExtraError: What an export needs is not installed.
+      ModelFormatError: It cannot be loaded, or not be written as an ONNX graph.
     """
     files = copy_known_files(source, folder, MODEL_FILES)
     require_files(files, ("README.md", "config.json", "preprocessor_config.json"), source)
@@ -95,7 +106,12 @@ def build_model_folder(source: Path, folder: Path, repo_id: str) -> list[str]:
     named = card.read_text(encoding="utf-8").replace(MODEL_ID_PLACEHOLDER, repo_id)
     card.write_text(named, encoding="utf-8")
     check_model_folder(folder)
-    return files
+    if with_onnx:
+        from dfjax.export.onnx_files import ONNX_FILES, export_onnx
+
+        export_onnx(str(folder), folder / ONNX_FOLDER, name=repo_id)
+        files += [f"{ONNX_FOLDER}/{name}" for name in ONNX_FILES]
+    return sorted(files)
 
 
 def check_model_folder(folder: Path) -> None:

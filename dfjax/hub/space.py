@@ -32,6 +32,7 @@ _START_SECONDS = 600  # until the app answers; a first start compiles
 
 _UNSET = (
     "DFJAX_MODEL",
+    "DFJAX_RUNTIME",
     "HF_TOKEN",
     "HUGGING_FACE_HUB_TOKEN",
     "PYTHONPATH",

@@ -1,4 +1,4 @@
-"""Scores face crops: one engine per runtime, and the calibration of its logits.
+"""Scores face crops: one engine per kind of runtime, and the calibration of its logits.
 
 Only `jax_engine` imports jax.
 """

@@ -1,12 +1,12 @@
 """The interface for scoring face crops, independent of the runtime, and its use on faces.
 
 `Predictor`, the evaluation and the checks before a push all score through an `Engine`, so that a
-crop gets the same logits everywhere. `JaxEngine` is the reference; to support another runtime, add
-another class with these methods.
+crop gets the same logits everywhere. `JaxEngine` is the reference, `GraphEngine` runs the same
+network in other runtimes.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from dfjax.config import Config
 from dfjax.models.output import DetectorOutput
 
 
+@runtime_checkable
 class Engine(Protocol):
     """A detector that is ready to score."""
 
@@ -116,6 +117,22 @@ def _score_clips(
             for row, places in enumerate(indices)
         ]
     return logits
+
+
+def check_crops(crops: np.ndarray, config: Config) -> None:
+    """Checks that crops are as `Engine.encode` needs them.
+
+    Raises:
+      ValueError: They have the wrong shape or type, or there is none.
+    """
+    size = config.crops.image_size
+    if crops.dtype != np.uint8 or crops.shape[1:] != (size, size, 3):
+        raise ValueError(
+            f"crops is {crops.dtype} {list(crops.shape)}; uint8 [N,{size},{size},3] is needed, "
+            "as in the model's config.crops.image_size."
+        )
+    if not len(crops):
+        raise ValueError("crops is empty; at least one crop is needed.")
 
 
 def batches(array: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -155,6 +155,22 @@ def video_logit(faces: Sequence[Evidence], calibration: CalibrationConfig) -> fl
     return float(calibrated_clip_logits(logit, calibration))
 
 
+def level_calibration(calibration: CalibrationConfig) -> tuple[float, float]:
+    """Returns the scale and bias that turn the logit of one face into its calibrated logit.
+
+    This is all there is to say of a face that is seen in a single burst of frames, such as a
+    picture, or by a model without `calibration.evidence`. Over several bursts, `face_evidence` also
+    weighs whether the face changes in between.
+    """
+    config, scale, bias = calibration.evidence, calibration.scale, calibration.bias
+    if config is None:
+        return scale, bias
+    # The logarithm of the ratio of two normal densities of one variance is linear.
+    slope = (config.fake_level - config.real_level) / config.person_spread**2
+    middle = (config.fake_level + config.real_level) / 2
+    return scale * slope, bias - scale * slope * middle
+
+
 def of_many(log_factors: np.ndarray, exponent: float) -> np.ndarray:
     """Returns the logarithm of the power mean of factors over the last axis.
 

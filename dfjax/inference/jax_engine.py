@@ -9,7 +9,7 @@ from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from dfjax.config import Config
-from dfjax.inference.engine import batches
+from dfjax.inference.engine import batches, check_crops
 from dfjax.models.detector import Detector
 from dfjax.models.output import DetectorOutput
 
@@ -84,18 +84,11 @@ class JaxEngine:
 
     def encode(self, crops: np.ndarray) -> np.ndarray:
         """Returns float32 [N,C]; see `Engine.encode`."""
-        size = self.config.crops.image_size
-        if crops.dtype != np.uint8 or crops.shape[1:] != (size, size, 3):
-            raise ValueError(
-                f"crops is {crops.dtype} {list(crops.shape)}; uint8 [N,{size},{size},3] is needed, "
-                "as in the model's config.crops.image_size."
-            )
+        check_crops(crops, self.config)
         encoded = [
             np.asarray(self._encode(self._state, batch))
             for batch in batches(crops, self.crops_per_batch)
         ]
-        if not encoded:
-            raise ValueError("crops is empty; at least one crop is needed.")
         return np.concatenate(encoded)[: len(crops)]
 
     def score(self, features: np.ndarray, frame_mask: np.ndarray) -> DetectorOutput:

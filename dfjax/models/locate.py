@@ -5,16 +5,6 @@ import re
 from pathlib import Path
 from typing import cast
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-
 from dfjax.errors import HubError, ModelFormatError
 from dfjax.models.evaluation_file import EVALUATION_FILE
 
@@ -23,8 +13,6 @@ _PATTERNS = ["config.json", "preprocessor_config.json", "training.json", "calibr
 _PATTERNS += [EVALUATION_FILE]
 _PATTERNS += ["model*.safetensors", "model*.index.json"]
 _REPO_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
-# OSError and the errors of the HTTP client, which depends on the release of huggingface_hub.
-_FAILED_REQUESTS = cast(tuple[type[Exception], ...], HfHubHTTPError.__bases__)
 
 
 def find_folder(folder_or_repo_id: str | os.PathLike[str], *, revision: str | None = None) -> Path:
@@ -55,8 +43,33 @@ def find_folder(folder_or_repo_id: str | os.PathLike[str], *, revision: str | No
             f"There is no folder {source!r}, and it is not a Hugging Face Hub repository, whose "
             'names have the form "owner/name". Give one of the two.'
         )
+    return _downloaded(source, revision)
+
+
+def _downloaded(source: str, revision: str | None) -> Path:
+    """Returns the folder of a repository in huggingface_hub's cache.
+
+    Raises:
+      ModelFormatError: The Hub has no such names.
+      HubError: As for `find_folder`.
+    """
+    # Imported here because it takes long, and a local folder does not need it.
+    import huggingface_hub
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    # OSError and the errors of the HTTP client, which depends on the release of huggingface_hub.
+    failed_requests = cast(tuple[type[Exception], ...], HfHubHTTPError.__bases__)
     try:
-        return Path(snapshot_download(source, revision=revision, allow_patterns=_PATTERNS))
+        return Path(
+            huggingface_hub.snapshot_download(source, revision=revision, allow_patterns=_PATTERNS)
+        )
     except HFValidationError as error:
         raise ModelFormatError(
             f"{source} is neither a local folder nor a valid name on the Hub: {error}"
@@ -81,7 +94,7 @@ def find_folder(folder_or_repo_id: str | os.PathLike[str], *, revision: str | No
             f"{source} is not complete in the local cache, and the Hugging Face Hub cannot be "
             "reached. Check the connection and HF_HUB_OFFLINE, or give a folder."
         ) from error
-    except _FAILED_REQUESTS as error:
+    except failed_requests as error:
         raise HubError(
             f"{source} could not be downloaded from the Hugging Face Hub: {error}. Try again."
         ) from error

@@ -16,9 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
-from huggingface_hub import split_state_dict_into_shards_factory
 from safetensors.numpy import save
 
 from dfjax.config import ID2LABEL, SCHEMA_VERSION, CalibrationConfig, Config
@@ -194,6 +193,9 @@ def write_model(
     Raises:
       ValueError: `dtype` is unknown; or a value is not finite, or too large for it.
     """
+    # Imported here because it takes long, and reading a model does not need it.
+    from huggingface_hub import split_state_dict_into_shards_factory
+
     if dtype not in get_args(SaveDtype):
         raise ValueError(f"dtype is {dtype!r}; one of {', '.join(get_args(SaveDtype))} is needed.")
     stored = {name: _stored(name, tensor, dtype) for name, tensor in tensors.items()}
@@ -241,7 +243,7 @@ def _stored(name: str, tensor: np.ndarray, dtype: SaveDtype) -> np.ndarray:
     if dtype == "float32" or tensor.ndim < 2:
         return tensor
     with np.errstate(over="ignore"):  # overflow is checked for below
-        cast = tensor.astype(jnp.bfloat16 if dtype == "bfloat16" else np.float16)
+        cast = tensor.astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else np.float16)
     if dtype == "auto":
         return cast if np.array_equal(cast.astype(np.float32), tensor) else tensor
     if not np.isfinite(cast).all():

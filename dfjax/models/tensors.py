@@ -7,14 +7,12 @@ import jax
 import numpy as np
 from flax import nnx
 
-from dfjax.errors import ModelFormatError
+from dfjax.models.tensor_table import TensorTable
 
 VariablePath = tuple[Any, ...]
 """The path to a variable in a module: attribute names and list indices."""
 
 _ModuleT = TypeVar("_ModuleT", bound=nnx.Module)
-
-_FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 class PublishedTensor(NamedTuple):
@@ -28,10 +26,8 @@ class PublishedTensor(NamedTuple):
         return array if self.axes is None else array.transpose(self.axes)
 
     def from_file(self, array: np.ndarray) -> np.ndarray:
-        """Converts an array from the file's layout to ours; unchanged if its rank is wrong."""
-        if self.axes is None or array.ndim != len(self.axes):
-            return array
-        return array.transpose(np.argsort(self.axes))
+        """Converts an array from the file's layout to ours."""
+        return array if self.axes is None else array.transpose(np.argsort(self.axes))
 
     def file_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Converts a shape from our layout to the file's."""
@@ -89,41 +85,17 @@ def build(
         message lists them all.
     """
     graph, state = nnx.split(nnx.eval_shape(lambda: make(_OneKey(0))))
-    flat = [(path, published(path), variable) for path, variable in nnx.to_flat_state(state)]
-    unknown = tensors.keys() - {tensor.name for _, tensor, _ in flat}
-    problems = {"missing": [], "unknown": sorted(unknown), "of the wrong shape": []}
-    problems |= {"not of floating point": [], "not finite": []}
+    flat = nnx.to_flat_state(state)
+    table = TensorTable(tensors, where=where)
     arrays = []
-    for _, tensor, variable in flat:
-        name = tensor.name
-        if name not in tensors:
-            problems["missing"].append(name)
-            continue
-        stored = tensors[name]
-        if stored.dtype.name not in _FLOATS:
-            problems["not of floating point"].append(f"{name} ({stored.dtype})")
-            continue
-        array = tensor.from_file(stored)
-        if array.shape != variable.shape:
-            needed = tensor.file_shape(variable.shape)
-            problems["of the wrong shape"].append(
-                f"{name} (found {list(stored.shape)}, needed {list(needed)})"
-            )
-            continue
-        array = np.ascontiguousarray(array, np.float32)
-        if not np.isfinite(array).all():
-            problems["not finite"].append(name)
-        arrays.append(array)
-    found = [f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names]
-    if found:
-        raise ModelFormatError(
-            f"{where} does not have the tensors that its config.json requires. "
-            f"{'; '.join(found)}. Use the weights and the config of the same model, and load them "
-            "with the version of dfjax that wrote them."
-        )
+    for path, variable in flat:
+        tensor = published(path)
+        stored = table.take(tensor.name, tensor.file_shape(variable.shape))
+        arrays.append(np.ascontiguousarray(tensor.from_file(stored), np.float32))
+    table.finish()
     values = jax.device_put(arrays)
     filled = [
         (path, variable.replace(value))
-        for (path, _, variable), value in zip(flat, values, strict=True)
+        for (path, variable), value in zip(flat, values, strict=True)
     ]
     return nnx.merge(graph, nnx.from_flat_state(filled))

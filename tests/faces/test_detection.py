@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dfjax.config import FaceConfig
 from dfjax.faces import detection as faces_module
+from dfjax.faces import jax_networks
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.video.reading import read_frames
 from tests.videos import portrait_boxes, portrait_frames
@@ -51,7 +52,7 @@ def written_page() -> np.ndarray:
 
 
 def num_compiled_shapes() -> int:
-    functions: list[Any] = [faces_module._run_on_sheets, faces_module._run_on_crops]
+    functions: list[Any] = [jax_networks._run_on_sheets, jax_networks._run_on_crops]
     return sum(function._cache_size() for function in functions)
 
 

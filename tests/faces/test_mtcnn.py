@@ -12,7 +12,7 @@ import skimage.data
 from PIL import Image
 
 from dfjax.errors import DfjaxError, ModelFormatError
-from dfjax.faces import mtcnn
+from dfjax.faces import mtcnn_weights
 from dfjax.faces.mtcnn import load_networks
 
 # A square around the astronaut's face, and points measured by eye in the picture, all in pixels.
@@ -226,6 +226,6 @@ def test_arrays_of_another_network_are_refused(
     path = other_installation / "pnet.lz4"
     joblib.dump(published("rnet"), path)
     known = hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setitem(mtcnn._SHA256, "pnet.lz4", known)
+    monkeypatch.setitem(mtcnn_weights._SHA256, "pnet.lz4", known)
     with pytest.raises(ModelFormatError, match=r"PNet got arrays of shapes .*it needs"):
         load_networks.__wrapped__()

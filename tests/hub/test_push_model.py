@@ -335,3 +335,14 @@ def test_wrong_usage_exits_with_status_2(arguments: list[str], capsys: pytest.Ca
         push_to_hub.main(arguments)
     assert stopped.value.code == 2
     assert "--help" in capsys.readouterr().err
+
+
+def test_an_export_is_published_when_asked_and_never_outlives_its_weights(
+    hub: LoopbackHub, checkpoint: Path
+):
+    arguments = ["model", "--repo-id", REPO_ID, "--model", str(checkpoint)]
+    assert push_to_hub.main([*arguments, "--with", "onnx"]) == 0
+    exported = hub.repo("model", REPO_ID).files()["onnx/detector.onnx"]
+    assert exported.is_lfs and REPO_ID.encode() in exported.content
+    assert push_to_hub.main(arguments) == 0
+    assert "onnx/detector.onnx" not in hub.repo("model", REPO_ID).files()

@@ -1,12 +1,12 @@
 """Where a model comes from: a folder or the Hub, and from there nothing that could run code."""
 
+import huggingface_hub
 import huggingface_hub.constants
 import pytest
 from huggingface_hub import errors
 from huggingface_hub.utils import filter_repo_objects
 
 from dfjax.errors import HubError, ModelFormatError
-from dfjax.models import locate
 from dfjax.models.detector import Detector
 from tests.models.tiny import assert_same_weights
 
@@ -31,7 +31,7 @@ def test_from_the_hub_come_only_files_that_cannot_run_code(hub, saved, detector)
         assert given == set(offered)
         return str(saved)
 
-    hub.setattr(locate, "snapshot_download", snapshot_download)
+    hub.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     assert_same_weights(Detector.from_pretrained("owner/name", revision="v1"), detector)
     assert asked == {"repo_id": "owner/name", "revision": "v1"}
 
@@ -51,7 +51,7 @@ def test_what_the_hub_refuses_is_told_with_a_hint(hub, kind, message):
     def snapshot_download(*args, **kwargs):
         raise kind.__new__(kind)
 
-    hub.setattr(locate, "snapshot_download", snapshot_download)
+    hub.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     with pytest.raises(HubError, match=message):
         Detector.from_pretrained("owner/name", revision="v1")
 

@@ -1,0 +1,66 @@
+"""The tensors of a model's files, checked as they are taken. Does not import jax."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from dfjax.errors import ModelFormatError
+
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+class TensorTable:
+    """Hands out tensors by name, and notes all those that do not fit."""
+
+    def __init__(self, tensors: Mapping[str, np.ndarray], *, where: str):
+        """Takes the tensors of a model.
+
+        Args:
+          tensors: float16, bfloat16, float32 or float64, by name.
+          where: Location of the files, for the error message.
+        """
+        self._tensors = tensors
+        self._where = where
+        self._taken: set[str] = set()
+        kinds = ("missing", "unknown", "of the wrong shape", "not of floating point", "not finite")
+        self._problems: dict[str, list[str]] = {kind: [] for kind in kinds}
+
+    def take(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Returns a tensor as it is stored, or zeros in its place if it does not fit.
+
+        Args:
+          name: Its name in the files.
+          shape: The shape that it must have there.
+        """
+        self._taken.add(name)
+        if name not in self._tensors:
+            self._problems["missing"].append(name)
+        elif (stored := self._tensors[name]).dtype.name not in _FLOATS:
+            self._problems["not of floating point"].append(f"{name} ({stored.dtype})")
+        elif stored.shape != shape:
+            self._problems["of the wrong shape"].append(
+                f"{name} (found {list(stored.shape)}, needed {list(shape)})"
+            )
+        else:
+            if stored.dtype == np.float64:
+                stored = stored.astype(np.float32)
+            if not np.isfinite(stored).all():
+                self._problems["not finite"].append(name)
+            return stored
+        return np.zeros(shape, np.float32)
+
+    def finish(self) -> None:
+        """Checks that every tensor was taken, and that every one fitted.
+
+        Raises:
+          ModelFormatError: Tensors are missing, unknown, of the wrong shape or type, or not finite;
+            the message lists them all.
+        """
+        self._problems["unknown"] = sorted(self._tensors.keys() - self._taken)
+        found = [f"{kind}: {', '.join(names)}" for kind, names in self._problems.items() if names]
+        if found:
+            raise ModelFormatError(
+                f"{self._where} does not have the tensors that its config.json requires. "
+                f"{'; '.join(found)}. Use the weights and the config of the same model, and load "
+                "them with the version of dfjax that wrote them."
+            )

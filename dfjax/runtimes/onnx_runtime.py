@@ -1,0 +1,30 @@
+"""Networks in ONNX Runtime, on the CPU."""
+
+import numpy as np
+import onnxruntime
+
+from dfjax.runtimes.runtime import Network, num_threads
+
+
+class OnnxRuntime:
+    """Runs networks in ONNX Runtime, always in float32."""
+
+    rounds = False
+
+    def load(self, model: bytes, *, may_round: bool = False) -> Network:
+        """Prepares a network; see `Runtime.load`. It never rounds."""
+        del may_round
+        options = onnxruntime.SessionOptions()
+        # Set explicitly, or ONNX Runtime would also pin its threads to cores.
+        options.intra_op_num_threads = num_threads()
+        # Idle threads would otherwise spin, and take the cores from ffmpeg and Pillow.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3  # errors
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        names = [value.name for value in session.get_inputs()]
+
+        def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+            outputs = session.run(None, dict(zip(names, arrays, strict=True)))
+            return tuple(np.asarray(output) for output in outputs)
+
+        return run

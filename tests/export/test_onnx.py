@@ -1,0 +1,120 @@
+"""An export to ONNX: what the files say and compute, without dfjax, in Python and in Node."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import onnx
+import pytest
+from flax import nnx
+from PIL import Image
+
+from dfjax.__main__ import main
+from dfjax.errors import ExportError
+from dfjax.evaluation.run import fingerprint
+from dfjax.export.onnx_files import ONNX_FILES, check_onnx, export_onnx
+from dfjax.models.detector import Detector
+from tests.conftest import NODE_MODULES
+from tests.tiny import tiny_detector
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+SIZE, NUM_FRAMES = 32, 2
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A tiny model, its export in `exported`, and two face crops."""
+    folder = tmp_path_factory.mktemp("export")
+    tiny_detector().save_pretrained(folder / "model")
+    export_onnx(str(folder / "model"), folder / "exported")
+    for number, crop in enumerate(_crops(), start=1):
+        Image.fromarray(crop).save(folder / f"face{number}.png")
+    (folder / "crops.bin").write_bytes(_crops().tobytes())
+    return folder
+
+
+def _crops() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (NUM_FRAMES, SIZE, SIZE, 3), np.uint8)
+
+
+def _expected() -> float:
+    output = tiny_detector()(_crops()[None], np.ones((1, NUM_FRAMES), bool))
+    return float(jax.nn.sigmoid(output.clip_logits)[0])  # the tiny calibration changes nothing
+
+
+def _readme_block(language: str) -> str:
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(rf"```{language}\n((?:(?!```).)*onnxruntime.*?)```", text, re.DOTALL)
+    return block
+
+
+def test_the_command_writes_the_files_and_says_how_well_they_agree(
+    folder, tmp_path, monkeypatch, capsys
+):
+    arguments = ["export", str(folder / "model"), "--format", "onnx", "--out", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["dfjax", *arguments])
+    assert main() == 0
+    assert {path.name for path in tmp_path.iterdir()} == set(ONNX_FILES)
+    assert "Checked in onnx: probabilities differ from those in JAX by up to" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def test_the_files_keep_the_rules_of_onnx(folder):
+    for name in ONNX_FILES:
+        onnx.checker.check_model(onnx.load(folder / "exported" / name), full_check=True)
+
+
+def test_the_file_says_what_it_was_made_of_and_how_to_use_it(folder):
+    model = onnx.load(folder / "exported" / "detector.onnx")
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    detector = Detector.from_pretrained(folder / "model")
+    assert said["model"] == "model"
+    assert said["digest"] == fingerprint(nnx.state(detector), detector.config)
+    assert json.loads(said["config"]) == detector.config.to_dict()
+    assert json.loads(said["id2label"]) == {"0": "real", "1": "fake"}
+    assert "positive logit means 'fake'" in said["label_rule"]
+    assert "scaled to 32 pixels" in said["crop_rule"] and "2.5 times" in said["crop_rule"]
+
+
+def test_a_file_that_computes_something_else_is_refused(folder, tmp_path):
+    for name in ONNX_FILES:
+        (tmp_path / name).write_bytes((folder / "exported" / name).read_bytes())
+    with pytest.raises(ExportError, match="the ONNX export.*run by onnx, differs from"):
+        check_onnx(tiny_detector(seed=1), tmp_path)
+
+
+def test_what_the_readme_shows_for_python_runs_without_dfjax(folder):
+    block = _readme_block("python")
+    assert len([line for line in block.splitlines() if line]) <= 10
+    code = f"import sys\nsys.modules['dfjax'] = None\n{block}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(_expected(), abs=1e-5)
+
+
+@pytest.mark.node
+def test_what_the_readme_shows_for_node_gives_the_same(folder):
+    code = (
+        f"{_readme_block('js')}\n"
+        "const pixels = new Uint8Array(require('fs').readFileSync('crops.bin'));\n"
+        f"score(pixels, {NUM_FRAMES}, {SIZE}).then((found) => console.log(found));"
+    )
+    done = subprocess.run(
+        ["node", "-e", code],
+        cwd=folder,
+        env={**os.environ, "NODE_PATH": str(NODE_MODULES)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(_expected(), abs=1e-5)

@@ -1,0 +1,82 @@
+"""The choice of a runtime, and what the runtimes need."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dfjax.errors import DfjaxError, MissingExtraError, RuntimeChoiceError
+from dfjax.predictor import Predictor
+from dfjax.runtimes import runtime
+from dfjax.runtimes.graph import Graph, Value
+from dfjax.runtimes.runtime import chosen_runtime, open_runtime
+
+
+def test_the_runtime_is_the_argument_else_the_variable_else_jax(monkeypatch):
+    monkeypatch.delenv("DFJAX_RUNTIME", raising=False)
+    assert chosen_runtime() == "jax"
+    monkeypatch.setenv("DFJAX_RUNTIME", "onnx")
+    assert chosen_runtime() == "onnx"
+    assert chosen_runtime("openvino") == "openvino"
+
+
+def test_an_unknown_runtime_is_refused_with_those_that_there_are(monkeypatch):
+    monkeypatch.setenv("DFJAX_RUNTIME", "torch")
+    with pytest.raises(RuntimeChoiceError, match="'torch'.*DFJAX_RUNTIME.*jax, onnx, openvino"):
+        Predictor.from_pretrained("checkpoint")
+
+
+def test_a_runtime_that_is_not_installed_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"runtime onnx needs onnx.*dfjax\[onnx\]"):
+        open_runtime("onnx")
+
+
+def test_an_error_of_the_choice_is_one_that_the_command_line_shows():
+    assert issubclass(RuntimeChoiceError, DfjaxError)
+
+
+def test_as_many_threads_compute_as_this_process_has_cores(monkeypatch):
+    monkeypatch.setattr(runtime.os, "sched_getaffinity", lambda pid: {3, 5, 7}, raising=False)
+    assert runtime.num_threads() == 3
+
+
+def _sum_of_rows() -> bytes:
+    """Returns a graph that adds the rows of [T,2], from the last to the first."""
+    graph, step = Graph(), Graph("step_")
+    step.add("Add", "total", "row", name="next_total")
+    step.add("Identity", "next_total", name="so_far")
+    rows = graph.scan(
+        step,
+        [Value("total", np.float32, (2,)), Value("row", np.float32, (2,))],
+        [Value("next_total", np.float32, (2,)), Value("so_far", np.float32, (2,))],
+        states=[graph.numbers(10.0, 20.0)],
+        sequences=["rows"],
+        reverse=True,
+    )
+    graph.add("Identity", rows, name="sums")
+    return graph.model(
+        [Value("rows", np.float32, ("rows", 2))], [Value("sums", np.float32, ("rows", 2))]
+    )
+
+
+@pytest.mark.parametrize("name", ["onnx", pytest.param("openvino", marks=pytest.mark.openvino)])
+def test_a_loop_from_last_to_first_keeps_the_order_of_its_results(name):
+    rows = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
+    (sums,) = open_runtime(name).load(_sum_of_rows())(rows)
+    np.testing.assert_array_equal(sums, [[19, 32], [18, 30], [15, 26]])
+
+
+@pytest.mark.openvino
+def test_openvino_is_imported_without_its_telemetry():
+    code = (
+        "import multiprocessing.process as processes, sys\n"
+        "def start(self): raise SystemExit('a process was started')\n"
+        "processes.BaseProcess.start = start\n"
+        "from dfjax.runtimes.runtime import open_runtime\n"
+        "open_runtime('openvino')\n"
+        "print('openvino' in sys.modules, 'openvino_telemetry' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["True", "False"], done.stderr
