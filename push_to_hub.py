@@ -15,7 +15,6 @@ import tyro
 
 from dfjax.errors import DfjaxError
 from dfjax.extras import require_extra
-from dfjax.hub.push import check_destination, push_folder
 
 _PROJECT = Path(__file__).resolve().parent
 
@@ -105,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Model | Dataset | Space,
         args=arguments,
         description=__doc__,
-        config=(tyro.conf.FlagCreatePairsOff,),
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone),
     )
     try:
         require_extra("train", "push_to_hub.py")
@@ -118,8 +117,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _publish(options: Model | Dataset | Space, temporary: Path) -> None:
+    # Here and in `build`, so that --help does not wait for what they import.
+    from dfjax.hub.push import check_destination, push_folder
+
     check_destination(options.repo_id, options.revision, options.create_pr)
-    # Late, in `build`, are the imports that take seconds, so that --help answers at once.
     folder, files, owned = options.build(temporary)
     sizes = {name: (folder / name).stat().st_size for name in files}
     for name, num_bytes in sizes.items():

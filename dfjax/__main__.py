@@ -1,4 +1,4 @@
-"""The command line: `python -m dfjax {predict,prepare,evaluate}`."""
+"""The command line: `python -m dfjax {predict,prepare,evaluate}`, or `--version`."""
 
 import sys
 from typing import Annotated
@@ -9,10 +9,14 @@ from dfjax.commands.evaluate import Evaluate
 from dfjax.commands.failures import exit_code, parse
 from dfjax.commands.predict import Predict
 from dfjax.commands.prepare import Prepare
+from dfjax.version import __version__
 
 
 def main() -> int:
     """Runs the command line; returns the exit code."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"dfjax {__version__}")
+        return 0
     return exit_code(lambda: parse(_read_arguments).run())
 
 
@@ -22,7 +26,9 @@ def _read_arguments() -> Predict | Prepare | Evaluate:
         | Annotated[Prepare, tyro.conf.subcommand("prepare")]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")],
         prog="python -m dfjax",
-        description="Judge whether the faces in a video are manipulated.",
+        description="Judge whether the faces in a video are manipulated. "
+        "`python -m dfjax --version` prints the version.",
+        config=(tyro.conf.DisallowNone,),
     )
 
 

@@ -309,7 +309,7 @@ def test_a_model_whose_logits_are_not_finite_is_refused(copied: Path, tmp_path: 
 def test_a_dry_run_lists_the_folder_and_sends_nothing(
     checkpoint: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(push_to_hub, "push_folder", lambda *_, **__: pytest.fail("it was sent"))
+    monkeypatch.setattr("dfjax.hub.push.push_folder", lambda *_, **__: pytest.fail("it was sent"))
     arguments = ["model", "--repo-id", REPO_ID, "--model", str(checkpoint), "--dry-run"]
     assert push_to_hub.main(arguments) == 0
     *rows, total = capsys.readouterr().out.splitlines()
