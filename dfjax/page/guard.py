@@ -232,7 +232,7 @@ def _refusal_for(error: Exception, exchange: Exchange) -> Refusal:
     """Returns what is said for an error that nobody caught."""
     exchange.error = error
     if isinstance(error, FnIndexInferError):
-        return Refusal(404, "malformed", "There is no such function. The API has one: predict.")
+        return Refusal(404, "malformed", texts.NO_FUNCTION)
     if exchange.has_started:
         return Refusal(exchange.status, "broken_off", "")
     if not isinstance(error, _MALFORMED):

@@ -3,8 +3,9 @@
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from gradio.themes import Base
@@ -14,6 +15,7 @@ from starlette.middleware import Middleware
 
 from dfjax.errors import ServerError
 from dfjax.page import texts
+from dfjax.page.assistants import AssistantServer
 from dfjax.page.caretaker import Caretaker
 from dfjax.page.clients import Clients
 from dfjax.page.fair_queue import FairQueue
@@ -115,6 +117,15 @@ def _launch(
     Raises:
       OSError: The address cannot be listened on.
     """
+    # In place of the one that Gradio would make.
+    assistants = AssistantServer(page, uploads=watch.uploads, limits=watch.limits)
+    page.mcp_server_obj, page.mcp_server = assistants, True
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        async with assistants.lifespan(app), caretaker.lifespan(app):
+            yield
+
     page.launch(
         server_name=host,
         server_port=port,
@@ -132,11 +143,11 @@ def _launch(
         state_session_capacity=64,
         ssr_mode=False,
         pwa=False,
-        mcp_server=True,
+        mcp_server=False,
         prevent_thread_lock=True,
         app_kwargs={
             "middleware": [Middleware(Guard, watch=watch)],
-            "lifespan": caretaker.lifespan,
+            "lifespan": lifespan,
         },
     )
 
