@@ -45,6 +45,7 @@ def serving(
     allowed_origins: tuple[str, ...] = (),
     trusted_proxies: str | None = None,
     shows_metrics: bool = False,
+    sample: Path | None = None,
 ) -> Iterator[str]:
     """Serves a page of `build_page` while the context lasts; at its end checks end in order.
 
@@ -62,6 +63,7 @@ def serving(
       trusted_proxies: Addresses and networks, with commas, whose X-Forwarded-For is believed; None:
         in a Space private networks, elsewhere none.
       shows_metrics: Answer /metrics.
+      sample: A video to try the API with.
 
     Yields:
       The page's address.
@@ -82,6 +84,7 @@ def serving(
         queue=queue,
         health=health,
         shows_metrics=shows_metrics,
+        sample=sample,
     )
     caretaker = Caretaker(watch)
     # uvicorn reads this, and takes the last address that is no trusted proxy's for the client.
@@ -133,7 +136,7 @@ def _launch(
         theme=theme(),
         css_paths=Path(__file__).parent / "style.css",
         head=f'<meta name="description" content="{texts.DESCRIPTION}">',
-        footer_links=["api"],
+        footer_links=[],  # ours leads to our own page about the API
         # No tracebacks and no texts of unexpected errors for strangers.
         show_error=False,
         run_history=False,

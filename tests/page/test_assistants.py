@@ -30,14 +30,14 @@ def call(page, *, told=None, **arguments):
     """Returns whether a call went wrong, and the one text that it answers with."""
 
     async def note(progress, total, message):
+        assert told is not None
         told.append(message)
 
-    answer = talk(
-        page,
-        lambda session: session.call_tool(
-            "predict", arguments, progress_callback=None if told is None else note
-        ),
-    )
+    async def ask(session):
+        listener = None if told is None else note
+        return await session.call_tool("predict", arguments, progress_callback=listener)
+
+    answer = talk(page, ask)
     (content,) = answer.content
     return answer.isError, content.text
 
