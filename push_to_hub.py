@@ -32,6 +32,9 @@ class _Push:
     dry_run: bool = False  # build and check the folder, list it, and send nothing
     revision: str | None = None  # branch to commit to; main if none is given
     message: str | None = None  # of the commit
+    tag: str | None = None  # name for the commit, such as v1
+    # what becomes of a README.md that a person edited on the Hub, if ours is new as well
+    edited_card: Literal["refuse", "keep", "replace"] = "refuse"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,7 +123,7 @@ def _publish(options: Model | Dataset | Space, temporary: Path) -> None:
     # Here and in `build`, so that --help does not wait for what they import.
     from dfjax.hub.push import check_destination, push_folder
 
-    check_destination(options.repo_id, options.revision, options.create_pr)
+    check_destination(options.repo_id, options.revision, options.create_pr, options.tag)
     folder, files, owned = options.build(temporary)
     sizes = {name: (folder / name).stat().st_size for name in files}
     for name, num_bytes in sizes.items():
@@ -141,6 +144,9 @@ def _publish(options: Model | Dataset | Space, temporary: Path) -> None:
         revision=options.revision,
         create_pr=options.create_pr,
         message=options.message,
+        tag=options.tag,
+        edited_card=options.edited_card,
+        on_note=lambda note: print(note, file=sys.stderr),
     )
     print(address)
 
