@@ -36,6 +36,9 @@ class _Push:
     # what becomes of a README.md that a person edited on the Hub, if ours is new as well
     edited_card: Literal["refuse", "keep", "replace"] = "refuse"
 
+    def finish(self) -> None:
+        """Does what is left to do once the files are published."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Model(_Push):
@@ -86,9 +89,12 @@ class Dataset(_Push):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Space(_Push):
-    """Publish the app as a Space that holds a model."""
+    """Publish the app as a Space that holds a model, or fetches one from the Hub."""
 
-    model: Path = _PROJECT / "checkpoint"  # folder of the model
+    model: str = str(_PROJECT / "checkpoint")  # folder of the model, or its Hub repository
+    hardware: str | None = (
+        None  # such as cpu-basic or t4-small; what the Space has, if none is given
+    )
     private: bool = False  # if the repository has to be made, make it private
 
     never_public: ClassVar[bool] = False
@@ -98,7 +104,16 @@ class Space(_Push):
         """Builds and checks the folder."""
         from dfjax.hub.space import SPACE_OWNED, build_space_folder
 
-        return _Built(folder, build_space_folder(_PROJECT, self.model, folder), SPACE_OWNED)
+        files = build_space_folder(_PROJECT, self.model, folder, hardware=self.hardware)
+        return _Built(folder, files, SPACE_OWNED)
+
+    def finish(self) -> None:
+        """Sets up what is no file: the hardware, and the model that is fetched."""
+        from dfjax.hub.hardware import set_up_space
+        from dfjax.hub.space import hub_model
+
+        if not self.create_pr:
+            set_up_space(self.repo_id, self.hardware, hub_model(self.model))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -148,6 +163,7 @@ def _publish(options: Model | Dataset | Space, temporary: Path) -> None:
         edited_card=options.edited_card,
         on_note=lambda note: print(note, file=sys.stderr),
     )
+    options.finish()
     print(address)
 
 

@@ -104,7 +104,7 @@ def push_folder(
     where = {"repo_id": repo_id, "repo_type": repo_type}
     api = HfApi(library_name="dfjax", library_version=__version__)
     additions = [CommitOperationAdd(name, folder / name) for name in files]
-    with _hub_errors(api, repo_id, revision):
+    with hub_errors(api, repo_id, revision):
         # First, because this call reports a bad token plainly; later ones answer with a 404.
         api.whoami()
         api.create_repo(
@@ -148,7 +148,7 @@ def push_folder(
 
 
 @contextlib.contextmanager
-def _hub_errors(api: HfApi, repo_id: str, revision: str | None) -> Iterator[None]:
+def hub_errors(api: HfApi, repo_id: str, revision: str | None) -> Iterator[None]:
     """Turns what huggingface_hub raises into a `HubError` that says what to do."""
     try:
         yield

@@ -65,6 +65,8 @@ class LoopbackHub:
             ("hub", "GET", rf"/api/{_REPO}/commits/(?P<revision>[^/]+)", self._commits),
             ("hub", "POST", rf"/api/{_REPO}/paths-info/(?P<revision>[^/]+)", self._paths_info),
             ("hub", "POST", rf"/api/{_REPO}/tag/(?P<revision>[^/]+)", self._tag),
+            ("hub", "POST", rf"/api/{_REPO}/hardware", self._hardware),
+            ("hub", "POST", rf"/api/{_REPO}/variables", self._variables),
             ("hub", "POST", rf"/api/{_REPO}/preupload/(?P<revision>[^/]+)", self._preupload),
             ("hub", "POST", rf"/api/{_REPO}/commit/(?P<revision>[^/]+)", self._commit),
             ("hub", "POST", rf"/{_GIT}\.git/info/lfs/objects/batch", self._lfs_batch),
@@ -238,6 +240,16 @@ class LoopbackHub:
             raise Refusal(409, "Tag reference exists already")
         repo.refs[name] = self._find_commit(repo, revision).oid
         return json_answer({})
+
+    def _hardware(self, call: Call, kind: str, repo_id: str) -> Answer:
+        self._find(call, kind, repo_id, to="write")
+        hardware = {"current": "cpu-basic", "requested": call.json()["flavor"]}
+        return json_answer({"stage": "BUILDING", "hardware": hardware, "gcTimeout": None})
+
+    def _variables(self, call: Call, kind: str, repo_id: str) -> Answer:
+        self._find(call, kind, repo_id, to="write")
+        asked = call.json()
+        return json_answer({asked["key"]: {"value": asked["value"]}})
 
     # Pushing.
 
