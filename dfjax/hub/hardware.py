@@ -92,7 +92,7 @@ def set_up_space(repo_id: str, hardware: str | None, model: str | None) -> None:
         if model is not None:
             api.add_space_variable(repo_id, "DFJAX_MODEL", model)
         if hardware is not None:
-            api.request_space_hardware(repo_id, hardware)
+            api.request_space_hardware(repo_id, SpaceHardware(hardware))
 
 
 def _package(line: str) -> str:

@@ -101,31 +101,14 @@ def push_folder(
       HubError: The Hub cannot be reached or refuses, with what to do about it.
     """
     check_destination(repo_id, revision, create_pr, tag)
-    where = {"repo_id": repo_id, "repo_type": repo_type}
     api = HfApi(library_name="dfjax", library_version=__version__)
     additions = [CommitOperationAdd(name, folder / name) for name in files]
     with hub_errors(api, repo_id, revision):
-        # First, because this call reports a bad token plainly; later ones answer with a 404.
-        api.whoami()
-        api.create_repo(
-            repo_id,
-            repo_type=repo_type,
-            private=private or None,  # None: as the owner's default is
-            space_sdk="gradio" if repo_type == "space" else None,
-            exist_ok=True,
-        )
-        if never_public and not api.repo_info(repo_id, repo_type=repo_type).private:
-            raise HubError(
-                f"{repo_id} is public, and nothing was sent. Make it private in its settings, or "
-                "give --public if you may publish this."
-            )
-        if tag is not None and tag in {ref.name for ref in api.list_repo_refs(**where).tags}:
-            raise HubError(
-                f"{repo_id} has a tag {tag!r} already, and nothing was sent: people may rely on "
-                "it. Choose another."
-            )
+        _open_repository(api, repo_id, repo_type, private=private, never_public=never_public)
+        if tag is not None:
+            _require_new_tag(api, repo_id, repo_type, tag)
         keeps_card = CARD in files and keeps_published_card(
-            api, folder / CARD, **where, revision=revision, if_edited=edited_card
+            api, folder / CARD, repo_id, repo_type, revision=revision, if_edited=edited_card
         )
         if keeps_card:
             on_note(f"{CARD} was edited on the Hub, and stays as it is there.")
@@ -143,8 +126,50 @@ def push_folder(
             create_pr=create_pr,
         )
         if tag is not None:
-            api.create_tag(**where, tag=tag, revision=commit.oid)
+            api.create_tag(repo_id, repo_type=repo_type, tag=tag, revision=commit.oid)
     return commit.pr_url or commit.commit_url
+
+
+def _open_repository(
+    api: HfApi,
+    repo_id: str,
+    repo_type: Literal["model", "dataset", "space"],
+    *,
+    private: bool,
+    never_public: bool,
+) -> None:
+    """Makes a repository if there is none. Arguments as for `push_folder`.
+
+    Raises:
+      HubError: It is public and must not be.
+    """
+    # First, because this call reports a bad token plainly; later ones answer with a 404.
+    api.whoami()
+    api.create_repo(
+        repo_id,
+        repo_type=repo_type,
+        private=private or None,  # None: as the owner's default is
+        space_sdk="gradio" if repo_type == "space" else None,
+        exist_ok=True,
+    )
+    if never_public and not api.repo_info(repo_id, repo_type=repo_type).private:
+        raise HubError(
+            f"{repo_id} is public, and nothing was sent. Make it private in its settings, or "
+            "give --public if you may publish this."
+        )
+
+
+def _require_new_tag(api: HfApi, repo_id: str, repo_type: str, tag: str) -> None:
+    """Checks that a repository has no such tag yet.
+
+    Raises:
+      HubError: It has.
+    """
+    if tag in {ref.name for ref in api.list_repo_refs(repo_id, repo_type=repo_type).tags}:
+        raise HubError(
+            f"{repo_id} has a tag {tag!r} already, and nothing was sent: people may rely on it. "
+            "Choose another."
+        )
 
 
 @contextlib.contextmanager
