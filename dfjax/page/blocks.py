@@ -10,7 +10,7 @@ import gradio as gr
 
 from dfjax.errors import DfjaxError
 from dfjax.page import texts
-from dfjax.page.batch import add_batch_endpoint
+from dfjax.page.batch_endpoint import add_batch_endpoint
 from dfjax.page.cards import ON_LOAD, ExampleVideo, example_cards
 from dfjax.page.checks import check_upload
 from dfjax.page.health import Health
