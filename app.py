@@ -244,6 +244,7 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
         allowed_origins=tuple(options.allowed_origins),
         trusted_proxies=options.trusted_proxies,
         shows_metrics=options.metrics,
+        sample=examples[-1].path,
     ):
         # Until a signal becomes a KeyboardInterrupt.
         threading.Event().wait()

@@ -15,7 +15,6 @@ import tyro
 
 from dfjax.errors import DfjaxError
 from dfjax.extras import require_extra
-from dfjax.hub.push import check_destination, push_folder
 
 _PROJECT = Path(__file__).resolve().parent
 
@@ -33,6 +32,12 @@ class _Push:
     dry_run: bool = False  # build and check the folder, list it, and send nothing
     revision: str | None = None  # branch to commit to; main if none is given
     message: str | None = None  # of the commit
+    tag: str | None = None  # name for the commit, such as v1
+    # what becomes of a README.md that a person edited on the Hub, if ours is new as well
+    edited_card: Literal["refuse", "keep", "replace"] = "refuse"
+
+    def finish(self) -> None:
+        """Does what is left to do once the files are published."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,9 +95,12 @@ class Dataset(_Push):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Space(_Push):
-    """Publish the app as a Space that holds a model."""
+    """Publish the app as a Space that holds a model, or fetches one from the Hub."""
 
-    model: Path = _PROJECT / "checkpoint"  # folder of the model
+    model: str = str(_PROJECT / "checkpoint")  # folder of the model, or its Hub repository
+    hardware: str | None = (
+        None  # such as cpu-basic or t4-small; what the Space has, if none is given
+    )
     private: bool = False  # if the repository has to be made, make it private
 
     never_public: ClassVar[bool] = False
@@ -102,7 +110,16 @@ class Space(_Push):
         """Builds and checks the folder."""
         from dfjax.hub.space import SPACE_OWNED, build_space_folder
 
-        return _Built(folder, build_space_folder(_PROJECT, self.model, folder), SPACE_OWNED)
+        files = build_space_folder(_PROJECT, self.model, folder, hardware=self.hardware)
+        return _Built(folder, files, SPACE_OWNED)
+
+    def finish(self) -> None:
+        """Sets up what is no file: the hardware, and the model that is fetched."""
+        from dfjax.hub.hardware import set_up_space
+        from dfjax.hub.space import hub_model
+
+        if not self.create_pr:
+            set_up_space(self.repo_id, self.hardware, hub_model(self.model))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Model | Dataset | Space,
         args=arguments,
         description=__doc__,
-        config=(tyro.conf.FlagCreatePairsOff,),
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone),
     )
     try:
         require_extra("train", "push_to_hub.py")
@@ -124,8 +141,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _publish(options: Model | Dataset | Space, temporary: Path) -> None:
-    check_destination(options.repo_id, options.revision, options.create_pr)
-    # Late, in `build`, are the imports that take seconds, so that --help answers at once.
+    # Here and in `build`, so that --help does not wait for what they import.
+    from dfjax.hub.push import check_destination, push_folder
+
+    check_destination(options.repo_id, options.revision, options.create_pr, options.tag)
     folder, files, owned = options.build(temporary)
     sizes = {name: (folder / name).stat().st_size for name in files}
     for name, num_bytes in sizes.items():
@@ -146,7 +165,11 @@ def _publish(options: Model | Dataset | Space, temporary: Path) -> None:
         revision=options.revision,
         create_pr=options.create_pr,
         message=options.message,
+        tag=options.tag,
+        edited_card=options.edited_card,
+        on_note=lambda note: print(note, file=sys.stderr),
     )
+    options.finish()
     print(address)
 
 

@@ -116,7 +116,8 @@ def main() -> int:
 
 
 def _run() -> int:
-    arguments = parse(lambda: tyro.cli(Arguments, config=(tyro.conf.FlagCreatePairsOff,)))
+    config = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
+    arguments = parse(lambda: tyro.cli(Arguments, config=config))
     require_extra("train", "train.py")
     return _train(arguments, Console(stderr=True))
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m dfjax {predict,prepare,evaluate,calibrate,export}`."""
+"""The command line: `python -m dfjax COMMAND`, with the commands of `dfjax.commands`."""
 
 import sys
 from typing import Annotated
@@ -11,10 +11,14 @@ from dfjax.commands.export import Export
 from dfjax.commands.failures import exit_code, parse
 from dfjax.commands.predict import Predict
 from dfjax.commands.prepare import Prepare
+from dfjax.version import __version__
 
 
 def main() -> int:
     """Runs the command line; returns the exit code."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"dfjax {__version__}")
+        return 0
     return exit_code(lambda: parse(_read_arguments).run())
 
 
@@ -26,7 +30,9 @@ def _read_arguments() -> Predict | Prepare | Evaluate | Calibrate | Export:
         | Annotated[Calibrate, tyro.conf.subcommand("calibrate")]
         | Annotated[Export, tyro.conf.subcommand("export")],
         prog="python -m dfjax",
-        description="Judge whether the faces in a video are manipulated.",
+        description="Judge whether the faces in a video are manipulated. "
+        "`python -m dfjax --version` prints the version.",
+        config=(tyro.conf.DisallowNone,),
     )
 
 

@@ -10,6 +10,7 @@ from dfjax.__main__ import main
 from dfjax.data.prepared import load_manifest
 from dfjax.evaluation.distortions import KINDS
 from dfjax.predictor import Predictor
+from dfjax.version import __version__
 from tests.tiny import tiny_detector
 from tests.training.prepared_set import write_prepared
 from tests.videos import moving_pattern, portrait_frames, write_video
@@ -222,6 +223,23 @@ def test_a_split_that_is_not_there_is_told_with_those_that_are(run, tmp_path):
     assert (code, out) == (1, "")
     assert "no split 'test'; it has ['train', 'validation']" in " ".join(err.split())
     assert not (tmp_path / "out").exists()
+
+
+def test_the_version_is_said(run):
+    assert run("--version") == (0, f"dfjax {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("-m", "dfjax", name) for name in ("predict", "prepare", "evaluate")]
+    + [("train.py",)]
+    + [("push_to_hub.py", name) for name in ("model", "dataset", "space")],
+)
+def test_an_option_that_may_be_left_out_is_shown_by_what_it_takes(arguments):
+    command = [sys.executable, *arguments, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=True)
+    assert "{None}" not in done.stdout
+    assert " STR" in done.stdout
 
 
 @pytest.mark.parametrize("command", [(), ("evaluate",)])

@@ -32,3 +32,15 @@ def test_the_lock_file_has_all_that_the_space_installs_in_a_version_of_its_range
 
 def test_the_lock_file_pins_nothing_that_the_space_must_not_have():
     assert not {"torch", "tensorflow"} & set(locked())
+
+
+def test_each_line_for_the_gpu_stands_in_place_of_one_with_the_same_range():
+    def ranges(name):
+        lines = (PROJECT / name).read_text(encoding="utf-8").splitlines()
+        wanted = [
+            Requirement(line) for line in (text.partition("#")[0] for text in lines) if line.strip()
+        ]
+        return {one.name: one.specifier for one in wanted}
+
+    gpu = ranges("requirements-gpu.txt")
+    assert "jax" in gpu and gpu.items() <= ranges("requirements.txt").items()

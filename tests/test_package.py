@@ -85,10 +85,11 @@ def test_training_and_evaluation_on_prepared_clips_load_nothing_that_reads_video
     assert not loaded & {"imageio_ffmpeg", "mtcnn", "gradio", "transformers"}
 
 
-def test_the_help_of_the_command_line_waits_for_no_heavy_library():
-    loaded = loaded_by("sys.argv = ['dfjax', '--help']; from dfjax.__main__ import main; main()")
+@pytest.mark.parametrize("program", ["dfjax.__main__", "train", "push_to_hub"])
+def test_the_help_of_the_command_line_waits_for_no_heavy_library(program):
+    loaded = loaded_by(f"sys.argv = ['x', '--help']; from {program} import main; main()")
     assert "tyro" in loaded
     assert not loaded & {
         *("jax", "jaxlib", "flax", "gradio", "datasets", "huggingface_hub", "scipy"),
-        *("matplotlib", "transformers"),
+        *("httpx", "matplotlib", "transformers"),
     }

@@ -1,7 +1,7 @@
 """Sends a folder to the Hugging Face Hub, in one commit or one pull request."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,17 +18,20 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import filter_repo_objects, httpx, validate_repo_id
 
 from dfjax.errors import HubError
+from dfjax.hub.cards import CARD, IfEdited, commit_description, keeps_published_card
 from dfjax.version import __version__
 
 _TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 
 
-def check_destination(repo_id: str, revision: str | None, create_pr: bool) -> None:
+def check_destination(
+    repo_id: str, revision: str | None, create_pr: bool, tag: str | None = None
+) -> None:
     """Checks where a push is to go, without the network. Arguments as for `push_folder`.
 
     Raises:
       HubError: The name is not OWNER/NAME, or has characters that the Hub does not take, or a pull
-        request is asked for against a branch.
+        request is asked for against a branch or with a tag.
     """
     needed = "A name as OWNER/NAME is needed, of letters, digits, '-', '_' and '.'."
     if repo_id.count("/") != 1:
@@ -41,6 +44,11 @@ def check_destination(repo_id: str, revision: str | None, create_pr: bool) -> No
         raise HubError(
             f"A pull request is always opened against main, but the revision is {revision!r}. "
             "Leave one of the two out."
+        )
+    if create_pr and tag is not None:
+        raise HubError(
+            f"A pull request publishes nothing that the tag {tag!r} could name. Push with the tag "
+            "once it is merged."
         )
 
 
@@ -56,6 +64,9 @@ def push_folder(
     revision: str | None = None,
     create_pr: bool = False,
     message: str | None = None,
+    tag: str | None = None,
+    edited_card: IfEdited = "refuse",
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> str:
     """Publishes a folder's files at once: a reader sees the old state or the new one.
 
@@ -63,7 +74,9 @@ def push_folder(
     `hf auth login`.
 
     The repository is made if it does not exist. Files of an earlier push that are no longer there
-    are deleted in the same commit, so that old shards or modules never mix with new ones.
+    are deleted in the same commit, so that old shards or modules never mix with new ones. If
+    nothing is new, there is no commit. Large files that reached the Hub before a push was
+    interrupted are not sent again.
 
     Args:
       folder: The finished folder.
@@ -77,6 +90,9 @@ def push_folder(
       revision: Branch to commit to; None: main.
       create_pr: Open a pull request with the commit, and leave the branch as it is.
       message: Of the commit.
+      tag: Name for the commit, for `from_pretrained(..., revision=tag)`.
+      edited_card: What becomes of a card that a person edited on the Hub, if ours is new as well.
+      on_note: Called with a sentence if that card stays.
 
     Returns:
       The address of the commit or the pull request.
@@ -84,24 +100,19 @@ def push_folder(
     Raises:
       HubError: The Hub cannot be reached or refuses, with what to do about it.
     """
-    check_destination(repo_id, revision, create_pr)
+    check_destination(repo_id, revision, create_pr, tag)
     api = HfApi(library_name="dfjax", library_version=__version__)
     additions = [CommitOperationAdd(name, folder / name) for name in files]
-    with _hub_errors(api, repo_id, revision):
-        # First, because this call reports a bad token plainly; later ones answer with a 404.
-        api.whoami()
-        api.create_repo(
-            repo_id,
-            repo_type=repo_type,
-            private=private or None,  # None: as the owner's default is
-            space_sdk="gradio" if repo_type == "space" else None,
-            exist_ok=True,
+    with hub_errors(api, repo_id, revision):
+        _open_repository(api, repo_id, repo_type, private=private, never_public=never_public)
+        if tag is not None:
+            _require_new_tag(api, repo_id, repo_type, tag)
+        keeps_card = CARD in files and keeps_published_card(
+            api, folder / CARD, repo_id, repo_type, revision=revision, if_edited=edited_card
         )
-        if never_public and not api.repo_info(repo_id, repo_type=repo_type).private:
-            raise HubError(
-                f"{repo_id} is public, and nothing was sent. Make it private in its settings, or "
-                "give --public if you may publish this."
-            )
+        if keeps_card:
+            on_note(f"{CARD} was edited on the Hub, and stays as it is there.")
+            additions = [addition for addition in additions if addition.path_in_repo != CARD]
         published = api.list_repo_files(repo_id, repo_type=repo_type, revision=revision)
         stale = set(filter_repo_objects(published, allow_patterns=list(owned))) - set(files)
         # Not upload_folder: with Xet it may split a folder into several commits.
@@ -109,15 +120,60 @@ def push_folder(
             repo_id,
             [CommitOperationDelete(name) for name in sorted(stale)] + additions,
             commit_message=message or f"Publish with dfjax {__version__}",
+            commit_description=commit_description(folder / CARD) if CARD in files else None,
             repo_type=repo_type,
             revision=revision,
             create_pr=create_pr,
         )
+        if tag is not None:
+            api.create_tag(repo_id, repo_type=repo_type, tag=tag, revision=commit.oid)
     return commit.pr_url or commit.commit_url
 
 
+def _open_repository(
+    api: HfApi,
+    repo_id: str,
+    repo_type: Literal["model", "dataset", "space"],
+    *,
+    private: bool,
+    never_public: bool,
+) -> None:
+    """Makes a repository if there is none. Arguments as for `push_folder`.
+
+    Raises:
+      HubError: It is public and must not be.
+    """
+    # First, because this call reports a bad token plainly; later ones answer with a 404.
+    api.whoami()
+    api.create_repo(
+        repo_id,
+        repo_type=repo_type,
+        private=private or None,  # None: as the owner's default is
+        space_sdk="gradio" if repo_type == "space" else None,
+        exist_ok=True,
+    )
+    if never_public and not api.repo_info(repo_id, repo_type=repo_type).private:
+        raise HubError(
+            f"{repo_id} is public, and nothing was sent. Make it private in its settings, or "
+            "give --public if you may publish this."
+        )
+
+
+def _require_new_tag(api: HfApi, repo_id: str, repo_type: str, tag: str) -> None:
+    """Checks that a repository has no such tag yet.
+
+    Raises:
+      HubError: It has.
+    """
+    if tag in {ref.name for ref in api.list_repo_refs(repo_id, repo_type=repo_type).tags}:
+        raise HubError(
+            f"{repo_id} has a tag {tag!r} already, and nothing was sent: people may rely on it. "
+            "Choose another."
+        )
+
+
 @contextlib.contextmanager
-def _hub_errors(api: HfApi, repo_id: str, revision: str | None) -> Iterator[None]:
+def hub_errors(api: HfApi, repo_id: str, revision: str | None) -> Iterator[None]:
     """Turns what huggingface_hub raises into a `HubError` that says what to do."""
     try:
         yield

@@ -15,9 +15,11 @@ from huggingface_hub import SpaceCard
 
 from dfjax.errors import HubError
 from dfjax.hub.folder import copy_known_files, read_front_matter, require_files
+from dfjax.hub.hardware import check_hardware, fit_to_hardware
 from dfjax.hub.model import MODEL_FILES, check_model_folder
+from dfjax.models.detector import Detector
 
-_TOP_FILES = ("app.py", "requirements.txt", "README.md", "LICENSE")
+_TOP_FILES = ("app.py", "requirements.txt", "requirements.lock", "README.md", "LICENSE")
 
 SPACE_FILES = (
     *_TOP_FILES,
@@ -41,13 +43,16 @@ _UNSET = (
 """Environment variables of the person who pushes that the Space will not have."""
 
 
-def build_space_folder(project: Path, checkpoint: Path, folder: Path) -> list[str]:
+def build_space_folder(
+    project: Path, model: str | Path, folder: Path, *, hardware: str | None = None
+) -> list[str]:
     """Assembles what the Space runs, loads its model, and starts the app from there.
 
     Args:
       project: Root of the project: app.py, dfjax/, requirements.txt, README.md, LICENSE.
-      checkpoint: Folder of the model that the Space holds.
+      model: Folder of the model that the Space holds, or the Hub repository of one that it fetches.
       folder: An empty folder.
+      hardware: What the Space is to run on; None: what it has.
 
     Returns:
       The files' paths inside the folder, sorted.
@@ -57,14 +62,28 @@ def build_space_folder(project: Path, checkpoint: Path, folder: Path) -> list[st
         or the app does not start.
       ModelFormatError: The model cannot be loaded.
     """
+    check_hardware(hardware)
+    fetched = hub_model(model)
     files = copy_known_files(project, folder, SPACE_FILES)
     require_files(files, (*_TOP_FILES, "dfjax/__init__.py"), project)
     _check_front_matter(folder / "README.md")
-    model = copy_known_files(checkpoint, folder / "checkpoint", MODEL_FILES)
-    require_files(model, ("README.md", "config.json"), checkpoint)
-    check_model_folder(folder / "checkpoint")
-    _check_starts(folder)
-    return sorted([*files, *(f"checkpoint/{name}" for name in model)])
+    if fetched is None:
+        source = Path(model)
+        held = copy_known_files(source, folder / "checkpoint", MODEL_FILES)
+        require_files(held, ("README.md", "config.json"), source)
+        check_model_folder(folder / "checkpoint")
+        files += [f"checkpoint/{name}" for name in held]
+    else:
+        Detector.from_pretrained(fetched)  # into the cache that the app starts from
+    fit_to_hardware(folder, project, hardware, fetched)
+    _check_starts(folder, fetched)
+    return sorted(name for name in files if (folder / name).is_file())
+
+
+def hub_model(model: str | Path) -> str | None:
+    """Returns the Hub repository that a model is named by; None if it is a folder."""
+    is_name = re.fullmatch(r"[\w.-]+/[\w.-]+", str(model)) and not Path(model).exists()
+    return str(model) if is_name else None
 
 
 def _check_front_matter(readme: Path) -> None:
@@ -86,8 +105,13 @@ def _check_front_matter(readme: Path) -> None:
             )
 
 
-def _check_starts(folder: Path) -> None:
-    """Runs the app as the Space will, until it answers: from its own folder, with no download."""
+def _check_starts(folder: Path, model: str | None) -> None:
+    """Runs the app as the Space will, until it answers: from its own folder, with no download.
+
+    Args:
+      folder: Of the Space.
+      model: The Hub repository that it serves; None: the model in its folder.
+    """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     environment = {key: os.environ[key] for key in os.environ if key not in _UNSET}
@@ -98,6 +122,8 @@ def _check_starts(folder: Path) -> None:
         "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+    if model is not None:
+        environment["DFJAX_MODEL"] = model
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "app.py"],

@@ -9,6 +9,7 @@ import gradio as gr
 from dfjax.errors import DfjaxError
 from dfjax.page import batch_texts, texts
 from dfjax.page.batch import join_batch, lay_out_batch
+from dfjax.page.batch_endpoint import add_batch_endpoint
 from dfjax.page.cards import ON_LOAD, ExampleVideo, example_cards
 from dfjax.page.checks import check_upload
 from dfjax.page.events import ONE_AT_A_TIME, Parts, frames_place, join, script_of, spoken_place
@@ -53,7 +54,7 @@ def build_page(
     limits: PageLimits = PageLimits(),
     health: Health | None = None,
 ) -> UploadBlocks:
-    """Returns the page and its API endpoint `/predict`, ready for `server.serving`.
+    """Returns the page and its API, `/predict` and `/predict_batch`, ready for `server.serving`.
 
     Args:
       predictor: Scores the videos; called for one at a time.
@@ -100,6 +101,7 @@ def build_page(
         join_batch(batch, score)
         page.load(fn=None, js=ONE_AT_A_TIME)
         _add_endpoint(_predict_with(score), [parts.video, parts.effort])
+        add_batch_endpoint(parts.effort, limits)
     return page.queue(
         max_size=_MAX_WAITING, api_open=False, default_concurrency_limit=4, limits=limits
     )
@@ -160,7 +162,7 @@ def _predict_with(score: _Score) -> Callable:
         that look manipulated, how much of the video was looked at, and the thresholds.
 
         Args:
-            video: An uploaded video (MP4, MOV, AVI, WebM, MKV, FLV, WMV, …) or picture; no address.
+            video: An uploaded video (MP4, MOV, AVI, WebM, MKV, …) or picture; no other address.
             effort: How much of a long video is looked at: "quick", "standard" or "thorough".
             progress: Filled in by Gradio.
 

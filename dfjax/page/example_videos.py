@@ -10,7 +10,7 @@ import math
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from dfjax.video.executable import ffmpeg_executable
 _FPS = 25
 _NUM_FRAMES = 100
 _SIZE = (640, 480)  # width, height of the videos, pixels
+_SAMPLE_SIZE = (480, 360)  # of the sample, which is in the repository and has to be small
 
 # Where the face is in the portrait, pixels: over the brows, down the cheek, and along the jaw.
 _FACE_OUTLINE = [(186, 97), (200, 87), (226, 88), (252, 90), (266, 100), (268, 125), (263, 148)]
@@ -82,6 +83,22 @@ def write_examples(folder: str | os.PathLike[str]) -> list[Example]:
     return examples
 
 
+def write_sample(path: Path) -> None:
+    """Writes the video that the README's programs use: half of the manipulated example, smaller.
+
+    Args:
+      path: The file; one that exists is replaced.
+
+    Raises:
+      DfjaxError: ffmpeg could not encode.
+    """
+    frames = (
+        np.asarray(Image.fromarray(frame).resize(_SAMPLE_SIZE, Image.Resampling.LANCZOS))
+        for frame in example_frames(manipulated=True, num_frames=_NUM_FRAMES // 2)
+    )
+    _write_video(path, frames, size=_SAMPLE_SIZE, more_options=["-crf", "28"])
+
+
 def example_frames(manipulated: bool, num_frames: int = _NUM_FRAMES) -> Iterator[np.ndarray]:
     """Yields the frames of one example video, at 25 per second.
 
@@ -136,14 +153,20 @@ def _blend_into_itself(portrait: Image.Image) -> Image.Image:
     return Image.composite(copy, portrait, mask.filter(ImageFilter.GaussianBlur(3)))
 
 
-def _write_video(path: Path, frames: Iterable[np.ndarray]) -> None:
-    """Encodes `frames` and puts the file at `path` in one move."""
+def _write_video(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    *,
+    size: tuple[int, int] = _SIZE,
+    more_options: Sequence[str] = (),
+) -> None:
+    """Encodes `frames` and puts the file at `path` in one move; more options win over ours."""
     handle, partial = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".mp4", dir=path.parent)
     os.close(handle)
-    width, height = _SIZE
+    width, height = size
     command = [ffmpeg_executable(), "-nostdin", "-hide_banner", "-loglevel", "error"]
     command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(_FPS)]
-    command += ["-i", "pipe:0", *_ENCODER, "-y", partial]
+    command += ["-i", "pipe:0", *_ENCODER, *more_options, "-y", partial]
     # Not imageio_ffmpeg.write_frames: it forks Python, which can hang a process that runs jax, and
     # it does not look at ffmpeg's exit status.
     try:

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,14 +22,16 @@ _NO_MORE_PLACES = (
 )
 
 _NO_FUNCTION = (
-    "There is no function {found!r} here. The API has one: POST /gradio_api/call/predict."
+    "There is no function {found!r} here. The API has POST /gradio_api/call/predict, and "
+    "/predict_batch for several files."
 )
 
 
 class FairQueue(Queue):
     """Gradio's queue, first come first served, with three rules more.
 
-    A client has a few places, so that it cannot take all of them. A check starts only while its
+    A client has a few places, so that it cannot take all of them; an event of several checks has
+    one, and lines up with them one after the other. A check starts only while its
     client listens for the answer; others step aside, and leave after a while. A check whose client
     goes away in the middle of it is given up: `is_wanted` says so.
     """
@@ -40,6 +43,7 @@ class FairQueue(Queue):
         self._limits = limits
         self._listening: collections.Counter[str] = collections.Counter()  # streams by session
         self._unwanted: set[str] = set()  # checks of assistants that have gone
+        self._parts: set[str] = set()  # sessions of checks that are parts of other events
 
     async def push(self, body: Any, request: Any, username: str | None) -> Any:
         """Takes a place for an event, or says why there is none; see `Queue.push`."""
@@ -47,7 +51,7 @@ class FairQueue(Queue):
         if function is None or function.fn is None:
             return False, _NO_FUNCTION.format(found=body.fn_index), "error"
         own = self.places_of(request.scope.get(CLIENT))
-        if own >= self._limits.max_client_checks:
+        if own >= self._limits.max_client_checks and body.session_hash not in self._parts:
             return False, _NO_MORE_PLACES.format(own=own), "queue_full"
         return await super().push(body, request, username)
 
@@ -72,8 +76,11 @@ class FairQueue(Queue):
         return self.cached_event_analytics_summary
 
     def places_of(self, client: str | None) -> int:
-        """Returns how many events of a client wait or run."""
-        return sum(e.request.scope.get(CLIENT) == client for e in self._events())
+        """Returns how many events of a client wait or run, without those that are parts of one."""
+        return sum(
+            event.request.scope.get(CLIENT) == client and event.session_hash not in self._parts
+            for event in self._events()
+        )
 
     def counts(self) -> tuple[int, int]:
         """Returns how many events wait, and how many run."""
@@ -97,6 +104,24 @@ class FairQueue(Queue):
             if self._listening[session] <= 0:
                 del self._listening[session]
                 self._forget(session)
+
+    @contextlib.contextmanager
+    def part_of(self, event_id: str) -> Iterator[str]:
+        """Opens a session for the checks of an event, one at a time, while the context lasts.
+
+        Args:
+          event_id: The event. It runs, and listens to its checks in its client's place.
+
+        Yields:
+          The session.
+        """
+        session = f"{event_id}-{uuid.uuid4().hex}"
+        self._parts.add(session)
+        try:
+            with self.listening(session):
+                yield session
+        finally:
+            self._parts.discard(session)
 
     async def drop_unheard(self) -> int:
         """Removes events that nobody has listened to for too long; returns how many.

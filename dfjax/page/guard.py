@@ -4,11 +4,18 @@ import contextlib
 import dataclasses
 import secrets
 from collections.abc import Iterable
+from pathlib import Path
 
-from gradio.route_utils import FnIndexInferError
+from gradio.route_utils import FnIndexInferError, get_root_url
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
-from starlette.responses import PlainTextResponse, Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dfjax.page import texts
@@ -20,7 +27,19 @@ from dfjax.page.health import Health, resident_bytes
 from dfjax.page.hosts import AllowedHosts
 from dfjax.page.limits import PageLimits
 from dfjax.page.refusal import Refusal
-from dfjax.page.routes import HEALTH, MCP, METRICS, UPLOAD, is_asset, listens_to, route_of
+from dfjax.page.routes import (
+    API_PAGE,
+    HEALTH,
+    MCP,
+    METRICS,
+    SAMPLE,
+    UPLOAD,
+    is_asset,
+    listens_to,
+    route_of,
+    wants_gradio_s_api_page,
+)
+from dfjax.page.snippets import api_page
 from dfjax.page.upload_folder import UploadFolder
 
 # An assistant's call comes twice: from outside, and from Gradio, which calls the API in its place.
@@ -42,6 +61,7 @@ class Watch:
     queue: FairQueue
     health: Health
     shows_metrics: bool = False
+    sample: Path | None = None  # a video to try the API with
 
 
 class Guard:
@@ -92,6 +112,9 @@ class Guard:
         _check_origin(watch.hosts, Headers(scope=scope))
         if is_metrics:
             await self._metrics()(scope, receive, exchange.send)
+            return
+        if own := self._own_page(exchange):
+            await own(scope, receive, exchange.send)
             return
         if watch.health.ending.is_set():
             raise Refusal(503, "ending", texts.ENDING, retry_after=30)
@@ -144,6 +167,25 @@ class Guard:
                 raise
         if body.cut and not exchange.has_started:
             raise body.cut
+
+    def _own_page(self, exchange: Exchange) -> Response | None:
+        """Returns what is answered in Gradio's place; None if Gradio answers.
+
+        Raises:
+          Refusal: There is no sample.
+        """
+        path, scope, watch = exchange.path, exchange.scope, self._watch
+        if path not in (API_PAGE, SAMPLE):
+            moved = wants_gradio_s_api_page(path, scope.get("query_string", b""))
+            return RedirectResponse(API_PAGE.lstrip("/")) if moved else None
+        if scope["method"] not in ("GET", "HEAD"):
+            raise Refusal(405, "malformed", "This address can only be read.")
+        if path == API_PAGE:
+            url = get_root_url(Request(scope), API_PAGE, None)
+            return HTMLResponse(api_page(url, watch.limits.max_batch_files))
+        if watch.sample is None:
+            raise Refusal(404, "closed", "There is nothing at this address.")
+        return FileResponse(watch.sample, media_type="video/mp4")
 
     def _health(self, path: str) -> Response:
         """Returns whether the server is there, or ready."""
@@ -232,7 +274,7 @@ def _refusal_for(error: Exception, exchange: Exchange) -> Refusal:
     """Returns what is said for an error that nobody caught."""
     exchange.error = error
     if isinstance(error, FnIndexInferError):
-        return Refusal(404, "malformed", "There is no such function. The API has one: predict.")
+        return Refusal(404, "malformed", texts.NO_FUNCTION)
     if exchange.has_started:
         return Refusal(exchange.status, "broken_off", "")
     if not isinstance(error, _MALFORMED):

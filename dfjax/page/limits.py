@@ -16,6 +16,7 @@ class PageLimits:
     max_disk_bytes: int = 4096 * _MIB  # of all uploads together
     max_client_bytes: int = 1024 * _MIB  # of the uploads of one client
     max_client_checks: int = 4  # of one client, that wait or run
+    max_batch_files: int = 16  # of one call; together they have one of the client's places
     max_client_requests: float = 600.0  # of one client, per minute; the page's own assets are free
     max_client_streams: int = 200  # requests of one client that are open at the same time
     max_streams: int = 500  # requests of all clients that are open at the same time

@@ -8,7 +8,10 @@ from dfjax.page.link_preview import PICTURE
 UPLOAD, MCP = "/gradio_api/upload", "/gradio_api/mcp"
 
 HEALTH, METRICS = ("/healthz", "/readyz"), "/metrics"
-"""Answered without Gradio."""
+"""Answered without Gradio, as the next two are."""
+
+API_PAGE, SAMPLE = "/api", "/sample.mp4"
+"""How to use the API, and a video to try it with."""
 
 _PAGE = frozenset(
     {"/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json", PICTURE}
@@ -37,7 +40,7 @@ def route_of(path: str) -> str | None:
       >>> route_of("/gradio_api/dev/reload") is None
       True
     """
-    if path in _PAGE:
+    if path in _PAGE or path in (API_PAGE, SAMPLE):
         return path
     found = _ASSETS.match(path) or _API.match(path)
     return found.group() if found else None
@@ -46,6 +49,14 @@ def route_of(path: str) -> str | None:
 def is_asset(path: str) -> bool:
     """Returns whether a path is a file of the page itself, the same for everybody."""
     return _ASSETS.match(path) is not None
+
+
+def wants_gradio_s_api_page(path: str, query: bytes) -> bool:
+    """Returns whether a request is for the page on which Gradio describes the API.
+
+    Ours stands in its place: some programs on Gradio's do not run.
+    """
+    return path == "/" and b"view=api" in query.split(b"&")
 
 
 def listens_to(method: str, path: str, query: bytes) -> str | None:

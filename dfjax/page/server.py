@@ -3,8 +3,9 @@
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from gradio.themes import Base
@@ -14,6 +15,7 @@ from starlette.middleware import Middleware
 
 from dfjax.errors import ServerError
 from dfjax.page import texts
+from dfjax.page.assistants import AssistantServer
 from dfjax.page.caretaker import Caretaker
 from dfjax.page.clients import Clients
 from dfjax.page.fair_queue import FairQueue
@@ -44,6 +46,7 @@ def serving(
     allowed_origins: tuple[str, ...] = (),
     trusted_proxies: str | None = None,
     shows_metrics: bool = False,
+    sample: Path | None = None,
 ) -> Iterator[str]:
     """Serves a page of `build_page` while the context lasts; at its end checks end in order.
 
@@ -61,6 +64,7 @@ def serving(
       trusted_proxies: Addresses and networks, with commas, whose X-Forwarded-For is believed; None:
         in a Space private networks, elsewhere none.
       shows_metrics: Answer /metrics.
+      sample: A video to try the API with.
 
     Yields:
       The page's address.
@@ -81,6 +85,7 @@ def serving(
         queue=queue,
         health=health,
         shows_metrics=shows_metrics,
+        sample=sample,
     )
     caretaker = Caretaker(watch)
     # uvicorn reads this, and takes the last address that is no trusted proxy's for the client.
@@ -116,6 +121,15 @@ def _launch(
     Raises:
       OSError: The address cannot be listened on.
     """
+    # In place of the one that Gradio would make.
+    assistants = AssistantServer(page, uploads=watch.uploads, limits=watch.limits)
+    page.mcp_server_obj, page.mcp_server = assistants, True
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        async with assistants.lifespan(app), caretaker.lifespan(app):
+            yield
+
     page.launch(
         server_name=host,
         server_port=port,
@@ -123,7 +137,7 @@ def _launch(
         theme=theme(),
         css_paths=[Path(__file__).parent / name for name in ("style.css", "evidence.css")],
         head=f'<meta name="description" content="{texts.DESCRIPTION}">',
-        footer_links=["api"],
+        footer_links=[],  # ours leads to our own page about the API
         # No tracebacks and no texts of unexpected errors for strangers.
         show_error=False,
         run_history=False,
@@ -133,11 +147,11 @@ def _launch(
         state_session_capacity=64,
         ssr_mode=False,
         pwa=False,
-        mcp_server=True,
+        mcp_server=False,
         prevent_thread_lock=True,
         app_kwargs={
             "middleware": [Middleware(Guard, watch=watch), Middleware(LinkPreview)],
-            "lifespan": caretaker.lifespan,
+            "lifespan": lifespan,
         },
     )
 

@@ -37,9 +37,15 @@ HOW_TO_CALL = (
     "GET /gradio_api/info says what FILE is."
 )
 
+NO_FUNCTION = "There is no such function. The API has predict, and predict_batch for several files."
+
 NO_VIDEO = "No video was sent."
 
 CHECK, CANCEL = "Check this video", "Cancel"
+
+TOO_MANY_FILES = "{found} files were sent; the limit is {limit} at once. Send the others later."
+
+WAITING = "Waiting for its turn"
 
 EFFORT = "How closely to look"
 
@@ -53,6 +59,15 @@ WHAT_A_FILE_IS = (
     'The video has to be given as {"path": PATH, "meta": {"_type": "gradio.FileData"}}, where PATH '
     "is what POST /gradio_api/upload returned."
 )
+
+HOW_TO_GIVE_A_FILE = (
+    "Give the path that this returns: curl -F files=@clip.mp4 {root}/gradio_api/upload . "
+    "Or give a file of up to {max_bytes:,} bytes itself, as data:video/mp4;base64,…"
+)
+
+WHAT_BASE64_IS = "The file has to be given as data:video/mp4;base64, followed by its content."
+
+WHAT_FILES_ARE = f"Several videos have to be given as a list of files. {WHAT_A_FILE_IS}"
 
 
 def header() -> str:

@@ -23,7 +23,8 @@ _NO_ADDRESSES = (
 
 _NOT_HERE = "The file is not, or no longer, on this server. Please upload it again."
 
-_OWN_FILE = "/gradio_api/file="
+OWN_FILE = "/gradio_api/file="
+"""Stands before the path of an upload in its address on this server."""
 
 
 class UploadBlocks(gr.Blocks):
@@ -79,11 +80,20 @@ class UploadBlocks(gr.Blocks):
             inputs = [*inputs, *(block.value for block in block_fn.inputs[max(1, len(inputs)) :])]
             if len(inputs) < len(block_fn.inputs):
                 raise gr.Error(f"{texts.NO_VIDEO} {texts.WHAT_A_FILE_IS}", print_exception=False)
+            no_uploads: dict[int, dict[int, dict[str, Any]]] = {}
+            for index, block in enumerate(block_fn.inputs):
+                if isinstance(block, gr.File) and block.file_count == "multiple":
+                    inputs[index], no_uploads[index] = _as_uploads(inputs[index])
             inputs = traverse(inputs, _as_upload, is_file_obj)
-            for block, value in zip(block_fn.inputs, inputs, strict=False):
-                if isinstance(block, gr.File) and not _is_upload_or_none(value):
+            for index, block in enumerate(block_fn.inputs):
+                is_one_file = isinstance(block, gr.File) and index not in no_uploads
+                if is_one_file and not _is_upload_or_none(inputs[index]):
                     raise gr.Error(texts.WHAT_A_FILE_IS, print_exception=False)
-            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+            taken = await super().preprocess_data(block_fn, inputs, state, explicit_call)
+            for index, failures in no_uploads.items():
+                for place, failure in failures.items():
+                    taken[index].insert(place, failure)
+            return taken
         except gr.Error:
             raise
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -110,9 +120,9 @@ def upload_path(path_or_address: str, uploads: Path) -> str:
             path = unquote(urlsplit(path).path)
         except ValueError:  # such as a bracket that is not closed
             raise gr.Error(_NO_ADDRESSES, print_exception=False) from None
-        if _OWN_FILE not in path:
+        if OWN_FILE not in path:
             raise gr.Error(_NO_ADDRESSES, print_exception=False)
-        path = path.split(_OWN_FILE, 1)[1]
+        path = path.split(OWN_FILE, 1)[1]
     # One message for all, or a caller could ask which files the server has.
     try:
         resolved = Path(path).resolve()
@@ -127,6 +137,27 @@ def upload_path(path_or_address: str, uploads: Path) -> str:
 def _is_upload_or_none(value: Any) -> bool:
     """Returns whether a value is nothing, or a file as Gradio describes it."""
     return value is None or is_file_obj_with_meta(value)
+
+
+def _as_uploads(files: Any) -> tuple[list[dict[str, Any]], dict[int, dict[str, Any]]]:
+    """Returns the files of a list that are uploads, and by place what is wrong with the others.
+
+    Raises:
+      gr.Error: It is no list.
+    """
+    if not isinstance(files, list | None):
+        raise gr.Error(texts.WHAT_FILES_ARE, print_exception=False)
+    uploads, failures = [], {}
+    for place, file in enumerate(files or ()):
+        try:
+            if not is_file_obj_with_meta(file):
+                raise gr.Error(texts.WHAT_A_FILE_IS)
+            uploads.append(_as_upload(file))
+        except gr.Error as error:
+            path = file.get("path") if isinstance(file, dict) else None
+            name = Path(path).name if isinstance(path, str) else ""
+            failures[place] = {"orig_name": name, "error": error.message}
+    return uploads, failures
 
 
 def _as_upload(file: dict[str, Any]) -> dict[str, Any]:

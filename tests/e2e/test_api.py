@@ -113,15 +113,17 @@ def test_no_file_gets_a_sentence(client):
         client.predict(None, api_name="/predict")
 
 
-def test_predict_is_the_only_endpoint_and_says_what_it_takes_and_gives(client):
+def test_the_endpoints_say_what_they_take_and_give(client):
     info = client.view_api(return_format="dict")
-    assert list(info["named_endpoints"]) == ["/predict"]
+    assert list(info["named_endpoints"]) == ["/predict", "/predict_batch"]
     assert info["unnamed_endpoints"] == {}
     video, effort = info["named_endpoints"]["/predict"]["parameters"]
     assert video["parameter_name"] == "video"
     assert video["python_type"]["type"] == "filepath"
     assert (effort["parameter_name"], effort["parameter_default"]) == ("effort", "standard")
     assert effort["type"]["enum"] == ["quick", "standard", "thorough"]
+    videos, _ = info["named_endpoints"]["/predict_batch"]["parameters"]
+    assert videos["python_type"]["type"] == "list[filepath]"
 
 
 def test_an_address_is_refused_and_never_asked(app, elsewhere):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.checkpoint import write_checkpoint
 from tests.hub.loopback_hub import WRITE_TOKEN, LoopbackHub
+from tests.hub.sending import CARD
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,13 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
         yield hub
         huggingface_hub.close_session()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of small files, in place of a model."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "README.md").write_bytes(CARD)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder

@@ -30,6 +30,7 @@ _TOKENS = {
     READ_TOKEN: ("owner", "read"),
     OTHER_TOKEN: ("stranger", "write"),
 }
+_TAG = "refs/tags/"
 _SIGNATURE = "X-Signature=loopback"
 _REPO = r"(?P<kind>model|dataset|space)s/(?P<repo_id>[^/]+/[^/]+)"
 _GIT = r"(?:(?P<kind>dataset|space)s/)?(?P<repo_id>[^/]+/[^/]+)"
@@ -60,6 +61,12 @@ class LoopbackHub:
                 rf"/api/{_REPO}/tree/(?P<revision>[^/]+)(?:/(?P<folder>.+))?",
                 self._tree,
             ),
+            ("hub", "GET", rf"/api/{_REPO}/refs", self._refs),
+            ("hub", "GET", rf"/api/{_REPO}/commits/(?P<revision>[^/]+)", self._commits),
+            ("hub", "POST", rf"/api/{_REPO}/paths-info/(?P<revision>[^/]+)", self._paths_info),
+            ("hub", "POST", rf"/api/{_REPO}/tag/(?P<revision>[^/]+)", self._tag),
+            ("hub", "POST", rf"/api/{_REPO}/hardware", self._hardware),
+            ("hub", "POST", rf"/api/{_REPO}/variables", self._variables),
             ("hub", "POST", rf"/api/{_REPO}/preupload/(?P<revision>[^/]+)", self._preupload),
             ("hub", "POST", rf"/api/{_REPO}/commit/(?P<revision>[^/]+)", self._commit),
             ("hub", "POST", rf"/{_GIT}\.git/info/lfs/objects/batch", self._lfs_batch),
@@ -151,7 +158,7 @@ class LoopbackHub:
         return repo
 
     def _find_commit(self, repo: Repo, revision: str) -> Commit:
-        oid = repo.refs.get(revision or "main", revision)
+        oid = repo.refs.get(revision or "main") or repo.refs.get(_TAG + revision, revision)
         if oid not in repo.commits:
             raise Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
         return repo.commits[oid]
@@ -191,6 +198,58 @@ class LoopbackHub:
             query = urllib.parse.urlencode({**call.query, "cursor": end})
             answer.headers["Link"] = f'<{self.url}{page}?{query}>; rel="next"'
         return answer
+
+    def _refs(self, call: Call, kind: str, repo_id: str) -> Answer:
+        refs = self._find(call, kind, repo_id).refs
+        tags = [
+            {"name": ref.removeprefix(_TAG), "ref": ref, "targetCommit": oid}
+            for ref, oid in refs.items()
+            if ref.startswith(_TAG)
+        ]
+        return json_answer({"branches": [], "converts": [], "tags": tags})
+
+    def _commits(self, call: Call, kind: str, repo_id: str, revision: str) -> Answer:
+        repo = self._find(call, kind, repo_id)
+        self._find_commit(repo, revision)
+        rows = [
+            {
+                "id": commit.oid,
+                "title": commit.message,
+                "message": commit.description,
+                "authors": [{"user": "owner"}],
+                "date": "2026-01-01T00:00:00.000Z",
+            }
+            for commit in repo.history(revision)
+        ]
+        return json_answer(rows)
+
+    def _paths_info(self, call: Call, kind: str, repo_id: str, revision: str) -> Answer:
+        files = self._find_commit(self._find(call, kind, repo_id), revision).files
+        names = urllib.parse.parse_qs(call.body.decode())["paths"]
+        rows = [
+            {"type": "file", "path": n, "size": len(files[n].content), "oid": files[n].git_oid}
+            for n in names
+            if n in files
+        ]
+        return json_answer(rows)
+
+    def _tag(self, call: Call, kind: str, repo_id: str, revision: str) -> Answer:
+        repo = self._find(call, kind, repo_id, to="write")
+        name = _TAG + call.json()["tag"]
+        if name in repo.refs:
+            raise Refusal(409, "Tag reference exists already")
+        repo.refs[name] = self._find_commit(repo, revision).oid
+        return json_answer({})
+
+    def _hardware(self, call: Call, kind: str, repo_id: str) -> Answer:
+        self._find(call, kind, repo_id, to="write")
+        hardware = {"current": "cpu-basic", "requested": call.json()["flavor"]}
+        return json_answer({"stage": "BUILDING", "hardware": hardware, "gcTimeout": None})
+
+    def _variables(self, call: Call, kind: str, repo_id: str) -> Answer:
+        self._find(call, kind, repo_id, to="write")
+        asked = call.json()
+        return json_answer({asked["key"]: {"value": asked["value"]}})
 
     # Pushing.
 
@@ -246,7 +305,8 @@ class LoopbackHub:
         files = dict(repo.files(revision))
         for operation in operations:
             self._apply(operation["key"], operation["value"], files)
-        commit = Commit(header["value"]["summary"], repo.refs[revision], files)
+        about = header["value"]
+        commit = Commit(about["summary"], repo.refs[revision], files, about["description"])
         number = 1 + sum(ref.startswith("refs/pr/") for ref in repo.refs)
         repo.add(f"refs/pr/{number}" if create_pr else revision, commit)
         page = f"{self.url}/{_prefix(kind)}{repo_id}"

@@ -38,6 +38,7 @@ class Commit:
     message: str
     parent: str | None
     files: Mapping[str, File]
+    description: str = ""
 
     @property
     def oid(self) -> str:

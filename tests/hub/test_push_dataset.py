@@ -114,7 +114,7 @@ def test_a_pull_request_leaves_what_is_published_as_it_is(copied: Path, hub: Loo
 def test_a_dry_run_lists_the_files_and_sends_nothing(
     copied: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(push_to_hub, "push_folder", lambda *_, **__: pytest.fail("it was sent"))
+    monkeypatch.setattr("dfjax.hub.push.push_folder", lambda *_, **__: pytest.fail("it was sent"))
     (copied / "notes.txt").write_text("not for publication")
     (copied / "data" / "train-00000-of-00001.unfinished").touch()
     assert push(copied, "--dry-run") == 0

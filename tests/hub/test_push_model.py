@@ -12,19 +12,17 @@ from flax import nnx
 
 import push_to_hub
 from dfjax.errors import HubError, ModelFormatError
-from dfjax.hub.model import MODEL_FILES, build_model_folder
-from dfjax.hub.push import push_folder
+from dfjax.hub.model import build_model_folder
 from dfjax.models.detector import Detector
 from dfjax.reporting.card import MODEL_ID_PLACEHOLDER
 from tests.hub.loopback_hub import OTHER_TOKEN, READ_TOKEN, WRITE_TOKEN, LoopbackHub
 from tests.hub.loopback_repo import Commit, File, Repo
 from tests.hub.processes import run_python
+from tests.hub.sending import REPO_ID, send
 
 # huggingface_hub's own upload passes a file to its HTTP client in a way that this deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
-REPO_ID = "owner/tiny"
-CARD = b"---\nlicense: mit\n---\n"
 
 SCORE = """\
 import json, sys
@@ -107,20 +105,6 @@ def test_the_published_card_names_its_repository(pushed: Pushed):
 
 
 # What is sent, with a folder of small files instead of a model.
-
-
-def send(folder: Path, repo_id: str = REPO_ID, **options) -> str:
-    files = sorted(path.name for path in folder.iterdir())
-    return push_folder(folder, files, repo_id, "model", owned=MODEL_FILES, **options)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    (folder / "README.md").write_bytes(CARD)
-    (folder / "model.safetensors").write_bytes(b"weights")
-    return folder
 
 
 def test_shards_of_an_earlier_push_go_and_files_of_others_stay(hub: LoopbackHub, folder: Path):
@@ -309,7 +293,7 @@ def test_a_model_whose_logits_are_not_finite_is_refused(copied: Path, tmp_path: 
 def test_a_dry_run_lists_the_folder_and_sends_nothing(
     checkpoint: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(push_to_hub, "push_folder", lambda *_, **__: pytest.fail("it was sent"))
+    monkeypatch.setattr("dfjax.hub.push.push_folder", lambda *_, **__: pytest.fail("it was sent"))
     arguments = ["model", "--repo-id", REPO_ID, "--model", str(checkpoint), "--dry-run"]
     assert push_to_hub.main(arguments) == 0
     *rows, total = capsys.readouterr().out.splitlines()

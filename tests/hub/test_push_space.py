@@ -14,6 +14,7 @@ from gradio_client import Client, handle_file
 from huggingface_hub import SpaceCard, snapshot_download
 
 from dfjax.errors import HubError
+from dfjax.hub.hardware import set_up_space
 from dfjax.hub.space import build_space_folder
 from dfjax.page.example_videos import write_examples
 from tests.hub.loopback_hub import WRITE_TOKEN, LoopbackHub
@@ -123,6 +124,7 @@ def test_a_space_is_one_commit_of_app_package_and_model(published: tuple[Loopbac
         "LICENSE",
         "app.py",
         "requirements.txt",
+        "requirements.lock",
         "dfjax",
         "checkpoint",
     }
@@ -150,7 +152,9 @@ def project(tmp_path: Path) -> Path:
         "app.py": APP,
         "README.md": README,
         "LICENSE": "",
-        "requirements.txt": "",
+        "requirements.txt": "numpy>=2\njax>=0.9  # on any machine\n",
+        "requirements-gpu.txt": "# NVIDIA\njax[cuda12]>=0.9\n",
+        "requirements.lock": "",
         "dfjax/__init__.py": "",
         "dfjax/page/blocks.py": "",
         "dfjax/page/style.css": "",
@@ -178,6 +182,7 @@ def test_only_what_the_space_runs_is_published(
         "README.md",
         "app.py",
         "requirements.txt",
+        "requirements.lock",
         "dfjax/__init__.py",
         "dfjax/page/blocks.py",
         "dfjax/page/style.css",
@@ -185,6 +190,49 @@ def test_only_what_the_space_runs_is_published(
     }
     assert model < set(files)
     assert (tmp_path / "built" / "written_while_running.py").is_file()  # it did run
+
+
+def front_matter(folder: Path) -> dict:
+    return SpaceCard.load(folder / "README.md").data.to_dict()
+
+
+def test_a_space_with_a_gpu_installs_jax_for_it_in_one_whole_file(
+    project: Path, checkpoint: Path, tmp_path: Path
+):
+    built = tmp_path / "built"
+    files = build_space_folder(project, checkpoint, built, hardware="t4-small")
+    assert (built / "requirements.txt").read_text() == "numpy>=2\njax[cuda12]>=0.9\n"
+    assert "requirements.lock" not in files  # whose versions are those for the CPU
+    given = SpaceCard(README).data.to_dict()
+    assert front_matter(built) == {**given, "suggested_hardware": "t4-small"}
+
+
+@pytest.mark.parametrize(
+    ("hardware", "message"),
+    [("zero-a10g", "PyTorch alone.*t4-small"), ("t5-small", "no Space hardware 't5-small'.*l4x1")],
+)
+def test_hardware_that_jax_cannot_use_is_refused(
+    project: Path, checkpoint: Path, tmp_path: Path, hardware: str, message: str
+):
+    with pytest.raises(HubError, match=message):
+        build_space_folder(project, checkpoint, tmp_path / "built", hardware=hardware)
+
+
+def test_a_space_may_fetch_its_model_when_it_is_built(
+    project: Path, hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    loaded = []
+    monkeypatch.setattr("dfjax.models.detector.Detector.from_pretrained", loaded.append)
+    app = APP.replace('"DFJAX_MODEL" not in os.environ', 'os.environ["DFJAX_MODEL"] == "a/b"')
+    (project / "app.py").write_text(app)
+    files = build_space_folder(project, "a/b", tmp_path / "built")
+    assert loaded == ["a/b"] and not any(name.startswith("checkpoint/") for name in files)
+    assert front_matter(tmp_path / "built")["preload_from_hub"] == ["a/b"]
+    hub.repos["space", REPO_ID] = Repo("space", REPO_ID, private=False)
+    set_up_space(REPO_ID, "t4-small", "a/b")
+    posted = {call.path.rsplit("/")[-1]: call.json() for call in hub.requests}
+    assert posted["variables"] == {"key": "DFJAX_MODEL", "value": "a/b"}
+    assert posted["hardware"] == {"flavor": "t4-small"}
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,10 @@ def test_every_event_refuses_addresses_and_takes_nothing_but_a_file_and_an_effor
     assert {type(block) for block in inputs} == {gr.File, gr.Radio}
 
 
-def test_predict_is_the_only_endpoint_and_its_output_is_json(page):
+def test_the_api_is_for_one_file_and_for_several_and_its_output_is_json(page):
     public = [f for f in page.fns.values() if f.api_visibility == "public"]
-    (predict,) = public
-    assert predict.api_name == "predict"
-    assert [type(block) for block in predict.outputs] == [gr.JSON]
+    assert [f.api_name for f in public] == ["predict", "predict_batch"]
+    assert [type(block) for f in public for block in f.outputs] == [gr.JSON, gr.JSON]
 
 
 def test_scoring_goes_through_one_bounded_queue(page):
@@ -51,12 +50,12 @@ def test_nothing_is_sent_home_and_old_files_are_deleted(page):
     assert page.delete_cache is not None and max(page.delete_cache) <= 3600
 
 
-def test_the_endpoint_is_documented(page):
-    (predict,) = [f for f in page.fns.values() if f.api_visibility == "public"]
-    described = json.dumps(page.get_api_info()["named_endpoints"]["/predict"])
-    assert "deepfake" in described and "clip.mp4" in described
-    assert "http" not in described
-    assert "deepfake" in (predict.fn.__doc__ or "")
+def test_the_endpoints_are_documented(page):
+    endpoints = page.get_api_info()["named_endpoints"]
+    assert "deepfake" in json.dumps(endpoints["/predict"])
+    for endpoint in endpoints.values():
+        described = json.dumps(endpoint)
+        assert "clip.mp4" in described and "http" not in described
 
 
 def call(page, name, file, effort: object = "standard"):

@@ -244,3 +244,18 @@ def test_a_client_that_asks_too_often_is_told_to_wait(tmp_path, monkeypatch):
         # The page's own files are free, and another client is not held up.
         assert fast.get(f"{page.url}/static/img/logo_nosize.svg").status_code == 200
         assert page.client("127.0.0.2").get(f"{page.api}/app_id").status_code == 200
+
+
+def test_behind_a_proxy_programs_are_told_the_address_that_visitors_see(served_page):
+    headers = {"host": "check.example", "x-forwarded-proto": "https"}
+    headers["x-forwarded-for"] = "203.0.113.7"
+    said = served_page.client("127.0.0.9", **headers).get(f"{served_page.url}/api").text
+    assert "https://check.example/gradio_api/call/predict" in said
+    assert served_page.url not in said
+
+
+def test_the_page_about_the_api_is_for_reading_and_there_is_no_sample_where_none_was_given(
+    served_page, http
+):
+    assert http.post(f"{served_page.url}/api").status_code == 405
+    assert http.get(f"{served_page.url}/sample.mp4").status_code == 404

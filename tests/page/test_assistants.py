@@ -1,0 +1,123 @@
+"""The tool for assistants, as a real MCP client finds and calls it."""
+
+import asyncio
+import base64
+import json
+import re
+
+import pytest
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.page.samples import sample_prediction
+
+
+def talk(page, ask):
+    """Returns what `ask` makes of a session with the page."""
+
+    async def run():
+        async with (
+            streamable_http_client(f"{page.api}/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            return await ask(session)
+
+    return asyncio.run(run())
+
+
+def call(page, *, told=None, **arguments):
+    """Returns whether a call went wrong, and the one text that it answers with."""
+
+    async def note(progress, total, message):
+        assert told is not None
+        told.append(message)
+
+    async def ask(session):
+        listener = None if told is None else note
+        return await session.call_tool("predict", arguments, progress_callback=listener)
+
+    answer = talk(page, ask)
+    (content,) = answer.content
+    return answer.isError, content.text
+
+
+def tool(page):
+    (found,) = talk(page, lambda session: session.list_tools()).tools
+    return found
+
+
+def test_the_answer_is_the_prediction_as_json(served_page, http):
+    path = served_page.upload(http)
+    for named in (path, f"{served_page.api}/file={path}"):
+        wrong, text = call(served_page, video=named, effort="quick")
+        assert not wrong, text
+        report = json.loads(text)
+        assert report == sample_prediction("real", name="real.mp4").to_dict()
+    assert served_page.predictor.efforts[-1] == "quick"
+
+
+def test_a_file_may_come_along_and_counts_as_an_upload(served_page):
+    before = served_page.health.total("dfjax_checks_total", outcome="fake")
+    content = b"of this test alone"
+    encoded = base64.b64encode(content).decode()
+    wrong, text = call(served_page, video=f"data:video/mp4;base64,{encoded}")
+    assert not wrong and json.loads(text)["video"]["name"] == "video.mp4"
+    (kept,) = [path for path in served_page.uploads.glob("*/video.mp4")]
+    assert kept.read_bytes() == content
+    assert served_page.health.total("dfjax_checks_total", outcome="fake") == before + 1
+
+
+@pytest.mark.parametrize(
+    "video",
+    [
+        *("https://example.org/clip.mp4", "clip.mp4", "/etc/passwd", "file:///etc/passwd", ""),
+        *("data:video/mp4;base64,%%%", "data:video/mp4;base64,", "data:video/mp4,abc"),
+    ],
+)
+def test_what_is_not_here_is_told_by_ways_that_work(served_page, http, video):
+    """No error leads to another: what it says to do gets an answer."""
+    wrong, text = call(served_page, video=video)
+    assert wrong
+    (address,) = re.findall(r"curl -F files=@clip.mp4 (\S+)", text)
+    assert address == f"{served_page.api}/upload"
+    (path,) = http.post(address, files={"files": ("real.mp4", b"x")}).json()
+    assert not call(served_page, video=path)[0]
+    assert "data:video/mp4;base64," in text
+
+
+def test_the_schema_says_the_same_as_the_errors_and_the_docstring(served_page):
+    found = tool(served_page)
+    video, effort = found.inputSchema["properties"].values()
+    assert found.inputSchema["required"] == ["video"]
+    assert video == {"type": "string", "description": video["description"]}
+    _, said = call(served_page, video="clip.mp4")
+    assert said.partition("Give the path")[2] in video["description"]
+    assert video["description"].startswith("An uploaded video")
+    assert effort["enum"] == ["quick", "standard", "thorough"] and effort["default"] == "standard"
+    assert "how much of a long video" in effort["description"].lower()
+    assert "as JSON" in found.description and "upload_file_to_gradio" not in found.description
+
+
+def test_an_effort_that_there_is_not_is_told_with_those_that_there_are(served_page, http):
+    wrong, text = call(served_page, video=served_page.upload(http), effort="endless")
+    assert wrong and "'quick', 'standard', 'thorough'" in text
+
+
+def test_a_file_that_cannot_be_judged_is_told_why(served_page, http):
+    wrong, text = call(served_page, video=served_page.upload(http, "broken.mp4"))
+    assert wrong and "no frame that can be decoded" in text
+
+
+def test_progress_is_told_who_asks_for_it(served_page, http):
+    told = []
+    wrong, text = call(served_page, told=told, video=served_page.upload(http))
+    assert not wrong and json.loads(text)["label"] == "real"
+    assert told
+
+
+def test_a_file_that_is_too_large_for_a_call_is_refused(served_page):
+    encoded = base64.b64encode(bytes(2 * 1024**2)).decode()
+    with pytest.raises(BaseExceptionGroup) as refused:
+        call(served_page, video=f"data:video/mp4;base64,{encoded}")
+    assert "413" in str(refused.value.exceptions)

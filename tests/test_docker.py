@@ -1,0 +1,93 @@
+"""What can be checked of the container without building it."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import app
+from tests.page.serving import LIMITS, served
+
+PROJECT = Path(__file__).resolve().parent.parent
+FOLDER = PROJECT / "docker"
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Returns the instructions of the Dockerfile with what they are given, in their order."""
+    text = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
+    lines = re.sub(r"^#.*\n", "", text, flags=re.M).replace("\\\n", " ").splitlines()
+    found = [line.strip().partition(" ") for line in lines if line.strip()]
+    return [(name, " ".join(rest.split())) for name, _, rest in found]
+
+
+def last_stage() -> list[tuple[str, str]]:
+    found = instructions()
+    return found[max(n for n, (name, _) in enumerate(found) if name == "FROM") :]
+
+
+def of(name: str) -> str:
+    """Returns what the last instruction of a kind is given."""
+    return [rest for other, rest in instructions() if other == name][-1]
+
+
+def test_what_is_copied_is_there_and_is_not_ignored():
+    ignored = (FOLDER / "Dockerfile.dockerignore").read_text(encoding="utf-8").split()
+    copied = [
+        source
+        for name, rest in instructions()
+        if name == "COPY" and not rest.startswith("--from")
+        for source in rest.split()[:-1]
+    ]
+    assert ignored[0] == "*" and {f"!{source}" for source in copied} == set(ignored[1:-1])
+    assert all((PROJECT / source).exists() for source in copied)
+
+
+def test_the_image_has_no_rights_and_nothing_that_builds():
+    stage = last_stage()
+    assert stage[0] == ("FROM", "python:3.11-slim")
+    runs = " ".join(rest for name, rest in stage if name == "RUN")
+    assert "install" not in runs and "apt" not in runs and "rm -rf" in runs
+    assert int(of("USER")) > 1000
+    after_user = stage[stage.index(("USER", of("USER"))) :]
+    assert not {"RUN", "COPY"} & {name for name, _ in after_user}
+    build = [rest for name, rest in instructions() if name == "RUN"][0]
+    assert "--require-hashes" in build and "--without-pip" in build
+
+
+def test_the_command_is_one_that_the_app_takes():
+    assert yaml.safe_load(of("ENTRYPOINT")) == ["python", "app.py"]
+    (service,) = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"].values()
+    for command in (yaml.safe_load(of("CMD")), service["command"]):
+        options = app.parse(command)
+        assert (options.host, options.port) == ("0.0.0.0", 7860)
+        app.page_limits_of(options)
+
+
+def test_compose_gives_the_container_no_more_than_it_needs():
+    (service,) = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"].values()
+    assert service["read_only"] and service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert (FOLDER / service["build"]["context"]).resolve() == PROJECT
+    assert (PROJECT / service["build"]["dockerfile"]).is_file()
+    # All uploads fit into what is writable.
+    (megabytes,) = re.findall(r"size=(\d+)m", service["tmpfs"][0])
+    assert app.parse(service["command"]).max_disk_megabytes < int(megabytes)
+
+
+def test_the_check_for_health_tells_a_page_that_answers_from_one_that_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    _, _, command = of("HEALTHCHECK").partition("CMD ")
+    python, *arguments = yaml.safe_load(command)
+    assert python == "python" and shlex.join(arguments).count("127.0.0.1:7860") == 1
+    with served(tmp_path, monkeypatch, limits=LIMITS) as page:
+        port = page.url.rsplit(":", 1)[1]
+        asked = [sys.executable, *(a.replace("7860", port) for a in arguments)]
+        assert subprocess.run(asked, timeout=60).returncode == 0
+        page.health.ending.set()
+        assert subprocess.run(asked, timeout=60, stderr=subprocess.DEVNULL).returncode != 0
