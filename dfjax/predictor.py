@@ -1,5 +1,6 @@
 """Turns a file or frames into a `Prediction`, with one model kept ready."""
 
+import copy
 import os
 import time
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from dfjax.inference.evidence import (
     most_suspicious,
 )
 from dfjax.inference.jax_engine import JaxEngine
+from dfjax.inference.live import LiveScorer, live_searcher
 from dfjax.judgement import judge
 from dfjax.models.detector import Detector
 from dfjax.prediction import ModelSummary, Prediction
@@ -80,6 +82,7 @@ class Predictor:
         self.limits = limits
         self.model = ModelSummary(id=model_id, revision=revision, version=__version__)
         self.face_detector = face_detector or FaceDetector(self.config.faces)
+        self._searcher: FaceDetector | None = None  # for live frames
 
     @classmethod
     def from_pretrained(
@@ -210,6 +213,23 @@ class Predictor:
             on_progress=_part(report, 0.0, _READING_SHARE),
         )
         return self._judge(self._score(read, _part(report, _READING_SHARE, 1.0)), "quick", report)
+
+    def live(self) -> LiveScorer:
+        """Returns a scorer for one stream of frames, such as a camera's, taken one by one.
+
+        Several can run beside each other and beside checks of files, each in a thread of its own.
+
+        Example:
+          >>> import numpy as np
+          >>> from dfjax import Predictor
+          >>> scorer = Predictor.from_pretrained("checkpoint").live()
+          >>> scorer(np.zeros((120, 160, 3), np.uint8), 0.0).faces
+          ()
+        """
+        engine = copy.copy(self.engine)
+        engine.crops_per_batch = 1  # a camera mostly shows one face; a batch is as dear as if full
+        self._searcher = self._searcher or live_searcher(self.config)
+        return LiveScorer(engine, self.face_detector, searcher=self._searcher)
 
     def _score_long(self, video: LongVideo, report: OnProgress) -> "_Scored":
         """Looks around in a video, and more closely where it looks suspicious."""

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple, get_args
 import gradio as gr
 
 from dfjax.errors import DfjaxError
-from dfjax.page import texts
+from dfjax.page import live_texts, texts
 from dfjax.page.cards import ON_LOAD, ExampleVideo, example_cards
 from dfjax.page.checks import check_upload
 from dfjax.page.health import Health
 from dfjax.page.limits import PageLimits
+from dfjax.page.live import live_tab
+from dfjax.page.live_sessions import LivePredictor, LiveSessions
 from dfjax.page.result import render_error, render_result
 from dfjax.page.shared_predictor import SharedPredictor, VideoPredictor
 from dfjax.page.upload import UploadBlocks
@@ -81,10 +83,17 @@ def build_page(
     """
     health = health or Health()
     scorer = SharedPredictor(predictor)
-    if warm_up:
-        scorer.start_warm_up(health.ready.set)
-    else:
+    live = LiveSessions(predictor, limits) if isinstance(predictor, LivePredictor) else None
+
+    def on_ready() -> None:
         health.ready.set()
+        if live is not None:
+            live.get_ready()
+
+    if warm_up:
+        scorer.start_warm_up(on_ready)
+    else:
+        on_ready()
     score = _score_with(scorer, health)
     empty = texts.how_it_works(predictor.config.video.num_frames)
     with UploadBlocks(
@@ -94,7 +103,13 @@ def build_page(
     ) as page:
         _html(texts.header())
         weighs = predictor.config.calibration.evidence is not None
-        parts = _lay_out(examples, empty, has_efforts=weighs)
+        with gr.Tabs():
+            with gr.Tab(texts.FILE_TAB):
+                parts = _lay_out(examples, empty, has_efforts=weighs)
+            if live is not None:
+                with gr.Tab(live_texts.TAB):
+                    live_tab()
+        page.live = live
         _html(texts.limits())
         _html(texts.footer(predictor.model))
         _join(parts, _check_with(score), _pick_from(examples), empty)

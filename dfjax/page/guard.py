@@ -19,8 +19,9 @@ from dfjax.page.fair_queue import CLIENT, REQUEST_ID, FairQueue
 from dfjax.page.health import Health, resident_bytes
 from dfjax.page.hosts import AllowedHosts
 from dfjax.page.limits import PageLimits
+from dfjax.page.live_endpoint import LiveEndpoint
 from dfjax.page.refusal import Refusal
-from dfjax.page.routes import HEALTH, MCP, METRICS, UPLOAD, is_asset, listens_to, route_of
+from dfjax.page.routes import HEALTH, LIVE, MCP, METRICS, UPLOAD, is_asset, listens_to, route_of
 from dfjax.page.upload_folder import UploadFolder
 
 # An assistant's call comes twice: from outside, and from Gradio, which calls the API in its place.
@@ -41,6 +42,7 @@ class Watch:
     uploads: UploadFolder
     queue: FairQueue
     health: Health
+    live: LiveEndpoint | None = None  # None: the model cannot score cameras
     shows_metrics: bool = False
 
 
@@ -134,6 +136,9 @@ class Guard:
                 (lambda: self._watch.queue.give_up(exchange.request_id)) if is_assistant else None
             ),
         )
+        if exchange.route == LIVE:
+            await self._live(exchange, body)
+            return
         if is_assistant:
             caller = f"{self._secret} {exchange.request_id} {exchange.client}"
             exchange.scope["headers"] = [*exchange.scope["headers"], (_CALLER, caller.encode())]
@@ -144,6 +149,23 @@ class Guard:
                 raise
         if body.cut and not exchange.has_started:
             raise body.cut
+
+    async def _live(self, exchange: Exchange, body: Body) -> None:
+        """Answers the live tab.
+
+        Raises:
+          Refusal: There is none, or the request is not acted on.
+        """
+        if self._watch.live is None:
+            raise Refusal(404, "closed", "There is nothing at this address.")
+        try:
+            await self._watch.live(
+                exchange.scope, body.receive, exchange.send, client=exchange.client
+            )
+        except ClientDisconnect:
+            if body.cut is None:
+                raise
+            raise body.cut from None
 
     def _health(self, path: str) -> Response:
         """Returns whether the server is there, or ready."""
@@ -164,6 +186,7 @@ class Guard:
             "dfjax_checks_waiting": waiting,
             "dfjax_checks_running": running,
             "dfjax_open_requests": watch.clients.num_open,
+            "dfjax_live_sessions": len(watch.live.sessions) if watch.live else 0,
             "dfjax_upload_bytes": num_bytes,
             "dfjax_upload_files": num_files,
         }

@@ -8,6 +8,9 @@ UPLOAD, MCP = "/gradio_api/upload", "/gradio_api/mcp"
 HEALTH, METRICS = ("/healthz", "/readyz"), "/metrics"
 """Answered without Gradio."""
 
+LIVE = "/live"
+"""Of the live tab; also without Gradio."""
+
 _PAGE = frozenset({"/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json"})
 
 _ASSETS = re.compile(r"/(?:assets|static|svelte)/|/gradio_api/theme\.css$")
@@ -19,6 +22,8 @@ _API = re.compile(
     r"/gradio_api/(?:upload|upload_progress|queue/join|queue/data|queue/status|call|run|api|info"
     r"|openapi\.json|heartbeat|cancel|reset|file|app_id|startup-events|mcp)(?=[/=]|$)"
 )
+
+_LIVE = re.compile(LIVE + r"(?:/[\w-]{1,64})?$")
 
 _LISTENING = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/(?P<event>[^/]+)$")
 
@@ -35,6 +40,8 @@ def route_of(path: str) -> str | None:
     """
     if path in _PAGE:
         return path
+    if _LIVE.match(path):
+        return LIVE
     found = _ASSETS.match(path) or _API.match(path)
     return found.group() if found else None
 

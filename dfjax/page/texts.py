@@ -11,6 +11,8 @@ DESCRIPTION = (
     "and a score for every frame that was looked at."
 )
 
+FILE_TAB = "Video file"
+
 CHOOSE_FIRST = "Choose a video or one of the examples first, then press “Check this video”."
 
 OUR_FAULT = (
