@@ -340,7 +340,7 @@ def test_a_stream_linked_frame_by_frame_gets_the_tracks_of_the_whole():
     people = [
         lambda time: (150 + 40 * time, 200.0, 100.0),
         seen_at(still_at(500), [t for n, t in enumerate(times) if n % 9 > 2]),
-        seen_at(lambda time: (900 - 60 * time, 260.0, 80.0), times[20:45]),
+        seen_at(lambda time: (900 - 60 * time, 260.0, 80.0), times[20:45].tolist()),
     ]
     config = TrackConfig(min_frames=1, min_confidence=0.0)
     faces = film(people, times)

@@ -12,7 +12,7 @@ from dfjax.inference.jax_engine import JaxEngine
 from dfjax.inference.live import LiveScorer
 from dfjax.models.detector import Detector
 from tests.models.tiny import filled
-from tests.tiny import TINY_CONFIG, tiny_detector
+from tests.tiny import TINY_CONFIG, TINY_RESNET, tiny_detector
 from tests.videos import portrait_frames
 
 NUM_FRAMES = TINY_CONFIG.video.num_frames  # of a window
@@ -52,7 +52,7 @@ def scorer(engine, face_detector, searcher) -> LiveScorer:
 
 @pytest.fixture(scope="module")
 def features(engine) -> np.ndarray:
-    return np.random.default_rng(0).normal(size=(20, engine.config.encoder.widths[-1])).astype("f4")
+    return np.random.default_rng(0).normal(size=(20, TINY_RESNET.widths[-1])).astype("f4")
 
 
 def window_of(engine, features: np.ndarray) -> live._Window:
@@ -76,8 +76,8 @@ def test_while_all_frames_are_in_the_window_the_logits_are_those_of_their_clip(e
 
 def test_a_stream_remembered_frame_by_frame_leaves_the_state_of_the_whole_scan(engine, features):
     whole = engine.remember(features)
-    past = None
-    for row in features:
+    past = engine.remember(features[:1])
+    for row in features[1:]:
         past = engine.remember(row[None], past)
     for one, other in zip(past, whole, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
@@ -113,9 +113,10 @@ def test_a_face_has_a_score_once_it_was_seen_for_long_enough_and_its_box(scorer)
 
 
 def test_no_face_is_no_score_and_a_face_that_went_is_forgotten(scorer):
-    for n, frame in enumerate(portrait_frames(10)):
+    frames = portrait_frames(10)
+    for n, frame in enumerate(frames):
         scorer(frame, n / 3)
-    grey = np.full_like(frame, 128)
+    grey = np.full_like(frames[0], 128)
     for n in range(10, 45):
         score = scorer(grey, n / 3)
         assert score.probability_fake is None and score.faces == ()
@@ -174,6 +175,6 @@ def test_a_model_without_a_backward_lstm_is_streamed_too():
         TINY_CONFIG, detector=dataclasses.replace(TINY_CONFIG.detector, bidirectional=False)
     )
     engine = JaxEngine(filled(lambda rngs: Detector(config, rngs=rngs)), crops_per_batch=1)
-    rows = np.random.default_rng(1).normal(size=(12, config.encoder.widths[-1])).astype("f4")
+    rows = np.random.default_rng(1).normal(size=(12, TINY_RESNET.widths[-1])).astype("f4")
     (clip,) = score_faces(engine, [rows[:NUM_FRAMES]], [np.arange(NUM_FRAMES)])
     assert_close(window_of(engine, rows[:NUM_FRAMES]).logits(), clip)

@@ -1,9 +1,8 @@
-"""Where in a face crop the detector sees manipulation, found by covering one place after another.
+"""Heat maps by occlusion: how much each place of a face crop adds to the frame's logit.
 
-Occlusion needs nothing but logits, so it works with every engine, and what a map shows is what was
-measured: how much lower the frame's logit gets without a place. The last feature map of the encoder
-has only a few places, and the layers after it are not linear, so class activation mapping has
-nothing exact to say here.
+One place after another is covered, and the logit measured without it. That needs nothing but
+logits, so it works with every engine. Class activation mapping would be cheaper, but the layers
+after the encoder's last feature map are not linear, and that map has four by four places.
 
 Source: Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014.
 """
@@ -13,31 +12,12 @@ import functools
 import numpy as np
 from PIL import Image, ImageFilter
 
-from dfjax.inference.engine import Engine, score_faces
-
 _STEPS = 8
 """Windows begin every eighth of the crop's side, and are two eighths wide."""
 
+_EDGE = 0.015  # standard deviation of an area's soft edge, as a share of the crop's side
 _BLUR = 0.08
 """Standard deviation of the blur that covers a place, as a share of the crop's side."""
-
-
-def heat_maps(engine: Engine, crops: np.ndarray) -> np.ndarray:
-    """Returns how much each place of face crops adds to their frame logits: float32 [n, S, S].
-
-    Positive: covering the place makes the frame look more real. Each crop costs as much as scoring
-    50 crops.
-
-    Args:
-      engine: Scores the covered crops.
-      crops: uint8 [n, S, S, 3] RGB, n at least 1; S is `config.crops.image_size`.
-    """
-    maps = []
-    for crop in crops:
-        batch = np.concatenate([crop[None], covered(crop)])
-        (face,) = score_faces(engine, [engine.encode(batch)], [np.arange(len(batch))])
-        maps.append(heat_map(face.frame_logits[0] - face.frame_logits[1:], len(crop)))
-    return np.stack(maps)
 
 
 def covered(crop: np.ndarray) -> np.ndarray:
@@ -67,6 +47,33 @@ def blur(crop: np.ndarray) -> np.ndarray:
     """Returns a crop without any detail, uint8 [S, S, 3]; colours and light stay."""
     smooth = Image.fromarray(crop).filter(ImageFilter.GaussianBlur(_BLUR * len(crop)))
     return np.asarray(smooth)
+
+
+def hottest(map: np.ndarray, share: float) -> np.ndarray:
+    """Returns the hottest pixels of a heat map, this share of them: bool [S, S]."""
+    order = np.argsort(-map, axis=None, kind="stable")
+    area = np.zeros(map.size, bool)
+    area[order[: round(share * map.size)]] = True
+    return area.reshape(map.shape)
+
+
+def with_areas(below: np.ndarray, above: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """Returns copies of a picture that show another in one area each: uint8 [n, S, S, 3].
+
+    Args:
+      below: uint8 [S, S, 3].
+      above: The other, of the same shape.
+      areas: bool [n, S, S]; their edges are softened.
+    """
+    radius = _EDGE * len(below)
+    soft = [
+        np.asarray(
+            Image.fromarray(area.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(radius))
+        )
+        for area in areas
+    ]
+    weights = np.stack(soft).astype(np.float32)[..., None] / 255
+    return np.round(below + weights * (above.astype(np.float32) - below)).astype(np.uint8)
 
 
 @functools.cache
