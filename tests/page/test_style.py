@@ -5,7 +5,8 @@ import pytest
 
 import dfjax.page
 
-STYLE = (Path(dfjax.page.__file__).parent / "style.css").read_text(encoding="utf-8")
+_FOLDER = Path(dfjax.page.__file__).parent
+STYLE = "".join((_FOLDER / name).read_text(encoding="utf-8") for name in ("style.css", "live.css"))
 
 
 def variables(selector):

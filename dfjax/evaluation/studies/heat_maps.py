@@ -267,8 +267,8 @@ def _pointing(suspects: Sequence[_Suspect], around: float | None = None) -> dict
 
 def _seam(mask: np.ndarray, around: float) -> np.ndarray:
     """Returns what is near the edge of a mask: bool [S, S]."""
-    away = np.where(mask, distance_transform_edt(mask), distance_transform_edt(~mask))
-    return away <= around * len(mask)
+    inside, outside = (np.asarray(distance_transform_edt(side)) for side in (mask, ~mask))
+    return np.maximum(inside, outside) <= around * len(mask)
 
 
 def _frame_logits(score: ScoreFunction, row: ClipRow, crops: np.ndarray) -> np.ndarray:
