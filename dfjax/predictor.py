@@ -1,5 +1,6 @@
 """Turns a file or frames into a `Prediction`, with one model kept ready."""
 
+import copy
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from dfjax.inference.evidence import (
     FaceFrames,
     most_suspicious,
 )
+from dfjax.inference.live import LiveScorer, live_searcher
 from dfjax.judgement import judge
 from dfjax.models.evaluation_file import read_evaluation
 from dfjax.models.locate import find_folder
@@ -88,6 +90,7 @@ class Predictor:
             id=model_id, revision=revision, version=__version__, digest=_digest(detector)
         )
         self.face_detector = face_detector or FaceDetector(self.config.faces)
+        self._searcher: FaceDetector | None = None  # for live frames
 
     @classmethod
     def from_pretrained(
@@ -244,6 +247,23 @@ class Predictor:
             on_progress=_part(report, 0.0, _READING_SHARE),
         )
         return self._judge(self._score(read, _part(report, _READING_SHARE, 1.0)), "quick", report)
+
+    def live(self) -> LiveScorer:
+        """Returns a scorer for one stream of frames, such as a camera's, taken one by one.
+
+        Several can run beside each other and beside checks of files, each in a thread of its own.
+
+        Example:
+          >>> import numpy as np
+          >>> from dfjax import Predictor
+          >>> scorer = Predictor.from_pretrained("checkpoint").live()
+          >>> scorer(np.zeros((120, 160, 3), np.uint8), 0.0).faces
+          ()
+        """
+        engine = copy.copy(self.engine)
+        engine.crops_per_batch = 1  # a camera mostly shows one face; a batch is as dear as if full
+        self._searcher = self._searcher or live_searcher(self.config)
+        return LiveScorer(engine, self.face_detector, searcher=self._searcher)
 
     def _score_long(self, video: LongVideo, report: OnProgress) -> "_Scored":
         """Looks around in a video, and more closely where it looks suspicious."""

@@ -53,6 +53,9 @@ class Evaluate:
     """Also measure verdicts on videos composed from the clips: of several people, of minutes, and
     of real people who are fake for some seconds."""
 
+    heat_maps: bool = False
+    """Also measure whether heat maps show what makes frames look fake."""
+
     roots: tuple[Path, ...] = ()
     """The folders the data sets were prepared from, in the same order."""
 
@@ -134,6 +137,7 @@ class Evaluate:
         """Returns the optional studies that were requested."""
         from dfjax.evaluation.studies.composed import ComposedStudy
         from dfjax.evaluation.studies.controls import ControlsStudy
+        from dfjax.evaluation.studies.heat_maps import HeatMapsStudy
         from dfjax.evaluation.studies.mirrored import MirroredStudy
         from dfjax.evaluation.studies.robustness import RobustnessStudy
         from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
@@ -147,6 +151,8 @@ class Evaluate:
             asked.append(MirroredStudy())
         if self.composed:
             asked.append(ComposedStudy())
+        if self.heat_maps:
+            asked.append(HeatMapsStudy())
         if self.robustness:
             asked.append(
                 RobustnessStudy(kinds=self.robustness_kinds, num_videos=self.robustness_videos)

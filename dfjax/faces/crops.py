@@ -127,6 +127,25 @@ def crop_track(
     return clip, frame_mask
 
 
+def crop_latest(
+    frame: np.ndarray,
+    track: FaceTrack,
+    timestamps: np.ndarray,
+    config: CropConfig = CropConfig(),
+) -> np.ndarray:
+    """Returns the crop of the last frame of a track: uint8 [S, S, 3].
+
+    It is the last one of `crop_track`, for which the pictures before are not needed.
+
+    Args:
+      frame: uint8 [H, W, 3] RGB, the last one that shows the face.
+      track: The face, up to this frame.
+      timestamps: As for `crop_transforms`.
+      config: Size, margin and smoothing.
+    """
+    return _crop(frame, crop_transforms(track, timestamps, config)[-1], config.image_size)
+
+
 def crop_landmarks(
     track: FaceTrack, timestamps: np.ndarray, config: CropConfig = CropConfig()
 ) -> np.ndarray:

@@ -41,13 +41,16 @@ class Faces:
 
 @dataclasses.dataclass(frozen=True)
 class _Batch:
-    """Frames that share a canvas, and what waits for P-Net's output for their sheets."""
+    """Frames that share a canvas, and what waits for P-Net's output for their sheets.
+
+    None where P-Net has not been asked.
+    """
 
     canvas: Canvas
     indices: list[int]  # of the frames
     frames: list[np.ndarray]  # as given
     pictures: list[Image.Image]  # scaled to the canvas, not padded
-    result: Callable[[], Scores]
+    result: Callable[[], Scores] | None = None
 
 
 class FaceDetector:
@@ -96,6 +99,27 @@ class FaceDetector:
             faces.update(self._finish_batch(waiting))
         return [faces[index] for index in range(len(frames))]
 
+    def refine(self, frame: np.ndarray, boxes_xyxy: np.ndarray) -> Faces:
+        """Finds faces near places in a frame, for a hundredth of the cost of `detect`.
+
+        Only O-Net runs, twice as in `detect`: on the places, and on what it makes of them.
+
+        Args:
+          frame: As for `detect`.
+          boxes_xyxy: float [N,4], pixels: where the faces may be, such as where they were last.
+
+        Raises:
+          ValueError: As for `detect`.
+        """
+        _check_frame(frame, 0)
+        canvas = choose_canvas(frame, self.config)
+        picture = canvas.fit(frame)
+        scale = np.divide(picture.size, frame.shape[1::-1], dtype=np.float32)
+        boxes = np.asarray(boxes_xyxy, np.float32).reshape(-1, 4) * np.tile(scale, 2)
+        batch = _Batch(canvas, [0], [frame], [picture])
+        squares = self._narrow(_ONET_SIZE, batch, [_usable_squares(boxes, picture)])
+        return self._locate(batch, squares)[0]
+
     def warm_up(self) -> None:
         """Compiles every shape that `detect` may need."""
         self._networks.warm_up([canvas.sheet_size for canvas in make_canvases(self.config)])
@@ -116,22 +140,31 @@ class FaceDetector:
 
     def _finish_batch(self, batch: _Batch) -> dict[int, Faces]:
         """Returns the faces of each frame of a batch, by the frame's index."""
-        _, minimum_refined, minimum_final = self.config.thresholds
         squares = self._read_proposals(batch)
         for size in (_RNET_SIZE, _ONET_SIZE):
-            confidences, offsets, _ = self._score(size, batch, squares)
-            for n, picture in enumerate(batch.pictures):
-                sure = confidences[n] > minimum_refined
-                boxes = move_edges(squares[n][sure], offsets[n][sure])
-                kept = suppress(
-                    boxes,
-                    confidences[n][sure],
-                    _OVERLAP,
-                    of_smaller=size == _ONET_SIZE,
-                    max_boxes=_MAX_REFINED,
-                )
-                squares[n] = _usable_squares(boxes[kept], picture)
+            squares = self._narrow(size, batch, squares)
+        return self._locate(batch, squares)
 
+    def _narrow(self, size: int, batch: _Batch, squares: list[np.ndarray]) -> list[np.ndarray]:
+        """Returns the squares, per frame, that the network for crops of a size makes of squares."""
+        confidences, offsets, _ = self._score(size, batch, squares)
+        narrowed = []
+        for n, picture in enumerate(batch.pictures):
+            sure = confidences[n] > self.config.thresholds[1]
+            boxes = move_edges(squares[n][sure], offsets[n][sure])
+            kept = suppress(
+                boxes,
+                confidences[n][sure],
+                _OVERLAP,
+                of_smaller=size == _ONET_SIZE,
+                max_boxes=_MAX_REFINED,
+            )
+            narrowed.append(_usable_squares(boxes[kept], picture))
+        return narrowed
+
+    def _locate(self, batch: _Batch, squares: list[np.ndarray]) -> dict[int, Faces]:
+        """Returns the faces that O-Net sees in squares, by the frame's index."""
+        minimum_final = self.config.thresholds[2]
         confidences, offsets, landmarks = self._score(_ONET_SIZE, batch, squares)
         faces = {}
         for n, picture in enumerate(batch.pictures):
@@ -153,6 +186,7 @@ class FaceDetector:
 
     def _read_proposals(self, batch: _Batch) -> list[np.ndarray]:
         """Returns, per frame, the squares that P-Net proposes: float32 [N,4], canvas pixels."""
+        assert batch.result is not None, "only `refine` does without P-Net"
         all_confidences, all_offsets = batch.result()
         levels, windows = batch.canvas.windows
         proposals = []

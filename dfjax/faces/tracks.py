@@ -102,16 +102,86 @@ def link_faces(
     tracks = _select(sightings, tracks, timestamps, config)
     first = [(sightings.frame_indices[t[0]], *sightings.boxes_xyxy[t[0]]) for t in tracks]
     ordered = [tracks[i] for i in sorted(range(len(tracks)), key=first.__getitem__)]
-    return [
-        FaceTrack(
-            id=number,
-            frame_indices=sightings.frame_indices[track],
-            boxes_xyxy=sightings.boxes_xyxy[track].astype(np.float32),
-            landmarks=sightings.landmarks[track],
-            confidences=sightings.confidences[track],
-        )
-        for number, track in enumerate(ordered)
-    ]
+    return [_face_track(sightings, track, number) for number, track in enumerate(ordered)]
+
+
+class FaceTracker:
+    """Links the faces of a stream frame by frame, as `link_faces` links those of a whole video.
+
+    It remembers no more than the last second of the faces that may still come back. Short tracks
+    are not dropped, since nobody knows yet how long they will be.
+    """
+
+    def __init__(self, config: TrackConfig = TrackConfig()):
+        self._config = config
+        self._sightings = _gather([], np.zeros(0), np.zeros(0, np.int64))
+        self._tracks: list[list[int]] = []  # rows of `_sightings`
+        self._ids: list[int] = []  # of the tracks
+        self._num_frames = self._num_tracks = 0
+
+    def update(
+        self, faces: "Faces", timestamp: float, shot: int = 0
+    ) -> list[tuple[FaceTrack, np.ndarray]]:
+        """Returns the tracks that are seen in the next frame, with the last second of each.
+
+        Args:
+          faces: The faces found in the frame.
+          timestamp: Of the frame, seconds; later than that of the frame before.
+          shot: The number of the frame's shot, as from `shot_numbers`.
+
+        Returns:
+          Ordered by id: each track, and the float64 [N] timestamps of its N frames, seconds, which
+          its `frame_indices` index.
+        """
+        found = _gather([faces], np.array([timestamp], np.float64), np.array([shot]))
+        index = self._num_frames
+        self._num_frames += 1
+        found = dataclasses.replace(found, frame_indices=found.frame_indices + index)
+        both = zip(_columns(self._sightings), _columns(found), strict=True)
+        self._sightings = _Sightings(*map(np.concatenate, both))
+        if len(found.frame_indices):
+            _extend(self._tracks, self._sightings, index, self._config)
+        new = range(self._num_tracks, self._num_tracks + len(self._tracks) - len(self._ids))
+        self._ids += new
+        self._num_tracks += len(new)
+        self._forget(index)
+        seen = [
+            (_face_track(self._sightings, track, number), self._sightings.times[track])
+            for number, track in zip(self._ids, self._tracks, strict=True)
+            if self._sightings.frame_indices[track[-1]] == index
+        ]
+        return [
+            (dataclasses.replace(track, frame_indices=np.arange(len(times))), times)
+            for track, times in seen
+        ]
+
+    def _forget(self, index: int) -> None:
+        """Forgets the tracks that end with a frame, and all but the last second of the others."""
+        times, indices = self._sightings.times, self._sightings.frame_indices
+        open_tracks = [
+            (number, [row for row in track if times[row] >= times[track[-1]] - _MOTION_SECONDS])
+            for number, track in zip(self._ids, self._tracks, strict=True)
+            if index - indices[track[-1]] <= self._config.max_gap
+        ]
+        rows = sorted(row for _, track in open_tracks for row in track)
+        place_of = {row: place for place, row in enumerate(rows)}
+        self._sightings = _Sightings(*(column[rows] for column in _columns(self._sightings)))
+        self._ids = [number for number, _ in open_tracks]
+        self._tracks = [[place_of[row] for row in track] for _, track in open_tracks]
+
+
+def _columns(sightings: _Sightings) -> tuple[np.ndarray, ...]:
+    return tuple(vars(sightings).values())
+
+
+def _face_track(sightings: _Sightings, track: Sequence[int], number: int) -> FaceTrack:
+    return FaceTrack(
+        id=number,
+        frame_indices=sightings.frame_indices[track],
+        boxes_xyxy=sightings.boxes_xyxy[track].astype(np.float32),
+        landmarks=sightings.landmarks[track],
+        confidences=sightings.confidences[track],
+    )
 
 
 def _gather(faces: Sequence["Faces"], timestamps: np.ndarray, shots: np.ndarray) -> _Sightings:
@@ -150,6 +220,7 @@ def _extend(
     """Extends the tracks with the faces of one frame, or starts new ones.
 
     It looks only at this frame and earlier ones, so live frames can be linked as they arrive.
+    `FaceTracker` does.
     """
     rows = np.flatnonzero(sightings.frame_indices == frame_index)
     open_tracks = [

@@ -6,7 +6,7 @@ network in other runtimes.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -57,6 +57,34 @@ class FaceLogits(NamedTuple):
 
     frame_logits: np.ndarray  # float32 [n]
     clip_logit: float
+
+
+@runtime_checkable
+class StreamingEngine(Engine, Protocol):
+    """An engine that remembers what a stream of frames has shown before.
+
+    The LSTM that reads forward goes on from its state; one that reads backward, and the attention
+    over the frames, see the frames that are given.
+    """
+
+    def remember(self, features: np.ndarray, past: Any = None) -> Any:
+        """Returns what the forward LSTM knows after further frames of one face.
+
+        Args:
+          features: float32 [n,C], from `encode`, n at least 1.
+          past: What it knew before; None: nothing.
+        """
+        ...
+
+    def score_after(self, past: Any, features: np.ndarray, frame_mask: np.ndarray) -> FaceLogits:
+        """Returns the logits of the frames that are present, given what came before.
+
+        Args:
+          past: From `remember`; None: nothing came before.
+          features: float32 [T,C].
+          frame_mask: bool [T], True where the frame is present.
+        """
+        ...
 
 
 def score_faces(

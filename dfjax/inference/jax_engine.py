@@ -9,7 +9,7 @@ from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from dfjax.config import Config
-from dfjax.inference.engine import batches, check_crops
+from dfjax.inference.engine import FaceLogits, batches, check_crops
 from dfjax.models.detector import Detector
 from dfjax.models.output import DetectorOutput
 
@@ -62,6 +62,16 @@ class JaxEngine:
             lambda state, features, mask: nnx.merge(graph, state).score_features(features, mask),
             in_shardings=(self._replicated, split, split),
         )
+        self._score_after = jax.jit(
+            lambda state, features, mask, past: nnx.merge(graph, state).score_features(
+                features, mask, past=past
+            )
+        )
+        self._remember = jax.jit(
+            lambda state, features, mask, past: nnx.merge(graph, state).remember(
+                features, mask, past
+            )
+        )
         self.load(state)
 
     @classmethod
@@ -106,6 +116,18 @@ class JaxEngine:
         return DetectorOutput(
             frame_logits=np.concatenate([o.frame_logits for o in outputs])[: len(features)],
             clip_logits=np.concatenate([o.clip_logits for o in outputs])[: len(features)],
+        )
+
+    def remember(self, features: np.ndarray, past: Any = None) -> Any:
+        """Returns the state after frames; see `StreamingEngine.remember`."""
+        frame_mask = np.ones((1, len(features)), bool)
+        return self._remember(self._state, features[None], frame_mask, past)
+
+    def score_after(self, past: Any, features: np.ndarray, frame_mask: np.ndarray) -> FaceLogits:
+        """Returns the logits of frames of a stream; see `StreamingEngine.score_after`."""
+        output = self._score_after(self._state, features[None], frame_mask[None], past)
+        return FaceLogits(
+            np.asarray(output.frame_logits)[0, frame_mask], float(output.clip_logits[0])
         )
 
 

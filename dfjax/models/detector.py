@@ -17,7 +17,7 @@ from dfjax.models.encoders.base import encoder_class
 from dfjax.models.linear_head import LinearHead
 from dfjax.models.locate import find_folder
 from dfjax.models.output import DetectorOutput
-from dfjax.models.temporal import TemporalModel
+from dfjax.models.temporal import LSTMState, TemporalModel
 from dfjax.models.tensors import PublishedTensor, VariablePath
 
 Array = jax.Array | np.ndarray
@@ -108,7 +108,12 @@ class Detector(nnx.Module):
         return self.encoder.normalize(images)
 
     def score_features(
-        self, features: Array, frame_mask: Array, *, key: jax.Array | None = None
+        self,
+        features: Array,
+        frame_mask: Array,
+        *,
+        key: jax.Array | None = None,
+        past: LSTMState | None = None,
     ) -> DetectorOutput:
         """Returns the logits of clips from the features of their frames.
 
@@ -119,17 +124,40 @@ class Detector(nnx.Module):
           features: float [B,T,C], from `encode`.
           frame_mask: bool [B,T], True where the frame is present.
           key: Random key for the dropout, in training. None: no dropout.
+          past: What `remember` returned of the frames before these; None: there are none.
 
         Raises:
           ValueError: The shapes do not match, or the mask is not boolean.
         """
+        self._check_features(features, frame_mask)
+        return self.temporal(jnp.asarray(features), jnp.asarray(frame_mask), key=key, past=past)
+
+    def remember(
+        self, features: Array, frame_mask: Array, past: LSTMState | None = None
+    ) -> LSTMState | None:
+        """Returns the state of the LSTM that reads forward, after frames; None if there is none.
+
+        It depends on these and earlier frames only. So a stream can be read in parts of any length,
+        down to single frames, and gives the states that all of it would give at once.
+
+        Args:
+          features: float [B,T,C], from `encode`.
+          frame_mask: bool [B,T], True where the frame is present.
+          past: The state before them; None: nothing was before.
+
+        Raises:
+          ValueError: As for `score_features`.
+        """
+        self._check_features(features, frame_mask)
+        return self.temporal.remember(jnp.asarray(features), jnp.asarray(frame_mask), past)
+
+    def _check_features(self, features: Array, frame_mask: Array) -> None:
         num_features = self.encoder.num_features
         if features.ndim != 3 or features.shape[2] != num_features:
             raise ValueError(
                 f"features has shape {features.shape}; [B,T,{num_features}] is needed."
             )
         _check_mask(frame_mask, features.shape[:2])
-        return self.temporal(jnp.asarray(features), jnp.asarray(frame_mask), key=key)
 
     def __call__(
         self,

@@ -6,6 +6,7 @@ from flax import nnx
 
 from dfjax.head_config import LinearHeadConfig
 from dfjax.models.output import DetectorOutput
+from dfjax.models.temporal import LSTMState
 
 
 class LinearHead(nnx.Module):
@@ -19,10 +20,15 @@ class LinearHead(nnx.Module):
         self.frame_head = nnx.Linear(in_features, 1, rngs=rngs)
 
     def __call__(
-        self, features: jax.Array, frame_mask: jax.Array, *, key: jax.Array | None = None
+        self,
+        features: jax.Array,
+        frame_mask: jax.Array,
+        *,
+        key: jax.Array | None = None,
+        past: LSTMState | None = None,
     ) -> DetectorOutput:
-        """Returns the logits; see `Detector.score_features`. There is no dropout."""
-        del key
+        """Returns the logits; see `Detector.score_features`. There is no dropout, and no memory."""
+        del key, past
         # Whatever an absent frame contains, even NaN, must not have an effect.
         features = jnp.where(frame_mask[:, :, None], features.astype(jnp.float32), 0.0)
         if self.config.normalized:
@@ -35,6 +41,10 @@ class LinearHead(nnx.Module):
             for sign in (1, -1)
         )
         return DetectorOutput(frame_logits, of_fake - of_real)
+
+    def remember(self, features: jax.Array, frame_mask: jax.Array, past: LSTMState | None) -> None:
+        """Remembers nothing; see `Detector.remember`."""
+        del features, frame_mask, past
 
 
 def l2_normalized(features: jax.Array) -> jax.Array:

@@ -1,5 +1,7 @@
 """The layers after the encoder: projection, frame logits, and an LSTM that corrects their mean."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,13 @@ from dfjax.models.output import DetectorOutput
 jax.tree_util.register_dataclass(
     DetectorOutput, data_fields=["frame_logits", "clip_logits"], meta_fields=[]
 )
+
+
+class LSTMState(NamedTuple):
+    """What an LSTM remembers of the frames that it has read."""
+
+    cell: jax.Array  # float32 [B,hidden_size]
+    hidden: jax.Array  # float32 [B,hidden_size]
 
 
 class LSTM(nnx.Module):
@@ -33,19 +42,30 @@ class LSTM(nnx.Module):
             jnp.asarray(np.repeat([0.0, 1.0, 0.0, 0.0], hidden_size), jnp.float32)
         )
 
-    def __call__(self, x: jax.Array, frame_mask: jax.Array, *, reverse: bool = False) -> jax.Array:
-        """Returns the state after each frame, float32 [B,T,hidden_size].
+    def __call__(
+        self,
+        x: jax.Array,
+        frame_mask: jax.Array,
+        *,
+        past: LSTMState | None = None,
+        reverse: bool = False,
+    ) -> tuple[jax.Array, LSTMState]:
+        """Returns what is put out after each frame, and the state after the last one.
 
         Args:
           x: float32 [B,T,in_features].
           frame_mask: bool [B,T], True where the frame is present.
+          past: The state before the first frame; None: there was nothing before.
           reverse: Read the frames from last to first; the result keeps their original order.
+
+        Returns:
+          float32 [B,T,hidden_size], and the state after the frame that was read last.
         """
         recurrent_kernel = self.recurrent_kernel[...]
 
         def step(
-            carry: tuple[jax.Array, jax.Array], frame: tuple[jax.Array, jax.Array]
-        ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+            carry: LSTMState, frame: tuple[jax.Array, jax.Array]
+        ) -> tuple[LSTMState, jax.Array]:
             cell, hidden = carry
             projected, present = frame
             gates = projected + hidden @ recurrent_kernel
@@ -54,15 +74,17 @@ class LSTM(nnx.Module):
             new_hidden = jax.nn.sigmoid(o) * jnp.tanh(new_cell)
             cell = jnp.where(present, new_cell, cell)
             hidden = jnp.where(present, new_hidden, hidden)
-            return (cell, hidden), hidden
+            return LSTMState(cell, hidden), hidden
 
         # The input projection handles all frames at once; only the recurrence is sequential.
         projected = jnp.einsum("bti,ig->tbg", x, self.input_kernel[...])
         projected += self.bias[...][None, None, :]
         present = frame_mask.T[:, :, None]
-        zeros = jnp.zeros((x.shape[0], self.hidden_size), jnp.float32)
-        _, states = jax.lax.scan(step, (zeros, zeros), (projected, present), reverse=reverse)
-        return jnp.swapaxes(states, 0, 1)
+        if past is None:
+            zeros = jnp.zeros((x.shape[0], self.hidden_size), jnp.float32)
+            past = LSTMState(zeros, zeros)
+        last, states = jax.lax.scan(step, past, (projected, present), reverse=reverse)
+        return jnp.swapaxes(states, 0, 1), last
 
 
 def _four(init: nnx.Initializer, rngs: nnx.Rngs, shape: tuple[int, int]) -> jax.Array:
@@ -99,12 +121,15 @@ class TemporalModel(nnx.Module):
         )
 
     def __call__(
-        self, features: jax.Array, frame_mask: jax.Array, *, key: jax.Array | None = None
+        self,
+        features: jax.Array,
+        frame_mask: jax.Array,
+        *,
+        key: jax.Array | None = None,
+        past: LSTMState | None = None,
     ) -> DetectorOutput:
         """Returns the logits; see `Detector.score_features`."""
-        # Whatever an absent frame contains, even NaN, must not have an effect.
-        features = jnp.where(frame_mask[:, :, None], features.astype(jnp.float32), 0.0)
-        x = jax.nn.gelu(self.projection(self.norm(features)))
+        x = self._project(features, frame_mask)
         if key is not None and self.config.dropout > 0:
             # One draw per clip, shared by all of its frames: neighbouring frames are so similar
             # that a feature dropped in only one could be read from the next (Gal and Ghahramani,
@@ -112,9 +137,9 @@ class TemporalModel(nnx.Module):
             keep = 1 - self.config.dropout
             kept = jax.random.bernoulli(key, keep, (x.shape[0], 1, x.shape[2]))
             x = jnp.where(kept, x / keep, 0.0)
-        states = self.forward_lstm(x, frame_mask)
+        states, _ = self.forward_lstm(x, frame_mask, past=past)
         if self.backward_lstm is not None:
-            backward = self.backward_lstm(x, frame_mask, reverse=True)
+            backward, _ = self.backward_lstm(x, frame_mask, reverse=True)
             states = jnp.concatenate([states, backward], axis=-1)
         frame_logits = jnp.where(frame_mask, self.frame_head(x)[:, :, 0], 0.0)
         num_frames = jnp.sum(frame_mask, axis=1)
@@ -126,6 +151,19 @@ class TemporalModel(nnx.Module):
         # The mean is not trained by the clip's label, which is wrong for the real frames of a
         # partial fake; frames have their own labels.
         return DetectorOutput(frame_logits, jax.lax.stop_gradient(mean) + correction)
+
+    def remember(
+        self, features: jax.Array, frame_mask: jax.Array, past: LSTMState | None = None
+    ) -> LSTMState:
+        """Returns the forward LSTM's state after frames; see `Detector.remember`."""
+        _, last = self.forward_lstm(self._project(features, frame_mask), frame_mask, past=past)
+        return last
+
+    def _project(self, features: jax.Array, frame_mask: jax.Array) -> jax.Array:
+        """Returns what heads and LSTMs read of each frame: float32 [B,T,projection_size]."""
+        # Whatever an absent frame contains, even NaN, must not have an effect.
+        features = jnp.where(frame_mask[:, :, None], features.astype(jnp.float32), 0.0)
+        return jax.nn.gelu(self.projection(self.norm(features)))
 
     def weigh_correction(self, share: float) -> None:
         """Scales the LSTM's correction by `share`, by scaling the weights of its linear head."""

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import gradio as gr
 
 from dfjax.errors import DfjaxError
-from dfjax.page import batch_texts, texts
+from dfjax.page import batch_texts, live_texts, texts
 from dfjax.page.batch import join_batch, lay_out_batch
 from dfjax.page.batch_endpoint import add_batch_endpoint
 from dfjax.page.cards import ON_LOAD, ExampleVideo, example_cards
@@ -16,6 +16,8 @@ from dfjax.page.events import ONE_AT_A_TIME, Parts, frames_place, join, script_o
 from dfjax.page.health import Health
 from dfjax.page.how_good import how_good
 from dfjax.page.limits import PageLimits
+from dfjax.page.live import live_tab
+from dfjax.page.live_sessions import LivePredictor, LiveSessions
 from dfjax.page.player import file_key, frames_at
 from dfjax.page.result import render_error, render_result
 from dfjax.page.shared_predictor import SharedPredictor, VideoPredictor
@@ -69,10 +71,17 @@ def build_page(
     """
     health = health or Health()
     scorer = SharedPredictor(predictor)
-    if warm_up:
-        scorer.start_warm_up(health.ready.set)
-    else:
+    live = LiveSessions(predictor, limits) if isinstance(predictor, LivePredictor) else None
+
+    def on_ready() -> None:
         health.ready.set()
+        if live is not None:
+            live.get_ready()
+
+    if warm_up:
+        scorer.start_warm_up(on_ready)
+    else:
+        on_ready()
     score = _score_with(scorer, health)
     empty = texts.how_it_works(predictor.config.video.num_frames)
     with UploadBlocks(
@@ -88,6 +97,10 @@ def build_page(
                 parts = _lay_out(examples, empty, may, has_efforts=weighs)
             with gr.Tab(batch_texts.SEVERAL_FILES):
                 batch = lay_out_batch(has_efforts=weighs, limits=limits)
+            if live is not None:
+                with gr.Tab(live_texts.TAB):
+                    live_tab()
+        page.live = live
         _html(texts.limits())
         _html(how_good(predictor.evaluation, predictor.model))
         _html(texts.footer(predictor.model))

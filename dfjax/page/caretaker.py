@@ -83,6 +83,8 @@ class Caretaker:
             await asyncio.sleep(_TIDY_SECONDS)
             await self._watch.queue.drop_unheard()
             self._close_idle(time.monotonic())
+            if self._watch.live:
+                self._watch.live.sessions.sweep()
             if time.monotonic() - last_sweep > _SWEEP_SECONDS:
                 last_sweep = time.monotonic()
                 # Not in a thread: Gradio makes a folder and moves a file into it without a pause.

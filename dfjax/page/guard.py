@@ -26,10 +26,12 @@ from dfjax.page.fair_queue import CLIENT, REQUEST_ID, FairQueue
 from dfjax.page.health import Health, resident_bytes
 from dfjax.page.hosts import AllowedHosts
 from dfjax.page.limits import PageLimits
+from dfjax.page.live_endpoint import LiveEndpoint
 from dfjax.page.refusal import Refusal
 from dfjax.page.routes import (
     API_PAGE,
     HEALTH,
+    LIVE,
     MCP,
     METRICS,
     SAMPLE,
@@ -60,6 +62,7 @@ class Watch:
     uploads: UploadFolder
     queue: FairQueue
     health: Health
+    live: LiveEndpoint | None = None  # None: the model cannot score cameras
     shows_metrics: bool = False
     sample: Path | None = None  # a video to try the API with
 
@@ -157,6 +160,9 @@ class Guard:
                 (lambda: self._watch.queue.give_up(exchange.request_id)) if is_assistant else None
             ),
         )
+        if exchange.route == LIVE:
+            await self._live(exchange, body)
+            return
         if is_assistant:
             caller = f"{self._secret} {exchange.request_id} {exchange.client}"
             exchange.scope["headers"] = [*exchange.scope["headers"], (_CALLER, caller.encode())]
@@ -187,6 +193,23 @@ class Guard:
             raise Refusal(404, "closed", "There is nothing at this address.")
         return FileResponse(watch.sample, media_type="video/mp4")
 
+    async def _live(self, exchange: Exchange, body: Body) -> None:
+        """Answers the live tab.
+
+        Raises:
+          Refusal: There is none, or the request is not acted on.
+        """
+        if self._watch.live is None:
+            raise Refusal(404, "closed", "There is nothing at this address.")
+        try:
+            await self._watch.live(
+                exchange.scope, body.receive, exchange.send, client=exchange.client
+            )
+        except ClientDisconnect:
+            if body.cut is None:
+                raise
+            raise body.cut from None
+
     def _health(self, path: str) -> Response:
         """Returns whether the server is there, or ready."""
         health = self._watch.health
@@ -206,6 +229,7 @@ class Guard:
             "dfjax_checks_waiting": waiting,
             "dfjax_checks_running": running,
             "dfjax_open_requests": watch.clients.num_open,
+            "dfjax_live_sessions": len(watch.live.sessions) if watch.live else 0,
             "dfjax_upload_bytes": num_bytes,
             "dfjax_upload_files": num_files,
         }

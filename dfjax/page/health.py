@@ -14,6 +14,7 @@ _HELP = {
     "dfjax_requests_total": ("counter", "Requests by route and status."),
     "dfjax_refusals_total": ("counter", "Requests that were refused, by reason."),
     "dfjax_open_requests": ("gauge", "Requests that are open, event streams included."),
+    "dfjax_live_sessions": ("gauge", "Cameras that are scored."),
     "dfjax_upload_bytes": ("gauge", "Size of the uploads on disk."),
     "dfjax_upload_files": ("gauge", "Number of the uploads on disk."),
     "process_resident_memory_bytes": ("gauge", "Memory that the server has."),

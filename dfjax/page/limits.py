@@ -23,6 +23,8 @@ class PageLimits:
     max_body_bytes: int = _MIB  # of every request that is not an upload; none of ours needs more
     stall_seconds: float = 20.0  # that a body may pause
     min_bytes_per_second: int = 4096  # of a body, on average, once it has taken that long
+    max_live_sessions: int = 2  # cameras that are scored at the same time; a client has one
+    max_live_seconds: float = 600.0  # of a camera, until it has to be started again
     unheard_seconds: float = 20.0  # that a check waits for somebody to listen for its answer
 
     def __post_init__(self):

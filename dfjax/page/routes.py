@@ -13,6 +13,9 @@ HEALTH, METRICS = ("/healthz", "/readyz"), "/metrics"
 API_PAGE, SAMPLE = "/api", "/sample.mp4"
 """How to use the API, and a video to try it with."""
 
+LIVE = "/live"
+"""Of the live tab; also without Gradio."""
+
 _PAGE = frozenset(
     {"/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json", PICTURE}
 )
@@ -26,6 +29,8 @@ _API = re.compile(
     r"/gradio_api/(?:upload|upload_progress|queue/join|queue/data|queue/status|call|run|api|info"
     r"|openapi\.json|heartbeat|cancel|reset|file|app_id|startup-events|mcp)(?=[/=]|$)"
 )
+
+_LIVE = re.compile(LIVE + r"(?:/[\w-]{1,64})?$")
 
 _LISTENING = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/(?P<event>[^/]+)$")
 
@@ -42,6 +47,8 @@ def route_of(path: str) -> str | None:
     """
     if path in _PAGE or path in (API_PAGE, SAMPLE):
         return path
+    if _LIVE.match(path):
+        return LIVE
     found = _ASSETS.match(path) or _API.match(path)
     return found.group() if found else None
 

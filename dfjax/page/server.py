@@ -24,6 +24,7 @@ from dfjax.page.health import Health
 from dfjax.page.hosts import PRIVATE_NETWORKS, AllowedHosts, space_hosts
 from dfjax.page.limits import PageLimits
 from dfjax.page.link_preview import LinkPreview
+from dfjax.page.live_endpoint import LiveEndpoint
 from dfjax.page.upload import UploadBlocks
 from dfjax.page.upload_folder import UploadFolder
 
@@ -84,6 +85,7 @@ def serving(
         uploads=UploadFolder(uploads, limits, queue.files_in_use),
         queue=queue,
         health=health,
+        live=None if page.live is None else LiveEndpoint(page.live),
         shows_metrics=shows_metrics,
         sample=sample,
     )
@@ -135,7 +137,9 @@ def _launch(
         server_port=port,
         share=share,
         theme=theme(),
-        css_paths=[Path(__file__).parent / name for name in ("style.css", "evidence.css")],
+        css_paths=[
+            Path(__file__).parent / name for name in ("style.css", "evidence.css", "live.css")
+        ],
         head=f'<meta name="description" content="{texts.DESCRIPTION}">',
         footer_links=[],  # ours leads to our own page about the API
         # No tracebacks and no texts of unexpected errors for strangers.

@@ -12,6 +12,7 @@ from gradio_client.utils import is_file_obj, is_file_obj_with_meta, traverse
 from dfjax.page import texts
 from dfjax.page.fair_queue import FairQueue
 from dfjax.page.limits import PageLimits
+from dfjax.page.live_sessions import LiveSessions
 from dfjax.page.log import fields
 
 _LOG = logging.getLogger(__name__)
@@ -34,6 +35,9 @@ class UploadBlocks(gr.Blocks):
     its size, for any input of any event. Here it is refused before anything is sent. A folder is
     refused too: Gradio would try to delete it as if it were a file, and then delete nothing more.
     """
+
+    live: LiveSessions | None = None
+    """The cameras that are scored; None: the page has no live tab."""
 
     def queue(self, *args: Any, limits: PageLimits = PageLimits(), **kwargs: Any) -> "UploadBlocks":
         """Makes the queue; takes Gradio's own arguments, and the limits on visitors."""

@@ -7,7 +7,7 @@ import skimage.data
 from PIL import Image
 
 from dfjax.config import CropConfig
-from dfjax.faces.crops import crop_track, crop_transforms
+from dfjax.faces.crops import crop_latest, crop_track, crop_transforms
 from dfjax.faces.tracks import FaceTrack
 
 # Landmarks of an upright face, relative to the middle of its box, in longer sides of the box.
@@ -284,3 +284,11 @@ def test_samples_far_apart_are_left_as_they_are():
     np.testing.assert_allclose(
         crop_transforms(track, times), crop_transforms(track, times, UNSMOOTHED), atol=1e-9
     )
+
+
+def test_the_crop_of_the_latest_frame_is_the_last_of_the_tracks_crops():
+    frames = [np.roll(skimage.data.astronaut(), 3 * n, axis=1) for n in range(4)]
+    track = make_track(np.array([[225.0 + 3 * n, 120] for n in range(4)]), 110, rolls=0.1)
+    times = np.arange(4) / 8
+    clip, _ = crop_track(frames, track, times)
+    np.testing.assert_array_equal(crop_latest(frames[-1], track, times), clip[-1])

@@ -5,7 +5,7 @@ import pytest
 
 from dfjax.config import TrackConfig
 from dfjax.faces.detection import Faces
-from dfjax.faces.tracks import FaceTrack, link_faces
+from dfjax.faces.tracks import FaceTrack, FaceTracker, link_faces
 
 Pose = tuple[float, float, float]  # middle x, middle y, side: pixels
 Person = Callable[[float], Pose | None]  # where someone's face is at a time; None: not to be seen
@@ -332,3 +332,35 @@ def test_times_that_do_not_fit_the_frames_are_refused():
         link_faces(faces, SHORT_CLIP[:-1])
     with pytest.raises(ValueError, match="increase"):
         link_faces(faces, SHORT_CLIP[::-1])
+
+
+def test_a_stream_linked_frame_by_frame_gets_the_tracks_of_the_whole():
+    rng = np.random.default_rng(3)
+    times = np.cumsum(rng.uniform(0.05, 0.3, 60))
+    people = [
+        lambda time: (150 + 40 * time, 200.0, 100.0),
+        seen_at(still_at(500), [t for n, t in enumerate(times) if n % 9 > 2]),
+        seen_at(lambda time: (900 - 60 * time, 260.0, 80.0), times[20:45].tolist()),
+    ]
+    config = TrackConfig(min_frames=1, min_confidence=0.0)
+    faces = film(people, times)
+    shots = (times > times[40]).astype(np.int64)
+
+    tracker = FaceTracker(config)
+    streamed: dict[int, list[tuple[int, int]]] = {}  # frame and person, by track
+    for n, found in enumerate(faces):
+        for track, seconds in tracker.update(found, times[n], int(shots[n])):
+            assert seconds[-1] == times[n] and seconds[0] >= times[n] - 1
+            assert len(seconds) == len(track.boxes_xyxy) == len(track.frame_indices)
+            streamed.setdefault(track.id, []).append((n, int(track.landmarks[-1, 0, 0])))
+
+    whole = link_faces(faces, times, config, shots=shots)
+    expected = [
+        [
+            (int(n), int(who))
+            for n, who in zip(track.frame_indices, track.landmarks[:, 0, 0], strict=True)
+        ]
+        for track in whole
+    ]
+    assert len(expected) >= 5
+    assert sorted(streamed.values()) == sorted(expected)

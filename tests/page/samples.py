@@ -8,6 +8,7 @@ import numpy as np
 
 from dfjax.config import Config
 from dfjax.errors import DamagedVideoError
+from dfjax.inference.live import LiveFace, LiveScore
 from dfjax.prediction import (
     Coverage,
     Decision,
@@ -158,3 +159,25 @@ class SamplePredictor:
         labels: tuple[Label, ...] = ("fake", "real", "uncertain", "no_face")
         named: list[Label] = [label for label in labels if label in name]
         return sample_prediction(*named[:1], name=name)
+
+
+class SampleLive:
+    """Scores a camera without looking at it."""
+
+    on_frame: Callable[[np.ndarray, float], LiveScore] | None = None
+
+    def warm_up(self) -> None:
+        """Has nothing to compile."""
+
+    def __call__(self, frame: np.ndarray, timestamp: float) -> LiveScore:
+        """Returns one face, or what `on_frame` returns."""
+        if self.on_frame is not None:
+            return self.on_frame(frame, timestamp)
+        face = LiveFace(
+            id=0,
+            box_xyxy=(8, 8, 40, 40),
+            frame_probability=0.3,
+            probability_fake=0.25,
+            seconds=3.0,
+        )
+        return LiveScore(timestamp=timestamp, probability_fake=0.25, faces=(face,))

@@ -18,7 +18,7 @@ from dfjax.page.fair_queue import FairQueue
 from dfjax.page.health import Health
 from dfjax.page.limits import PageLimits
 from dfjax.page.server import serving
-from tests.page.samples import SamplePredictor
+from tests.page.samples import SampleLive, SamplePredictor
 
 META = {"_type": "gradio.FileData"}
 
@@ -52,6 +52,10 @@ class GatedPredictor(SamplePredictor):
         prediction = super().__call__(path, effort=effort, on_progress=on_progress)
         self.ended.append(name)
         return prediction
+
+    def live(self) -> SampleLive:
+        """Returns a scorer of a camera."""
+        return SampleLive()
 
 
 @dataclasses.dataclass

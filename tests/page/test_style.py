@@ -8,7 +8,9 @@ from dfjax.page.plot import NUM_SHADES
 
 FOLDER = Path(dfjax.page.__file__).parent
 
-STYLE = "".join((FOLDER / name).read_text("utf-8") for name in ("style.css", "evidence.css"))
+STYLE = "".join(
+    (FOLDER / name).read_text("utf-8") for name in ("style.css", "evidence.css", "live.css")
+)
 
 
 def variables(selector):
@@ -55,7 +57,9 @@ def test_the_name_of_a_face_can_be_read_over_any_picture():
 
 
 def test_every_bar_that_is_colour_alone_stays_where_the_system_takes_the_colours():
-    (forced,) = re.findall(r"@media \(forced-colors: active\) \{(.*?)\n\}", STYLE, re.DOTALL)
+    forced = "".join(
+        re.findall(r"@media \(forced-colors: active\) \{(.*?)\n\}", STYLE, re.DOTALL)
+    )
     for name in (
         ".df-scale i",
         ".df-meter b",

@@ -5,6 +5,7 @@ from typing import Any
 
 from dfjax.evaluation.studies.composed import ComposedStudy
 from dfjax.evaluation.studies.controls import ControlsStudy
+from dfjax.evaluation.studies.heat_maps import HeatMapsStudy
 from dfjax.evaluation.studies.mirrored import MirroredStudy
 from dfjax.evaluation.studies.partial_fakes import PartialFakesStudy
 from dfjax.evaluation.studies.robustness import RobustnessStudy
@@ -22,6 +23,7 @@ STUDIES: tuple[Study, ...] = (
     MirroredStudy(),
     RobustnessStudy(),
     ComposedStudy(),
+    HeatMapsStudy(),
 )
 """All studies, in the order of their sections in a report."""
 

@@ -1,0 +1,180 @@
+"""A stream scored frame by frame against the same frames scored at once."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from dfjax.faces.detection import FaceDetector
+from dfjax.inference import live
+from dfjax.inference.engine import FaceLogits, score_faces
+from dfjax.inference.jax_engine import JaxEngine
+from dfjax.inference.live import LiveScorer
+from dfjax.models.detector import Detector
+from tests.models.tiny import filled
+from tests.tiny import TINY_CONFIG, TINY_RESNET, tiny_detector
+from tests.videos import portrait_frames
+
+NUM_FRAMES = TINY_CONFIG.video.num_frames  # of a window
+
+
+class WindowsOnly:
+    """An engine that remembers nothing between the windows."""
+
+    def __init__(self, engine: JaxEngine):
+        self.config, self.encode, self.score = engine.config, engine.encode, engine.score
+        self.crops_per_batch = self.clips_per_batch = 1
+
+
+@pytest.fixture(scope="module")
+def engine() -> JaxEngine:
+    detector = tiny_detector()
+    # An untrained correction is zero, and would hide what the LSTM does.
+    kernel = detector.temporal.correction_head.kernel
+    kernel[...] = np.linspace(-2, 2, kernel[...].size).reshape(kernel[...].shape)
+    return JaxEngine(detector, crops_per_batch=1)
+
+
+@pytest.fixture(scope="module")
+def face_detector() -> FaceDetector:
+    return FaceDetector(TINY_CONFIG.faces)
+
+
+@pytest.fixture(scope="module")
+def searcher() -> FaceDetector:
+    return live.live_searcher(TINY_CONFIG)
+
+
+@pytest.fixture
+def scorer(engine, face_detector, searcher) -> LiveScorer:
+    return LiveScorer(engine, face_detector, searcher=searcher)
+
+
+@pytest.fixture(scope="module")
+def features(engine) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(20, TINY_RESNET.widths[-1])).astype("f4")
+
+
+def window_of(engine, features: np.ndarray) -> live._Window:
+    window = live._Window(engine)
+    for n, row in enumerate(features):
+        window.add(row, n / 8)
+    return window
+
+
+def assert_close(one: FaceLogits, other: FaceLogits):
+    np.testing.assert_allclose(one.frame_logits, other.frame_logits, atol=1e-5)
+    assert one.clip_logit == pytest.approx(other.clip_logit, abs=1e-5)
+
+
+def test_while_all_frames_are_in_the_window_the_logits_are_those_of_their_clip(engine, features):
+    for num in (1, 2, 5, NUM_FRAMES):
+        (clip,) = score_faces(engine, [features[:num]], [np.arange(num)])
+        for kind in (engine, WindowsOnly(engine)):
+            assert_close(window_of(kind, features[:num]).logits(), clip)
+
+
+def test_a_stream_remembered_frame_by_frame_leaves_the_state_of_the_whole_scan(engine, features):
+    whole = engine.remember(features)
+    past = engine.remember(features[:1])
+    for row in features[1:]:
+        past = engine.remember(row[None], past)
+    for one, other in zip(past, whole, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    # The window's own frames are not yet in what came before it.
+    window = window_of(engine, features)
+    for one, other in zip(window._past, engine.remember(features[:-NUM_FRAMES]), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_the_forward_lstm_knows_what_came_before_the_window(engine, features):
+    last = features[-NUM_FRAMES:]
+    present = np.ones(NUM_FRAMES, bool)
+    with_past = window_of(engine, features).logits()
+    assert_close(
+        with_past, engine.score_after(engine.remember(features[:-NUM_FRAMES]), last, present)
+    )
+    alone = window_of(WindowsOnly(engine), features).logits()
+    np.testing.assert_allclose(with_past.frame_logits, alone.frame_logits, atol=1e-5)
+    assert with_past.clip_logit != pytest.approx(alone.clip_logit, abs=1e-4)
+
+
+def test_a_face_has_a_score_once_it_was_seen_for_long_enough_and_its_box(scorer):
+    frames = portrait_frames(12)
+    scores = [scorer(frame, n / 8) for n, frame in enumerate(frames)]
+    for score in scores:
+        (face,) = score.faces
+        assert face.id == 0 and face.frame_probability is not None
+        assert score.probability_fake == face.probability_fake
+        assert (face.reason == "waiting") == (face.probability_fake is None)
+    assert [score.probability_fake is None for score in scores] == [True] * 7 + [False] * 5
+    assert 0 < scores[-1].probability_fake < 1
+    assert scores[-1].faces[0].seconds == pytest.approx((NUM_FRAMES - 1) / 8)
+
+
+def test_no_face_is_no_score_and_a_face_that_went_is_forgotten(scorer):
+    frames = portrait_frames(10)
+    for n, frame in enumerate(frames):
+        scorer(frame, n / 3)
+    grey = np.full_like(frames[0], 128)
+    for n in range(10, 45):
+        score = scorer(grey, n / 3)
+        assert score.probability_fake is None and score.faces == ()
+    assert not scorer._windows and not scorer._tracker._tracks
+
+
+def test_memory_does_not_grow_with_the_stream(scorer):
+    frames = portrait_frames(8)
+    for n in range(60):
+        scorer(frames[n % 8], n / 8)
+    (window,) = scorer._windows.values()
+    assert len(window.timestamps) <= NUM_FRAMES
+    assert len(scorer._tracker._sightings.times) <= 10
+
+
+def test_a_face_that_was_found_is_not_searched_for_in_every_frame(scorer, searcher, monkeypatch):
+    searched = []
+    detect = searcher.detect
+    monkeypatch.setattr(searcher, "detect", lambda frames: searched.append(1) or detect(frames))
+    for n, frame in enumerate(portrait_frames(16)):
+        assert scorer(frame, n / 8).faces
+    assert len(searched) == 2
+
+
+def test_only_the_largest_faces_are_encoded_and_the_others_say_so(scorer, monkeypatch):
+    monkeypatch.setattr(live, "_MAX_FACES", 1)
+    score = scorer(portrait_frames(1, num_faces=2)[0], 0.0)
+    heights = [face.box_xyxy[3] - face.box_xyxy[1] for face in score.faces]
+    larger, smaller = (score.faces[n] for n in np.argsort(heights)[::-1])
+    assert larger.reason == "waiting" and larger.frame_probability is not None
+    assert smaller.reason == "many" and smaller.frame_probability is None
+
+
+def test_after_a_cut_the_face_at_the_same_place_is_another(scorer):
+    frames = portrait_frames(2)
+    first = scorer(frames[0], 0.0).faces[0]
+    other = frames[1].copy()
+    left, top, right, bottom = first.box_xyxy
+    outside = np.ones(other.shape[:2], bool)
+    outside[top:bottom, left:right] = False
+    other[outside] = 255 - other[outside]
+    second = scorer(other, 0.1).faces
+    assert all(face.id != first.id for face in second)
+
+
+@pytest.mark.parametrize("timestamp", [1.0, 0.5, float("nan")])
+def test_a_frame_that_is_not_later_is_refused(scorer, timestamp):
+    frame = portrait_frames(1)[0]
+    scorer(frame, 1.0)
+    with pytest.raises(ValueError, match="in the order"):
+        scorer(frame, timestamp)
+
+
+def test_a_model_without_a_backward_lstm_is_streamed_too():
+    config = dataclasses.replace(
+        TINY_CONFIG, detector=dataclasses.replace(TINY_CONFIG.detector, bidirectional=False)
+    )
+    engine = JaxEngine(filled(lambda rngs: Detector(config, rngs=rngs)), crops_per_batch=1)
+    rows = np.random.default_rng(1).normal(size=(12, TINY_RESNET.widths[-1])).astype("f4")
+    (clip,) = score_faces(engine, [rows[:NUM_FRAMES]], [np.arange(NUM_FRAMES)])
+    assert_close(window_of(engine, rows[:NUM_FRAMES]).logits(), clip)
