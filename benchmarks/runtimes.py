@@ -40,9 +40,9 @@ def main() -> None:
     parser.add_argument("--files", nargs="+", type=Path, default=(), help="videos or pictures")
     parser.add_argument("--speed", action="store_true", help="measure seconds per stage")
     options = parser.parse_args()
+    names: list[RuntimeName] = ["jax", *(options.runtimes or installed())]
     predictors = {
-        name: Predictor.from_pretrained(model_source(options.model), runtime=name)
-        for name in ("jax", *(options.runtimes or installed()))
+        name: Predictor.from_pretrained(model_source(options.model), runtime=name) for name in names
     }
     if options.prepared:
         scores = {
@@ -84,9 +84,7 @@ def of_files(predictor: Predictor, files: Iterable[Path]) -> dict[str, float]:
     return {name: value for name, value in answers.items() if value is not None}
 
 
-def print_differences(
-    what: str, scores: dict[RuntimeName, dict[str, float]], reference: Predictor
-) -> None:
+def print_differences(what: str, scores: dict[str, dict[str, float]], reference: Predictor) -> None:
     decision = Decision.from_calibration(reference.config.calibration)
     expected = scores["jax"]
     print(f"| runtime | {what} | largest difference | 99% are below | mean | labels equal |")
@@ -105,7 +103,7 @@ def print_differences(
         )
 
 
-def print_speed(predictors: dict[RuntimeName, Predictor]) -> None:
+def print_speed(predictors: dict[str, Predictor]) -> None:
     rng = np.random.default_rng(0)
     size = predictors["jax"].config.crops.image_size
     crops = rng.integers(0, 256, (32, size, size, 3), np.uint8)

@@ -52,7 +52,7 @@ class Predict:
     runtime: RuntimeName | None = None
     """What computes the networks. Defaults to DFJAX_RUNTIME, or jax if that is not set. The others
     start and run faster on a CPU; onnx and openvino need the extra of their name. Probabilities
-    differ from those of jax by up to 0.003; with openvino-bf16, for CPUs that have bfloat16, by up
+    differ from those of jax by up to 0.01; with openvino-bf16, for CPUs that have bfloat16, by up
     to 0.02."""
 
     effort: Effort = "standard"

@@ -18,7 +18,7 @@ OUTPUTS: tuple[str, ...] = (
 )
 """What an exported detector returns, in this order."""
 
-MTCNN = ("pnet", "rnet", "onet")
+MTCNN: tuple[str, ...] = ("pnet", "rnet", "onet")
 """The names of MTCNN's networks."""
 
 Run = Callable[..., tuple[np.ndarray, ...]]

@@ -42,7 +42,7 @@ def test_the_networks_say_what_they_say_in_jax(networks, reference):
 
 def _clips(networks) -> FaceClips:
     config = Config()
-    frames = portrait_frames(8, size=(540, 720))
+    frames = list(portrait_frames(8, size=(540, 720)))
     detector = FaceDetector(config.faces, networks=networks)
     return face_clips(frames, np.arange(8) / 25, config, detector)
 
