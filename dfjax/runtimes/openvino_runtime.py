@@ -1,6 +1,7 @@
 """Networks in OpenVINO, on the CPU."""
 
 import sys
+import threading
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -34,10 +35,12 @@ class OpenVinoRuntime:
             },
         )
         request = compiled.create_infer_request()
+        in_turn = threading.Lock()  # a request that is busy refuses another thread
 
         def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-            results = request.infer(dict(enumerate(arrays)))
-            return tuple(np.array(results[output]) for output in compiled.outputs)
+            with in_turn:
+                results = request.infer(dict(enumerate(arrays)))
+                return tuple(np.array(results[output]) for output in compiled.outputs)
 
         return run
 

@@ -11,6 +11,7 @@ from dfjax.inference.engine import FaceLogits, score_faces
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.inference.live import LiveScorer
 from dfjax.models.detector import Detector
+from dfjax.models.temporal import TemporalModel
 from tests.models.tiny import filled
 from tests.tiny import TINY_CONFIG, TINY_RESNET, tiny_detector
 from tests.videos import portrait_frames
@@ -30,6 +31,7 @@ class WindowsOnly:
 def engine() -> JaxEngine:
     detector = tiny_detector()
     # An untrained correction is zero, and would hide what the LSTM does.
+    assert isinstance(detector.temporal, TemporalModel)
     kernel = detector.temporal.correction_head.kernel
     kernel[...] = np.linspace(-2, 2, kernel[...].size).reshape(kernel[...].shape)
     return JaxEngine(detector, crops_per_batch=1)

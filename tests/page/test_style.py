@@ -57,9 +57,7 @@ def test_the_name_of_a_face_can_be_read_over_any_picture():
 
 
 def test_every_bar_that_is_colour_alone_stays_where_the_system_takes_the_colours():
-    forced = "".join(
-        re.findall(r"@media \(forced-colors: active\) \{(.*?)\n\}", STYLE, re.DOTALL)
-    )
+    forced = "".join(re.findall(r"@media \(forced-colors: active\) \{(.*?)\n\}", STYLE, re.DOTALL))
     for name in (
         ".df-scale i",
         ".df-meter b",
