@@ -86,7 +86,8 @@ def _opened(path: Path, still_format: str, limits: VideoLimits) -> Iterator[Imag
                 yield picture
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             raise VideoLimitError(too_large) from None
-        except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        # A RuntimeError comes from the AVIF plugin.
+        except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error) as error:
             raise DamagedVideoError(
                 f"{name!r} is a damaged picture: it cannot be read to the end. Try another copy."
             ) from error

@@ -305,3 +305,17 @@ def test_without_ffmpeg_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(VideoError, match="pip install imageio-ffmpeg"):
         ffmpeg_executable()
+
+
+def test_a_picture_whose_colours_are_damaged_is_refused_in_words(tmp_path):
+    path = tmp_path / "still.avif"
+    across, down = np.meshgrid(np.arange(128), np.arange(96))
+    pixels = np.stack([across + down, 2 * down, 255 - across], axis=-1).astype(np.uint8)
+    Image.fromarray(pixels).save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    path.write_bytes(content)
+    with pytest.raises(RuntimeError), Image.open(path) as picture:
+        picture.load()  # what the library raises
+    with pytest.raises(DamagedVideoError, match="damaged picture"):
+        list(read_frames(path))
