@@ -16,6 +16,7 @@ from dfjax.config import Config
 from dfjax.faces.crops import crop_landmarks, crop_track, detail
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH, find_in_video, is_turned
+from dfjax.faces.following import Frame
 from dfjax.faces.shots import shot_numbers
 from dfjax.faces.tracks import FaceTrack, link_faces
 from dfjax.video.ahead import read_ahead
@@ -129,7 +130,7 @@ def _search_file(
     """Reads the sampled frames, and looks for faces in the first while the rest are decoded."""
     searched = _Searched()
 
-    def frames() -> Generator[np.ndarray, None, None]:
+    def frames() -> Generator[Frame, None, None]:
         reading = read_frames(
             path, config.video, limits=limits, info=info, findings=searched.findings
         )
@@ -139,7 +140,7 @@ def _search_file(
                 searched.seconds_waited += time.perf_counter() - started
                 searched.timestamps.append(timestamp)
                 searched.frames.append(frame)
-                yield frame
+                yield timestamp, frame
                 started = time.perf_counter()
 
     with closing(frames()) as coming:
@@ -213,10 +214,12 @@ def face_clips(
     described = describe_frames(frames, timestamps)
     report = on_progress or (lambda fraction, stage: None)
     started = time.perf_counter()
-    faces = find_in_video(
-        frames, face_detector, lambda done: report(0.95 * done / len(frames), LOOKING)
-    )
     times = np.asarray(timestamps, np.float64)
+    faces = find_in_video(
+        zip(times.tolist(), frames, strict=True),
+        face_detector,
+        lambda done: report(0.95 * done / len(frames), LOOKING),
+    )
     found = _follow(frames, times, faces, config, info or described, None)
     report(1.0, LOOKING)
     return dataclasses.replace(found, face_seconds=time.perf_counter() - started)

@@ -17,7 +17,7 @@ from dfjax.faces.boxes import move_edges, suppress, to_squares
 from dfjax.faces.networks import FaceNetworks, Scores
 from dfjax.faces.pyramid import Canvas, choose_canvas, crop_square, make_canvases
 
-_NUM_FRAMES = 4  # per call of P-Net
+_NUM_FRAMES = 4  # that are worked on at the same time
 _RNET_SIZE, _ONET_SIZE = 24, 48  # sides of the crops that the networks see, pixels
 
 # Bounds on the cost of one frame, whatever it shows; the most confident are kept.
@@ -99,26 +99,35 @@ class FaceDetector:
             faces.update(self._finish_batch(waiting))
         return [faces[index] for index in range(len(frames))]
 
-    def refine(self, frame: np.ndarray, boxes_xyxy: np.ndarray) -> Faces:
-        """Finds faces near places in a frame, for a hundredth of the cost of `detect`.
+    def refine(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Faces]:
+        """Finds faces near places in frames, for a hundredth of the cost of `detect`.
 
         Only O-Net runs, twice as in `detect`: on the places, and on what it makes of them.
 
         Args:
-          frame: As for `detect`.
-          boxes_xyxy: float [N,4], pixels: where the faces may be, such as where they were last.
+          frames: As for `detect`.
+          places: For each frame, boxes, float [N,4], pixels: where its faces may be, such as where
+            they were last.
+
+        Returns:
+          One `Faces` per frame, which does not depend on the other frames.
 
         Raises:
           ValueError: As for `detect`.
         """
-        _check_frame(frame, 0)
-        canvas = choose_canvas(frame, self.config)
-        picture = canvas.fit(frame)
-        scale = np.divide(picture.size, frame.shape[1::-1], dtype=np.float32)
-        boxes = np.asarray(boxes_xyxy, np.float32).reshape(-1, 4) * np.tile(scale, 2)
-        batch = _Batch(canvas, [0], [frame], [picture])
-        squares = self._narrow(_ONET_SIZE, batch, [_usable_squares(boxes, picture)])
-        return self._locate(batch, squares)[0]
+        for index, frame in enumerate(frames):
+            _check_frame(frame, index)
+        faces: dict[int, Faces] = {}
+        for canvas, indices in self._by_canvas(frames):
+            chosen = [frames[index] for index in indices]
+            batch = _Batch(canvas, indices, chosen, [canvas.fit(frame) for frame in chosen])
+            squares = []
+            for index, frame, picture in zip(indices, chosen, batch.pictures, strict=True):
+                scale = np.divide(picture.size, frame.shape[1::-1], dtype=np.float32)
+                boxes = np.asarray(places[index], np.float32).reshape(-1, 4) * np.tile(scale, 2)
+                squares.append(_usable_squares(boxes, picture))
+            faces |= self._locate(batch, self._narrow(_ONET_SIZE, batch, squares))
+        return [faces[index] for index in range(len(frames))]
 
     def warm_up(self) -> None:
         """Compiles every shape that `detect` may need."""
@@ -126,17 +135,21 @@ class FaceDetector:
 
     def _start_batches(self, frames: Sequence[np.ndarray]) -> Iterator[_Batch]:
         """Sorts frames by canvas, and starts P-Net on one batch after another."""
+        for canvas, indices in self._by_canvas(frames):
+            chosen = [frames[index] for index in indices]
+            pictures = [canvas.fit(frame) for frame in chosen]
+            sheets = np.stack([canvas.sheet(picture) for picture in pictures])
+            result = self._networks.start_pnet(sheets)
+            yield _Batch(canvas, indices, chosen, pictures, result)
+
+    def _by_canvas(self, frames: Sequence[np.ndarray]) -> Iterator[tuple[Canvas, list[int]]]:
+        """Yields a few indices of frames at a time, with the canvas that they share."""
         by_canvas: dict[Canvas, list[int]] = {}
         for index, frame in enumerate(frames):
             by_canvas.setdefault(choose_canvas(frame, self.config), []).append(index)
         for canvas, members in by_canvas.items():
             for start in range(0, len(members), _NUM_FRAMES):
-                indices = members[start : start + _NUM_FRAMES]
-                chosen = [frames[index] for index in indices]
-                pictures = [canvas.fit(frame) for frame in chosen]
-                sheets = np.stack([canvas.sheet(picture) for picture in pictures])
-                result = self._networks.start_pnet(sheets)
-                yield _Batch(canvas, indices, chosen, pictures, result)
+                yield canvas, members[start : start + _NUM_FRAMES]
 
     def _finish_batch(self, batch: _Batch) -> dict[int, Faces]:
         """Returns the faces of each frame of a batch, by the frame's index."""

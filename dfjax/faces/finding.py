@@ -1,14 +1,14 @@
 """Finds the faces in pictures, also where one fills the picture or is hard to see."""
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from dfjax.faces.detection import FaceDetector, Faces
+from dfjax.faces.following import Frame, batches, detect_in_video
 
-FACE_BATCH = 8
-"""Pictures that are searched at once."""
+FACE_BATCH = 16
+"""Pictures that are worked on at once: bursts enough for a batch of the detector's."""
 
 _RARELY = 4
 """Faces in less than one in so many frames are so rare that the video may lie on its side."""
@@ -23,7 +23,7 @@ _DARKEST, _BRIGHTEST = 1, 99  # percentiles that become black and white
 
 
 def find_in_video(
-    frames: Iterable[np.ndarray],
+    frames: Iterable[Frame],
     face_detector: FaceDetector,
     on_progress: Callable[[int], None] = lambda num_searched: None,
 ) -> list[Faces]:
@@ -34,7 +34,8 @@ def find_in_video(
     around its frames, and with their contrast raised.
 
     Args:
-      frames: uint8 [H, W, 3] RGB each. They are taken a few at a time, so they may be on their way.
+      frames: Times, seconds, increasing, and pictures: uint8 [H, W, 3] RGB each. They are taken a
+        few at a time, so they may be on their way.
       face_detector: Made from `config.faces`.
       on_progress: Called with the number of frames that were searched.
 
@@ -42,11 +43,12 @@ def find_in_video(
       The faces of each frame, in its pixels. A face in a picture that was searched again may reach
       beyond the picture.
     """
-    coming, seen = iter(frames), []
+    seen: list[np.ndarray] = []
     faces: list[Faces] = []
-    while batch := list(itertools.islice(coming, FACE_BATCH)):
-        seen += batch
-        faces += face_detector.detect(batch)
+    for batch in batches(frames, FACE_BATCH):
+        pictures = [picture for _, picture in batch]
+        seen += pictures
+        faces += detect_in_video(pictures, [time for time, _ in batch], face_detector)
         on_progress(len(faces))
     if sum(map(_any, faces)) * _RARELY >= len(seen):
         return faces

@@ -24,6 +24,7 @@ from dfjax.faces.clips import (
 from dfjax.faces.crops import crop_landmarks, crop_track
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH
+from dfjax.faces.following import Frame, detect_in_video
 from dfjax.faces.glances import looks_at_faces, nearest, times_with_faces
 from dfjax.faces.shots import colours, shots_of
 from dfjax.faces.tracks import link_faces
@@ -51,9 +52,6 @@ _FOR_CLOSER_LOOKS = 4
 _MOST_GLANCES = 512  # at keyframes
 
 _GLANCE_SIDE = 320  # pixels, the longer side of these
-
-Frame = tuple[float, np.ndarray]
-"""Time, seconds, and picture, uint8 [H, W, 3] RGB."""
 
 
 class LongVideo:
@@ -254,8 +252,8 @@ class LongVideo:
         with closing(read_ahead(frames, FACE_BATCH)) as ahead:
             for batch in _batches(ahead):
                 started = time.perf_counter()
-                pictures = [picture for _, picture in batch]
-                found = self._face_detector.detect(pictures)
+                times, pictures = zip(*batch, strict=True)
+                found = detect_in_video(pictures, times, self._face_detector)
                 self._crops.update(_crop(batch, found, self._config))
                 sizes = findings.sizes[done : done + len(batch)]
                 for (moment, picture), faces, shown in zip(batch, found, sizes, strict=True):

@@ -153,7 +153,7 @@ class LiveScorer:
             self._frames_since_search = 0
             (found,) = self._searcher.detect([frame])
             places = np.concatenate([places, found.boxes_xyxy])
-        faces = self._face_detector.refine(frame, places)
+        (faces,) = self._face_detector.refine([frame], [places])
         if len(faces.boxes_xyxy) < len(self._boxes) and not searched:
             self._frames_since_search = _SEARCH_EVERY  # one got lost: search the next frame
         self._boxes = faces.boxes_xyxy

@@ -278,12 +278,13 @@ def test_faces_are_found_in_real_clips(detector: FaceDetector, real_clips: Path)
 def test_a_face_is_refined_from_about_where_it_was(detector, portrait, portrait_faces):
     for shift, scale in ((0, 1.0), (12, 1.0), (-8, 1.15)):
         middle, half = (FACE_BOX[:2] + FACE_BOX[2:]) / 2 + shift, scale * FACE_SIDE / 2
-        found = detector.refine(portrait, np.concatenate([middle - half, middle + half])[None])
+        (found,) = detector.refine([portrait], [np.concatenate([middle - half, middle + half])])
         assert len(found.boxes_xyxy) == 1
         moved = np.abs(found.landmarks[0] - portrait_faces.landmarks[0]).max()
         assert moved < 0.04 * FACE_SIDE
 
 
 def test_where_no_face_is_none_is_refined(detector, portrait):
-    assert not len(detector.refine(portrait, np.array([[20, 380, 120, 480]])).boxes_xyxy)
-    assert not len(detector.refine(portrait, np.zeros((0, 4))).boxes_xyxy)
+    nobody, nowhere = np.array([[20, 380, 120, 480]]), np.zeros((0, 4))
+    for found in detector.refine([portrait, portrait], [nobody, nowhere]):
+        assert not len(found.boxes_xyxy)

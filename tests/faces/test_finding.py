@@ -7,6 +7,11 @@ from dfjax.faces.finding import find_in_pictures, find_in_video, is_turned
 from tests.videos import moving_pattern, portrait_frames
 
 
+def _video(pictures):
+    """Returns pictures with times so far apart that each is searched by itself."""
+    return enumerate(map(np.asarray, pictures))
+
+
 @pytest.fixture(scope="module")
 def face_detector() -> FaceDetector:
     return FaceDetector()
@@ -50,25 +55,25 @@ def test_a_dark_face_that_fills_its_picture_is_found_in_a_third_attempt(face_det
 def test_a_picture_gives_the_same_alone_and_among_others(face_detector):
     pictures = [moving_pattern(1, 90, 120)[0], (portrait_frames(1)[0] // 16).astype(np.uint8)]
     for picture, found in zip(pictures, find_in_pictures(pictures, face_detector), strict=True):
-        (alone,) = find_in_video([picture], face_detector)
+        (alone,) = find_in_video(_video([picture]), face_detector)
         np.testing.assert_array_equal(alone.landmarks, found.landmarks)
 
 
 def test_a_video_is_searched_again_only_if_no_frame_shows_a_face(face_detector):
     portrait = portrait_frames(1)[0][:360, 60:420]
     dark = (portrait // 16).astype(np.uint8)
-    found = find_in_video([portrait, dark], face_detector)
+    found = find_in_video(_video([portrait, dark]), face_detector)
     assert [len(faces.boxes_xyxy) for faces in found] == [1, 0]
-    found = find_in_video([dark] * 9, face_detector)
+    found = find_in_video(_video([dark] * 9), face_detector)
     assert [len(faces.boxes_xyxy) for faces in found] == [1] * 9
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_a_video_that_lies_on_its_side_is_searched_as_it_was_filmed(face_detector, turns):
     frames = portrait_frames(6)
-    upright = find_in_video([*frames], face_detector)
+    upright = find_in_video(_video(frames), face_detector)
     assert not any(map(is_turned, upright))
-    found = find_in_video([np.rot90(frame, turns) for frame in frames], face_detector)
+    found = find_in_video(_video(np.rot90(frame, turns) for frame in frames), face_detector)
     assert all(map(is_turned, found))
     for there, here in zip(found, upright, strict=True):
         height, width = frames[0].shape[:2]
@@ -90,5 +95,5 @@ def test_a_picture_on_its_head_is_found_among_others(face_detector):
 
 
 def test_where_nobody_is_no_turn_finds_anyone(face_detector):
-    found = find_in_video([*moving_pattern(4, 240, 320)], face_detector)
+    found = find_in_video(_video(moving_pattern(4, 240, 320)), face_detector)
     assert all(len(faces.boxes_xyxy) == 0 for faces in found)
