@@ -313,7 +313,7 @@ def test_a_picture_whose_colours_are_damaged_is_refused_in_words(tmp_path):
     pixels = np.stack([across + down, 2 * down, 255 - across], axis=-1).astype(np.uint8)
     Image.fromarray(pixels).save(path)
     content = bytearray(path.read_bytes())
-    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    content[-len(content) // 4 :] = bytes(len(content[-len(content) // 4 :]))
     path.write_bytes(content)
     with pytest.raises(RuntimeError), Image.open(path) as picture:
         picture.load()  # what the library raises
