@@ -43,11 +43,11 @@ def main() -> None:
         print(json.dumps(_score_in_this_process(options.video, options.model, options.effort)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        short = Path(options.video) if options.video else _write_clip(Path(folder) / "short.mp4")
+        short = Path(options.video) if options.video else write_clip(Path(folder) / "short.mp4")
         middle = _repeat(short, MIDDLE_REPEATS, Path(folder) / "middle.mp4")
         long = _repeat(short, LONG_REPEATS, Path(folder) / "long.mp4")
         figures = {
-            "machine": _machine(),
+            "machine": machine(),
             "app": _start_app(short, options.model),
             "short": _in_new_process(short, options.model),
             "long": _in_new_process(long, options.model),
@@ -183,7 +183,7 @@ def _start_app(video: Path, model: str | None) -> dict[str, float]:
         process.wait(timeout=30)
 
 
-def _write_clip(path: Path) -> Path:
+def write_clip(path: Path) -> Path:
     """Writes 10 seconds of the portrait at 1920x1080 and 30 frames per second, in H.264."""
     from tests.videos import portrait_frames, write_video
 
@@ -199,7 +199,8 @@ def _repeat(video: Path, repeats: int, path: Path) -> Path:
     return path
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """Returns what this runs on."""
     import jax
 
     cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

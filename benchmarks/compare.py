@@ -1,0 +1,257 @@
+"""This version beside an earlier one, in every runtime: times, memory, differences of the answers.
+
+    python -m benchmarks.compare [--against COMMIT] [--runtimes NAME...] [--video FILE]
+                                 [--clips FILE...] [--json FILE]
+
+The earlier version is checked out with `git worktree`, and both run in the same environment. First
+all run the earlier version's own model, so that the networks are the same, then today's runs the
+model that it ships. Each side is a process that stays; they take turns, and medians are printed,
+with the factor by which a side is faster than the earlier version. Without --video, a 10-second
+1080p clip is made from the project's own portrait, and repeated for 60 minutes. --clips are many
+files, one after the other. It wants a machine that does nothing else.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+TURNS = 5
+LONG_TURNS = 2
+LONG_REPEATS = 360  # of the 10-second clip: 60 minutes
+SHORT_SECONDS = "5"
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One of those that are compared."""
+
+    name: str
+    root: Path  # of the code
+    model: Path
+    runtime: str | None = None  # None: the code knows only JAX
+
+    def command(self, *arguments: str) -> list[str]:
+        """Returns how this side is called from the shell."""
+        chosen = ["--runtime", self.runtime] if self.runtime else []
+        return [sys.executable, *arguments, "--model", str(self.model), *chosen]
+
+
+def main() -> None:
+    """Measures all sides and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--against", default="677290e", help="commit of the earlier version")
+    parser.add_argument("--runtimes", nargs="*", default=["onnx", "openvino", "openvino-bf16"])
+    parser.add_argument("--video", type=Path, help="instead of the generated clip")
+    parser.add_argument("--clips", nargs="*", type=Path, default=[], help="many files")
+    parser.add_argument("--json", type=Path, help="also write all figures to this file")
+    parser.add_argument("--worker", nargs="*", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker is not None:
+        _work(*options.worker)
+        return
+    with tempfile.TemporaryDirectory() as folder, _earlier(options.against, Path(folder)) as before:
+        earlier_model = before / "checkpoint"
+        runtimes = ["jax", *options.runtimes]
+        sides = [
+            Side("before", before, earlier_model),
+            *(Side(name, PROJECT, earlier_model, name) for name in runtimes),
+            *(Side(f"{name}, shipped", PROJECT, PROJECT / "checkpoint", name) for name in runtimes),
+        ]
+        files = _files(options.video, Path(folder))
+        figures = {side.name: {} for side in sides}
+        _measure_cold(sides, files["short"], figures)
+        _measure_warm(sides, files, options.clips, figures)
+        figures["ffmpeg"] = {"10 s of video, warm": _decode(files["video"])}
+    _print(figures)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _earlier(commit: str, folder: Path) -> Iterator[Path]:
+    """Checks an earlier version out for as long as the context lasts."""
+    place = folder / "earlier"
+    git = ["git", "-C", str(PROJECT), "worktree"]
+    subprocess.run([*git, "add", "--detach", str(place), commit], check=True, capture_output=True)
+    try:
+        yield place
+    finally:
+        subprocess.run([*git, "remove", "--force", str(place)], check=True)
+
+
+def _files(video: Path | None, folder: Path) -> dict[str, Path]:
+    from benchmarks.predict import write_clip
+    from tests.videos import run_ffmpeg
+
+    video = (video or write_clip(folder / "video.mp4")).resolve()
+    short, long = folder / "short.mp4", folder / "long.mp4"
+    run_ffmpeg("-i", video, "-t", SHORT_SECONDS, "-c", "copy", short)
+    run_ffmpeg("-stream_loop", str(LONG_REPEATS - 1), "-i", video, "-c", "copy", long)
+    return {"video": video, "short": short, "long": long}
+
+
+def _measure_cold(sides: Sequence[Side], short: Path, figures: dict[str, Any]) -> None:
+    """Times the command for one short clip; what may be kept from a first start has been kept."""
+    seconds: dict[str, list[float]] = {side.name: [] for side in sides}
+    for turn in range(3):
+        for side in sides:
+            command = side.command("-m", "dfjax", "predict", str(short))
+            started = time.perf_counter()
+            subprocess.run(command, cwd=side.root, check=True, capture_output=True)
+            if turn > 0:
+                seconds[side.name].append(time.perf_counter() - started)
+    for name, runs in seconds.items():
+        figures[name]["predict, 5 s clip, new process"] = statistics.median(runs)
+
+
+def _measure_warm(
+    sides: Sequence[Side], files: dict[str, Path], clips: Sequence[Path], figures: dict[str, Any]
+) -> None:
+    """Times what a process does that has its model ready."""
+    with contextlib.ExitStack() as stack:
+        workers = {side.name: stack.enter_context(_Worker(side)) for side in sides}
+        for row, paths, turns in (
+            ("10 s of video, warm", [files["video"]], TURNS),
+            ("60 min of video, warm, quick", [files["long"]], LONG_TURNS),
+            (f"{len(clips)} clips, one after the other", [*clips], 1),
+        ):
+            if not paths:
+                continue
+            runs: dict[str, list[dict[str, Any]]] = {side.name: [] for side in sides}
+            for turn in range(turns + 1):
+                for name, worker in workers.items():
+                    answers = [worker.ask(path) for path in (paths if turn else paths[:1])]
+                    if turn > 0:
+                        total = sum(answer["total"] for answer in answers)
+                        runs[name].append({**answers[-1], "total": total})
+                        figures[name].setdefault("probabilities", {})[row] = [
+                            answer["probability_fake"] for answer in answers
+                        ]
+            for name, answers in runs.items():
+                figures[name][row] = statistics.median(answer["total"] for answer in answers)
+                if row.startswith("10 s"):
+                    for stage in ("decode", "faces", "score"):
+                        figures[name][f"  {stage}"] = statistics.median(
+                            answer["seconds"][stage] for answer in answers
+                        )
+        for name, worker in workers.items():
+            figures[name]["peak memory, MB"] = worker.peak()
+
+
+class _Worker:
+    """A process that scores the files that it is sent."""
+
+    def __init__(self, side: Side):
+        command = [sys.executable, str(Path(__file__).resolve()), "--worker", str(side.root)]
+        command += [str(side.model), side.runtime or ""]
+        environment = {**os.environ, "PYTHONPATH": str(side.root)}
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._process = subprocess.Popen(
+            command, text=True, cwd=side.root, env=environment, stderr=subprocess.DEVNULL, **pipes
+        )
+
+    def __enter__(self) -> "_Worker":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def ask(self, path: Path) -> dict[str, Any]:
+        """Returns the answer on a file, and the seconds that it took."""
+        return self._send(str(path.resolve()))
+
+    def peak(self) -> float:
+        """Returns the peak resident memory so far, without that of ffmpeg, MB."""
+        return self._send("")["peak"]
+
+    def _send(self, line: str) -> dict[str, Any]:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        print(line, file=self._process.stdin, flush=True)
+        return json.loads(self._process.stdout.readline())
+
+
+def _work(root: str, model: str, runtime: str) -> None:
+    """Answers, in the worker, one line for each line."""
+    import dfjax
+
+    assert dfjax.__file__ is not None and Path(dfjax.__file__).is_relative_to(root)
+    from dfjax.predictor import Predictor
+
+    options: dict[str, Any] = {"runtime": runtime} if runtime else {}
+    predictor: Any = Predictor.from_pretrained(model, **options)
+    quick = {"effort": "quick"} if runtime else {}
+    for line in sys.stdin:
+        if not line.strip():
+            # Linux: KiB
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+            print(json.dumps({"peak": peak}), flush=True)
+            continue
+        started = time.perf_counter()
+        answer = predictor(line.strip(), **quick).to_dict()
+        total = time.perf_counter() - started
+        kept = {name: answer[name] for name in ("probability_fake", "seconds")}
+        print(json.dumps({**kept, "total": total}), flush=True)
+
+
+def _decode(video: Path) -> float:
+    """Returns the seconds that ffmpeg takes to decode all frames of a video, and nothing else."""
+    from dfjax.video.executable import ffmpeg_executable
+    from dfjax.video.ffmpeg import num_threads
+
+    command = [ffmpeg_executable(), "-v", "error", "-threads", str(num_threads()), "-i", str(video)]
+    runs = []
+    for _ in range(TURNS):
+        started = time.perf_counter()
+        subprocess.run([*command, "-map", "0:V:0", "-f", "null", "-"], check=True)
+        runs.append(time.perf_counter() - started)
+    return statistics.median(runs)
+
+
+def _print(figures: dict[str, Any]) -> None:
+    from benchmarks.predict import machine
+
+    print("Machine: " + ", ".join(f"{name} {value}" for name, value in machine().items()))
+    names = [name for name in figures if name != "ffmpeg"]
+    print(f"\n| seconds, and how many times as fast as before | {' | '.join(names)} |")
+    print("|---" * (1 + len(names)) + "|")
+    before = figures["before"]
+    for row in before:
+        if row == "probabilities":
+            continue
+        cells = []
+        for name in names:
+            factor = before[row] / figures[name][row] if figures[name][row] else 0.0
+            value = f"{figures[name][row]:.0f}" if "MB" in row else f"{figures[name][row]:.2f}"
+            cells.append(value if name == "before" else f"{value} ({factor:.2f}x)")
+        print(f"| {row} | {' | '.join(cells)} |")
+    print(f"\nffmpeg alone decodes the 10 s in {figures['ffmpeg']['10 s of video, warm']:.2f} s.")
+    for suffix, reference in (("", "jax"), (", shipped", "jax, shipped")):
+        expected = _probabilities(figures[reference])
+        for name in names:
+            if name in ("before", reference) or name.endswith("shipped") != bool(suffix):
+                continue
+            pairs = zip(_probabilities(figures[name]), expected, strict=True)
+            apart = max(abs(a - b) for a, b in pairs if a is not None and b is not None)
+            print(f"{name}: probabilities at most {apart:.4f} from those of {reference}.")
+
+
+def _probabilities(of_side: dict[str, Any]) -> list[float | None]:
+    return [value for values in of_side["probabilities"].values() for value in values]
+
+
+if __name__ == "__main__":
+    main()
