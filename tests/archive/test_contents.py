@@ -10,8 +10,7 @@ from dfjax.archive.contents import Hashed, hash_file, on_this_machine
 @pytest.fixture
 def bucket() -> str:
     address = "memory://videos-bucket"
-    with fsspec.open(f"{address}/in/a.mp4", "wb") as file:
-        file.write(b"bytes")
+    fsspec.filesystem("memory").pipe_file(f"{address}/in/a.mp4", b"bytes")
     return address
 
 

@@ -59,8 +59,7 @@ def test_a_file_with_the_letters_of_a_pattern_is_that_file(folder):
 
 def test_an_archive_can_be_in_a_bucket(folder):
     for name in ("a.mp4", "deep/b.mp4", "notes.txt", "deep/.hidden.mp4"):
-        with fsspec.open(f"memory://archive-bucket/{name}", "wb") as file:
-            file.write(b"bytes")
+        fsspec.filesystem("memory").pipe_file(f"memory://archive-bucket/{name}", b"bytes")
     inside = ["memory:///archive-bucket/a.mp4", "memory:///archive-bucket/deep/b.mp4"]
     assert find_archive(["memory://archive-bucket"]) == inside
     assert find_archive(["memory://archive-bucket/*.mp4"]) == inside[:1]
