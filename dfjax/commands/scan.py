@@ -52,7 +52,8 @@ class Scan:
     """Scan only a part: 3/8 is the third of eight. For job arrays, whose jobs may share --out."""
 
     ray: bool = False
-    """Scan as a job on the Ray cluster that RAY_ADDRESS names, or on one that is started here."""
+    """Scan as a job on a Ray cluster: the one that RAY_ADDRESS names, the one whose head this is,
+    or one that is started here."""
 
     cpus_per_worker: float = 1.0
     """With --ray: how many cores of the cluster each worker takes."""
@@ -78,7 +79,7 @@ class Scan:
             model=model_source(self.model),
             runtime=chosen_runtime(self.runtime),
             effort=self.effort,
-            threads=max(1, (os.cpu_count() or 1) // self.workers) if self.workers > 1 else None,
+            threads=self._threads(),
         )
         paths = find_archive(self.files)
         with _Progress() as progress:
@@ -111,6 +112,12 @@ class Scan:
             soft_wrap=True,
         )
         return 1 if counts.failures else 0
+
+    def _threads(self) -> int | None:
+        """Returns how many threads each worker's share of the cores is good for."""
+        if self.ray:
+            return max(1, int(self.cpus_per_worker))
+        return max(1, (os.cpu_count() or 1) // self.workers) if self.workers > 1 else None
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -50,7 +50,9 @@ def test_a_job_makes_the_same_table_though_a_worker_is_killed(tmp_path):
     options = f"--out file://{out} --model {settings.model} --runtime onnx"
     options += " --ray --workers 2 --cpus-per-worker 0.5"
     command = [sys.executable, "-m", "dfjax", "scan", str(tmp_path / "list.txt"), *options.split()]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
+    environment = os.environ | {"RAY_ADDRESS": "local"}  # a cluster of its own
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe) as job:
         while not list(out.glob("_kept/scores-*/*.parquet")) and job.poll() is None:
             time.sleep(0.01)
         is_killed = _kill_a_scorer(job)
