@@ -41,6 +41,11 @@ def is_url(path: str) -> bool:
     return _URL.match(path) is not None
 
 
+def from_anywhere(path: str) -> str:
+    """Returns a path that means the same in every folder, and on machines that share a disk."""
+    return path if is_url(path) else os.path.abspath(path)
+
+
 def open_filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """Returns the file system that a path or address belongs to, and its path there.
 
@@ -48,7 +53,7 @@ def open_filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
       DfjaxError: A package for such addresses is not installed, or there is none.
     """
     if not is_url(path):  # never parsed: a file's name may have any letters
-        return LocalFileSystem(), os.path.abspath(path)
+        return LocalFileSystem(), from_anywhere(path)
     try:
         return fsspec.core.url_to_fs(path)
     except (ImportError, ValueError) as error:
@@ -117,7 +122,7 @@ def reason(path: str, error: Exception) -> str:
     """Returns why a file could not be judged, as a sentence."""
     if isinstance(error, DfjaxError):
         return str(error)
-    name, kind = shown_name(path), type(error).__name__
+    name, cause = shown_name(path), f"{type(error).__name__}: {error}".rstrip(".")
     if isinstance(error, OSError):
-        return f"{name!r} could not be read: {kind}: {error}."
-    return f"{name!r} could not be judged: {kind}: {error}. This may be a fault of dfjax."
+        return f"{name!r} could not be read: {cause}. Check that it is there and may be read."
+    return f"{name!r} could not be judged: {cause}. This may be a fault of dfjax."

@@ -5,6 +5,7 @@ straight into the results' folder, so neither a worker that dies nor the end of 
 was scored before, and nothing large goes through Ray's memory.
 """
 
+import dataclasses
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from dfjax.archive.contents import Content, Hashed, hash_file, shown_path
+from dfjax.archive.contents import Content, Hashed, from_anywhere, hash_file, shown_path
 from dfjax.archive.results import Counts, Results
 from dfjax.archive.scan import OnProgress, Shard, ignore_progress, is_new, unscored
 from dfjax.archive.settings import ScanSettings
@@ -65,6 +66,9 @@ def scan_on_ray(
         cannot be loaded.
     """
     report = on_progress or ignore_progress
+    there = settings
+    if os.path.isdir(settings.model):
+        there = dataclasses.replace(settings, model=from_anywhere(settings.model))
     results = Results(out, settings.key())
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level=logging.WARNING)
@@ -73,13 +77,16 @@ def scan_on_ray(
     files = _hash(shard.files(paths), results, report)
     contents = unscored(files, results.known_contents())
     if contents:
-        rows = [{"path": os.fsencode(path), "sha256": sha256} for path, sha256 in contents]
+        rows = [
+            {"path": os.fsencode(from_anywhere(path)), "sha256": sha256}
+            for path, sha256 in contents
+        ]
         at_once = max(1, min(_SCORED_AT_ONCE, len(rows) // (2 * pool.most)))
         done = 0
         for batch in _run(
             _in_blocks(pa.Table.from_pylist(rows), at_once).map_batches(
                 _Scorer,
-                fn_constructor_args=(settings, out),
+                fn_constructor_args=(there, from_anywhere(out)),
                 batch_size=None,
                 batch_format="pyarrow",
                 compute=ray.data.ActorPoolStrategy(min_size=1, max_size=pool.most),
@@ -103,18 +110,20 @@ def _hash(paths: Sequence[str], results: Results, report: OnProgress) -> list[Ha
     rows = []
     for path in paths:
         facts, sha256 = known.get(shown_path(path), (None, None))
-        rows.append({"path": os.fsencode(path), "facts": facts, "sha256": sha256, "error": None})
+        place = os.fsencode(from_anywhere(path))
+        rows.append({"path": place, "facts": facts, "sha256": sha256, "error": None})
     blocks = _in_blocks(pa.Table.from_pylist(rows, schema=_HASHED), _HASHED_AT_ONCE)
+    path_of = {from_anywhere(path): path for path in paths}
     found: dict[str, Hashed] = {}
     for batch in _run(blocks.map_batches(_hash_files, batch_size=None, batch_format="pyarrow")):
         part = [
-            Hashed(os.fsdecode(row["path"]), row["facts"], row["sha256"], row["error"])
+            Hashed(path_of[os.fsdecode(row["path"])], row["facts"], row["sha256"], row["error"])
             for row in batch.to_pylist()
         ]
         results.keep_hashes([file for file in part if is_new(file, known)])
-        found |= {file.path: file for file in part}
+        found |= {from_anywhere(file.path): file for file in part}
         report("Reading", len(found), len(paths))
-    return [found[path] for path in paths]
+    return [found[from_anywhere(path)]._replace(path=path) for path in paths]
 
 
 def _in_blocks(table: pa.Table, size: int) -> ray.data.Dataset:

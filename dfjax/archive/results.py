@@ -56,11 +56,18 @@ class Results:
           key: That of the settings; scores of other settings are not seen.
 
         Raises:
-          DfjaxError: It is a file, or may not be written to.
+          DfjaxError: It is a file, may not be written to, or cannot be reached.
         """
         self._filesystem, self._root = open_filesystem(out)
         if isinstance(self._filesystem, LocalFileSystem):
             require_writable(Path(self._root))
+        try:
+            self._filesystem.exists(self._root)
+        except Exception as error:  # each kind of bucket has its own
+            raise DfjaxError(
+                f"{out} cannot be reached: {type(error).__name__}: {error}. Check the address, and "
+                "your access to it."
+            ) from error
         self._scored, self._hashed = f"{_KEPT}/scores-{key}", f"{_KEPT}/hashes"
 
     def keep_scores(self, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -150,6 +150,7 @@ class _Progress:
         now = time.monotonic()
         if stage != self._stage:
             self._stage, self._begun, self._said = stage, now, now
+            self._bar.reset(self._task)
         rate = done / max(now - self._begun, 1e-9) if done else 0.0
         text = f"{stage}: {done} of {total} files, {_rate(rate)}"
         if self._bar.console.is_terminal:

@@ -121,8 +121,11 @@ def _in_bucket(name: str) -> list[str]:
             found = list(filesystem.find(place))
             if found != [place]:  # it is not a file
                 found = [path for path in found if _is_video(path.rpartition("/")[2])]
-    except OSError as error:
-        raise DfjaxError(f"{name} cannot be listed: {error}. Check the address.") from error
+    except Exception as error:  # each kind of bucket has its own
+        raise DfjaxError(
+            f"{name} cannot be listed: {type(error).__name__}: {error}. Check the address, and "
+            "your access to it."
+        ) from error
     if not found:
         raise DfjaxError(f"{name} has no file that ends as videos or pictures do.")
     return [filesystem.unstrip_protocol(str(path)) for path in sorted(found)]

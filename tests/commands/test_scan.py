@@ -1,6 +1,7 @@
 import pytest
 
 from dfjax.__main__ import main
+from dfjax.commands import scan
 from tests.archive.archives import read_rows, tiny_settings
 from tests.videos import moving_pattern, write_video
 
@@ -43,3 +44,15 @@ def test_what_cannot_be_is_told_before_any_work(run, tmp_path, arguments, messag
     code, _, said = run(*arguments)
     assert code == 1 and message in " ".join(said.split())
     assert not any(tmp_path.iterdir())
+
+
+def test_the_log_of_a_job_says_now_and_then_how_far_it_is(monkeypatch, capsys):
+    now = 0.0
+    monkeypatch.setattr(scan.time, "monotonic", lambda: now)
+    with scan._Progress() as progress:
+        for done in range(0, 101):
+            now = 2.0 * done
+            progress.report("Scoring", done, 500)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert lines[0] == "Scoring: 15 of 500 files, 30.0/min, 16 minutes left"
+    assert len(lines) == 6
