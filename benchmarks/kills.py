@@ -1,15 +1,17 @@
-"""Kills training and `prepare` at random moments; what they make in the end must be the same bytes.
+"""Kills training, `prepare` and `scan` at random moments; they must make the same in the end.
 
     python -m benchmarks.kills                           # 20 kills of each
     python -m benchmarks.kills --kills 3 --seed 7 --jobs prepare
+    python -m benchmarks.kills --kills 3 --jobs scan --files 1000
 
 Two runs that nothing interrupts come first, and must agree. Then the same command is started again
 and again in an empty folder and ended with SIGKILL: at a random time, or, every second time, at the
 moment in which it writes (a file or state appears under its unfinished name) or up to 20
 milliseconds later. Once it has come to its end, everything in its folder is compared with the first
-run, and it starts over, until all kills are spent. What measures time, such as `step_seconds`, is
-left out. Half a minute after a kill, no process may be left. Model and data are tiny: a detector of
-a few thousand weights, videos of three frames. The exit code is 1 if anything differs or is left.
+run (of a scan, its table), and it starts over, until all kills are spent. What measures time, such
+as `step_seconds`, is left out. Half a minute after a kill, no process may be left. Model and data
+are tiny: a detector of a few thousand weights, videos of three frames. The exit code is 1 if
+anything differs or is left.
 
 Measured on a 2-core AMD EPYC while other programs ran: of 20 kills of training and 20 of `prepare`,
 half of them while it wrote, no process was left, and all 2 and 6 results that followed had the same
@@ -18,18 +20,22 @@ bytes as the first. It took 9 and 10 minutes.
 
 import argparse
 import dataclasses
+import functools
 import json
 import os
 import random
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from dfjax.files import UNFINISHED
 
@@ -49,6 +55,8 @@ class Job:
     out: Path  # the folder that it writes; absent before the first start
     environment: Mapping[str, str]
     result: Callable[[Path], dict[str, bytes]]  # what is compared, by path in the folder
+    kill_within: float = 1.0  # share of its duration in which it is killed
+    exit_code: int = 0  # with which it ends if all is well
 
 
 @dataclasses.dataclass
@@ -83,11 +91,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20, help="of each job")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--jobs", nargs="+", choices=list(JOBS), default=list(JOBS))
+    parser.add_argument("--files", type=int, default=12, help="that are scanned")
     options = parser.parse_args()
+    jobs = JOBS | {"scan": functools.partial(scan, num_files=options.files)}
     is_clean = True
     with tempfile.TemporaryDirectory() as folder:
         for name in options.jobs:
-            tally = kill_often(JOBS[name](Path(folder)), kills=options.kills, seed=options.seed)
+            tally = kill_often(jobs[name](Path(folder)), kills=options.kills, seed=options.seed)
             print(f"{name}: {tally}", flush=True)
             for problem in (*tally.differences, *tally.failures):
                 print(f"  {problem}")
@@ -110,7 +120,7 @@ def kill_often(job: Job, *, kills: int, seed: int) -> Tally:
                 code = process.wait()
             finally:
                 process.kill()
-        if code != 0:
+        if code != job.exit_code:
             tally.failures.append(f"it ended with {code} after {tally.kills} kills")
             continue
         found = job.result(job.out)
@@ -138,7 +148,7 @@ def _kill(
     if is_in_write:
         _wait_for_write(job, process, generator.randint(1, 8), generator.uniform(0, 0.02))
     else:
-        _wait(process, generator.uniform(0, duration))
+        _wait(process, generator.uniform(0, job.kill_within * duration))
     if process.poll() is not None:
         return False
     process.send_signal(signal.SIGKILL)
@@ -172,10 +182,7 @@ def _wait_for_write(job: Job, process: subprocess.Popen, count: int, delay: floa
     """Waits until `count` unfinished files or states have appeared, then `delay` seconds."""
     seen: set[tuple[str, int]] = set()
     while len(seen) < count and process.poll() is None:
-        for folder in (
-            job.out,
-            *(job.out / name for name in ("saves", "checkpoint", "data", "outcomes")),
-        ):
+        for folder in (job.out, *(job.out / name for name in _FOLDERS), *job.out.glob("_kept/*")):
             try:
                 seen |= {
                     (entry.name, entry.inode())
@@ -247,7 +254,35 @@ def prepare(folder: Path) -> Job:
     )
 
 
-JOBS: dict[str, Callable[[Path], Job]] = {"training": training, "prepare": prepare}
+def scan(folder: Path, num_files: int = 12) -> Job:
+    """Returns a `scan` of some files: of ten, one has the bytes of another and one is no video."""
+    from tests.tiny import tiny_detector
+    from tests.videos import portrait_frames, write_video
+
+    first = write_video(folder / "first.mp4", portrait_frames(3)).read_bytes()
+    tiny_detector().save_pretrained(folder / "model")
+    (folder / "archive").mkdir()
+    for number in range(num_files):
+        kind = number % 10
+        content = number - 1 if kind == 1 else number
+        # A box that players pass over gives each video bytes of its own.
+        data = b"not a video" if kind == 2 else first + struct.pack(">I4sI", 12, b"free", content)
+        (folder / "archive" / f"{number:05d}.mp4").write_bytes(data)
+    out = folder / "results"
+    command = [sys.executable, "-m", "dfjax", "scan", str(folder / "archive"), "--out", str(out)]
+    options = f"--model={folder / 'model'} --runtime=onnx --workers=2"
+    return Job(
+        name="scan",
+        command=[*command, *options.split()],
+        out=out,
+        environment=_environment(folder),
+        result=_scan_result,
+        kill_within=0.3,
+        exit_code=1,  # since some files are no videos
+    )
+
+
+JOBS: dict[str, Callable[[Path], Job]] = {"training": training, "prepare": prepare, "scan": scan}
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -284,6 +319,12 @@ def _training_result(out: Path) -> dict[str, bytes]:
         elif place != "tensorboard":
             found[path] = re.sub(rb"The run took \d+ s", b"", data)
     return found
+
+
+def _scan_result(out: Path) -> dict[str, bytes]:
+    """Returns a scan's table without times."""
+    table = pq.read_table(out / "results.parquet").drop_columns(["checked_at", "seconds"])
+    return {"results.parquet": json.dumps(table.to_pylist()).encode()}
 
 
 def _without_times(data: bytes) -> bytes:

@@ -11,6 +11,7 @@ from dfjax.commands.export import Export
 from dfjax.commands.failures import exit_code, parse
 from dfjax.commands.predict import Predict
 from dfjax.commands.prepare import Prepare
+from dfjax.commands.scan import Scan
 from dfjax.version import __version__
 
 
@@ -22,9 +23,10 @@ def main() -> int:
     return exit_code(lambda: parse(_read_arguments).run())
 
 
-def _read_arguments() -> Predict | Prepare | Evaluate | Calibrate | Export:
+def _read_arguments() -> Predict | Scan | Prepare | Evaluate | Calibrate | Export:
     return tyro.cli(
         Annotated[Predict, tyro.conf.subcommand("predict")]
+        | Annotated[Scan, tyro.conf.subcommand("scan")]
         | Annotated[Prepare, tyro.conf.subcommand("prepare")]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
         | Annotated[Calibrate, tyro.conf.subcommand("calibrate")]

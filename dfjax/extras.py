@@ -14,11 +14,13 @@ MODULES = {
     "onnx": ("onnx", "onnxruntime"),
     "openvino": ("onnx", "openvino"),
     "stablehlo": ("flatbuffers",),
+    "scan": ("fsspec", "pyarrow"),
+    "ray": ("ray",),
 }
 """What each extra of pyproject.toml installs, by the names under which it is imported."""
 
 
-Extra = Literal["app", "train", "onnx", "openvino", "stablehlo"]
+Extra = Literal["app", "train", "onnx", "openvino", "stablehlo", "scan", "ray"]
 
 
 def require_extra(extra: Extra, user: str) -> None:

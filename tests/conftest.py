@@ -39,6 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         reasons["real_clips"] = "no real clips: set DFJAX_REAL_CLIPS to a folder with data/ffpp"
     if importlib.util.find_spec("openvino") is None:
         reasons["openvino"] = "no OpenVINO: pip install '.[openvino]'"
+    if importlib.util.find_spec("ray") is None:
+        reasons["ray"] = "no Ray: pip install '.[ray]'"
     if not (shutil.which("node") and (NODE_MODULES / "onnxruntime-node").is_dir()):
         reasons["node"] = "no Node with onnxruntime-node: npm install --no-save onnxruntime-node"
     for item in items:

@@ -16,7 +16,7 @@ METADATA = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 EXTRAS = METADATA["optional-dependencies"]
 
 # flax and huggingface_hub need these themselves, so they are there without the extra as well.
-BROUGHT_BY_CORE = {"optax", "orbax", "yaml"}
+BROUGHT_BY_CORE = {"fsspec", "optax", "orbax", "yaml"}
 
 
 def run_without(modules: set[str], script: str, *arguments: str | Path, folder: Path):
@@ -44,7 +44,9 @@ def test_the_space_installs_the_core_and_the_extras_that_it_uses():
 @pytest.mark.parametrize(
     "extra",
     [
-        pytest.param(extra, marks=[pytest.mark.openvino] if extra == "openvino" else [])
+        pytest.param(
+            extra, marks=[getattr(pytest.mark, extra)] if extra in ("openvino", "ray") else []
+        )
         for extra in MODULES
     ],
 )
@@ -63,6 +65,8 @@ def test_an_extra_is_looked_for_by_the_modules_of_all_its_packages(extra):
         ("train", "transformers", "train.py", ("--data", "set", "--out", "run")),
         ("train", "datasets", "dfjax/__main__.py", ("prepare", "ffpp", "set", "--out", "run")),
         ("train", "sklearn", "dfjax/__main__.py", ("evaluate", "set", "--out", "run")),
+        ("scan", "pyarrow", "dfjax/__main__.py", ("scan", "in", "--out", "run")),
+        ("ray", "ray", "dfjax/__main__.py", ("scan", "in", "--out", "run", "--ray")),
         ("train", "datasets", "push_to_hub.py", ("model", "--repo-id", "a/b")),
         ("train", "matplotlib", "push_to_hub.py", ("space", "--repo-id", "a/b")),
         (

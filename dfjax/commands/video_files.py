@@ -1,5 +1,7 @@
-"""The files that the command line was asked to judge: named one by one, or in folders."""
+"""The files that the command line was asked to judge: named one by one, or in folders and lists."""
 
+import glob
+import io
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,6 +9,8 @@ from typing import NamedTuple
 
 from dfjax.errors import DfjaxError
 from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
+
+_LIST_SUFFIXES = (".txt", ".parquet")
 
 
 class VideoFile(NamedTuple):
@@ -44,6 +48,84 @@ def _inside(folder: str, recursive: bool) -> Iterator[str]:
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
         for name in sorted(files):
-            is_video = name.lower().endswith((*VIDEO_SUFFIXES, *STILL_SUFFIXES))
-            if is_video and not name.startswith("."):
+            if _is_video(name):
                 yield os.path.join(place, name)
+
+
+def _is_video(name: str) -> bool:
+    is_video = name.lower().endswith((*VIDEO_SUFFIXES, *STILL_SUFFIXES))
+    return is_video and not name.startswith(".")
+
+
+def find_archive(named: Sequence[str]) -> list[str]:
+    """Returns the paths and addresses of the files of an archive.
+
+    Args:
+      named: Files, folders with all that is in them, patterns ("in/**/*.mp4"), and lists: text with
+        a file on each line, or parquet with a column `path`. All but files can also be addresses
+        that fsspec knows, such as "s3://bucket/folder". What a list or pattern names is taken
+        whatever it ends like.
+
+    Raises:
+      DfjaxError: A folder or a pattern has no file, a list cannot be read, or nothing is there.
+    """
+    # Imported only where archives are scanned: needs the extra `scan`.
+    from dfjax.archive.contents import is_url
+
+    found = []
+    for name in named:
+        if name.lower().endswith(_LIST_SUFFIXES) and not os.path.isdir(name):
+            found += _listed(name)
+        elif is_url(name):
+            found += _in_bucket(name)
+        elif glob.has_magic(name) and not os.path.lexists(name):
+            matches = glob.glob(name, recursive=True)
+            files = sorted(path for path in matches if not os.path.isdir(path))
+            if not files:
+                raise DfjaxError(f"No file is called {name}. Check the pattern.")
+            found += files
+        else:
+            found += [video.path for video in find_videos([name], recursive=True)]
+    return found
+
+
+def _listed(name: str) -> list[str]:
+    """Returns the entries of a list."""
+    import pyarrow.parquet as pq
+
+    from dfjax.archive.contents import open_file
+
+    try:
+        with open_file(name) as file:
+            data = file.read()
+        if not name.lower().endswith(".parquet"):
+            lines = (line.rstrip("\r") for line in os.fsdecode(data).split("\n"))
+            return [line for line in lines if line]
+        return pq.read_table(io.BytesIO(data), columns=["path"])["path"].drop_null().to_pylist()
+    except (OSError, ValueError, KeyError) as error:
+        raise DfjaxError(
+            f"{name} cannot be read as a list: {str(error).partition(chr(10))[0]}. Give a text "
+            "file with a path on each line, or a parquet file with a column `path`."
+        ) from error
+
+
+def _in_bucket(name: str) -> list[str]:
+    """Returns the addresses of the videos and pictures at an address or in its folders."""
+    from dfjax.archive.contents import open_filesystem
+
+    filesystem, place = open_filesystem(name)
+    try:
+        if glob.has_magic(place):
+            found = [path for path in filesystem.glob(place) if not filesystem.isdir(path)]
+        else:
+            found = list(filesystem.find(place))
+            if found != [place]:  # it is not a file
+                found = [path for path in found if _is_video(path.rpartition("/")[2])]
+    except Exception as error:  # each kind of bucket has its own
+        raise DfjaxError(
+            f"{name} cannot be listed: {type(error).__name__}: {error}. Check the address, and "
+            "your access to it."
+        ) from error
+    if not found:
+        raise DfjaxError(f"{name} has no file that ends as videos or pictures do.")
+    return [filesystem.unstrip_protocol(str(path)) for path in sorted(found)]

@@ -1,6 +1,9 @@
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from dfjax.commands.video_files import VideoFile, find_videos
+from dfjax.commands.video_files import VideoFile, find_archive, find_videos
 from dfjax.errors import DfjaxError
 
 
@@ -39,3 +42,41 @@ def test_a_folder_without_videos_is_told(folder):
 def test_a_link_to_a_folder_above_is_no_endless_way(folder):
     (folder / "in" / "deep" / "up").symlink_to(folder / "in")
     assert len(find_videos(["in"], recursive=True)) == 3
+
+
+def test_an_archive_is_folders_patterns_and_lists_of_paths(folder):
+    (folder / "list.txt").write_text("in/notes.txt\r\n\n one.mp4\n")
+    pq.write_table(pa.table({"path": ["x.mp4", None], "other": [1, 2]}), folder / "list.parquet")
+    assert find_archive(["in"]) == ["in/a.jpg", "in/b.MP4", "in/deep/c.mov"]
+    assert find_archive(["in/**/*.mov", "in/*.MP4"]) == ["in/deep/c.mov", "in/b.MP4"]
+    assert find_archive(["list.txt", "list.parquet"]) == ["in/notes.txt", " one.mp4", "x.mp4"]
+
+
+def test_a_file_with_the_letters_of_a_pattern_is_that_file(folder):
+    (folder / "[red].mp4").touch()
+    assert find_archive(["[red].mp4"]) == ["[red].mp4"]
+
+
+def test_an_archive_can_be_in_a_bucket(folder):
+    for name in ("a.mp4", "deep/b.mp4", "notes.txt", "deep/.hidden.mp4"):
+        fsspec.filesystem("memory").pipe_file(f"memory://archive-bucket/{name}", b"bytes")
+    inside = ["memory:///archive-bucket/a.mp4", "memory:///archive-bucket/deep/b.mp4"]
+    assert find_archive(["memory://archive-bucket"]) == inside
+    assert find_archive(["memory://archive-bucket/*.mp4"]) == inside[:1]
+    assert find_archive(["memory://archive-bucket/a.mp4"]) == inside[:1]
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("in/*.webm", "No file is called"),
+        ("gone.txt", "cannot be read as a list"),
+        ("list.parquet", "cannot be read as a list: .*column `path`"),
+        ("memory://empty-bucket", "has no file"),
+        ("no-such-thing://bucket", "cannot be opened"),
+    ],
+)
+def test_an_archive_without_files_is_told(folder, name, message):
+    pq.write_table(pa.table({"name": ["x.mp4"]}), folder / "list.parquet")
+    with pytest.raises(DfjaxError, match=message):
+        find_archive([name])

@@ -1,0 +1,128 @@
+"""The files of an archive, on this machine or in a bucket, and what is in them."""
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from dfjax.errors import DfjaxError
+from dfjax.video.file_facts import read_file_facts
+from dfjax.video.formats import shown_name
+
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+
+
+class Content(NamedTuple):
+    """A file, known by its bytes."""
+
+    path: str
+    sha256: str  # 64 hex digits
+
+
+class Hashed(NamedTuple):
+    """What hashing a file gave: a digest, or why there is none."""
+
+    path: str
+    facts: str | None
+    sha256: str | None
+    error: str | None
+
+
+def is_url(path: str) -> bool:
+    """Returns whether a path is the address of a file or folder elsewhere, as "s3://bucket/a"."""
+    return _URL.match(path) is not None
+
+
+def from_anywhere(path: str) -> str:
+    """Returns a path that means the same in every folder, and on machines that share a disk."""
+    return path if is_url(path) else os.path.abspath(path)
+
+
+def open_filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Returns the file system that a path or address belongs to, and its path there.
+
+    Raises:
+      DfjaxError: A package for such addresses is not installed, or there is none.
+    """
+    if not is_url(path):  # never parsed: a file's name may have any letters
+        return LocalFileSystem(), from_anywhere(path)
+    try:
+        return fsspec.core.url_to_fs(path)
+    except (ImportError, ValueError) as error:
+        raise DfjaxError(f"{path} cannot be opened: {error}") from error
+
+
+def open_file(path: str) -> io.BufferedIOBase:
+    """Opens a file for reading, here or elsewhere.
+
+    Raises:
+      DfjaxError: As for `open_filesystem`.
+      OSError: It cannot be read.
+    """
+    filesystem, place = open_filesystem(path)
+    return cast(io.BufferedIOBase, filesystem.open(place, "rb"))
+
+
+def shown_path(path: str) -> str:
+    """Returns a path as text; bytes of it that are not text are replaced."""
+    return os.fsencode(path).decode(errors="replace")
+
+
+def hash_file(path: str, known: Mapping[str, tuple[str, str]]) -> Hashed:
+    """Returns the SHA-256 of a file's bytes.
+
+    Args:
+      path: The file, or its address.
+      known: `facts` and digests of files that were hashed before, by `shown_path`. Where the facts
+        are still the same, the file is not read.
+    """
+    try:
+        filesystem, place = open_filesystem(path)
+        if isinstance(filesystem, LocalFileSystem) and not os.path.exists(place):
+            read_file_facts(Path(place))  # says what is wrong
+        facts = filesystem.ukey(place)
+        before, digest = known.get(shown_path(path), (None, None))
+        if before != facts:
+            if isinstance(filesystem, LocalFileSystem):
+                digest = read_file_facts(Path(place)).sha256
+            else:
+                with open_file(path) as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except Exception as error:  # whatever it is, it must not end the scan of the other files
+        return Hashed(path, None, None, reason(path, error))
+    return Hashed(path, facts, digest, None)
+
+
+@contextlib.contextmanager
+def on_this_machine(path: str) -> Iterator[Path]:
+    """Gives the path of a file on this machine: a copy, for as long as needed, if it is elsewhere.
+
+    Args:
+      path: The file, or its address.
+    """
+    filesystem, place = open_filesystem(path)
+    if isinstance(filesystem, LocalFileSystem):
+        yield Path(place)
+        return
+    with tempfile.TemporaryDirectory(prefix="dfjax-") as folder:
+        copy = Path(folder) / shown_name(place)
+        filesystem.get_file(place, os.fspath(copy))
+        yield copy
+
+
+def reason(path: str, error: Exception) -> str:
+    """Returns why a file could not be judged, as a sentence."""
+    if isinstance(error, DfjaxError):
+        return str(error)
+    name, cause = shown_name(path), f"{type(error).__name__}: {error}".rstrip(".")
+    if isinstance(error, OSError):
+        return f"{name!r} could not be read: {cause}. Check that it is there and may be read."
+    return f"{name!r} could not be judged: {cause}. This may be a fault of dfjax."

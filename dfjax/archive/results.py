@@ -1,0 +1,177 @@
+"""The folder that a scan writes: its table, and what makes it possible to go on with a scan.
+
+What is known is kept in parquet files that are written once and never changed. Each is there whole
+or not at all, and their names are never the same, so any number of processes may write to a folder
+at once, and any of them may be killed at any time.
+"""
+
+import collections
+import io
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from dfjax.archive.contents import Hashed, open_filesystem, shown_path
+from dfjax.archive.schema import HASHED_SCHEMA, SCORED_SCHEMA, TABLE_SCHEMA
+from dfjax.errors import DfjaxError
+from dfjax.files import require_writable, write_bytes_atomically
+from dfjax.video.formats import shown_name
+
+_KEPT = "_kept"  # readers of parquet folders pass over what begins so
+_FILES_PER_GROUP = 1024
+_READ_AT_ONCE = 16
+_CHANGED = "{!r} was changed while the archive was scanned. Run the same command again."
+
+
+class Counts(NamedTuple):
+    """What a table holds."""
+
+    files: int
+    failures: int
+    labels: dict[str, int]  # files of each label
+
+    @classmethod
+    def of(cls, table: pa.Table) -> "Counts":
+        """Returns the counts of a table."""
+        labels = collections.Counter(table["label"].drop_null().to_pylist())
+        return cls(len(table), len(table) - labels.total(), dict(labels))
+
+
+class Results:
+    """A scan's folder, on this machine or in a bucket."""
+
+    def __init__(self, out: str, key: str):
+        """Names the folder. It is made when something is written.
+
+        Args:
+          out: The folder, or its address.
+          key: That of the settings; scores of other settings are not seen.
+
+        Raises:
+          DfjaxError: It is a file, may not be written to, or cannot be reached.
+        """
+        self._filesystem, self._root = open_filesystem(out)
+        if isinstance(self._filesystem, LocalFileSystem):
+            require_writable(Path(self._root))
+        try:
+            self._filesystem.exists(self._root)
+        except Exception as error:  # each kind of bucket has its own
+            raise DfjaxError(
+                f"{out} cannot be reached: {type(error).__name__}: {error}. Check the address, and "
+                "your access to it."
+            ) from error
+        self._scored, self._hashed = f"{_KEPT}/scores-{key}", f"{_KEPT}/hashes"
+
+    def keep_scores(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keeps what came of some contents, as rows of `SCORED_SCHEMA`."""
+        self._keep(self._scored, rows, SCORED_SCHEMA)
+
+    def keep_hashes(self, files: Sequence[Hashed]) -> None:
+        """Keeps the digests of some files, except those that could not be read."""
+        rows = [
+            {"path": shown_path(file.path), "facts": file.facts, "sha256": file.sha256}
+            for file in files
+            if file.sha256 is not None
+        ]
+        if rows:
+            self._keep(self._hashed, rows, HASHED_SCHEMA)
+
+    def known_hashes(self) -> dict[str, tuple[str, str]]:
+        """Returns facts and digests of the files that were hashed, by path."""
+        columns = self._kept(self._hashed, HASHED_SCHEMA).to_pydict()
+        facts = zip(columns["facts"], columns["sha256"], strict=True)
+        return dict(zip(columns["path"], facts, strict=True))
+
+    def known_contents(self) -> set[str]:
+        """Returns the digests of the contents that need not be scored again."""
+        known = self._kept(self._scored, SCORED_SCHEMA, columns=["sha256", "again"])
+        again = known["again"].to_numpy(zero_copy_only=False).astype(bool)
+        return set(known.filter(pa.array(~again))["sha256"].to_pylist())
+
+    def write_table(self, files: Sequence[Hashed], name: str) -> Counts:
+        """Writes the table of files whose contents have been scored.
+
+        Args:
+          files: The files, in the order of the rows.
+          name: Of the file to write, in the folder.
+        """
+        scored = self._kept(self._scored, SCORED_SCHEMA)
+        digests = scored["sha256"].to_numpy(zero_copy_only=False)
+        again = scored["again"].to_numpy(zero_copy_only=False).astype(bool)
+        # Of several rows, the last counts; but an answer is not given up for a failure to get it.
+        order = np.argsort(~again, kind="stable")
+        row_of = dict(zip(digests[order].tolist(), order.tolist(), strict=True))
+        places = [row_of.get(file.sha256) for file in files]
+        rows = scored.take(pa.array(places, pa.int64()))
+        names = [shown_name(file.path) for file in files]
+        columns = {name: rows[name].combine_chunks() for name in TABLE_SCHEMA.names[2:]}
+        columns["path"] = pa.array([shown_path(file.path) for file in files], pa.string())
+        columns["sha256"] = pa.array([file.sha256 for file in files], pa.string())
+        columns["video"] = _renamed(columns["video"], names)
+        errors = []
+        for file, place, own, error, read in zip(
+            *(files, places, names, columns["error"].to_pylist(), rows["name"].to_pylist()),
+            strict=True,
+        ):
+            if error is not None:  # of a file with the same bytes
+                error = error.replace(repr(read), repr(own))
+            elif place is None:
+                error = file.error or _CHANGED.format(own)
+            errors.append(error)
+        columns["error"] = pa.array(errors, pa.string())
+        table = pa.table([columns[name] for name in TABLE_SCHEMA.names], schema=TABLE_SCHEMA)
+        self._write(name, table)
+        return Counts.of(table)
+
+    def _keep(self, folder: str, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
+        # Sorted by name, the last file is the newest.
+        name = f"{time.time_ns():020d}-{uuid.uuid4().hex}.parquet"
+        self._write(f"{folder}/{name}", pa.Table.from_pylist(list(rows), schema=schema))
+
+    def _write(self, name: str, table: pa.Table) -> None:
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd", row_group_size=_FILES_PER_GROUP)
+        place = f"{self._root.rstrip('/')}/{name}"
+        if isinstance(self._filesystem, LocalFileSystem):
+            write_bytes_atomically(Path(place), buffer.getvalue())
+        else:
+            self._filesystem.pipe_file(place, buffer.getvalue())
+
+    def _kept(
+        self, folder: str, schema: pa.Schema, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Returns the rows of all files in a folder, the oldest first."""
+        place = f"{self._root.rstrip('/')}/{folder}"
+        names = sorted(self._filesystem.find(place)) if self._filesystem.exists(place) else []
+        wanted = pa.schema([schema.field(name) for name in columns or schema.names])
+
+        def read(name: str) -> pa.Table:
+            try:
+                with self._filesystem.open(name, "rb") as file:
+                    return pq.read_table(file, columns=wanted.names).cast(wanted)
+            except (pa.ArrowException, KeyError) as error:
+                raise DfjaxError(
+                    f"{name} is damaged: {error}. Delete it, and run the same command again."
+                ) from error
+
+        # Others were left unfinished by a process that was killed.
+        names = [name for name in names if name.endswith(".parquet")]
+        with ThreadPoolExecutor(_READ_AT_ONCE) as pool:  # those in a bucket take a while each
+            return pa.concat_tables([wanted.empty_table(), *pool.map(read, names)])
+
+
+def _renamed(video: pa.StructArray, names: Sequence[str]) -> pa.StructArray:
+    """Returns the column `video` with each file's own name."""
+    fields = dict(zip((field.name for field in video.type), video.flatten(), strict=True))
+    fields["name"] = pa.array(names, pa.string(), mask=video.is_null().to_numpy(False))
+    return pa.StructArray.from_arrays(
+        list(fields.values()), fields=list(video.type), mask=video.is_null()
+    )
