@@ -87,7 +87,7 @@ class Predictor:
         self.limits = limits
         self.evaluation: Mapping[str, Any] | None = None  # of exactly these weights, if known
         self.model = ModelSummary(
-            id=model_id, revision=revision, version=__version__, digest=_digest(detector)
+            id=model_id, revision=revision, version=__version__, digest=self.engine.digest()
         )
         self.face_detector = face_detector or FaceDetector(self.config.faces)
         self._searcher: FaceDetector | None = None  # for live frames
@@ -365,17 +365,6 @@ _CropKey = tuple[float, bytes]
 def _keys(read: FaceClips, clip: FaceClip) -> list[_CropKey]:
     times = read.timestamps[clip.frame_indices].tolist()
     return [(time, box.tobytes()) for time, box in zip(times, clip.boxes_xyxy, strict=True)]
-
-
-def _digest(detector: "Detector | Engine") -> str | None:
-    """Returns the fingerprint of a detector; None of an engine, which may hold it in any form."""
-    if isinstance(detector, Engine):
-        return None
-    from flax import nnx
-
-    from dfjax.models.fingerprint import fingerprint
-
-    return fingerprint(nnx.state(detector), detector.config)
 
 
 def _part(report: OnProgress, start: float, end: float) -> OnProgress:
