@@ -33,12 +33,18 @@ def judge_rows(
         for `judge` to refuse it.
 
     Raises:
-      DatasetError: There is no such column, or it holds something else.
+      DatasetError: There is no such column, it holds something else, or a column is in the way.
     """
     if column not in batch:
         raise DatasetError(
             f"There is no column {column!r}, but {', '.join(map(repr, batch))}. Name the one with "
             'the files: dataset.map(..., fn_kwargs={"column": NAME}).'
+        )
+    if in_the_way := [name for name in _Row._fields if name in batch]:
+        name = in_the_way[0]
+        raise DatasetError(
+            f"The rows already have {', '.join(map(repr, in_the_way))}, which would be overwritten."
+            f' Rename it first: dataset.rename_column("{name}", "known_{name}").'
         )
     files = [_file_of(cell, column) for cell in batch[column]]
     rows = [_judged(file, judge, max_bytes) for file in files]

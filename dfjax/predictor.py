@@ -222,7 +222,8 @@ class Predictor:
           the others are empty, and NaN.
 
         Raises:
-          DatasetError: There is no such column, or it holds no files.
+          DatasetError: There is no such column, it holds no files, or the rows already have one of
+            the new columns, such as a `label` of their own.
         """
         return judge_rows(
             batch,

@@ -108,3 +108,8 @@ def test_a_column_that_is_not_there_or_holds_decoded_videos_is_named(predictor):
         predictor.batched({"clip": ["a.mp4"]})
     with pytest.raises(DatasetError, match=r"holds ndarray.*Video\(decode=False\)"):
         predictor.batched({"video": [np.zeros((1, 4, 4, 3), np.uint8)]})
+
+
+def test_a_label_that_the_rows_already_have_is_not_overwritten(predictor):
+    with pytest.raises(DatasetError, match=r"'label'.*rename_column"):
+        predictor.batched({"video": ["a.mp4"], "label": [1]})
