@@ -123,7 +123,7 @@ class ModelSummary:
     version: str  # of dfjax
     digest: str | None = None
     """16 hex digits of the SHA-256 over weights and config: `fingerprint` in the `report.json` of
-    the model. None: another runtime than jax holds the weights."""
+    the model, whatever the runtime. None: not known."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

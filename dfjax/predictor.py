@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from dfjax.config import Config
+from dfjax.dataset_rows import judge_rows
 from dfjax.errors import ModelFormatError
 from dfjax.faces.clips import (
     FaceClip,
@@ -87,7 +88,7 @@ class Predictor:
         self.limits = limits
         self.evaluation: Mapping[str, Any] | None = None  # of exactly these weights, if known
         self.model = ModelSummary(
-            id=model_id, revision=revision, version=__version__, digest=_digest(detector)
+            id=model_id, revision=revision, version=__version__, digest=self.engine.digest()
         )
         self.face_detector = face_detector or FaceDetector(self.config.faces)
         self._searcher: FaceDetector | None = None  # for live frames
@@ -196,6 +197,40 @@ class Predictor:
         )
         scored = self._score(read, _part(report, _READING_SHARE, 1.0))
         return self._judge(scored, effort, report, origin)
+
+    def batched(
+        self,
+        batch: Mapping[str, Sequence[Any]],
+        *,
+        column: str = "video",
+        effort: Effort = "standard",
+    ) -> dict[str, list[Any]]:
+        """Scores rows of a data set: `dataset.map(predictor.batched, batched=True)`.
+
+        Works for streamed ones too. A file that cannot be read loses none of the others. First cast
+        a column of videos to `datasets.Video(decode=False)`, since dfjax decodes them itself.
+
+        Args:
+          batch: The rows by column.
+          column: Which holds the files: paths, addresses of fsspec ("hf://..."), bytes, or dicts
+            with `path` and `bytes`. To choose it: `map(..., fn_kwargs={"column": NAME})`.
+          effort: As for `__call__`.
+
+        Returns:
+          New columns: `label`; `probability_fake`, NaN where there is no face; `prediction`, the
+          JSON of `Prediction.to_dict`; `error`, why a file could not be judged. Where there is one,
+          the others are empty, and NaN.
+
+        Raises:
+          DatasetError: There is no such column, it holds no files, or the rows already have one of
+            the new columns, such as a `label` of their own.
+        """
+        return judge_rows(
+            batch,
+            column,
+            lambda path: self(path, effort=effort),
+            max_bytes=self.limits.max_file_bytes,
+        )
 
     def score_frames(
         self,
@@ -365,17 +400,6 @@ _CropKey = tuple[float, bytes]
 def _keys(read: FaceClips, clip: FaceClip) -> list[_CropKey]:
     times = read.timestamps[clip.frame_indices].tolist()
     return [(time, box.tobytes()) for time, box in zip(times, clip.boxes_xyxy, strict=True)]
-
-
-def _digest(detector: "Detector | Engine") -> str | None:
-    """Returns the fingerprint of a detector; None of an engine, which may hold it in any form."""
-    if isinstance(detector, Engine):
-        return None
-    from flax import nnx
-
-    from dfjax.models.fingerprint import fingerprint
-
-    return fingerprint(nnx.state(detector), detector.config)
 
 
 def _part(report: OnProgress, start: float, end: float) -> OnProgress:

@@ -239,6 +239,7 @@ class TrainConfig(Checked):
     label_smoothing: float = 0.05  # labels are half of this and 1 minus half of this
     frame_loss_weight: float = 1.0  # weight of the per-frame BCE relative to the clip BCE
 
+    # The weights are those of a third party's training, on the card of Ant-One/GenD_CLIP_L_14_FF.
     alignment_weight: float = 0.1  # with "norms": of frames of one class having alike features
     uniformity_weight: float = 0.5  # with "norms": of features being spread over the sphere
 

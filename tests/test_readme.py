@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from dfjax.__main__ import main
 from tests.tiny import tiny_detector
+from tests.videos import portrait_frames
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -16,10 +18,11 @@ README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files of the project that the README names, and a small model."""
-    for name in ("docs/sample.mp4", "checkpoint/figures/roc.png"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PROJECT / name, tmp_path / name)
+    """A folder with the files that the README names, and a small model."""
+    (tmp_path / "docs").mkdir()
+    for name in ("docs/sample.mp4", "holiday.mp4"):
+        shutil.copy(PROJECT / "docs/sample.mp4", tmp_path / name)
+    Image.fromarray(portrait_frames(1)[0]).save(tmp_path / "portrait.jpg")
     tiny_detector().save_pretrained(tmp_path / "checkpoint")
     monkeypatch.setenv("DFJAX_MODEL", str(tmp_path / "checkpoint"))
     monkeypatch.chdir(tmp_path)

@@ -24,6 +24,10 @@ class Engine(Protocol):
     clips_per_batch: int
     """Batch size of `score`, which is most efficient with a multiple of this many clips."""
 
+    def digest(self) -> str:
+        """Returns the fingerprint of weights and config, 16 hex digits, the same in any runtime."""
+        ...
+
     def encode(self, crops: np.ndarray) -> np.ndarray:
         """Returns the features of face crops.
 

@@ -9,7 +9,13 @@ import numpy as np
 from dfjax.config import Config
 from dfjax.inference.engine import check_crops
 from dfjax.models import pretrained
-from dfjax.models.graphs.detector import encoder_graph, encoder_parts, temporal_graph
+from dfjax.models.fingerprint import fingerprint_of
+from dfjax.models.graphs.detector import (
+    encoder_graph,
+    encoder_parts,
+    temporal_graph,
+    variables,
+)
 from dfjax.models.locate import find_folder
 from dfjax.models.output import DetectorOutput
 from dfjax.models.tensor_table import TensorTable
@@ -51,6 +57,7 @@ class GraphEngine:
         )
         temporal = temporal_graph(config, table)
         table.finish()
+        self._digest = fingerprint_of(variables(config, tensors), config)
         self._encoder = [
             runtime.load(start),
             *(runtime.load(part, may_round=True) for part in end),
@@ -81,6 +88,10 @@ class GraphEngine:
         config = pretrained.read_config(folder)
         tensors = pretrained.read_detector_tensors(folder)
         return cls(config, tensors, runtime, where=str(folder_or_repo_id))
+
+    def digest(self) -> str:
+        """Returns the fingerprint; see `Engine.digest`."""
+        return self._digest
 
     def encode(self, crops: np.ndarray) -> np.ndarray:
         """Returns float32 [N,C]; see `Engine.encode`."""

@@ -11,6 +11,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from dfjax.config import Config
 from dfjax.inference.engine import FaceLogits, batches, check_crops
 from dfjax.models.detector import Detector
+from dfjax.models.fingerprint import fingerprint
 from dfjax.models.output import DetectorOutput
 
 CROPS_AT_ONCE = 8
@@ -91,6 +92,10 @@ class JaxEngine:
           variables: All variables of a detector, in the form of `nnx.state`.
         """
         self._state = jax.device_put(variables, self._replicated)
+
+    def digest(self) -> str:
+        """Returns the fingerprint; see `Engine.digest`."""
+        return fingerprint(self._state, self.config)
 
     def encode(self, crops: np.ndarray) -> np.ndarray:
         """Returns float32 [N,C]; see `Engine.encode`."""

@@ -1,9 +1,12 @@
-"""The fingerprint of a model, by which a report can be told to be about exactly this one."""
+"""The fingerprint of a model, by which a report can be told to be about exactly this one.
+
+It is a hash over the variables of `Detector`, so that it does not depend on how they are stored.
+"""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from dfjax.config import Config
@@ -12,11 +15,30 @@ from dfjax.json_values import dumps
 
 
 def fingerprint(state: Any, config: Config) -> str:
-    """Returns a hash of the weights and the config, 16 hex digits."""
+    """Returns a hash of the weights and the config, 16 hex digits.
+
+    Args:
+      state: All variables of a detector, in the form of `nnx.state`.
+      config: The detector's.
+    """
+    from flax import nnx
+
+    flat = nnx.to_flat_state(state)
+    return fingerprint_of({path: np.asarray(variable[...]) for path, variable in flat}, config)
+
+
+def fingerprint_of(variables: Mapping[tuple[Any, ...], np.ndarray], config: Config) -> str:
+    """Returns the same from the variables by their paths, without jax.
+
+    Args:
+      variables: Attribute names and list indices as in `Detector`; floating point.
+      config: The detector's.
+    """
     digest = hashlib.sha256(dumps(_as_first_published(config)).encode())
-    for path, value in jax.tree.leaves_with_path(state):
-        digest.update(jax.tree_util.keystr(path).encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
+    for path in sorted(variables):
+        # As jax writes paths, which published reports rely on.
+        digest.update(("".join(f"[{part!r}]" for part in path) + ".value").encode())
+        digest.update(np.ascontiguousarray(variables[path], np.float32))
     return digest.hexdigest()[:16]
 
 

@@ -16,7 +16,8 @@ float32."""
 VARIABLE = "DFJAX_RUNTIME"
 
 Network = Callable[..., tuple[np.ndarray, ...]]
-"""A network that is ready to run: takes its inputs and returns its outputs, in their order."""
+"""A network that is ready to run: takes its inputs and returns its outputs, in their order. Several
+threads may call it at once."""
 
 
 class Runtime(Protocol):

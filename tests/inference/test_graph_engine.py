@@ -1,6 +1,7 @@
 """The same network in other runtimes: the same logits, whatever is padded."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,11 @@ def _crops(number: int) -> np.ndarray:
     return np.random.default_rng(number).integers(0, 256, (number, 32, 32, 3), np.uint8)
 
 
+def test_the_fingerprint_is_that_of_jax(engine, reference):
+    assert engine.digest() == reference.digest()
+    assert engine.digest() != JaxEngine(tiny_detector(seed=1)).digest()
+
+
 @pytest.mark.parametrize("number", [1, 8, 11])
 def test_crops_get_the_features_that_jax_gives_them(engine, reference, number):
     features = engine.encode(_crops(number))
@@ -90,6 +96,7 @@ def test_a_model_with_an_lstm_in_one_direction_is_the_same_as_well(tmp_path):
     detector.save_pretrained(tmp_path, dtype="bfloat16")
     engine = GraphEngine.from_pretrained(tmp_path, open_runtime("onnx"))
     reference = JaxEngine(Detector.from_pretrained(tmp_path))
+    assert engine.digest() == reference.digest()
     crops, mask = _crops(6), np.array([[True, True, False, True, True, True]])
     np.testing.assert_allclose(
         engine.score(engine.encode(crops)[None], mask).clip_logits,
@@ -143,23 +150,29 @@ def test_a_video_gets_the_probability_that_jax_gives_it(folder, name):
 
 WITHOUT_JAX = """
 import sys
+checkpoint = sys.argv[1]
 sys.modules |= dict.fromkeys(("jax", "jaxlib", "flax"))  # None: an import of it fails
 from dfjax.__main__ import main
 sys.argv = ["dfjax", "predict", "face.mp4", "--model", "model", "--json", "-"]
 code = main()
 assert "httpx" not in sys.modules and "scipy.optimize" not in sys.modules
+from dfjax.predictor import Predictor
+shipped = Predictor.from_pretrained(checkpoint)
+assert shipped.evaluation["model"]["fingerprint"] == shipped.model.digest
 import app, dfjax.page.blocks, dfjax.page.server, dfjax.page.example_videos
 sys.exit(code)
 """
 
 
-def test_with_another_runtime_nothing_imports_jax_on_the_page_or_in_the_shell(folder, monkeypatch):
+def test_with_another_runtime_nothing_imports_jax_on_the_page_or_in_the_shell(
+    folder, reference, monkeypatch
+):
     monkeypatch.setenv("DFJAX_RUNTIME", "onnx")
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-    command = [sys.executable, "-c", WITHOUT_JAX]
+    command = [sys.executable, "-c", WITHOUT_JAX, PROJECT / "checkpoint"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert '"label": ' in done.stdout
+    assert json.loads(done.stdout)["model"]["digest"] == reference.digest()
 
 
 @pytest.mark.parametrize("evidence", [None, EVIDENCE], ids=["highest face", "evidence"])

@@ -24,6 +24,7 @@ class WindowsOnly:
 
     def __init__(self, engine: JaxEngine):
         self.config, self.encode, self.score = engine.config, engine.encode, engine.score
+        self.digest = engine.digest
         self.crops_per_batch = self.clips_per_batch = 1
 
 

@@ -22,6 +22,8 @@ class _EncoderGraph(NamedTuple):
     add_end: Callable[[Graph, str, Any, TensorTable], str]
     num_channels: Callable[[Any], int]  # of a config: between the two
     num_features: Callable[[Any], int]
+    variable: Callable[[str, np.ndarray], tuple[tuple[str | int, ...], np.ndarray]]
+    """Path and layout in the module of a tensor in files; see `dfjax.models.graphs.resnet`."""
 
 
 _ENCODERS: Mapping[type[EncoderConfig], _EncoderGraph] = {
@@ -30,12 +32,35 @@ _ENCODERS: Mapping[type[EncoderConfig], _EncoderGraph] = {
         resnet.add_end,
         lambda config: config.widths[: resnet.EXACT_STAGES][-1],
         lambda config: config.widths[-1],
+        resnet.variable,
     ),
 }
 """Each encoder that can be written, by its config."""
 
 _HEADS = {DetectorConfig: add_temporal}
 """What can be written of the rest, by its config."""
+
+
+def variables(
+    config: Config, tensors: Mapping[str, np.ndarray]
+) -> dict[tuple[str | int, ...], np.ndarray]:
+    """Returns the variables of `Detector` by their paths, in the types they are stored in.
+
+    Args:
+      config: The detector's.
+      tensors: Its tensors, all of which fit the config.
+
+    Raises:
+      ModelFormatError: No graph is known for this encoder.
+    """
+    found: dict[tuple[str | int, ...], np.ndarray] = {}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        path, value = tuple[str | int, ...](rest.split(".")), tensor
+        if part == "encoder":
+            path, value = _encoder(config).variable(rest, tensor)
+        found[part, *path] = value
+    return found
 
 
 def encoder_graph(config: Config, table: TensorTable) -> bytes:

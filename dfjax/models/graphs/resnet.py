@@ -1,5 +1,7 @@
 """A ResNet as nodes of a graph; `dfjax.models.encoders.resnet` defines it."""
 
+import numpy as np
+
 from dfjax.encoder_config import ResNetConfig
 from dfjax.models.tensor_table import TensorTable
 from dfjax.runtimes.graph import Graph
@@ -13,6 +15,29 @@ Measured on the shipped model: with all of the encoder in bfloat16, frame logits
 
 _REDUCTION = 4  # block width over bottleneck width
 _EPSILON = 1e-5
+
+# From the published names of a layer's tensors to the path in the module's layer.
+_LEAVES = {
+    "convolution.weight": ("kernel",),
+    "normalization.weight": ("normalization", "scale"),
+    "normalization.bias": ("normalization", "bias"),
+    "normalization.running_mean": ("normalization", "mean"),
+    "normalization.running_var": ("normalization", "var"),
+}
+_OIHW_TO_HWIO = (2, 3, 1, 0)
+
+
+def variable(name: str, tensor: np.ndarray) -> tuple[tuple[str | int, ...], np.ndarray]:
+    """Returns the path in `ResNet` of a tensor in files, and the tensor in the layout of there.
+
+    Args:
+      name: As published: "resnet.encoder.stages.0.layers.1.layer.2.convolution.weight".
+      tensor: As published.
+    """
+    words, leaf = name.split(".")[2:-2], ".".join(name.split(".")[-2:])
+    place = [int(word) if word.isdigit() else word for word in words if word != "layers"]
+    is_kernel = leaf == "convolution.weight"
+    return (*place, *_LEAVES[leaf]), tensor.transpose(_OIHW_TO_HWIO) if is_kernel else tensor
 
 
 def add_start(graph: Graph, images: str, config: ResNetConfig, table: TensorTable) -> str:
