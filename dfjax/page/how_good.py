@@ -11,7 +11,7 @@ from dfjax.models.evaluation_file import EVALUATION_FILE
 from dfjax.page.rendering import render
 from dfjax.prediction import ModelSummary
 from dfjax.reporting.recorded import Recorded
-from dfjax.words import words
+from dfjax.words import translated, words
 
 _FEW = 50
 """Videos under which their number is stated instead of how many of 100."""
@@ -137,11 +137,16 @@ def _everyday(report: Recorded) -> list[str]:
         rate, total = row.figure("false_positive_rate")["value"], row.count("scored")
         if rate:
             called = _among(round(rate * total), total)
-            kind, setting = row.text("kind").capitalize(), row.text("setting")
+            kind, setting = _known(row.text("kind")).capitalize(), _known(row.text("setting"))
             sentences.append(
                 words.how_good.everyday.format(kind=kind, setting=setting, called=called)
             )
     return sentences
+
+
+def _known(text: str) -> str:
+    """Returns what the evaluation says in English, in the language that is spoken if it can be."""
+    return translated(text) or text
 
 
 def _weak_slices(report: Recorded) -> list[str]:

@@ -249,7 +249,7 @@ def _check_facts(prediction: Prediction) -> dict[str, str]:
     coverage = prediction.coverage
     facts = {
         "time": _time(prediction.checked_at),
-        "effort": coverage.effort,
+        "effort": words.page.efforts[coverage.effort].lower(),
         "frames": words.report.with_face.format(
             sampled=coverage.frames_sampled, scored=prediction.video.frames_scored
         ),
@@ -292,4 +292,9 @@ def _size(num_bytes: int) -> str:
 def _time(checked_at: str) -> str:
     """Returns a time in UTC as people write it."""
     time = datetime.fromisoformat(checked_at)
-    return f"{time.day} {time:%B %Y, %H:%M:%S} UTC"
+    return words.report.date.format(
+        day=time.day,
+        month=words.report.months[time.month - 1],
+        year=time.year,
+        time=f"{time:%H:%M:%S}",
+    )
