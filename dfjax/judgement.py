@@ -10,7 +10,11 @@ from dfjax.config import CalibrationConfig, Config
 from dfjax.faces.clips import FaceClip, FaceClips
 from dfjax.faces.voting import LeftOut, left_out
 from dfjax.inference.evidence import Evidence, FaceFrames, evidence_of, video_logit
-from dfjax.inference.probabilities import calibrated_frame_logits, probabilities
+from dfjax.inference.probabilities import (
+    calibrated_clip_logits,
+    calibrated_frame_logits,
+    probabilities,
+)
 from dfjax.prediction import (
     Coverage,
     Decision,
@@ -73,7 +77,7 @@ def judge(
         decision=decision,
         frames=frames,
         tracks=tracks,
-        segments=_segments(read.clips, faces, evidence),
+        segments=_segments(read.clips, faces, evidence, calibration),
         video=VideoSummary(
             name=info.name,
             duration=info.delay + info.duration,
@@ -121,12 +125,20 @@ def _track(
 
 
 def _segments(
-    clips: Sequence[FaceClip], faces: Sequence[FaceFrames], evidence: Sequence[Evidence]
+    clips: Sequence[FaceClip],
+    faces: Sequence[FaceFrames],
+    evidence: Sequence[Evidence],
+    calibration: CalibrationConfig,
 ) -> tuple[Segment, ...]:
     """Returns the stretches in which a face is more likely fake than not, by time."""
     segments = []
     for clip, face, said in zip(clips, faces, evidence, strict=True):
-        if said.stretch is None or said.stretch.probability <= 0.5:
+        if said.stretch is None:
+            continue
+        # On the scale of the video and of its faces, so that the numbers can be compared.
+        logit = calibrated_clip_logits(said.stretch.logit, calibration)
+        probability = float(probabilities(logit))
+        if probability <= 0.5:
             continue
         start, end = said.stretch.between(face.timestamps)
         segments.append(
@@ -134,7 +146,7 @@ def _segments(
                 track=clip.track_id,
                 start=start,
                 end=end,
-                probability_fake=said.stretch.probability,
+                probability_fake=probability,
             )
         )
     return tuple(sorted(segments, key=lambda segment: (segment.start, segment.track)))

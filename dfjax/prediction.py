@@ -147,7 +147,7 @@ class Prediction:
       >>> from dfjax import Predictor
       >>> report = Predictor.from_pretrained("checkpoint")("clip.mp4").to_dict()
       >>> sorted(json.loads(json.dumps(report)))[:4]
-      ['coverage', 'decision', 'frames', 'label']
+      ['checked_at', 'coverage', 'decision', 'frames']
     """
 
     label: Label

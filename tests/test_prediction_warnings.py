@@ -11,6 +11,7 @@ from dfjax.faces.clips import FaceClip, FaceClips
 from dfjax.prediction_warnings import prediction_warnings
 from dfjax.video.info import VideoInfo
 from dfjax.video.pictures import Colour
+from dfjax.words import translated
 
 CONFIG = Config()
 NUM_FRAMES = 10
@@ -66,6 +67,7 @@ def test_of_a_plain_video_there_is_nothing_to_say():
 def test_what_limits_a_verdict_is_said(read, frames_scored, sentence):
     found = prediction_warnings(read, frames_scored, CONFIG)
     assert any(re.search(sentence, warning) for warning in found)
+    assert all(translated(warning) for warning in found), "the page has no translation of it"
 
 
 @pytest.mark.parametrize(
@@ -101,12 +103,13 @@ def test_what_a_reader_must_know_of_the_file_is_said_with_and_without_a_face(
     read = dataclasses.replace(read, info=dataclasses.replace(read.info, **of_file))
     found = prediction_warnings(read, NUM_FRAMES, CONFIG)
     assert sum(bool(re.search(sentence, warning)) for warning in found) == 1
+    assert all(translated(warning) for warning in found)
 
 
 def test_damage_is_said_and_not_twice_of_a_file_that_was_cut_off():
     damaged = dataclasses.replace(_read(), is_damaged=True)
     (warning,) = prediction_warnings(damaged, NUM_FRAMES, CONFIG)
-    assert "damaged in places" in warning
+    assert "damaged in places" in warning and translated(warning)
     cut_off = dataclasses.replace(damaged.info, is_cut_off=True)
     (warning,) = prediction_warnings(dataclasses.replace(damaged, info=cut_off), NUM_FRAMES, CONFIG)
     assert "cut off" in warning
@@ -119,4 +122,4 @@ def test_hdr_that_cannot_be_converted_is_said(monkeypatch):
     assert prediction_warnings(read, NUM_FRAMES, CONFIG) == ()
     monkeypatch.setattr("dfjax.prediction_warnings.can_convert_hdr", lambda: False)
     (warning,) = prediction_warnings(read, NUM_FRAMES, CONFIG)
-    assert "HDR" in warning and "zscale" in warning
+    assert "HDR" in warning and "zscale" in warning and translated(warning)

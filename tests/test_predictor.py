@@ -295,6 +295,7 @@ def test_a_stretch_that_looks_fake_is_named_with_its_times(weighing, monkeypatch
     assert predict().segments == ()
     changed = predict(3, 4)
     (segment,) = changed.segments
+    assert segment.probability_fake <= changed.tracks[0].probability_fake
     assert (segment.track, segment.start, segment.end) == (0, 7.5, 13.5)
     assert 0.5 < segment.probability_fake <= 1
     assert changed.label == "fake" and predict().label == "real"

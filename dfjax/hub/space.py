@@ -23,7 +23,7 @@ _TOP_FILES = ("app.py", "requirements.txt", "requirements.lock", "README.md", "L
 
 SPACE_FILES = (
     *_TOP_FILES,
-    *("dfjax/**/*.py", "dfjax/**/*.css", "dfjax/**/*.js", "dfjax/**/*.html"),
+    *("dfjax/**/*.py", "dfjax/**/*.css", "dfjax/**/*.js", "dfjax/**/*.html", "dfjax/**/*.toml"),
 )
 """The project's files that the Space runs, as patterns; its model comes in `checkpoint/`."""
 

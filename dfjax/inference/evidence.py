@@ -32,7 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dfjax.config import CalibrationConfig, EvidenceConfig
-from dfjax.inference.probabilities import calibrated_clip_logits
+from dfjax.inference.probabilities import calibrated_clip_logits, probabilities
 
 SHORTEST_FAKE = 3.0
 """Seconds: every fake that is looked for fills at least so much of a video, or all of it."""
@@ -50,7 +50,12 @@ class Stretch:
 
     first: int  # index of its first frame among the face's
     last: int  # of its last frame, inclusive
-    probability: float  # that frames of the face are fake and lie in about this stretch
+    logit: float  # log odds that frames of the face are fake and lie in about this stretch
+
+    @property
+    def probability(self) -> float:
+        """What the log odds are before they are calibrated, as those of a face are."""
+        return float(probabilities(self.logit))
 
     def between(self, timestamps: np.ndarray) -> tuple[float, float]:
         """Returns where it starts and ends, seconds: halfway to the face's frames around it.
@@ -203,14 +208,14 @@ def face_evidence(bursts: Bursts, config: EvidenceConfig) -> Evidence:
     common = np.minimum(end, end[best]) - np.maximum(first, first[best])
     alike = common / (np.maximum(end, end[best]) - np.minimum(first, first[best])) >= 0.5
     last = bursts.starts[end[best]] if end[best] < num else bursts.starts[-1] + bursts.sizes[-1]
-    # Over everything that the frames may be, with even odds of real and fake.
-    probability = np.exp(_log_sum(in_stretch[alike]) - np.logaddexp(real, fake))
+    # Against everything else that the frames may be, with even odds of real and fake.
+    others = np.logaddexp(np.logaddexp(real, whole), _log_sum(in_stretch[~alike]))
     return Evidence(
         logit=fake - real,
         stretch=Stretch(
             first=int(bursts.starts[first[best]]),
             last=int(last) - 1,
-            probability=float(probability),
+            logit=float(_log_sum(in_stretch[alike]) - others),
         ),
     )
 

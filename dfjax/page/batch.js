@@ -6,8 +6,9 @@ const [input, bar, table, body, panel] =
 const say = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
-let files = [];  // {file, state, answer, data, tries}
+let files = [];  // {file, state, answer, data, sent, tries}
 let current = null, opened = null, running = false, stopping = false, csvUrl = "";
+let source = {url: ""}, setUp = null;  // of the result that is shown
 
 const MOST_TRIES = 5;  // at sending a file to a server that is full
 const ORDER = {no_face: -1, error: -2};  // after all that have a probability
@@ -82,10 +83,20 @@ function open(one) {
     named.setAttribute("aria-labelledby",
       named.getAttribute("aria-labelledby").replace(/\S+/g, "$&-batch"));
   panel.hidden = false;
+  play(one.file);
   draw();
   panel.focus({preventScroll: true});
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   panel.scrollIntoView({block: "start", behavior: calm ? "auto" : "smooth"});
+}
+
+// The browser has the file already, so the player needs no upload.
+function play(file) {
+  URL.revokeObjectURL(source.url);
+  const kind = file.type.startsWith("image/") ? "picture" : "video";
+  source = {url: URL.createObjectURL(file), kind};
+  setUp ??= window.dfPlayer(panel, () => source, (times) => trigger("need_frames", {times}));
+  if (panel.querySelector(".df-player")) setUp();
 }
 
 function add(chosen) {
@@ -154,7 +165,7 @@ async function next() {
   }
   current.state = "uploading";
   draw();
-  current.data = await send(current);
+  current.data = current.sent = await send(current);
   if (!current?.data) return;
   current.state = "checking";
   draw();
@@ -164,6 +175,7 @@ async function next() {
 // What the page's events call, once for each file.
 window.dfBatch = {
   sent: () => current?.data ?? null,
+  shown: () => opened?.sent ?? null,
   take: (answer) => current && end(current, JSON.parse(answer)),
   fail: async () => {
     if (!current) return;
@@ -187,6 +199,7 @@ const deeds = {
     opened = null;
     panel.hidden = true;
     panel.replaceChildren();
+    URL.revokeObjectURL(source.url);
     draw();
   },
 };

@@ -14,17 +14,19 @@ from typing import Any, NamedTuple, get_args
 import gradio as gr
 
 from dfjax.errors import DfjaxError
-from dfjax.page import batch_texts, texts
+from dfjax.page import texts
+from dfjax.page.language import language_of
 from dfjax.page.limits import PageLimits
+from dfjax.page.player import file_key
 from dfjax.page.rendering import render
 from dfjax.page.result import render_error, render_result
-from dfjax.page.verdict import VERDICTS
 from dfjax.prediction import SCHEMA_VERSION, Prediction
 from dfjax.reporting.spreadsheets import VIDEO_COLUMNS, csv_header, csv_lines, video_rows
 from dfjax.shown_numbers import percent
 from dfjax.video.formats import shown_name
 from dfjax.video.reading import Effort
 from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
+from dfjax.words import speaking, words
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,17 +50,17 @@ def lay_out_batch(*, has_efforts: bool, limits: PageLimits) -> BatchParts:
       limits: What visitors may cost; the browser is told the size of a file.
     """
     effort = gr.Radio(
-        [(texts.EFFORTS[effort], effort) for effort in get_args(Effort)],
+        [(words.page.efforts[effort], effort) for effort in get_args(Effort)],
         value="standard",
-        label=texts.EFFORT,
-        info=texts.EFFORT_INFO,
+        label=words.page.effort,
+        info=words.page.effort_info,
         visible=has_efforts,
         elem_classes="df-effort",
     )
     upload = gr.File(visible=False)
     accepted = ",".join(("video/*", *VIDEO_SUFFIXES, *STILL_SUFFIXES))
     board = gr.HTML(
-        render("batch.html", texts=batch_texts, accepted=accepted),
+        render("batch.html", accepted=accepted),
         apply_default_css=False,
         js_on_load=_script(limits),
         elem_id="df-batch",
@@ -68,13 +70,18 @@ def lay_out_batch(*, has_efforts: bool, limits: PageLimits) -> BatchParts:
 
 
 def join_batch(
-    parts: BatchParts, score: Callable[[dict[str, Any], Any, gr.Progress], Prediction]
+    parts: BatchParts,
+    score: Callable[[dict[str, Any], Any, gr.Progress], Prediction],
+    frames_at: Callable,
+    frames: gr.HTML,
 ) -> None:
-    """Adds the events of the list: a check, and what becomes of its answer.
+    """Adds the events of the list: a check, what becomes of its answer, and frames of a result.
 
     Args:
       parts: What `lay_out_batch` returned.
       score: Scores an upload as Gradio describes it.
+      frames_at: Takes an upload and the event that asks, and returns frames of it as HTML.
+      frames: Where they come in.
     """
     checked = parts.board.click(
         _check_with(score),
@@ -89,6 +96,17 @@ def join_batch(
     )
     checked.success(fn=None, js="(answer) => { window.dfBatch.take(answer); }", inputs=parts.answer)
     checked.failure(fn=None, js="() => { window.dfBatch.fail(); }")
+    parts.board.need_frames(
+        frames_at,
+        inputs=parts.upload,
+        outputs=frames,
+        js="() => [window.dfBatch.shown()]",
+        preprocess=False,
+        show_progress="hidden",
+        api_visibility="private",
+        concurrency_limit=1,
+        concurrency_id="frames",
+    )
 
 
 def _script(limits: PageLimits) -> str:
@@ -98,7 +116,7 @@ def _script(limits: PageLimits) -> str:
         "columns": VIDEO_COLUMNS,
         "header": csv_header(VIDEO_COLUMNS),
         "max_bytes": limits.max_upload_bytes,
-        "words": batch_texts.IN_THE_BROWSER,
+        "words": words.batch.in_the_browser.as_dict(),
     }
     return script.replace("SETTINGS", json.dumps(settings))
 
@@ -107,45 +125,51 @@ def _check_with(score: Callable[[dict[str, Any], Any, gr.Progress], Prediction])
     """Returns the function that checks one file of the list."""
 
     def check_one(
-        video: dict[str, Any] | None, effort: str, progress: gr.Progress = _PROGRESS
+        video: dict[str, Any] | None,
+        effort: str,
+        progress: gr.Progress = _PROGRESS,
+        request: gr.Request | None = None,
     ) -> str:
         """Returns what the browser keeps of a file, as JSON."""
         if video is None:
             raise gr.Error(texts.NO_VIDEO, print_exception=False)
-        try:
-            return json.dumps(_answer(score(video, effort, progress)))
-        except DfjaxError as error:
-            message = str(error)
-        except gr.Error:
-            raise
-        except Exception:
-            _LOG.exception("a check failed")
-            message = texts.OUR_FAULT
-        return json.dumps(_failure(shown_name(video["path"]), message))
+        with speaking(language_of(request)):
+            try:
+                prediction = score(video, effort, progress)
+                return json.dumps(_answer(prediction, file_key(video["path"])))
+            except DfjaxError as error:
+                failure = {"message": str(error), "is_english": True}
+            except gr.Error:
+                raise
+            except Exception:
+                _LOG.exception("a check failed")
+                failure = {"message": words.page.our_fault}
+            return json.dumps(_failure(video["path"], **failure))
 
     return check_one
 
 
-def _answer(prediction: Prediction) -> dict[str, Any]:
+def _answer(prediction: Prediction, file: str) -> dict[str, Any]:
     """Returns the line of the table, the lines of the CSV file, and the result itself."""
     probability = prediction.probability_fake
     return {
         "label": prediction.label,
-        "title": VERDICTS[prediction.label].title,
+        "title": words.verdict.titles[prediction.label],
         "probability": probability,
         "percent": "" if probability is None else percent(probability, prediction.decision),
         "csv": csv_lines(VIDEO_COLUMNS, video_rows(prediction.to_dict())),
-        "html": render_result(prediction),
+        "html": render_result(prediction, file),
     }
 
 
-def _failure(name: str, message: str) -> dict[str, Any]:
+def _failure(path: str, message: str, *, is_english: bool = False) -> dict[str, Any]:
+    name = shown_name(path)
     report = {"schema_version": SCHEMA_VERSION, "video": {"name": name}, "error": message}
     return {
         "label": "error",
-        "title": batch_texts.NOT_CHECKED,
+        "title": words.batch.not_checked,
         "probability": None,
         "percent": "",
         "csv": csv_lines(VIDEO_COLUMNS, video_rows(report)),
-        "html": render_error(message),
+        "html": render_error(message, file=file_key(path), is_english=is_english),
     }

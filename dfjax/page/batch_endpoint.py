@@ -14,6 +14,7 @@ from dfjax.page import texts
 from dfjax.page.fair_queue import FairQueue, current_event
 from dfjax.page.limits import PageLimits
 from dfjax.prediction import SCHEMA_VERSION
+from dfjax.words import words
 
 _MAX_BATCHES = 8  # of all clients, that are under way at the same time
 
@@ -134,7 +135,7 @@ async def _check(
                     report(unit.progress or 0.0, unit.desc or "")
             elif isinstance(message, ProcessCompletedMessage):
                 if not message.success:
-                    raise gr.Error(message.output["error"] or texts.OUR_FAULT)
+                    raise gr.Error(message.output["error"] or words.page.our_fault)
                 (prediction,) = message.output["data"]
                 return prediction.root  # of the JSON that Gradio has made of it
     except AbandonedError:

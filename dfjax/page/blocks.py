@@ -7,7 +7,7 @@ from typing import Any, get_args
 import gradio as gr
 
 from dfjax.errors import DfjaxError
-from dfjax.page import batch_texts, live_texts, texts
+from dfjax.page import texts
 from dfjax.page.batch import join_batch, lay_out_batch
 from dfjax.page.batch_endpoint import add_batch_endpoint
 from dfjax.page.cards import ON_LOAD, ExampleVideo, example_cards
@@ -15,6 +15,7 @@ from dfjax.page.checks import check_upload
 from dfjax.page.events import ONE_AT_A_TIME, Parts, frames_place, join, script_of, spoken_place
 from dfjax.page.health import Health
 from dfjax.page.how_good import how_good
+from dfjax.page.language import language_of
 from dfjax.page.limits import PageLimits
 from dfjax.page.live import live_tab
 from dfjax.page.live_sessions import LivePredictor, LiveSessions
@@ -27,6 +28,7 @@ from dfjax.prediction import Prediction
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import Effort
 from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
+from dfjax.words import ENGLISH, LANGUAGES, speaking, translated, words
 
 _LOG = logging.getLogger(__name__)
 
@@ -83,41 +85,59 @@ def build_page(
     else:
         on_ready()
     score = _score_with(scorer, health)
+    page = _compose(predictor, examples, score, live, limits)
+    for code in LANGUAGES:
+        if code != ENGLISH:
+            with speaking(code):
+                other = _compose(predictor, examples, score, live, limits)
+            page.translations = {**page.translations, code: other.config}
+    return page.queue(
+        max_size=_MAX_WAITING, api_open=False, default_concurrency_limit=4, limits=limits
+    )
+
+
+def _compose(
+    predictor: VideoPredictor,
+    examples: Sequence[ExampleVideo],
+    score: _Score,
+    live: LiveSessions | None,
+    limits: PageLimits,
+) -> UploadBlocks:
+    """Returns the page in the language that is spoken; the arguments are of `build_page`."""
     empty = texts.how_it_works(predictor.config.video.num_frames)
     with UploadBlocks(
-        title=texts.TITLE,
+        title=words.page.title,
         analytics_enabled=False,
         delete_cache=(SWEEP_SECONDS, KEEP_SECONDS),
     ) as page:
         _html(texts.header())
         weighs = predictor.config.calibration.evidence is not None
         with gr.Tabs(elem_id="df-tabs"):
-            with gr.Tab(batch_texts.ONE_VIDEO):
+            with gr.Tab(words.batch.one_video):
                 may = texts.upload_limits(limits, predictor.limits)
                 parts = _lay_out(examples, empty, may, has_efforts=weighs)
-            with gr.Tab(batch_texts.SEVERAL_FILES):
+            with gr.Tab(words.batch.several_files):
                 batch = lay_out_batch(has_efforts=weighs, limits=limits)
             if live is not None:
-                with gr.Tab(live_texts.TAB):
+                with gr.Tab(words.live.tab):
                     live_tab()
         page.live = live
         _html(texts.limits())
         _html(how_good(predictor.evaluation, predictor.model))
         _html(texts.footer(predictor.model))
+        frames = _frames_with(predictor.limits)
         join(
             parts,
             check=_check_with(score),
             pick=_pick_from(examples),
-            frames_at=_frames_with(predictor.limits),
+            frames_at=frames,
             empty=empty,
         )
-        join_batch(batch, score)
+        join_batch(batch, score, frames, parts.frames)
         page.load(fn=None, js=ONE_AT_A_TIME)
         _add_endpoint(_predict_with(score), [parts.video, parts.effort])
         add_batch_endpoint(parts.effort, limits)
-    return page.queue(
-        max_size=_MAX_WAITING, api_open=False, default_concurrency_limit=4, limits=limits
-    )
+    return page
 
 
 def _lay_out(
@@ -128,7 +148,7 @@ def _lay_out(
     with gr.Row(elem_id="df-main"):
         with gr.Column(scale=2, min_width=300):
             video = gr.File(
-                label="Video",
+                label=words.page.video,
                 file_types=_FILE_TYPES,
                 height=170,
                 elem_id="df-upload",
@@ -141,17 +161,17 @@ def _lay_out(
             _html(what_to_choose)
             preview = _html("", js_on_load=script_of("poster.js"), elem_id="df-preview")
             effort = gr.Radio(
-                [(texts.EFFORTS[effort], effort) for effort in get_args(Effort)],
+                [(words.page.efforts[effort], effort) for effort in get_args(Effort)],
                 value="standard",
-                label=texts.EFFORT,
-                info=texts.EFFORT_INFO,
+                label=words.page.effort,
+                info=words.page.effort_info,
                 visible=has_efforts,
                 elem_id="df-effort",
             )
             button = gr.Button(
-                texts.CHECK, variant="primary", interactive=False, elem_id="df-check"
+                words.page.check, variant="primary", interactive=False, elem_id="df-check"
             )
-            cancel = gr.Button(texts.CANCEL, visible=False, elem_id="df-cancel")
+            cancel = gr.Button(words.page.cancel, visible=False, elem_id="df-cancel")
             _html(texts.privacy_note((SWEEP_SECONDS + KEEP_SECONDS) // 60))
             picker = _html(cards, js_on_load=ON_LOAD, visible=bool(cards), elem_id="df-examples")
         with gr.Column(scale=3, min_width=300):
@@ -196,26 +216,39 @@ def _check_with(score: _Score) -> Callable:
     """Returns the function behind the page's button."""
 
     def check(
-        video: dict[str, Any] | None, effort: str, progress: gr.Progress = _PROGRESS
+        video: dict[str, Any] | None,
+        effort: str,
+        progress: gr.Progress = _PROGRESS,
+        request: gr.Request | None = None,
     ) -> tuple[str, str]:
         """Returns the result for the page, and the sentence that a screen reader says."""
-        if video is None:
-            return render_error(texts.CHOOSE_FIRST, "No video yet"), texts.CHOOSE_FIRST
-        file = file_key(video["path"])
-        try:
-            prediction = score(video, effort, progress)
-        except DfjaxError as error:
-            spoken = f"This video could not be checked. {error}"
-            return render_error(str(error), file=file), spoken
-        except gr.Error:
-            raise
-        except Exception:
-            # The last line before a stranger: the log gets the traceback, the visitor a sentence.
-            _LOG.exception("a check failed")
-            return render_error(texts.OUR_FAULT, "The check failed", file=file), texts.OUR_FAULT
-        return render_result(prediction, file), spoken_summary(prediction)
+        with speaking(language_of(request)):
+            return _check(score, video, effort, progress)
 
     return check
+
+
+def _check(
+    score: _Score, video: dict[str, Any] | None, effort: str, progress: gr.Progress
+) -> tuple[str, str]:
+    """Returns what `check` does, in the language that is spoken."""
+    if video is None:
+        choose_first = words.page.choose_first
+        return render_error(choose_first, words.page.no_video_yet), choose_first
+    file = file_key(video["path"])
+    try:
+        prediction = score(video, effort, progress)
+    except DfjaxError as error:
+        spoken = f"{words.page.not_checked}. {error}"
+        return render_error(str(error), file=file, is_english=True), spoken
+    except gr.Error:
+        raise
+    except Exception:
+        # The last line before a stranger: the log gets the traceback, the visitor a sentence.
+        _LOG.exception("a check failed")
+        our_fault = words.page.our_fault
+        return render_error(our_fault, words.page.check_failed, file=file), our_fault
+    return render_result(prediction, file), spoken_summary(prediction)
 
 
 def _frames_with(limits: VideoLimits) -> Callable:
@@ -261,7 +294,7 @@ def _score_with(scorer: SharedPredictor, health: Health) -> _Score:
             raise gr.Error(texts.WHAT_EFFORT_IS, print_exception=False)
 
         def report(fraction: float, stage: str) -> None:
-            progress(fraction, desc=stage)
+            progress(fraction, desc=translated(stage) or stage)
 
         return check_upload(scorer, health, video["path"], report, effort=effort)
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from dfjax.page.rendering import render
 from dfjax.video.reading import read_frames
+from dfjax.words import translated
 
 _POSTER_HEIGHT = 120  # pixels
 
@@ -44,7 +45,10 @@ def example_cards(examples: Sequence[ExampleVideo]) -> str:
     Raises:
       VideoError: An example cannot be read.
     """
-    cards = [{"poster": _poster(example.path), "caption": example.caption} for example in examples]
+    cards = [
+        {"poster": _poster(example.path), "caption": translated(example.caption) or example.caption}
+        for example in examples
+    ]
     return render("examples.html", cards=cards)
 
 

@@ -3,24 +3,23 @@
 import base64
 
 from dfjax.json_values import dumps
-from dfjax.page import keeping_texts as texts
 from dfjax.page.rendering import render
 from dfjax.prediction import Prediction
 from dfjax.reporting.spreadsheets import ENCODING, frames_csv
 from dfjax.reporting.video_report import html_report, report_name
+from dfjax.words import words
 
 
 def downloads(prediction: Prediction) -> str:
     """Returns the links to the report, the data and the table of frames, as HTML."""
     frames = frames_csv(prediction).encode(ENCODING)
     files = (
-        (texts.REPORT, ".html", "text/html", html_report(prediction).encode()),
-        (texts.DATA, ".json", "application/json", dumps(prediction.to_dict()).encode()),
-        (texts.FRAMES, ".csv", "text/csv", frames),
+        (words.keeping.report, ".html", "text/html", html_report(prediction).encode()),
+        (words.keeping.data, ".json", "application/json", dumps(prediction.to_dict()).encode()),
+        (words.keeping.frames, ".csv", "text/csv", frames),
     )
     return render(
         "downloads.html",
-        texts=texts,
         model=prediction.model,
         files=[
             {

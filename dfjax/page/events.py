@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from dfjax.page import evidence_texts as words
+from dfjax.words import words
 
 # On a phone the result lies below the fold. Where it is in sight already, nothing moves. What is
 # above it may still be growing, so its place is checked once more, unless the visitor moved.
@@ -186,11 +186,11 @@ def spoken_place() -> gr.HTML:
 def _fill_in(script: str, empty: str) -> str:
     """Returns a script with its words and the empty result in it."""
     said = {
-        "checking": words.CHECKING,
-        "cancelled": words.CANCELLED,
-        "cannotPlay": words.CANNOT_PLAY,
-        "video": words.CHOSEN_VIDEO,
-        "picture": words.CHOSEN_PICTURE,
+        "checking": words.evidence.checking,
+        "cancelled": words.evidence.cancelled,
+        "cannotPlay": words.evidence.cannot_play,
+        "video": words.evidence.chosen_video,
+        "picture": words.evidence.chosen_picture,
     }
     for name, word in said.items():
         script = script.replace(f"WORDS.{name}", json.dumps(word))

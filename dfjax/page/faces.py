@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from dfjax.page import evidence_texts as words
 from dfjax.page.plot import frame_value, mark
 from dfjax.page.rendering import render
 from dfjax.prediction import Decision, Prediction, TrackScore
 from dfjax.reporting.crops import data_uri, shown_frames
 from dfjax.shown_numbers import clock, percent
+from dfjax.words import words
 
 NUM_CROPS = 8
 """Crops shown per face."""
@@ -41,20 +41,20 @@ def _strip(track: TrackScore, crops: np.ndarray, decision: Decision) -> dict[str
     shown = [
         (crops[index], track.frames[index]) for index in shown_frames(probabilities, NUM_CROPS)
     ]
-    name = words.FACE.format(number=track.id + 1)
+    name = words.evidence.face.format(number=track.id + 1)
     return {
         "name": name,
         "mark": mark(track.id),
         "percent": percent(track.probability_fake, decision),
         "seen": f"{clock(track.start)} – {clock(track.end)}" if track.end > track.start else "",
-        "left_out": words.LEFT_OUT[track.left_out] if track.left_out else "",
+        "left_out": words.evidence.left_out[track.left_out] if track.left_out else "",
         "crops": [
             {
                 "picture": data_uri(crop, _CROP_SIDE),
                 "seek": frame.timestamp,
                 "time": clock(frame.timestamp),
                 "value": frame_value(frame.probability_fake),
-                "label": words.CROP.format(
+                "label": words.evidence.crop.format(
                     face=name,
                     time=clock(frame.timestamp),
                     value=frame_value(frame.probability_fake),

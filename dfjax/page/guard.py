@@ -43,6 +43,7 @@ from dfjax.page.routes import (
 )
 from dfjax.page.snippets import api_page
 from dfjax.page.upload_folder import UploadFolder
+from dfjax.words import words
 
 # An assistant's call comes twice: from outside, and from Gradio, which calls the API in its place.
 # This header, with a secret of this process, says for whom.
@@ -302,7 +303,7 @@ def _refusal_for(error: Exception, exchange: Exchange) -> Refusal:
     if exchange.has_started:
         return Refusal(exchange.status, "broken_off", "")
     if not isinstance(error, _MALFORMED):
-        return Refusal(500, "failed", texts.OUR_FAULT)
+        return Refusal(500, "failed", words.page.our_fault)
     if exchange.route == UPLOAD:
         return Refusal(400, "malformed", texts.HOW_TO_UPLOAD)
     return Refusal(400, "malformed", texts.HOW_TO_CALL)

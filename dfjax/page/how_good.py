@@ -8,10 +8,10 @@ from urllib.parse import quote
 from dfjax.data.sources import title
 from dfjax.errors import ModelFormatError
 from dfjax.models.evaluation_file import EVALUATION_FILE
-from dfjax.page import how_good_texts as texts
 from dfjax.page.rendering import render
 from dfjax.prediction import ModelSummary
 from dfjax.reporting.recorded import Recorded
+from dfjax.words import translated, words
 
 _FEW = 50
 """Videos under which their number is stated instead of how many of 100."""
@@ -35,7 +35,7 @@ def how_good(evaluation: Mapping[str, Any] | None, model: ModelSummary) -> str:
             measured = _measured(Recorded(evaluation, file=EVALUATION_FILE))
         except ModelFormatError:  # of another version
             measured = None
-    return render("how_good.html", texts=texts, measured=measured, card=_card_address(model))
+    return render("how_good.html", measured=measured, card=_card_address(model))
 
 
 def _measured(report: Recorded) -> dict[str, Any]:
@@ -50,9 +50,9 @@ def _measured(report: Recorded) -> dict[str, Any]:
     sources = report.rows("data")
     trained = any(data.flag("trained_on") for data in sources)
     fitted = any(data.flag("calibrated_on") for data in sources)
-    on = [texts.MEASURED_ON.format(split=split, real=f"{real:,}", fake=f"{fake:,}")]
-    on += [texts.TRAINED if trained else texts.NOT_TRAINED]
-    on += [texts.FITTED] if fitted else []
+    on = [words.how_good.measured_on.format(split=split, real=f"{real:,}", fake=f"{fake:,}")]
+    on += [words.how_good.trained if trained else words.how_good.not_trained]
+    on += [words.how_good.fitted] if fitted else []
     rows = [_verdicts(figures.at("verdicts", label), label) for label in ("real", "fake")]
     return {
         "on": " ".join(on),
@@ -70,10 +70,10 @@ def _verdicts(counts: Recorded, label: str) -> dict[str, Any] | None:
         return None
     shares = of_hundred(numbers)
     return {
-        "name": texts.OF_100[label],
+        "name": words.how_good.of_100[label],
         "total": f"{total:,}",
         "parts": [
-            {"verdict": verdict, "share": share, "words": texts.CALLED[verdict]}
+            {"verdict": verdict, "share": share, "words": words.how_good.called[verdict]}
             for verdict, share in zip(_VERDICTS, shares, strict=True)
         ],
     }
@@ -106,7 +106,9 @@ def _kinds(figures: Recorded) -> list[dict[str, Any]]:
         rate, num_fakes = row.figure("true_positive_rate")["value"], row.count("fake")
         if rate is None or num_fakes == 0:
             continue
-        name = texts.UNNAMED_FAKES.format(dataset=dataset) if method == _UNNAMED else method
+        name = (
+            words.how_good.unnamed_fakes.format(dataset=dataset) if method == _UNNAMED else method
+        )
         so_far = kinds.setdefault(name, [0, 0])
         so_far[0] += round(rate * num_fakes)
         so_far[1] += num_fakes
@@ -120,8 +122,8 @@ def _kinds(figures: Recorded) -> list[dict[str, Any]]:
 def _among(number: int, total: int) -> str:
     """Returns a share in words: of 100, or of as many as there are if they are few."""
     if total < _FEW:
-        return texts.SHARE.format(number=number, total=total)
-    return texts.SHARE.format(number=round(100 * number / total), total=100)
+        return words.how_good.share.format(number=number, total=total)
+    return words.how_good.share.format(number=round(100 * number / total), total=100)
 
 
 def _everyday(report: Recorded) -> list[str]:
@@ -135,9 +137,16 @@ def _everyday(report: Recorded) -> list[str]:
         rate, total = row.figure("false_positive_rate")["value"], row.count("scored")
         if rate:
             called = _among(round(rate * total), total)
-            kind, setting = row.text("kind").capitalize(), row.text("setting")
-            sentences.append(texts.EVERYDAY.format(kind=kind, setting=setting, called=called))
+            kind, setting = _known(row.text("kind")).capitalize(), _known(row.text("setting"))
+            sentences.append(
+                words.how_good.everyday.format(kind=kind, setting=setting, called=called)
+            )
     return sentences
+
+
+def _known(text: str) -> str:
+    """Returns what the evaluation says in English, in the language that is spoken if it can be."""
+    return translated(text) or text
 
 
 def _weak_slices(report: Recorded) -> list[str]:
@@ -149,7 +158,7 @@ def _weak_slices(report: Recorded) -> list[str]:
     sentences = []
     for row in slices:
         by = row.text("by")
-        if by not in texts.SLICES:
+        if by not in words.how_good.slices:
             continue
         parts = [
             (part.figure("true_positive_rate")["value"], part.count("fake"), part.text("label"))
@@ -160,7 +169,9 @@ def _weak_slices(report: Recorded) -> list[str]:
             continue
         (low, _, where), (high, _, best) = min(known), max(known)
         sentences.append(
-            texts.SLICES[by].format(low=f"{low:.0%}", where=where, high=f"{high:.0%}", best=best)
+            words.how_good.slices[by].format(
+                low=f"{low:.0%}", where=where, high=f"{high:.0%}", best=best
+            )
         )
     return sentences
 

@@ -1,4 +1,4 @@
-"""What other sites show of a link to the page: title, description and a picture.
+"""The head of the page: its language, and what other sites show of a link to it.
 
 Gradio's page carries its own project's title and picture in its head, and readers of such tags take
 the first ones. So the head is rewritten as it goes out, with the addresses under which the page was
@@ -11,13 +11,19 @@ import re
 from html import escape
 
 from PIL import Image, ImageDraw, ImageFont
-from starlette.datastructures import URL, MutableHeaders
+from starlette.datastructures import URL, Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dfjax.page import texts
+from dfjax.words import language, preferred_language, speaking, words
 
 PICTURE = "/link-preview.png"
+
+_CONFIG = "/config"  # what the page holds, as the page itself has it, for clients that ask for it
+
+_QUESTION = "Is this video a deepfake?"
+
+_SHORT_ANSWER = "A verdict, its evidence frame by frame, and its limits."
 
 _SIZE = (1200, 630)  # pixels, the shape that readers of links ask for
 
@@ -32,21 +38,23 @@ class LinkPreview:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
-        if scope["type"] != "http" or scope["path"] not in ("/", PICTURE):
+        if scope["type"] != "http" or scope["path"] not in ("/", _CONFIG, PICTURE):
             await self._app(scope, receive, send)
         elif scope["path"] == PICTURE:
             headers = {"cache-control": "public, max-age=86400"}
             answer = Response(picture(), media_type="image/png", headers=headers)
             await answer(scope, receive, send)
         else:
-            await self._app(scope, receive, _Rewriting(scope, send).send)
+            wishes = Headers(scope=scope).get("accept-language", "")
+            with speaking(preferred_language(wishes)):
+                await self._app(scope, receive, _Rewriting(scope, send).send)
 
 
 class _Rewriting:
     """Holds the page back until it is whole."""
 
     def __init__(self, scope: Scope, send: Send):
-        self._scope, self._send = scope, send
+        self._scope, self._send, self._language = scope, send, language()
         self._start: Message | None = None  # of a page; anything else passes
         self._body = bytearray()
 
@@ -61,8 +69,12 @@ class _Rewriting:
         self._body += message.get("body", b"")
         if message.get("more_body", False):
             return
-        page = with_tags(bytes(self._body), tags(URL(scope=self._scope)))
-        MutableHeaders(scope=self._start)["content-length"] = str(len(page))
+        with speaking(self._language):
+            page = with_tags(bytes(self._body), tags(URL(scope=self._scope)))
+        headers = MutableHeaders(scope=self._start)
+        headers["content-length"] = str(len(page))
+        headers["content-language"] = self._language
+        headers.add_vary_header("accept-language")
         await self._send(self._start)
         await self._send({"type": "http.response.body", "body": page})
 
@@ -72,32 +84,34 @@ def _is_html(start: Message) -> bool:
 
 
 def with_tags(page: bytes, ours: str) -> bytes:
-    """Returns an HTML page with our tags in place of those that Gradio put there.
+    """Returns an HTML page with our tags in place of Gradio's, and the language that is spoken.
 
     Args:
       page: UTF-8.
       ours: HTML for the head.
     """
-    return _ITS_TAGS.sub(b"", page).replace(b"<head>", b"<head>" + ours.encode(), 1)
+    page = _ITS_TAGS.sub(b"", page).replace(b'lang="en"', f'lang="{language()}"'.encode(), 1)
+    return page.replace(b"<head>", b"<head>" + ours.encode(), 1)
 
 
 def tags(address: URL) -> str:
     """Returns the tags for a page at an address; the picture's is in full, as readers want it."""
     image = str(address.replace(path=PICTURE, query=""))
     named = {
+        "description": words.page.description,
         "og:type": "website",
         "og:site_name": "dfjax",
         "og:url": str(address.replace(query="")),
-        "og:title": texts.TITLE,
-        "og:description": texts.DESCRIPTION,
+        "og:title": words.page.title,
+        "og:description": words.page.description,
         "og:image": image,
         "og:image:width": str(_SIZE[0]),
         "og:image:height": str(_SIZE[1]),
-        "og:image:alt": texts.TITLE,
+        "og:image:alt": words.page.title,
         "twitter:card": "summary_large_image",
     }
     return "".join(
-        f'<meta {"name" if name.startswith("twitter") else "property"}="{name}" '
+        f'<meta {"property" if name.startswith("og:") else "name"}="{name}" '
         f'content="{escape(content)}">'
         for name, content in named.items()
     )
@@ -105,7 +119,10 @@ def tags(address: URL) -> str:
 
 @functools.cache
 def picture() -> bytes:
-    """Returns the picture as a PNG: the project's mark, and the question that the page answers."""
+    """Returns the picture as a PNG: the project's mark, and the question that the page answers.
+
+    It is English, since sites that show a link ask for it once for all their readers.
+    """
     picture = Image.new("RGB", _SIZE, "#0f172a")
     draw = ImageDraw.Draw(picture)
     # The mark of the page's head, drawn on its grid of 24 units.
@@ -120,8 +137,8 @@ def picture() -> bytes:
         line((x + 5 * to_x, y), (x, y), (x, y + 5 * to_y))
     line((7.5, 12.2), (9.5, 12.2), (10.9, 8.8), (13.1, 15.4), (14.5, 12.2), (16.5, 12.2))
     draw.text((left + 236, 128), "dfjax", font=ImageFont.load_default(110), fill="#f1f5f9")
-    draw.text((90, 340), texts.QUESTION, font=ImageFont.load_default(78), fill="#f1f5f9")
-    draw.text((90, 462), texts.SHORT_ANSWER, font=ImageFont.load_default(38), fill="#aab8cc")
+    draw.text((90, 340), _QUESTION, font=ImageFont.load_default(78), fill="#f1f5f9")
+    draw.text((90, 462), _SHORT_ANSWER, font=ImageFont.load_default(38), fill="#aab8cc")
     buffer = io.BytesIO()
     picture.quantize(64).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -17,9 +17,11 @@ const percent = (share) =>
 let session = null, camera = null, timer = 0, run = 0;
 let isWaiting = false, dropped = 0, times = [], past = [], said = "";
 
-function show(state, text) {
+// What the server says is English; everything else is in the language of the page.
+function show(state, text, lang = document.documentElement.lang) {
   root.dataset.state = state;
   find(".df-live-state").textContent = text;
+  for (const place of [".df-live-state", ".df-live-spoken"]) find(place).lang = lang;
 }
 
 // Only what changes is said aloud, not every number.
@@ -57,12 +59,12 @@ async function start() {
   try {
     await video.play();
     const answer = await fetch(address, {method: "POST"});
-    if (!answer.ok) throw new Error(await answer.text());
+    if (!answer.ok) throw new Refusal(await answer.text());
     const {session: name} = await answer.json();
     if (own !== run) return close(name);
     session = name;
   } catch (error) {
-    if (own === run) fail(error.message || words.lost);
+    if (own === run) failWith(error);
     return;
   }
   dropped = 0; times = []; past = [];
@@ -72,7 +74,7 @@ async function start() {
 
 const close = (name) => navigator.sendBeacon(`${address}/${name}?close`);
 
-function stop(why) {
+function stop(why, lang) {
   run += 1;
   clearInterval(timer);
   if (session) close(session);
@@ -84,11 +86,16 @@ function stop(why) {
   showScore(null);
   find(".df-live-start").hidden = false;
   find(".df-live-stop").hidden = true;
-  show("off", why);
+  show("off", why, lang);
   say(why);
 }
 
-const fail = (why) => stop(why);
+const fail = (why, lang) => stop(why, lang);
+
+class Refusal extends Error {}
+
+const failWith = (error) =>
+  error instanceof Refusal && error.message ? fail(error.message, "en") : fail(words.lost);
 
 // A frame is due. If the last one has not been answered yet, it is left out, so no queue can form.
 async function tick(own) {
@@ -111,10 +118,10 @@ async function tick(own) {
     const url = `${address}/${session}?t=${taken / 1000}`;
     const answer = await fetch(url, {method: "PUT", body});
     if (own !== run) return;
-    if (!answer.ok) throw new Error(await answer.text());
+    if (!answer.ok) throw new Refusal(await answer.text());
     draw(await answer.json(), taken);
   } catch (error) {
-    if (own === run) fail(error instanceof TypeError ? words.lost : error.message);
+    if (own === run) failWith(error);
   } finally {
     if (own === run) isWaiting = false;
   }

@@ -5,17 +5,24 @@ from pathlib import Path
 
 import gradio as gr
 
-from dfjax.page import live_texts
+from dfjax.inference.live import ENOUGH_SECONDS, WINDOW_SECONDS
 from dfjax.page.rendering import render
 from dfjax.page.routes import LIVE
+from dfjax.words import words
 
 
 def live_tab() -> gr.HTML:
     """Adds the content of the tab."""
     content = render(
         "live.html",
-        texts=live_texts,
-        settings=json.dumps({**live_texts.for_browser(), "address": LIVE}),
+        settings=json.dumps(
+            {
+                "words": words.live.in_the_browser.as_dict(),
+                "needed": ENOUGH_SECONDS,
+                "window": WINDOW_SECONDS,
+                "address": LIVE,
+            }
+        ),
     )
     script = (Path(__file__).parent / "live.js").read_text(encoding="utf-8")
     return gr.HTML(content, js_on_load=script, apply_default_css=False, elem_id="df-live")

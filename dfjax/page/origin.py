@@ -1,6 +1,5 @@
 """What a file says of its own origin, as a card beside the verdict."""
 
-from dfjax.page import keeping_texts as texts
 from dfjax.page.rendering import render
 from dfjax.prediction import Prediction
 from dfjax.provenance import Provenance
@@ -10,7 +9,7 @@ from dfjax.reporting.shown_provenance import shown_provenance
 def provenance_card(prediction: Prediction) -> str:
     """Returns the card as HTML; nothing for frames in memory."""
     shown = shown_provenance(prediction.provenance)
-    return "" if shown is None else render("provenance.html", texts=texts, shown=shown)
+    return "" if shown is None else render("provenance.html", shown=shown)
 
 
 def says_something(provenance: Provenance | None) -> bool:

@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image
 
 from dfjax.config import VideoConfig
-from dfjax.page import evidence_texts as words
 from dfjax.page.rendering import render
 from dfjax.prediction import Prediction
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
+from dfjax.words import words
 
 NUM_MOMENTS = 24
 """Frames at most that are shown of a file that the browser cannot play."""
@@ -52,11 +52,12 @@ def player(prediction: Prediction) -> str:
             {
                 "id": track.id,
                 "css": f"df-track-{track.id % 8}",
-                "name": words.FACE.format(number=track.id + 1) if has_room else str(track.id + 1),
+                "name": words.evidence.face.format(number=track.id + 1)
+                if has_room
+                else str(track.id + 1),
             }
             for track in prediction.tracks
         ],
-        words=words,
     )
 
 

@@ -12,7 +12,6 @@ import json
 
 import numpy as np
 
-from dfjax.page import evidence_texts as words
 from dfjax.page.rendering import render
 from dfjax.prediction import (
     Decision,
@@ -23,6 +22,7 @@ from dfjax.prediction import (
     VideoSummary,
 )
 from dfjax.shown_numbers import clock, percent
+from dfjax.words import words
 
 NUM_SHADES = 5
 
@@ -58,7 +58,6 @@ def score_plot(prediction: Prediction) -> str:
         duration=duration,
         is_still=duration <= 0,
         num_shades=NUM_SHADES,
-        words=words,
     )
 
 
@@ -94,7 +93,7 @@ def tick_times(duration: float) -> list[float]:
 
 def _lane(track: TrackScore, prediction: Prediction, duration: float) -> dict[str, object]:
     """Returns what the template shows of one face."""
-    name = words.FACE.format(number=track.id + 1)
+    name = words.evidence.face.format(number=track.id + 1)
     segments = [segment for segment in prediction.segments if segment.track == track.id]
     values = [frame.probability_fake for frame in track.frames]
     return {
@@ -103,18 +102,18 @@ def _lane(track: TrackScore, prediction: Prediction, duration: float) -> dict[st
         "mark": mark(track.id),
         "name": name,
         "percent": percent(track.probability_fake, prediction.decision),
-        "left_out": words.LEFT_OUT[track.left_out] if track.left_out else "",
+        "left_out": words.evidence.left_out[track.left_out] if track.left_out else "",
         "bars": bars(track.frames, duration),
         "frames": json.dumps(
             [_row(frame, prediction.video) for frame in track.frames], separators=(",", ":")
         ),
         "last": len(values) - 1,
-        "first_value": words.VALUE_AT.format(
+        "first_value": words.evidence.value_at.format(
             time=clock(track.start), value=frame_value(values[0]), face=name
         ),
         # Its times and values are filled in by the script.
-        "any_value": words.VALUE_AT.format(time="{time}", value="{value}", face=name),
-        "range": words.RANGE.format(
+        "any_value": words.evidence.value_at.format(time="{time}", value="{value}", face=name),
+        "range": words.evidence.range.format(
             count=len(values),
             start=clock(track.start),
             end=clock(track.end),
@@ -148,7 +147,7 @@ def _segment(
         "left": f"{_x(segment.start, duration):.2f}",
         "width": f"{_x(segment.end, duration) - _x(segment.start, duration):.2f}",
         "percent": number,
-        "label": words.STRETCH.format(
+        "label": words.evidence.stretch.format(
             face=face, start=clock(segment.start), end=clock(segment.end), percent=number
         ),
     }

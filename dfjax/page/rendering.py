@@ -4,6 +4,8 @@ from typing import Any
 
 import jinja2
 
+from dfjax.words import translated, words
+
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("dfjax.page"),
     autoescape=True,  # where a template says `safe`, the piece was made by dfjax itself
@@ -11,10 +13,13 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TEMPLATES.globals.update(words=words, translated=translated)
 
 
 def render(template: str, **values: Any) -> str:
     """Returns a template of `templates/` as HTML, with every value escaped.
+
+    Its own words are those of the language that is spoken.
 
     Args:
       template: Its file name.

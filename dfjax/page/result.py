@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from dfjax.page import reason_texts
 from dfjax.page.downloads import downloads
 from dfjax.page.faces import face_strips
 from dfjax.page.origin import provenance_card, says_something
@@ -10,9 +9,10 @@ from dfjax.page.player import player
 from dfjax.page.plot import frame_value, score_plot
 from dfjax.page.reasons import explain
 from dfjax.page.rendering import render
-from dfjax.page.verdict import VERDICTS, decision_sentence, withheld
+from dfjax.page.verdict import ICONS, decision_sentence, withheld
 from dfjax.prediction import Decision, Prediction
 from dfjax.shown_numbers import clock, percent, threshold_percent
+from dfjax.words import words
 
 _LABEL_ROOM = 0.14  # of the gauge's width, that the labels of two thresholds need on a phone
 
@@ -25,17 +25,17 @@ def render_result(prediction: Prediction, file: str = "") -> str:
       file: Which file it is for, `player.file_key`; the page shows it beside no other.
     """
     probability, decision = prediction.probability_fake, prediction.decision
-    verdict = VERDICTS[prediction.label]
     is_withheld = decision.is_withheld and prediction.label == "uncertain"
     return render(
         "result.html",
         prediction=prediction,
         file=file,
-        verdict=verdict,
-        explanation=withheld(decision) if is_withheld else verdict.explanation,
+        icon=ICONS[prediction.label],
+        explanation=(
+            withheld(decision) if is_withheld else words.verdict.explanations[prediction.label]
+        ),
         measured=None if probability is None else _measured(probability, decision),
         explanation_of=explain(prediction),
-        reason_words=reason_texts,
         player=player(prediction) if prediction.tracks else "",
         plot=score_plot(prediction) if prediction.tracks else "",
         rows=_table(prediction),
@@ -48,16 +48,23 @@ def render_result(prediction: Prediction, file: str = "") -> str:
 
 
 def render_error(
-    message: str, title: str = "This video could not be checked", *, file: str = ""
+    message: str, title: str | None = None, *, file: str = "", is_english: bool = False
 ) -> str:
     """Returns the panel that says why there is no verdict.
 
     Args:
       message: The reason, as plain text.
-      title: What went wrong, in a few words.
+      title: What went wrong, in a few words; None: the check.
       file: Which file it is about, as for `render_result`.
+      is_english: That the message is, whatever language the page speaks.
     """
-    return render("error.html", message=message, title=title, file=file)
+    return render(
+        "error.html",
+        message=message,
+        title=title or words.page.not_checked,
+        file=file,
+        is_english=is_english,
+    )
 
 
 def _measured(probability: float, decision: Decision) -> dict[str, Any]:
@@ -108,21 +115,22 @@ def _looks(prediction: Prediction) -> dict[str, str]:
     coverage = prediction.coverage
     if coverage.looks < 2:
         return {}
-    return {"Looked at": f"{coverage.looks} times, up to {clock(coverage.longest_gap)} apart"}
+    looks = words.result.looks.format(count=coverage.looks, gap=clock(coverage.longest_gap))
+    return {words.result.looked_at: looks}
 
 
 def _facts(prediction: Prediction) -> dict[str, str]:
     """Returns the facts about video and check, under their names."""
     video, seconds = prediction.video, prediction.seconds
     still = video.duration <= 0
-    length = "Still picture" if still else clock(video.duration)
+    length = words.result.still if still else clock(video.duration)
     if video.fps > 0 and not still:
-        length += f" at {video.fps:.4g} fps"
+        length = words.result.at_rate.format(length=length, rate=f"{video.fps:.4g}")
     return {
-        "Faces followed": str(len(prediction.tracks)),
-        "Frames scored": str(video.frames_scored),
+        words.result.faces_followed: str(len(prediction.tracks)),
+        words.result.frames_scored: str(video.frames_scored),
         **_looks(prediction),
-        "Length": length,
-        "Picture": f"{video.width} × {video.height}",
-        "Time taken": f"{seconds.decode + seconds.faces + seconds.score:.1f} s",
+        words.result.length: length,
+        words.result.picture: f"{video.width} × {video.height}",
+        words.result.time_taken: f"{seconds.decode + seconds.faces + seconds.score:.1f} s",
     }

@@ -14,7 +14,6 @@ from gradio.themes.utils.fonts import Font, LocalFont
 from starlette.middleware import Middleware
 
 from dfjax.errors import ServerError
-from dfjax.page import texts
 from dfjax.page.assistants import AssistantServer
 from dfjax.page.caretaker import Caretaker
 from dfjax.page.clients import Clients
@@ -140,7 +139,6 @@ def _launch(
         css_paths=[
             Path(__file__).parent / name for name in ("style.css", "evidence.css", "live.css")
         ],
-        head=f'<meta name="description" content="{texts.DESCRIPTION}">',
         footer_links=[],  # ours leads to our own page about the API
         # No tracebacks and no texts of unexpected errors for strangers.
         show_error=False,

@@ -1,29 +1,11 @@
-"""The words of the page that do not depend on a video."""
+"""What is said to programs, which is English, and the parts of the page that know no video."""
 
 from dfjax.page.limits import PageLimits
 from dfjax.page.rendering import render
 from dfjax.prediction import ModelSummary
 from dfjax.video.formats import KINDS_OF_PICTURE, KINDS_OF_VIDEO
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import Effort
-
-TITLE = "dfjax · deepfake check"
-
-DESCRIPTION = (
-    "Check whether the faces in a video were manipulated: a verdict, a probability, "
-    "and a score for every frame that was looked at."
-)
-
-QUESTION = "Is this video a deepfake?"
-
-SHORT_ANSWER = "A verdict, its evidence frame by frame, and its limits."
-
-CHOOSE_FIRST = "Choose a video or one of the examples first, then press “Check this video”."
-
-OUR_FAULT = (
-    "Something went wrong on our side, and nothing was decided about your video. "
-    "Please try once more; if it happens again, another video may still work."
-)
+from dfjax.words import words
 
 ENDING = "The server is being restarted. Please try again in a minute."
 
@@ -41,17 +23,9 @@ NO_FUNCTION = "There is no such function. The API has predict, and predict_batch
 
 NO_VIDEO = "No video was sent."
 
-CHECK, CANCEL = "Check this video", "Cancel"
-
 TOO_MANY_FILES = "{found} files were sent; the limit is {limit} at once. Send the others later."
 
 WAITING = "Waiting for its turn"
-
-EFFORT = "How closely to look"
-
-EFFORT_INFO = "It makes a difference for videos longer than half a minute."
-
-EFFORTS: dict[Effort, str] = {"quick": "Quick", "standard": "Standard", "thorough": "Thorough"}
 
 WHAT_EFFORT_IS = 'The effort has to be "quick", "standard" or "thorough".'
 
@@ -84,14 +58,23 @@ def upload_limits(page: PageLimits, video: VideoLimits) -> str:
     """Returns the line under the upload that says what may be chosen."""
     megabytes = min(page.max_upload_bytes, video.max_file_bytes) / 1024**2
     hours = video.max_duration / 3600
-    longest = f"{hours:g} hours" if hours > 1 else f"{hours * 60:g} minutes"
+    longest = (
+        words.page.hours.format(number=f"{hours:g}")
+        if hours > 1
+        else words.page.minutes.format(number=f"{60 * hours:g}")
+    )
     return render(
         "upload_limits.html",
         megabytes=f"{megabytes:g}",
         longest=longest,
-        videos=KINDS_OF_VIDEO,
-        pictures=KINDS_OF_PICTURE,
+        videos=_kinds(KINDS_OF_VIDEO),
+        pictures=_kinds(KINDS_OF_PICTURE),
     )
+
+
+def _kinds(names: str) -> str:
+    """Returns a list of formats, "A, B or C", in the language that is spoken."""
+    return names.replace(" or ", f" {words.page.or_word} ")
 
 
 def privacy_note(minutes_kept: int) -> str:

@@ -11,9 +11,11 @@ from gradio_client.utils import is_file_obj, is_file_obj_with_meta, traverse
 
 from dfjax.page import texts
 from dfjax.page.fair_queue import FairQueue
+from dfjax.page.language import in_other_words
 from dfjax.page.limits import PageLimits
 from dfjax.page.live_sessions import LiveSessions
 from dfjax.page.log import fields
+from dfjax.words import language, words
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,6 +40,19 @@ class UploadBlocks(gr.Blocks):
 
     live: LiveSessions | None = None
     """The cameras that are scored; None: the page has no live tab."""
+
+    translations: dict[str, dict[str, Any]] = {}
+    """By language: what Gradio would send of a page that is laid out in the same way in it."""
+
+    @property
+    def config(self) -> Any:
+        """What Gradio sends of the page to browsers, in the language that is spoken."""
+        other = self.translations.get(language())
+        return self._config if other is None else in_other_words(self._config, other)
+
+    @config.setter
+    def config(self, config: Any) -> None:
+        self._config = config
 
     def queue(self, *args: Any, limits: PageLimits = PageLimits(), **kwargs: Any) -> "UploadBlocks":
         """Makes the queue; takes Gradio's own arguments, and the limits on visitors."""
@@ -69,7 +84,7 @@ class UploadBlocks(gr.Blocks):
         except Exception:
             # The last line before a stranger: the log gets the error, the client a sentence.
             _LOG.exception("an event failed")
-            raise gr.Error(texts.OUR_FAULT, print_exception=False) from None
+            raise gr.Error(words.page.our_fault, print_exception=False) from None
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False

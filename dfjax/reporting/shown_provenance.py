@@ -3,7 +3,7 @@
 import dataclasses
 
 from dfjax.provenance import Provenance, Status
-from dfjax.reporting import video_words as words
+from dfjax.words import words
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ def shown_provenance(provenance: Provenance | None) -> ShownProvenance | None:
     """Returns what a file says of itself; None for frames in memory, which say nothing."""
     if provenance is None:
         return None
-    ai = {True: words.SAYS_AI, False: words.SAYS_NO_AI}
+    ai = {True: words.provenance.ai, False: words.provenance.no_ai}
     rows = {
         "signer": provenance.signer,
         "signed_at": provenance.signed_at,
@@ -30,6 +30,6 @@ def shown_provenance(provenance: Provenance | None) -> ShownProvenance | None:
     }
     return ShownProvenance(
         status=provenance.status,
-        sentence=words.PROVENANCE_STATUS[provenance.status],
-        rows=tuple((words.PROVENANCE_FIELDS[key], text) for key, text in rows.items() if text),
+        sentence=words.provenance.status[provenance.status],
+        rows=tuple((words.provenance.fields[key], text) for key, text in rows.items() if text),
     )

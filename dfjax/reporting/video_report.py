@@ -9,10 +9,10 @@ import jinja2
 import numpy as np
 
 from dfjax.prediction import Decision, Prediction, TrackScore
-from dfjax.reporting import video_words as words
 from dfjax.reporting.crops import data_uri, shown_frames
 from dfjax.reporting.shown_provenance import shown_provenance
 from dfjax.shown_numbers import clock, percent, threshold_percent, whole_percent
+from dfjax.words import language, translated, words
 
 HeatMaps = Mapping[tuple[int, int], np.ndarray]
 """By `TrackScore.id` and index among its `frames`: uint8 [S,S,3] RGB, the crop overlaid."""
@@ -41,16 +41,18 @@ def html_report(prediction: Prediction, *, heat_maps: HeatMaps | None = None) ->
       prediction: The answer; crops are shown of the faces that are in its `clips`.
       heat_maps: Shown beside their crops.
     """
-    title, explanation = words.VERDICTS[prediction.label]
+    explanation = words.verdict.explanations[prediction.label]
     if prediction.decision.is_withheld and prediction.label == "uncertain":
         is_measured = prediction.decision.false_positive_rate is not None
-        explanation = words.WITHHELD if is_measured else words.UNCALIBRATED
+        explanation = words.verdict.withheld if is_measured else words.verdict.uncalibrated
     return _TEMPLATES.get_template("video_report.html").render(
         words=words,
+        language=language(),
+        translated=translated,
         prediction=prediction,
-        title=title,
+        title=words.verdict.titles[prediction.label],
         explanation=explanation,
-        checked=words.CHECKED.format(time=_time(prediction.checked_at)),
+        checked=words.report.checked.format(time=_time(prediction.checked_at)),
         measured=_measured(prediction),
         lanes=_lanes(prediction),
         ticks=_ticks(_duration(prediction)),
@@ -58,7 +60,7 @@ def html_report(prediction: Prediction, *, heat_maps: HeatMaps | None = None) ->
         faces=_faces(prediction, heat_maps or {}),
         provenance=shown_provenance(prediction.provenance),
         tables=_tables(prediction),
-        foot=words.FOOT.format(version=prediction.model.version),
+        foot=words.report.foot.format(version=prediction.model.version),
     )
 
 
@@ -93,17 +95,17 @@ def _measured(prediction: Prediction) -> dict[str, str] | None:
 def _rule(decision: Decision) -> str:
     """Returns how the verdict follows from the probability, and how often it is wrong."""
     if decision.is_withheld:
-        return words.NO_VERDICTS
+        return words.verdict.none_given
     above, below = threshold_percent(decision.fake_above), threshold_percent(decision.real_below)
-    sentences = [words.ZONES.format(above=above, below=below)]
+    sentences = [words.report.zones.format(above=above, below=below)]
     if decision.false_positive_rate is None:
-        sentences.append(words.UNKNOWN_ERRORS)
+        sentences.append(words.report.unknown_errors)
     else:
         rate = threshold_percent(decision.false_positive_rate)
-        sentences.append(words.FALSE_POSITIVES.format(rate=rate))
+        sentences.append(words.report.false_positives.format(rate=rate))
     if decision.false_negative_rate is not None and decision.real_below < decision.fake_above:
         rate = threshold_percent(decision.false_negative_rate)
-        sentences.append(words.FALSE_NEGATIVES.format(rate=rate))
+        sentences.append(words.report.false_negatives.format(rate=rate))
     return " ".join(sentences)
 
 
@@ -120,7 +122,7 @@ def _across(timestamp: float, duration: float) -> float:
 def _ticks(duration: float) -> list[dict[str, Any]]:
     """Returns a few round times for the axis."""
     if duration <= 0:
-        return [{"at": 50.0, "text": words.STILL}]
+        return [{"at": 50.0, "text": words.report.still}]
     steps = (step for step in _TICK_STEPS if duration / step < _NUM_TICKS)
     step = float(next(steps, 3600 * np.ceil(duration / _NUM_TICKS / 3600)))
     times = [round(n * step, 3) for n in range(int(duration / step + 1e-9) + 1)]
@@ -160,7 +162,7 @@ def _lanes(prediction: Prediction) -> list[dict[str, Any]]:
 
 def _stretches(prediction: Prediction) -> list[str]:
     return [
-        words.STRETCH.format(
+        words.report.stretch.format(
             face=_face_name(segment.track),
             start=clock(segment.start),
             end=clock(segment.end),
@@ -171,7 +173,7 @@ def _stretches(prediction: Prediction) -> list[str]:
 
 
 def _face_name(track_id: int) -> str:
-    return words.FACE.format(number=track_id + 1)
+    return words.report.face.format(number=track_id + 1)
 
 
 def _faces(prediction: Prediction, heat_maps: HeatMaps) -> list[dict[str, Any]]:
@@ -192,7 +194,7 @@ def _face(prediction: Prediction, track: TrackScore, heat_maps: HeatMaps) -> dic
                 {
                     "picture": _picture(prediction.clips[track.id][index]),
                     "heat_map": None if heat_map is None else _picture(heat_map),
-                    "alt": words.CROP.format(face=name, time=time),
+                    "alt": words.report.crop.format(face=name, time=time),
                     "time": time,
                     "percent": whole_percent(frame.probability_fake),
                 }
@@ -201,8 +203,10 @@ def _face(prediction: Prediction, track: TrackScore, heat_maps: HeatMaps) -> dic
     return {
         "name": name,
         "percent": percent(track.probability_fake, prediction.decision),
-        "seen": words.SEEN.format(start=clock(track.start), end=clock(track.end)) if lasts else "",
-        "left_out": words.LEFT_OUT[track.left_out] if track.left_out else "",
+        "seen": words.report.seen.format(start=clock(track.start), end=clock(track.end))
+        if lasts
+        else "",
+        "left_out": words.evidence.left_out[track.left_out] if track.left_out else "",
         "crops": crops,
     }
 
@@ -213,9 +217,13 @@ def _picture(picture: np.ndarray) -> str:
 
 def _tables(prediction: Prediction) -> list[tuple[str, list[tuple[str, str]]]]:
     """Returns the facts: per table its name, and rows of a name and a value."""
-    named = ((words.FILE, _file_facts), (words.CHECK, _check_facts), (words.MODEL, _model_facts))
+    named = (
+        (words.report.file, _file_facts),
+        (words.report.check, _check_facts),
+        (words.report.model, _model_facts),
+    )
     return [
-        (name, [(words.FACTS[key], value) for key, value in facts(prediction).items()])
+        (name, [(words.report.facts[key], value) for key, value in facts(prediction).items()])
         for name, facts in named
     ]
 
@@ -225,15 +233,15 @@ def _file_facts(prediction: Prediction) -> dict[str, str]:
     facts = {"name": video.name}
     if video.sha256 is not None and video.size_bytes is not None:
         facts["sha256"] = video.sha256
-        facts["size"] = words.BYTES.format(
+        facts["size"] = words.report.bytes.format(
             shown=_size(video.size_bytes), exact=f"{video.size_bytes:,}"
         )
         facts["format"] = f"{video.codec}, {video.container}"
     facts["picture"] = f"{video.width} × {video.height}"
     length = clock(video.duration)
     if video.fps > 0:
-        length = words.AT_RATE.format(length=length, rate=f"{video.fps:.4g}")
-    facts["length"] = length if video.duration > 0 else words.STILL
+        length = words.report.at_rate.format(length=length, rate=f"{video.fps:.4g}")
+    facts["length"] = length if video.duration > 0 else words.report.still
     return facts
 
 
@@ -241,8 +249,8 @@ def _check_facts(prediction: Prediction) -> dict[str, str]:
     coverage = prediction.coverage
     facts = {
         "time": _time(prediction.checked_at),
-        "effort": coverage.effort,
-        "frames": words.WITH_FACE.format(
+        "effort": words.page.efforts[coverage.effort].lower(),
+        "frames": words.report.with_face.format(
             sampled=coverage.frames_sampled, scored=prediction.video.frames_scored
         ),
         "faces": str(len(prediction.tracks)),
@@ -257,17 +265,17 @@ def _model_facts(prediction: Prediction) -> dict[str, str]:
     facts = {"model": model.id}
     if model.revision is not None:
         facts["revision"] = model.revision
-    facts["digest"] = model.digest or words.UNKNOWN
+    facts["digest"] = model.digest or words.report.unknown
     facts["version"] = f"dfjax {model.version}"
     facts["fake_above"] = threshold_percent(decision.fake_above)
     facts["real_below"] = threshold_percent(decision.real_below)
     rates = (
-        ("false_positive_rate", decision.false_positive_rate, words.AT_MOST),
-        ("false_negative_rate", decision.false_negative_rate, words.AT_MOST_FAKE),
+        ("false_positive_rate", decision.false_positive_rate, words.report.at_most),
+        ("false_negative_rate", decision.false_negative_rate, words.report.at_most_fake),
     )
     for key, rate, text in rates:
         known = rate is not None
-        facts[key] = text.format(rate=threshold_percent(rate)) if known else words.UNKNOWN
+        facts[key] = text.format(rate=threshold_percent(rate)) if known else words.report.unknown
     return facts
 
 
@@ -284,4 +292,9 @@ def _size(num_bytes: int) -> str:
 def _time(checked_at: str) -> str:
     """Returns a time in UTC as people write it."""
     time = datetime.fromisoformat(checked_at)
-    return f"{time.day} {time:%B %Y, %H:%M:%S} UTC"
+    return words.report.date.format(
+        day=time.day,
+        month=words.report.months[time.month - 1],
+        year=time.year,
+        time=f"{time:%H:%M:%S}",
+    )

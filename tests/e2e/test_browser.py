@@ -42,8 +42,12 @@ def open_page(app: App, browser: Browser) -> Iterator[Callable[..., Page]]:
     errors: list[str] = []
     contexts = []
 
-    def open_(width: int = 1280, scheme: Literal["light", "dark"] = "light") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    def open_(
+        width: int = 1280, scheme: Literal["light", "dark"] = "light", locale: str = "en-US"
+    ) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 844}, color_scheme=scheme, locale=locale
+        )
         contexts.append(context)
         page = context.new_page()
         page.on("request", lambda request: requests.append(request.url))
@@ -363,3 +367,31 @@ def test_the_page_says_what_it_is_and_what_it_cannot_tell(open_page):
     expect(page.get_by_role("heading", name="What this cannot tell")).to_be_visible()
     expect(page.get_by_text("tiny-model")).to_be_visible()
     assert page.locator("meta[name=description]").count()
+
+
+def test_a_spanish_browser_gets_spanish_and_a_list_plays_its_files(open_page, clips):
+    page = open_page(locale="es-MX", width=390)
+    assert page.locator("html").get_attribute("lang") == "es"
+    expect(page.get_by_role("heading", level=1)).to_have_text("¿Es un deepfake este video?")
+    expect(page.locator("#df-check")).to_have_text("Comprobar este video")
+    page.get_by_role("tab", name="Varios archivos").click()
+    page.set_input_files(
+        "#df-batch input[type=file]", [clips / "one face.mp4", clips / "unplayable.avi"]
+    )
+    page.get_by_role("button", name="Comprobar todos").click()
+    page.get_by_role("button", name="Mostrar el resultado de one face.mp4").click(timeout=WAIT)
+    panel = page.locator(".df-batch-result")
+    expect(panel.get_by_role("heading", name="No concluyente", exact=True)).to_be_visible()
+    assert no_sideways_scrolling(page)
+    video = panel.locator("video.df-media")
+    assert video.evaluate("video => video.src").startswith("blob:")  # nothing is sent once more
+    crop = panel.locator(".df-crop").last
+    crop.click()
+    page.wait_for_function(
+        "([video, time]) => !video.seeking && Math.abs(video.currentTime - time) < 0.02",
+        arg=[video.element_handle(), float(crop.get_attribute("data-seek"))],
+    )
+    expect(panel.locator(".df-box")).to_be_visible()
+    page.get_by_role("button", name="Mostrar el resultado de unplayable.avi").click(timeout=WAIT)
+    expect(panel.locator("img.df-media")).to_be_visible(timeout=WAIT)
+    expect(panel.get_by_text("Este navegador no puede reproducir")).to_be_visible()

@@ -15,7 +15,7 @@ from huggingface_hub import SpaceCard, snapshot_download
 
 from dfjax.errors import HubError
 from dfjax.hub.hardware import set_up_space
-from dfjax.hub.space import build_space_folder
+from dfjax.hub.space import SPACE_FILES, build_space_folder
 from dfjax.page.example_videos import write_examples
 from tests.hub.loopback_hub import WRITE_TOKEN, LoopbackHub
 from tests.hub.loopback_repo import Repo
@@ -190,6 +190,14 @@ def test_only_what_the_space_runs_is_published(
     }
     assert model < set(files)
     assert (tmp_path / "built" / "written_while_running.py").is_file()  # it did run
+
+
+def test_the_space_gets_every_file_of_the_package():
+    project = Path(__file__).resolve().parents[2]
+    sent = {file for pattern in SPACE_FILES for file in project.glob(pattern)}
+    package = {file for file in (project / "dfjax").rglob("*") if file.is_file()}
+    left = {file.name for file in package - sent if "__pycache__" not in file.parts}
+    assert left == {"py.typed"}  # which only type checkers read
 
 
 def front_matter(folder: Path) -> dict:

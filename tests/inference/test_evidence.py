@@ -106,6 +106,16 @@ def test_a_real_face_that_scores_high_all_the_time_has_no_suspicious_stretch():
     assert len(certain) <= 2
 
 
+def test_a_stretch_is_never_more_probable_than_that_its_face_is_fake_at_all():
+    """Both are log odds before calibration, which keeps their order."""
+    rng = np.random.default_rng(4)
+    faces = [_face(rng, 20, fake=slice(first, 18)) for first in (0, 1, 2, 8, 16)]
+    said = [evidence_of(face, CALIBRATION) for face in faces]
+    found = [(each.stretch.logit, each.logit) for each in said if each.stretch is not None]
+    assert len(found) >= 4
+    assert all(stretch <= face + 1e-9 for stretch, face in found)
+
+
 def test_a_fake_from_beginning_to_end_is_no_stretch():
     rng = np.random.default_rng(3)
     whole = [evidence_of(_face(rng, 20, fake=slice(0, 20)), CALIBRATION) for _ in range(60)]

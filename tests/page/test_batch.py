@@ -6,10 +6,10 @@ import json
 import gradio as gr
 import pytest
 
-from dfjax.page import texts
 from dfjax.page.blocks import build_page
 from dfjax.page.limits import PageLimits
 from dfjax.reporting.spreadsheets import VIDEO_COLUMNS
+from dfjax.words import words
 from tests.page.samples import SamplePredictor
 
 LIMITS = PageLimits(max_upload_bytes=12_345)
@@ -57,7 +57,7 @@ def test_a_file_that_cannot_be_read_is_a_line_with_its_reason(check_one):
 
 def test_an_error_that_nobody_foresaw_tells_nothing_of_the_inside(check_one, caplog):
     answer = check_one("bug.mp4")
-    assert lines(answer)[0]["error"] == texts.OUR_FAULT
+    assert lines(answer)[0]["error"] == words.page.our_fault
     assert "secret" not in json.dumps(answer) and "an inner secret" in caplog.text
 
 

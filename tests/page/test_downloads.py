@@ -6,9 +6,9 @@ import re
 from dfjax.page.downloads import downloads
 from dfjax.page.origin import provenance_card
 from dfjax.provenance import Provenance
-from dfjax.reporting import video_words
 from dfjax.reporting.spreadsheets import frames_csv
 from dfjax.reporting.video_report import html_report
+from dfjax.words import words
 from tests.page.samples import sample_prediction
 
 
@@ -34,4 +34,4 @@ def test_absent_credentials_are_said_to_be_normal_and_frames_in_memory_have_no_c
 def test_what_a_signer_calls_himself_is_text():
     said = Provenance(status="valid", signer="<b>x</b>", made_with_ai=True)
     card = provenance_card(dataclasses.replace(sample_prediction("real"), provenance=said))
-    assert "&lt;b&gt;x&lt;/b&gt;" in card and video_words.SAYS_AI in card
+    assert "&lt;b&gt;x&lt;/b&gt;" in card and words.provenance.ai in card

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from dfjax.models.evaluation_file import EVALUATION_FILE, read_evaluation
-from dfjax.page import how_good_texts as texts
 from dfjax.page.how_good import how_good, of_hundred
 from dfjax.prediction import ModelSummary
+from dfjax.words import words
 from tests.page.samples import MODEL
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "checkpoint"
@@ -42,26 +42,26 @@ def test_every_kind_of_fake_has_a_line_over_all_its_encodings():
 
 
 def test_thresholds_that_were_chosen_on_the_same_videos_are_not_kept_quiet():
-    assert texts.FITTED in how_good(REPORT, MODEL)
+    assert words.how_good.fitted in how_good(REPORT, MODEL)
     data = [{**row, "calibrated_on": False} for row in REPORT["data"]]
-    assert texts.FITTED not in how_good(changed(("data",), data), MODEL)
+    assert words.how_good.fitted not in how_good(changed(("data",), data), MODEL)
 
 
 def test_figures_on_videos_that_it_was_trained_on_are_told_to_flatter():
-    assert texts.NOT_TRAINED in how_good(REPORT, MODEL)
+    assert words.how_good.not_trained in how_good(REPORT, MODEL)
     data = [*REPORT["data"][1:], {**REPORT["data"][0], "trained_on": True}]
-    assert texts.TRAINED in how_good(changed(("data",), data), MODEL)
+    assert words.how_good.trained in how_good(changed(("data",), data), MODEL)
 
 
 @pytest.mark.parametrize("report", [None, {}, changed(("figures", "per_method"), 3)])
 def test_a_model_without_figures_says_that_it_was_not_measured(report):
     shown = how_good(report, MODEL)
-    assert texts.NOT_MEASURED in shown and "<strong>" not in shown
+    assert words.how_good.not_measured in shown and "<strong>" not in shown
 
 
 def test_studies_that_were_not_made_leave_no_sentence():
     shown = how_good({**REPORT, "robustness": None, "slices": None}, MODEL)
-    assert texts.MISLEADING not in shown and texts.KINDS in shown
+    assert words.how_good.misleading not in shown and words.how_good.kinds in shown
 
 
 def test_the_card_is_linked_where_it_can_be_read(monkeypatch):

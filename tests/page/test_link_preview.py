@@ -4,8 +4,8 @@ import re
 from PIL import Image
 from starlette.datastructures import URL
 
-from dfjax.page import texts
 from dfjax.page.link_preview import PICTURE, picture, tags, with_tags
+from dfjax.words import words
 
 
 def test_a_link_shows_the_title_and_picture_of_this_page_and_of_no_other(http, served_page):
@@ -16,7 +16,7 @@ def test_a_link_shows_the_title_and_picture_of_this_page_and_of_no_other(http, s
     names = [name for name, _ in found]
     assert len(names) == len(set(names))
     shown = dict(found)
-    assert shown["og:title"] == texts.TITLE
+    assert shown["og:title"] == words.page.title
     assert shown["og:image"] == served_page.url + PICTURE
     assert "Gradio" not in "".join(shown.values())
     answer = http.get(shown["og:image"])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from dfjax import prediction_warnings
-from dfjax.page import reason_texts as words
 from dfjax.page.reasons import FEW_FRAMES, explain, face_name
 from dfjax.prediction import Decision, Prediction, Segment
+from dfjax.words import words
 from tests.page.samples import sample_prediction
 
 NO_FACE_WARNING = (
@@ -40,7 +40,7 @@ def test_a_fake_names_the_stretch_the_face_and_how_sure():
         "Face 1 (on the left) looks manipulated from 3.1 s to 7.4 s (88%).",
         "At 93%, this lies well above 70%, where “likely fake” begins.",
     )
-    assert words.DO_STRETCH in said.next_steps
+    assert words.reasons.do_stretch in said.next_steps
     assert not said.because
 
 
@@ -50,7 +50,7 @@ def test_a_fake_as_a_whole_is_said_to_be_so():
         "0.15 s to 9.45 s."
     )
     assert "narrow answer" in said.findings[1]
-    assert words.DO_STRETCH not in said.next_steps
+    assert words.reasons.do_stretch not in said.next_steps
     picture = explain(sample_prediction("fake", num_frames=1, duration=0.0, levels=(0.9,)))
     assert picture.findings[0] == "Face 1 looks manipulated."
 
@@ -69,19 +69,19 @@ def test_only_so_many_stretches_are_named_and_the_rest_counted():
 def test_uncertain_says_which_way_it_leans(level, leaning):
     said = explain(sharp(sample_prediction("uncertain", levels=(level,))))
     assert leaning in said.findings[-1]
-    assert said.because == (words.BETWEEN,)
-    assert words.DO_SOURCE in said.next_steps
+    assert said.because == (words.reasons.between,)
+    assert words.reasons.do_source in said.next_steps
 
 
 @pytest.mark.parametrize(
     "warning, step",
     [
-        (f"{prediction_warnings.SMALL} (under 64 pixels).", words.DO_SHARPER),
-        (f"{prediction_warnings.TURNED} It was turned.", words.DO_UPRIGHT),
-        (f"{prediction_warnings.RARELY_SEEN} 3 of 32 frames.", words.DO_LONGER),
-        (f"Up to 2 {prediction_warnings.FAR_APART}.", words.DO_PASSAGE),
-        (f"{prediction_warnings.BLURRED}: 2.", words.DO_SHARPER),
-        (f"{prediction_warnings.CUT_OFF}: its end is missing.", words.DO_ORIGINAL_FILE),
+        (f"{prediction_warnings.SMALL} (under 64 pixels).", words.reasons.do_sharper),
+        (f"{prediction_warnings.TURNED} It was turned.", words.reasons.do_upright),
+        (f"{prediction_warnings.RARELY_SEEN} 3 of 32 frames.", words.reasons.do_longer),
+        (f"Up to 2 {prediction_warnings.FAR_APART}.", words.reasons.do_passage),
+        (f"{prediction_warnings.BLURRED}: 2.", words.reasons.do_sharper),
+        (f"{prediction_warnings.CUT_OFF}: its end is missing.", words.reasons.do_original_file),
     ],
 )
 def test_a_warning_is_a_reason_for_doubt_with_a_remedy_and_said_once(warning, step):
@@ -98,9 +98,9 @@ def test_faces_that_disagree_few_frames_and_a_still_are_reasons():
     disagreeing = explain(sharp(sample_prediction("uncertain", levels=(0.1, 0.6))))
     assert "Face 2 (on the left) comes to 60%, Face 1 (on the left) to 10%" in text(disagreeing)
     few = explain(sharp(sample_prediction("uncertain", num_frames=FEW_FRAMES - 1)))
-    assert few.because == (words.FEW_FRAMES.format(count=FEW_FRAMES - 1),)
+    assert few.because == (words.reasons.few_frames.format(count=FEW_FRAMES - 1),)
     still = explain(sharp(sample_prediction("uncertain", num_frames=1, duration=0.0)))
-    assert still.because == (words.STILL,)
+    assert still.because == (words.reasons.still,)
 
 
 def test_what_the_pictures_show_is_a_reason():
@@ -112,9 +112,9 @@ def test_what_the_pictures_show_is_a_reason():
 
     ramp = np.broadcast_to(np.arange(64, 192, 2, dtype=np.uint8)[:, None], (64, 64))
     blurred = np.stack([ramp, ramp.T, 255 - ramp], axis=-1)[None]
-    assert because(blurred) == (words.BLURRED,)
-    assert because(crops[..., :1].repeat(3, axis=-1)) == (words.GREY,)
-    assert because(crops // 8) == (words.DARK,)
+    assert because(blurred) == (words.reasons.blurred,)
+    assert because(crops[..., :1].repeat(3, axis=-1)) == (words.reasons.grey,)
+    assert because(crops // 8) == (words.reasons.dark,)
 
 
 def test_a_face_without_a_say_is_not_the_reason():
@@ -144,7 +144,7 @@ def test_no_face_names_how_often_was_looked_and_how_small_a_face_may_be():
     said = explain(sample_prediction("no_face", duration=96.0, warnings=(NO_FACE_WARNING,)))
     assert "8 looks, which are up to 12 s apart" in said.because[0]
     assert any("smaller than 72 pixels" in reason for reason in said.because)
-    assert words.DO_THOROUGH in said.next_steps
+    assert words.reasons.do_thorough in said.next_steps
     assert said.warnings == ()
 
 
@@ -153,7 +153,7 @@ def test_more_effort_is_advised_only_where_it_looks_at_more():
     thorough = dataclasses.replace(long.coverage, effort="thorough")
     short = sample_prediction("no_face", duration=25.0)
     advised = [
-        words.DO_THOROUGH in explain(prediction).next_steps
+        words.reasons.do_thorough in explain(prediction).next_steps
         for prediction in (long, dataclasses.replace(long, coverage=thorough), short)
     ]
     assert advised == [True, False, False]
@@ -161,15 +161,15 @@ def test_more_effort_is_advised_only_where_it_looks_at_more():
 
 def test_no_face_in_a_picture_or_a_short_video_is_not_blamed_on_gaps():
     picture = explain(sample_prediction("no_face", num_frames=1, duration=0.0))
-    assert picture.because[0] == words.NONE_IN_PICTURE
+    assert picture.because[0] == words.reasons.none_in_picture
     short = explain(sample_prediction("no_face", duration=2.0))
     assert short.because[0] == "None was seen in 32 frames."
     for said in (picture, short):
-        assert not {words.DO_THOROUGH, words.DO_PASSAGE} & set(said.next_steps)
+        assert not {words.reasons.do_thorough, words.reasons.do_passage} & set(said.next_steps)
 
 
 def test_no_face_names_another_stream_first():
     stream = f"{prediction_warnings.OTHER_STREAM}: stream 1. Save it as a file of its own."
     said = explain(sample_prediction("no_face", warnings=(NO_FACE_WARNING, stream)))
     assert said.because[0] == stream
-    assert said.next_steps[0] == words.DO_STREAM
+    assert said.next_steps[0] == words.reasons.do_stream

@@ -1,25 +1,26 @@
 import numpy as np
 import pytest
 
-from dfjax.page.verdict import VERDICTS, decision_sentence, spoken_summary
+from dfjax.page.verdict import ICONS, decision_sentence, spoken_summary
 from dfjax.prediction import Decision
 from dfjax.shown_numbers import percent
+from dfjax.words import words
 from tests.page.samples import DECISION, sample_prediction
 
 ONE_LINE = Decision(real_below=0.5, fake_above=0.5, false_positive_rate=None)
 
 
 def test_every_label_has_its_own_words_and_its_own_shape():
-    assert set(VERDICTS) == {"real", "fake", "uncertain", "no_face"}
-    assert len({verdict.title for verdict in VERDICTS.values()}) == 4
-    assert len({verdict.icon for verdict in VERDICTS.values()}) == 4
+    assert set(ICONS) == {"real", "fake", "uncertain", "no_face"}
+    assert len(set(words.verdict.titles.as_dict().values())) == 4
+    assert len(set(ICONS.values())) == 4
 
 
 def test_real_is_never_stated_as_a_fact_and_no_face_never_as_real():
-    assert VERDICTS["real"].title == "Likely real"
-    assert "no proof" in VERDICTS["real"].explanation
-    assert "real" not in VERDICTS["no_face"].title.lower()
-    assert "says nothing" in VERDICTS["no_face"].explanation
+    assert words.verdict.titles.real == "Likely real"
+    assert "no proof" in words.verdict.explanations.real
+    assert "real" not in words.verdict.titles.no_face.lower()
+    assert "says nothing" in words.verdict.explanations.no_face
 
 
 @pytest.mark.parametrize("decision", [DECISION, ONE_LINE])

@@ -7,8 +7,8 @@ import pytest
 
 from dfjax.prediction import Segment
 from dfjax.provenance import Provenance
-from dfjax.reporting import video_words as words
 from dfjax.reporting.video_report import html_report, report_name
+from dfjax.words import words
 from tests.page.samples import sample_prediction
 
 HOSTILE = "</title><script>alert(1)</script><img src=//evil.example/x onerror=a()>{{7*7}}.mp4"
@@ -30,7 +30,7 @@ class Tags(html.parser.HTMLParser):
 def test_the_report_states_the_verdict_the_file_the_model_the_check_and_the_limits(label):
     prediction = sample_prediction(label)
     page = html_report(prediction)
-    assert f'data-label="{label}"' in page and f"<h2>{words.VERDICTS[label][0]}</h2>" in page
+    assert f'data-label="{label}"' in page and f"<h2>{words.verdict.titles[label]}</h2>" in page
     stated = (prediction.video.sha256, "1.23 MB (1,234,567 bytes)", "h264, mov", "standard")
     stated += ("28 November 2026, 17:10:55 UTC", prediction.model.digest, "sample-model")
     for fact in (*stated, "70%", "30%", "Never accuse"):
@@ -39,7 +39,7 @@ def test_the_report_states_the_verdict_the_file_the_model_the_check_and_the_limi
 
 def test_no_face_is_never_called_real_and_has_no_number():
     page = html_report(sample_prediction("no_face"))
-    body = page[page.index("<main>") : page.index(words.PROVENANCE)]
+    body = page[page.index("<main>") : page.index(words.provenance.title)]
     assert not re.search(r"likely real|\d%", body, re.IGNORECASE)
 
 
@@ -85,22 +85,24 @@ def test_a_heat_map_stands_beside_its_crop():
     prediction = sample_prediction("real", num_frames=4)
     page = html_report(prediction, heat_maps={(0, 2): np.zeros((8, 8, 3), np.uint8)})
     assert page.count("<img ") == 5
-    assert page.count(words.HEAT_MAP) == 1
+    assert page.count(words.report.heat_map) == 1
 
 
-@pytest.mark.parametrize("status", words.PROVENANCE_STATUS)
+@pytest.mark.parametrize("status", words.provenance.status.as_dict())
 def test_what_a_file_says_of_itself_stands_apart_from_the_verdict(status):
     prediction = sample_prediction("real")
     said = dataclasses.replace(prediction, provenance=Provenance(status=status, made_with_ai=True))
     page = html_report(said)
-    assert words.PROVENANCE_STATUS[status] in page and words.SAYS_AI in page
+    assert words.provenance.status[status] in page and words.provenance.ai in page
     assert "Likely real" in page
-    assert words.PROVENANCE not in html_report(dataclasses.replace(prediction, provenance=None))
+    assert words.provenance.title not in html_report(
+        dataclasses.replace(prediction, provenance=None)
+    )
 
 
 def test_a_still_picture_has_no_length():
     page = html_report(sample_prediction("real", num_frames=1, duration=0.0))
-    assert words.STILL in page and "frames a second" not in page
+    assert words.report.still in page and "frames a second" not in page
 
 
 @pytest.mark.parametrize(
