@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ class _Counting:
 def test_of_four_frames_in_a_row_one_is_searched_and_faces_are_found_in_all(face_detector):
     frames = list(portrait_frames(8, num_faces=2))
     times = [*np.arange(4) / 25, *(1 + np.arange(4) / 25)]
-    counting = _Counting(face_detector)
+    counting: Any = _Counting(face_detector)
     found = detect_in_video(frames, times, counting)
     assert counting.searched == 2
     for followed, searched in zip(found, face_detector.detect(frames), strict=True):
@@ -40,7 +42,7 @@ def test_of_four_frames_in_a_row_one_is_searched_and_faces_are_found_in_all(face
 
 def test_frames_further_apart_are_all_searched(face_detector):
     frames = list(portrait_frames(4))
-    counting = _Counting(face_detector)
+    counting: Any = _Counting(face_detector)
     found = detect_in_video(frames, [0.0, 0.1, 0.2, 0.3], counting)
     assert counting.searched == 4
     for one, other in zip(found, face_detector.detect(frames), strict=True):
