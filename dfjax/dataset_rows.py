@@ -126,7 +126,8 @@ def _fetch(address: str, copy: Path, max_bytes: int) -> None:
 
     left = max_bytes + 1
     try:
-        with fsspec.open(address, "rb") as source, copy.open("wb") as target:
+        opened: Any = fsspec.open(address, "rb")
+        with opened as source, copy.open("wb") as target:
             while left > 0 and (part := source.read(min(left, _AT_ONCE))):
                 target.write(part)
                 left -= len(part)

@@ -66,7 +66,7 @@ def started(checkout) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def quiet(tmp_path, monkeypatch):
     """No progress bars, and nothing in the user's cache."""
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path)
     datasets.disable_progress_bars()
     yield
     datasets.enable_progress_bars()

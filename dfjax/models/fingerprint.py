@@ -38,7 +38,7 @@ def fingerprint_of(variables: Mapping[tuple[Any, ...], np.ndarray], config: Conf
     for path in sorted(variables):
         # As jax writes paths, which published reports rely on.
         digest.update(("".join(f"[{part!r}]" for part in path) + ".value").encode())
-        digest.update(np.ascontiguousarray(variables[path], np.float32))
+        digest.update(np.ascontiguousarray(variables[path], np.float32).data)
     return digest.hexdigest()[:16]
 
 
