@@ -22,6 +22,7 @@ memory went from 607 to 621 MB.
 
 import argparse
 import collections
+import contextlib
 import dataclasses
 import multiprocessing
 import os
@@ -320,9 +321,10 @@ def _predict_all(pipe: Connection, model: Path, temporary: Path) -> None:
 
 def _state() -> tuple[int, int, int]:
     """Returns this process's numbers of children and open files, and its memory in bytes."""
-    children = sum(
-        len((task / "children").read_text().split()) for task in Path("/proc/self/task").iterdir()
-    )
+    children = 0
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
+            children += len((task / "children").read_text().split())
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return children, len(os.listdir("/proc/self/fd")), pages * os.sysconf("SC_PAGE_SIZE")
 

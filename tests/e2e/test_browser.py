@@ -129,7 +129,7 @@ def test_a_report_that_was_downloaded_opens_by_itself_and_prints(
         assert download.value.suggested_filename == f"one_face-report.{ending}"
         download.value.save_as(tmp_path / f"report.{ending}")
     table = (tmp_path / "report.csv").read_text(encoding="utf-8-sig").splitlines()
-    assert len(table) == 1 + page.locator(".df-point").count()
+    assert len(table) == 1 + page.locator(".df-table tbody tr").count()
 
     requests: list[str] = []
     context = browser.new_context(offline=True)
