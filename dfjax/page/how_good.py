@@ -168,6 +168,8 @@ def _weak_slices(report: Recorded) -> list[str]:
         if len(known) < 2:
             continue
         (low, _, where), (high, _, best) = min(known), max(known)
+        # The report is in English: "77 to 196".
+        where, best = (part.replace(" to ", f" {words.how_good.to} ") for part in (where, best))
         sentences.append(
             words.how_good.slices[by].format(
                 low=f"{low:.0%}", where=where, high=f"{high:.0%}", best=best
