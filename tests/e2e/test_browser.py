@@ -129,7 +129,9 @@ def test_a_report_that_was_downloaded_opens_by_itself_and_prints(
         assert download.value.suggested_filename == f"one_face-report.{ending}"
         download.value.save_as(tmp_path / f"report.{ending}")
     table = (tmp_path / "report.csv").read_text(encoding="utf-8-sig").splitlines()
-    assert len(table) == 1 + page.locator(".df-point").count()
+    assert len(table) == 1 + page.locator(".df-scrub").evaluate_all(
+        "all => all.reduce((sum, lane) => sum + JSON.parse(lane.dataset.frames).length, 0)"
+    )
 
     requests: list[str] = []
     context = browser.new_context(offline=True)
@@ -303,7 +305,7 @@ def test_no_bar_and_no_control_disappears_on_a_narrow_screen_in_print_or_forced_
         "all => all.every(e => getComputedStyle(e).forcedColorAdjust === 'none')"
     )
     assert kept and visible(drawn) == count
-    assert visible("#df-check, .df-button") == 2
+    assert visible("#df-check, .df-button") == 4
     page.emulate_media(forced_colors="none", media="print")
     assert visible(drawn) == count and visible("#df-check") == 0
     assert len(page.pdf()) > 10_000
