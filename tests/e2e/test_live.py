@@ -70,7 +70,7 @@ def test_the_camera_gets_boxes_and_a_score_until_it_is_stopped(app: App, camera:
             start.click()
         assert opened.value.status == 200
         # Leaving the tab stops the camera.
-        page.get_by_role("tab", name="Video file").click()
+        page.get_by_role("tab", name="One video").click()
         page.wait_for_function("document.querySelector('.df-live')?.dataset.state !== 'on'")
         assert errors == []
         browser.close()
