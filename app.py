@@ -211,12 +211,13 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
 
     from dfjax.errors import HubError, ModelFormatError, RuntimeChoiceError
     from dfjax.inference.compilation_cache import use_compilation_cache
+    from dfjax.models.locate import model_source
     from dfjax.page.blocks import build_page
     from dfjax.page.example_videos import write_examples
     from dfjax.page.health import Health
     from dfjax.page.log import configure
     from dfjax.page.server import require_free_port, serving
-    from dfjax.predictor import Predictor, model_source
+    from dfjax.predictor import Predictor
 
     configure()
     use_compilation_cache()

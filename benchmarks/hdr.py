@@ -45,7 +45,8 @@ def main() -> None:
     parser.add_argument("--model", default=None, help="folder or Hub repository")
     parser.add_argument("--json", default=None, help="also write all probabilities to this file")
     options = parser.parse_args()
-    from dfjax.predictor import Predictor, model_source
+    from dfjax.models.locate import model_source
+    from dfjax.predictor import Predictor
     from dfjax.video.executable import ffmpeg_executable
 
     predictor = Predictor.from_pretrained(model_source(options.model))

@@ -21,8 +21,9 @@ from PIL import Image
 
 from benchmarks.faces import machine
 from dfjax.config import VideoConfig
+from dfjax.models.locate import model_source
 from dfjax.page.live_endpoint import decode_frame
-from dfjax.predictor import Predictor, model_source
+from dfjax.predictor import Predictor
 from dfjax.video.newest import NewestFrames
 from dfjax.video.reading import probe, read_frames
 

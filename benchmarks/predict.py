@@ -71,7 +71,8 @@ def _score_in_this_process(video: str, model: str | None, effort: Any) -> dict[s
     With more than a quick effort, it is scored warm only once.
     """
     started = time.perf_counter()
-    from dfjax.predictor import Predictor, model_source
+    from dfjax.models.locate import model_source
+    from dfjax.predictor import Predictor
 
     predictor = Predictor.from_pretrained(model_source(model))
     loaded = time.perf_counter()

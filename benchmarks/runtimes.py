@@ -22,8 +22,9 @@ from dfjax.data.clip_row import ClipRow
 from dfjax.data.prepared import read_clips
 from dfjax.evaluation.scores import video_scores
 from dfjax.evaluation.scoring import Scorer
+from dfjax.models.locate import model_source
 from dfjax.prediction import Decision
-from dfjax.predictor import Predictor, model_source
+from dfjax.predictor import Predictor
 from dfjax.runtimes.runtime import RuntimeName
 
 SPEED_TURNS = 7

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from dfjax.archive.scan import scan
 from dfjax.archive.settings import ScanSettings
-from dfjax.predictor import model_source
+from dfjax.models.locate import model_source
 from dfjax.runtimes.runtime import chosen_runtime
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -9,9 +9,14 @@ import numpy as np
 from dfjax.config import CalibrationConfig, Config
 from dfjax.faces.clips import FaceClip, FaceClips
 from dfjax.faces.voting import LeftOut, left_out
-from dfjax.inference.evidence import Evidence, FaceFrames, evidence_of, video_logit
+from dfjax.inference.evidence import (
+    Evidence,
+    FaceFrames,
+    evidence_of,
+    named_stretch,
+    video_logit,
+)
 from dfjax.inference.probabilities import (
-    calibrated_clip_logits,
     calibrated_frame_logits,
     probabilities,
 )
@@ -30,7 +35,7 @@ from dfjax.prediction import (
 )
 from dfjax.prediction_warnings import LOOK_GAP, prediction_warnings
 from dfjax.provenance import Origin
-from dfjax.video.reading import Effort
+from dfjax.video.sampling import Effort
 
 
 def judge(
@@ -133,20 +138,16 @@ def _segments(
     """Returns the stretches in which a face is more likely fake than not, by time."""
     segments = []
     for clip, face, said in zip(clips, faces, evidence, strict=True):
-        if said.stretch is None:
+        named = named_stretch(said, calibration)
+        if named is None:
             continue
-        # On the scale of the video and of its faces, so that the numbers can be compared.
-        logit = calibrated_clip_logits(said.stretch.logit, calibration)
-        probability = float(probabilities(logit))
-        if probability <= 0.5:
-            continue
-        start, end = said.stretch.between(face.timestamps)
+        start, end = named.stretch.between(face.timestamps)
         segments.append(
             Segment(
                 track=clip.track_id,
                 start=start,
                 end=end,
-                probability_fake=probability,
+                probability_fake=named.probability_fake,
             )
         )
     return tuple(sorted(segments, key=lambda segment: (segment.start, segment.track)))

@@ -8,7 +8,7 @@ import numpy as np
 from dfjax.config import CalibrationConfig
 from dfjax.json_values import to_json_value
 from dfjax.provenance import Provenance
-from dfjax.video.reading import Effort
+from dfjax.video.sampling import Effort
 
 SCHEMA_VERSION = 1
 """Version of the JSON below. It is raised only when a change would break readers of the old one."""

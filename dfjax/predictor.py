@@ -2,48 +2,37 @@
 
 import copy
 import os
-import time
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from dfjax.config import Config
 from dfjax.dataset_rows import judge_rows
-from dfjax.errors import ModelFormatError
-from dfjax.faces.clips import (
-    FaceClip,
-    FaceClips,
-    OnProgress,
-    describe_frames,
-    face_clips,
-    read_face_clips,
-)
+from dfjax.faces.clips import OnProgress, face_clips, read_face_clips
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.long_video import LongVideo
 from dfjax.inference.engine import Engine, score_faces
-from dfjax.inference.evidence import (
-    FaceFrames,
-    most_suspicious,
-)
+from dfjax.inference.evidence import most_suspicious
+from dfjax.inference.face_scorer import FaceScorer, ScoredFaces
 from dfjax.inference.live import LiveScorer, live_searcher
 from dfjax.judgement import judge
 from dfjax.models.evaluation_file import read_evaluation
-from dfjax.models.locate import find_folder
+from dfjax.models.locate import find_folder, model_name
 from dfjax.prediction import ModelSummary, Prediction
 from dfjax.provenance import Origin, read_origin
 from dfjax.runtimes.runtime import RuntimeName, chosen_runtime, open_runtime
 from dfjax.version import __version__
+from dfjax.video.info import describe_frames
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import Effort, choose_frames, plan_looks, probe
+from dfjax.video.reading import probe
+from dfjax.video.sampling import Effort, choose_frames, plan_looks
 
 if TYPE_CHECKING:
     from dfjax.models.detector import Detector
 
-_EMBEDDED_MODEL = Path(__file__).resolve().parent.parent / "checkpoint"
-"""The default model, which is next to app.py in the project and in the Space."""
 
 _READING_SHARE = 0.4
 """Share of the progress that is done once the faces are found; the encoder takes the rest."""
@@ -119,9 +108,6 @@ class Predictor:
         """
         chosen = chosen_runtime(runtime)
         found = find_folder(folder_or_repo_id, revision=revision)
-        folder = Path(folder_or_repo_id)
-        # A report may go to strangers: name a local folder, but not the path to it.
-        model_id = folder.resolve().name if folder.is_dir() else str(folder_or_repo_id)
         if chosen == "jax":
             from dfjax.models.detector import Detector
 
@@ -135,7 +121,7 @@ class Predictor:
             face_detector = FaceDetector(detector.config.faces, networks=GraphNetworks(opened))
         predictor = cls(
             detector,
-            model_id=model_id,
+            model_id=model_name(folder_or_repo_id),
             revision=revision,
             face_detector=face_detector,
             limits=limits,
@@ -195,7 +181,7 @@ class Predictor:
             info=info,
             on_progress=_part(report, 0.0, _READING_SHARE),
         )
-        scored = self._score(read, _part(report, _READING_SHARE, 1.0))
+        scored = FaceScorer(self.engine)(read, _part(report, _READING_SHARE, 1.0))
         return self._judge(scored, effort, report, origin)
 
     def batched(
@@ -281,7 +267,8 @@ class Predictor:
             info=info,
             on_progress=_part(report, 0.0, _READING_SHARE),
         )
-        return self._judge(self._score(read, _part(report, _READING_SHARE, 1.0)), "quick", report)
+        scored = FaceScorer(self.engine)(read, _part(report, _READING_SHARE, 1.0))
+        return self._judge(scored, "quick", report)
 
     def live(self) -> LiveScorer:
         """Returns a scorer for one stream of frames, such as a camera's, taken one by one.
@@ -300,22 +287,22 @@ class Predictor:
         self._searcher = self._searcher or live_searcher(self.config)
         return LiveScorer(engine, self.face_detector, searcher=self._searcher)
 
-    def _score_long(self, video: LongVideo, report: OnProgress) -> "_Scored":
+    def _score_long(self, video: LongVideo, report: OnProgress) -> ScoredFaces:
         """Looks around in a video, and more closely where it looks suspicious."""
-        known: dict[_CropKey, np.ndarray] = {}
+        scorer = FaceScorer(self.engine)
         video.look_around(_part(report, 0.0, 0.4))
-        scored = self._score(video.clips(), _part(report, 0.4, 0.7), known)
+        scored = scorer(video.clips(), _part(report, 0.4, 0.7))
         if not scored.faces:
             return scored
         suspicious = most_suspicious(scored.faces, self.config.video.burst_frames)
         if not video.look_closer(suspicious, _part(report, 0.7, 0.8)):
             return scored
-        again = self._score(video.clips(), _part(report, 0.8, 1.0), known)
+        again = scorer(video.clips(), _part(report, 0.8, 1.0))
         return again._replace(seconds=scored.seconds + again.seconds)
 
     def _judge(
         self,
-        scored: "_Scored",
+        scored: ScoredFaces,
         effort: Effort,
         report: OnProgress,
         origin: Origin | None = None,
@@ -331,53 +318,6 @@ class Predictor:
             origin=origin,
         )
 
-    def _score(
-        self,
-        read: FaceClips,
-        report: OnProgress,
-        known: "dict[_CropKey, np.ndarray] | None" = None,
-    ) -> "_Scored":
-        """Scores every face; the crops of all of them share the encoder's batches.
-
-        Args:
-          read: The faces.
-          report: Called with the progress.
-          known: Features of crops; those that are missing are added.
-        """
-        started = time.perf_counter()
-        if not read.clips:
-            return _Scored(read, [], 0.0)
-        known = {} if known is None else known
-        keys = [_keys(read, clip) for clip in read.clips]
-        new = {
-            key: crop
-            for clip, of_clip in zip(read.clips, keys, strict=True)
-            for key, crop in zip(of_clip, clip.frames, strict=True)
-            if key not in known
-        }
-        if new:
-            encoded = self._encode(np.stack(list(new.values())), report)
-            known.update(zip(new, encoded, strict=True))
-        scored = score_faces(
-            self.engine,
-            [np.stack([known[key] for key in of_clip]) for of_clip in keys],
-            [clip.frame_indices for clip in read.clips],
-        )
-        faces = [
-            FaceFrames(*logits, read.timestamps[clip.frame_indices])
-            for clip, logits in zip(read.clips, scored, strict=True)
-        ]
-        return _Scored(read, faces, time.perf_counter() - started)
-
-    def _encode(self, crops: np.ndarray, report: OnProgress) -> np.ndarray:
-        """Returns float32 [n, C] features of uint8 [n, S, S, 3] crops."""
-        features = []
-        for start in range(0, len(crops), self.engine.crops_per_batch):
-            batch = crops[start : start + self.engine.crops_per_batch]
-            features.append(self.engine.encode(batch))
-            report((start + len(batch)) / len(crops), "Scoring faces")
-        return np.concatenate(features)
-
 
 def _jax_engine(detector: "Detector") -> Engine:
     from dfjax.inference.jax_engine import JaxEngine
@@ -385,43 +325,9 @@ def _jax_engine(detector: "Detector") -> Engine:
     return JaxEngine(detector)
 
 
-class _Scored(NamedTuple):
-    """The faces of a video, and what the detector says of each."""
-
-    read: FaceClips
-    faces: list[FaceFrames]
-    seconds: float  # that it took to score them
-
-
-_CropKey = tuple[float, bytes]
-"""Time and box of a face."""
-
-
-def _keys(read: FaceClips, clip: FaceClip) -> list[_CropKey]:
-    times = read.timestamps[clip.frame_indices].tolist()
-    return [(time, box.tobytes()) for time, box in zip(times, clip.boxes_xyxy, strict=True)]
-
-
 def _part(report: OnProgress, start: float, end: float) -> OnProgress:
     """Returns a callback for one stage of the work, which reports from `start` to `end`."""
     return lambda fraction, stage: report(start + (end - start) * fraction, stage)
-
-
-def model_source(argument: str | None = None) -> str:
-    """Returns where the model is: the argument, else `DFJAX_MODEL`, else `checkpoint/`.
-
-    Raises:
-      ModelFormatError: None of the three is there.
-    """
-    named = argument or os.environ.get("DFJAX_MODEL")
-    if named:
-        return named
-    if not _EMBEDDED_MODEL.is_dir():
-        raise ModelFormatError(
-            "No model was named, and there is no checkpoint/ next to the app. "
-            "Give --model, or set DFJAX_MODEL, to a folder or a Hub repository."
-        )
-    return str(_EMBEDDED_MODEL)
 
 
 def _ignore_progress(fraction: float, stage: str) -> None:

@@ -15,8 +15,9 @@ from dfjax.errors import ModelFormatError, VideoError
 from dfjax.faces.detection import FaceDetector
 from dfjax.inference.engine import FaceLogits, score_faces
 from dfjax.models.fingerprint import fingerprint
+from dfjax.models.locate import model_source
 from dfjax.prediction import Prediction
-from dfjax.predictor import Predictor, model_source
+from dfjax.predictor import Predictor
 from dfjax.provenance import Provenance
 from dfjax.video.reading import read_frames
 from tests.evaluation.clips import EVIDENCE
@@ -380,7 +381,7 @@ def test_the_model_is_the_argument_else_the_variable(monkeypatch):
 
 def test_without_any_model_the_error_says_how_to_name_one(monkeypatch, tmp_path):
     monkeypatch.delenv("DFJAX_MODEL", raising=False)
-    monkeypatch.setattr("dfjax.predictor._EMBEDDED_MODEL", tmp_path / "checkpoint")
+    monkeypatch.setattr("dfjax.models.locate._EMBEDDED_MODEL", tmp_path / "checkpoint")
     with pytest.raises(ModelFormatError, match="--model.*DFJAX_MODEL"):
         model_source()
 

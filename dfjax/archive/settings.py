@@ -9,7 +9,7 @@ from dfjax.models.model_files import INDEX_NAME, WEIGHTS_PATTERN
 from dfjax.models.pretrained import CALIBRATION_NAME, CONFIG_NAME, PREPROCESSOR_NAME
 from dfjax.runtimes.runtime import RuntimeName
 from dfjax.version import __version__
-from dfjax.video.reading import Effort
+from dfjax.video.sampling import Effort
 
 _FILES = (CONFIG_NAME, PREPROCESSOR_NAME, CALIBRATION_NAME, INDEX_NAME)
 

@@ -80,7 +80,7 @@ class Evaluate:
         from dfjax.evaluation.run import evaluate
         from dfjax.evaluation.tables import cell
         from dfjax.hub.model import add_evaluation
-        from dfjax.predictor import model_source
+        from dfjax.models.locate import model_source
         from dfjax.reporting.report import write_report
 
         datasets.disable_progress_bars()

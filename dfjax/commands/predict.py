@@ -19,7 +19,7 @@ from dfjax.errors import DfjaxError
 from dfjax.inference.compilation_cache import use_compilation_cache
 from dfjax.prediction import SCHEMA_VERSION, Prediction, Segment
 from dfjax.runtimes.runtime import RuntimeName
-from dfjax.video.reading import Effort
+from dfjax.video.sampling import Effort
 
 if TYPE_CHECKING:
     from dfjax.commands.prediction_pages import PredictionPages
@@ -117,7 +117,8 @@ class Predict:
 
     def _results(self, files: Sequence[VideoFile]) -> Iterator[tuple[str, Prediction | DfjaxError]]:
         """Yields each file's name, and its prediction or why there is none."""
-        from dfjax.predictor import Predictor, model_source
+        from dfjax.models.locate import model_source
+        from dfjax.predictor import Predictor
 
         use_compilation_cache()
         with progress_bar() as progress:

@@ -13,7 +13,7 @@ from dfjax.commands.video_files import find_archive
 from dfjax.errors import DfjaxError
 from dfjax.extras import require_extra
 from dfjax.runtimes.runtime import RuntimeName, chosen_runtime
-from dfjax.video.reading import Effort
+from dfjax.video.sampling import Effort
 
 _SECONDS_BETWEEN_LINES = 30.0  # of a log
 
@@ -68,7 +68,7 @@ class Scan:
             require_extra("ray", "`python -m dfjax scan --ray`")
         from dfjax.archive.scan import Shard, scan
         from dfjax.archive.settings import ScanSettings
-        from dfjax.predictor import model_source
+        from dfjax.models.locate import model_source
 
         if not self.files:
             raise DfjaxError("No file or folder was given. Pass at least one.")

@@ -24,7 +24,7 @@ from dfjax.head_config import DetectorConfig
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from dfjax.models.fingerprint import fingerprint
-from dfjax.models.locate import find_folder
+from dfjax.models.locate import find_folder, model_name
 from dfjax.models.pretrained import read_calibrated_on
 from dfjax.version import __version__
 
@@ -112,7 +112,7 @@ def evaluate(
     result: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "model": {
-            "id": folder.resolve().name if Path(model).is_dir() else model,
+            "id": model_name(model),
             "revision": None if Path(model).is_dir() else folder.name,
             "fingerprint": of_model,
         },

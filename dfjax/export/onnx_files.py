@@ -11,7 +11,7 @@ from dfjax.files import write_bytes_atomically
 from dfjax.models import pretrained
 from dfjax.models.detector import Detector
 from dfjax.models.graphs.detector import detector_graph
-from dfjax.models.locate import find_folder
+from dfjax.models.locate import find_folder, model_name
 from dfjax.models.tensor_table import TensorTable
 from dfjax.runtimes.runtime import open_runtime
 
@@ -42,8 +42,7 @@ def export_onnx(
     require_extra("onnx", "An export to ONNX")
     folder = find_folder(model, revision=revision)
     detector = Detector.from_pretrained(folder)
-    name = name or (folder.resolve().name if Path(model).is_dir() else model)
-    metadata = description(detector, name)
+    metadata = description(detector, name or model_name(model))
     whole = detector_graph(
         detector.config,
         TensorTable(pretrained.read_detector_tensors(folder), where=model),

@@ -17,7 +17,7 @@ from dfjax.faces.mtcnn import load_networks
 from dfjax.files import write_bytes_atomically, write_text_atomically
 from dfjax.json_values import dumps
 from dfjax.models.detector import Detector
-from dfjax.models.locate import find_folder
+from dfjax.models.locate import find_folder, model_name
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -50,8 +50,7 @@ def export_stablehlo(
     require_extra("stablehlo", "An export to StableHLO")
     folder = find_folder(model, revision=revision)
     detector = Detector.from_pretrained(folder)
-    name = name or (folder.resolve().name if Path(model).is_dir() else model)
-    metadata = description(detector, name)
+    metadata = description(detector, name or model_name(model))
     contents = (_export_detector(detector), *_export_mtcnn())
     for file, content in zip(STABLEHLO_FILES, contents, strict=False):
         write_bytes_atomically(out / file, content)

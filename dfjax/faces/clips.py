@@ -21,7 +21,7 @@ from dfjax.faces.shots import shot_numbers
 from dfjax.faces.tracks import FaceTrack, link_faces
 from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
-from dfjax.video.info import VideoInfo, fitted
+from dfjax.video.info import VideoInfo, describe_frames, fitted
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
 
@@ -312,47 +312,4 @@ def clear_ones(
         decode_seconds=0.0,
         face_seconds=0.0,
         num_blurred=len(clips) - len(clear),
-    )
-
-
-def describe_frames(
-    frames: Sequence[np.ndarray], timestamps: np.ndarray, *, name: str = "frames"
-) -> VideoInfo:
-    """Describes a video from its frames; the last one is taken to last as long as the others.
-
-    Args:
-      frames: As for `face_clips`.
-      timestamps: As for `face_clips`.
-      name: Name of the video.
-
-    Raises:
-      ValueError: As for `face_clips`.
-    """
-    if len(frames) == 0:
-        raise ValueError("There are no frames; at least one is needed.")
-    if np.shape(timestamps) != (len(frames),):
-        raise ValueError(
-            f"{len(frames)} frames came with timestamps of shape {list(np.shape(timestamps))}; "
-            "give one time in seconds per frame."
-        )
-    if not np.isfinite(timestamps).all() or np.any(np.diff(timestamps) <= 0):
-        raise ValueError("timestamps must be finite and must increase from frame to frame.")
-    for index, frame in enumerate(frames):
-        if np.shape(frame) != np.shape(frames[0]):
-            raise ValueError(
-                f"Frame {index} has shape {list(np.shape(frame))}, but the first one has "
-                f"{list(np.shape(frames[0]))}. All frames of a video must have the same size."
-            )
-    times = np.asarray(timestamps, np.float64)
-    spacing = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    height, width = np.shape(frames[0])[:2]
-    return VideoInfo(
-        name=name,
-        duration=float(times[-1] - times[0] + spacing),
-        fps=1 / spacing if spacing else 0.0,
-        width=width,
-        height=height,
-        is_still=len(times) == 1,
-        container="frames",
-        codec="frames",
     )

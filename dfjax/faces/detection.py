@@ -100,7 +100,7 @@ class FaceDetector:
         return [faces[index] for index in range(len(frames))]
 
     def refine(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Faces]:
-        """Finds faces near places in frames, for a hundredth of the cost of `detect`.
+        """Finds faces near places in frames, at a fraction of the cost of `detect`.
 
         Only O-Net runs, twice as in `detect`: on the places, and on what it makes of them.
 

@@ -1,6 +1,6 @@
 """Finds the faces in frames of a video, most of which follow another at once.
 
-To search a whole frame costs a hundred times as much as to look where its faces were a twenty-fifth
+To search a whole frame costs several times as much as to look where its faces were a twenty-fifth
 of a second ago. So of a few frames in a row the first is searched, and in the others faces are
 looked for where they were. If one is not there any more, the frame is searched after all.
 """
@@ -26,8 +26,8 @@ def detect_in_video(
 ) -> list[Faces]:
     """Returns the faces of each frame, as `FaceDetector.detect` does of frames by themselves.
 
-    The faces of a frame depend on those in the up to three frames that lead to it without a gap,
-    not on what else is passed, if the first frame `is_searched`.
+    The faces of a frame depend on those in the up to three frames that lead to it without a gap.
+    Frames may be passed in parts, as `batches` cuts them.
 
     Args:
       frames: uint8 [H, W, 3] RGB each.

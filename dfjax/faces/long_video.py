@@ -32,13 +32,8 @@ from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
 from dfjax.video.info import VideoInfo, fitted
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import (
-    GRID_SECONDS,
-    burst_sizes,
-    frame_size,
-    read_frames,
-    read_keyframes,
-)
+from dfjax.video.reading import frame_size, read_frames, read_keyframes
+from dfjax.video.sampling import GRID_SECONDS, burst_sizes
 
 _APART = 1.0
 """Seconds: what lies further away has no effect on a crop, and is read later."""

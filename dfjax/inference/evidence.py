@@ -52,11 +52,6 @@ class Stretch:
     last: int  # of its last frame, inclusive
     logit: float  # log odds that frames of the face are fake and lie in about this stretch
 
-    @property
-    def probability(self) -> float:
-        """What the log odds are before they are calibrated, as those of a face are."""
-        return float(probabilities(self.logit))
-
     def between(self, timestamps: np.ndarray) -> tuple[float, float]:
         """Returns where it starts and ends, seconds: halfway to the face's frames around it.
 
@@ -150,6 +145,21 @@ def evidence_of(face: FaceFrames, calibration: CalibrationConfig) -> Evidence:
         return Evidence(logit=face.clip_logit, stretch=None)
     logits = corrected_logits(face.frame_logits, face.clip_logit)
     return face_evidence(Bursts.of(logits, face.timestamps, config.burst_frames), config)
+
+
+class NamedStretch(NamedTuple):
+    """A stretch that is worth naming."""
+
+    stretch: Stretch
+    probability_fake: float  # on the scale of the video and of its faces
+
+
+def named_stretch(face: Evidence, calibration: CalibrationConfig) -> NamedStretch | None:
+    """Returns the stretch of a face that is more likely fake than not; None if there is none."""
+    if face.stretch is None:
+        return None
+    probability = float(probabilities(calibrated_clip_logits(face.stretch.logit, calibration)))
+    return NamedStretch(face.stretch, probability) if probability > 0.5 else None
 
 
 def video_logit(faces: Sequence[Evidence], calibration: CalibrationConfig) -> float:

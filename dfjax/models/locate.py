@@ -12,7 +12,22 @@ from dfjax.models.evaluation_file import EVALUATION_FILE
 _PATTERNS = ["config.json", "preprocessor_config.json", "training.json", "calibration.json"]
 _PATTERNS += [EVALUATION_FILE]
 _PATTERNS += ["model*.safetensors", "model*.index.json"]
+
+_EMBEDDED_MODEL = Path(__file__).resolve().parent.parent.parent / "checkpoint"
+"""The default model, which is next to app.py in the project and in the Space."""
+
 _REPO_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+
+
+def model_name(folder_or_repo_id: str | os.PathLike[str]) -> str:
+    """Returns what a report calls a model: the name of a local folder, not the path to it.
+
+    Args:
+      folder_or_repo_id: A folder, or "owner/name" on the Hub.
+    """
+    # Reports go to strangers.
+    folder = Path(folder_or_repo_id).expanduser()
+    return folder.resolve().name if folder.is_dir() else str(folder_or_repo_id)
 
 
 def find_folder(folder_or_repo_id: str | os.PathLike[str], *, revision: str | None = None) -> Path:
@@ -98,3 +113,20 @@ def _downloaded(source: str, revision: str | None) -> Path:
         raise HubError(
             f"{source} could not be downloaded from the Hugging Face Hub: {error}. Try again."
         ) from error
+
+
+def model_source(argument: str | None = None) -> str:
+    """Returns where the model is: the argument, else `DFJAX_MODEL`, else `checkpoint/`.
+
+    Raises:
+      ModelFormatError: None of the three is there.
+    """
+    named = argument or os.environ.get("DFJAX_MODEL")
+    if named:
+        return named
+    if not _EMBEDDED_MODEL.is_dir():
+        raise ModelFormatError(
+            "No model was named, and there is no checkpoint/ next to the app. "
+            "Give --model, or set DFJAX_MODEL, to a folder or a Hub repository."
+        )
+    return str(_EMBEDDED_MODEL)

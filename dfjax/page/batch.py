@@ -9,12 +9,13 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import gradio as gr
 
 from dfjax.errors import DfjaxError
 from dfjax.page import texts
+from dfjax.page.effort import effort_choice
 from dfjax.page.language import language_of
 from dfjax.page.limits import PageLimits
 from dfjax.page.player import file_key
@@ -24,7 +25,6 @@ from dfjax.prediction import SCHEMA_VERSION, Prediction
 from dfjax.reporting.spreadsheets import VIDEO_COLUMNS, csv_header, csv_lines, video_rows
 from dfjax.shown_numbers import percent
 from dfjax.video.formats import shown_name
-from dfjax.video.reading import Effort
 from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
 from dfjax.words import speaking, words
 
@@ -49,14 +49,7 @@ def lay_out_batch(*, has_efforts: bool, limits: PageLimits) -> BatchParts:
       has_efforts: Whether the model can look more or less closely.
       limits: What visitors may cost; the browser is told the size of a file.
     """
-    effort = gr.Radio(
-        [(words.page.efforts[effort], effort) for effort in get_args(Effort)],
-        value="standard",
-        label=words.page.effort,
-        info=words.page.effort_info,
-        visible=has_efforts,
-        elem_classes="df-effort",
-    )
+    effort = effort_choice(is_offered=has_efforts, elem_classes="df-effort")
     upload = gr.File(visible=False)
     accepted = ",".join(("video/*", *VIDEO_SUFFIXES, *STILL_SUFFIXES))
     board = gr.HTML(

@@ -12,6 +12,7 @@ from dfjax.page.batch import join_batch, lay_out_batch
 from dfjax.page.batch_endpoint import add_batch_endpoint
 from dfjax.page.cards import ON_LOAD, ExampleVideo, example_cards
 from dfjax.page.checks import check_upload
+from dfjax.page.effort import effort_choice
 from dfjax.page.events import ONE_AT_A_TIME, Parts, frames_place, join, script_of, spoken_place
 from dfjax.page.health import Health
 from dfjax.page.how_good import how_good
@@ -26,7 +27,7 @@ from dfjax.page.upload import UploadBlocks
 from dfjax.page.verdict import spoken_summary
 from dfjax.prediction import Prediction
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import Effort
+from dfjax.video.sampling import Effort
 from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
 from dfjax.words import ENGLISH, LANGUAGES, speaking, translated, words
 
@@ -160,14 +161,7 @@ def _lay_out(
             }
             _html(what_to_choose)
             preview = _html("", js_on_load=script_of("poster.js"), elem_id="df-preview")
-            effort = gr.Radio(
-                [(words.page.efforts[effort], effort) for effort in get_args(Effort)],
-                value="standard",
-                label=words.page.effort,
-                info=words.page.effort_info,
-                visible=has_efforts,
-                elem_id="df-effort",
-            )
+            effort = effort_choice(is_offered=has_efforts, elem_id="df-effort")
             button = gr.Button(
                 words.page.check, variant="primary", interactive=False, elem_id="df-check"
             )

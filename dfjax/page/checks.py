@@ -9,7 +9,7 @@ from dfjax.page.health import Health
 from dfjax.page.log import fields
 from dfjax.page.shared_predictor import OnProgress, SharedPredictor
 from dfjax.prediction import Prediction
-from dfjax.video.reading import Effort
+from dfjax.video.sampling import Effort
 
 _LOG = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ _GREY = 4.0  # mean difference of the colour channels, of 255, under which crops
 
 _DARK = 40.0  # mean brightness, of 255, under which crops are very dark
 
-_CLOSE = 4.0  # seconds between looks, closer than which no effort looks (`reading.GRID_SECONDS`)
+_CLOSE = 4.0  # seconds between looks, closer than which no effort looks (`sampling.GRID_SECONDS`)
 
 _NEITHER = 0.05  # distance from one half in which a probability leans neither way
 

@@ -9,8 +9,9 @@ from dfjax.page.player import player
 from dfjax.page.plot import frame_value, score_plot
 from dfjax.page.reasons import explain
 from dfjax.page.rendering import render
-from dfjax.page.verdict import ICONS, decision_sentence, withheld
+from dfjax.page.verdict import ICONS
 from dfjax.prediction import Decision, Prediction
+from dfjax.reporting.decision_sentences import decision_sentence, withheld
 from dfjax.shown_numbers import clock, percent, threshold_percent
 from dfjax.words import words
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from dfjax.config import Config
 from dfjax.prediction import ModelSummary, Prediction
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import Effort
+from dfjax.video.sampling import Effort
 
 OnProgress = Callable[[float, str], None]
 

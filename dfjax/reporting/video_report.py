@@ -8,8 +8,9 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from dfjax.prediction import Decision, Prediction, TrackScore
+from dfjax.prediction import Prediction, TrackScore
 from dfjax.reporting.crops import data_uri, shown_frames
+from dfjax.reporting.decision_sentences import decision_sentence, withheld
 from dfjax.reporting.shown_provenance import shown_provenance
 from dfjax.shown_numbers import clock, percent, threshold_percent, whole_percent
 from dfjax.words import language, translated, words
@@ -43,8 +44,7 @@ def html_report(prediction: Prediction, *, heat_maps: HeatMaps | None = None) ->
     """
     explanation = words.verdict.explanations[prediction.label]
     if prediction.decision.is_withheld and prediction.label == "uncertain":
-        is_measured = prediction.decision.false_positive_rate is not None
-        explanation = words.verdict.withheld if is_measured else words.verdict.uncalibrated
+        explanation = withheld(prediction.decision)
     return _TEMPLATES.get_template("video_report.html").render(
         words=words,
         language=language(),
@@ -84,29 +84,12 @@ def _measured(prediction: Prediction) -> dict[str, str] | None:
     real, fake = 100 * decision.real_below, 100 * decision.fake_above
     return {
         "percent": percent(prediction.probability_fake, decision),
-        "rule": _rule(decision),
+        "rule": decision_sentence(decision),
         "real": f"{real:g}",
         "uncertain": f"{fake - real:g}",
         "fake": f"{100 - fake:g}",
         "pointer": f"{100 * prediction.probability_fake:.2f}",
     }
-
-
-def _rule(decision: Decision) -> str:
-    """Returns how the verdict follows from the probability, and how often it is wrong."""
-    if decision.is_withheld:
-        return words.verdict.none_given
-    above, below = threshold_percent(decision.fake_above), threshold_percent(decision.real_below)
-    sentences = [words.report.zones.format(above=above, below=below)]
-    if decision.false_positive_rate is None:
-        sentences.append(words.report.unknown_errors)
-    else:
-        rate = threshold_percent(decision.false_positive_rate)
-        sentences.append(words.report.false_positives.format(rate=rate))
-    if decision.false_negative_rate is not None and decision.real_below < decision.fake_above:
-        rate = threshold_percent(decision.false_negative_rate)
-        sentences.append(words.report.false_negatives.format(rate=rate))
-    return " ".join(sentences)
 
 
 def _duration(prediction: Prediction) -> float:

@@ -1,8 +1,10 @@
 """What is known about a file before its frames are read."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+
+import numpy as np
 
 from dfjax.video.ffmpeg import MediaFile
 from dfjax.video.pictures import Colour
@@ -55,3 +57,47 @@ def fitted(info: VideoInfo, sizes: Iterable[tuple[int, int]]) -> VideoInfo:
         return info
     heights, widths = zip(*found, strict=True)
     return dataclasses.replace(info, height=max(heights), width=max(widths), is_fitted=True)
+
+
+def describe_frames(
+    frames: Sequence[np.ndarray], timestamps: np.ndarray, *, name: str = "frames"
+) -> VideoInfo:
+    """Describes a video from its frames; the last one is taken to last as long as the others.
+
+    Args:
+      frames: T frames, uint8 [H, W, 3] RGB, all of the same size; at least one.
+      timestamps: float [T], seconds, increasing.
+      name: Name of the video.
+
+    Raises:
+      ValueError: There are no frames, they differ in size or are not pictures, or the times do not
+        match them.
+    """
+    if len(frames) == 0:
+        raise ValueError("There are no frames; at least one is needed.")
+    if np.shape(timestamps) != (len(frames),):
+        raise ValueError(
+            f"{len(frames)} frames came with timestamps of shape {list(np.shape(timestamps))}; "
+            "give one time in seconds per frame."
+        )
+    if not np.isfinite(timestamps).all() or np.any(np.diff(timestamps) <= 0):
+        raise ValueError("timestamps must be finite and must increase from frame to frame.")
+    for index, frame in enumerate(frames):
+        if np.shape(frame) != np.shape(frames[0]):
+            raise ValueError(
+                f"Frame {index} has shape {list(np.shape(frame))}, but the first one has "
+                f"{list(np.shape(frames[0]))}. All frames of a video must have the same size."
+            )
+    times = np.asarray(timestamps, np.float64)
+    spacing = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    height, width = np.shape(frames[0])[:2]
+    return VideoInfo(
+        name=name,
+        duration=float(times[-1] - times[0] + spacing),
+        fps=1 / spacing if spacing else 0.0,
+        width=width,
+        height=height,
+        is_still=len(times) == 1,
+        container="frames",
+        codec="frames",
+    )

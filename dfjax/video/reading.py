@@ -11,7 +11,6 @@ from collections.abc import Generator
 from contextlib import closing
 from os import PathLike, fsdecode
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -25,16 +24,9 @@ from dfjax.video.header import read_header
 from dfjax.video.info import VideoInfo
 from dfjax.video.limits import VideoLimits
 from dfjax.video.pictures import PictureForm
+from dfjax.video.sampling import burst_sizes, sample_timestamps
 from dfjax.video.stills import read_still, still_size
 from dfjax.video.streams import FrameTimes, measure
-
-GRID_SECONDS = 3.0
-"""Longest time between the starts of two bursts, if the effort allows it."""
-
-Effort = Literal["quick", "standard", "thorough"]
-"""How many frames of a long video are read: as many as of a short one, or more."""
-
-_MOST_FRAMES: dict[Effort, int] = {"quick": 0, "standard": 128, "thorough": 1024}
 
 _FRAMES_FOR_WHITE = 8
 _PIXELS_FOR_WHITE = 160 * 160
@@ -109,96 +101,6 @@ def _with_white(path: Path, info: VideoInfo, limits: VideoLimits) -> VideoInfo:
     colour = info.colour.with_measured_white(frames)
     spent = info.probe_seconds + time.monotonic() - started
     return dataclasses.replace(info, colour=colour, probe_seconds=spent)
-
-
-def sample_timestamps(duration: float, num_frames: int) -> np.ndarray:
-    """Returns the times at which to read frames, evenly spread over a video.
-
-    Args:
-      duration: Length of the video, seconds.
-      num_frames: How many frames to read, at least 1.
-
-    Returns:
-      float64 [num_frames], seconds, increasing, each inside [0, duration); the first is 0, so that
-      a video of any length gives at least one frame.
-
-    Raises:
-      ValueError: `duration` is not positive, or `num_frames` is less than 1.
-
-    Source: DeepfakeBench samples 32 frames evenly per test video.
-
-    Example:
-      >>> sample_timestamps(2.0, 4)
-      array([0. , 0.5, 1. , 1.5])
-    """
-    if not (duration > 0 and math.isfinite(duration)):
-        raise ValueError(f"duration is {duration}; a positive number of seconds is needed.")
-    if num_frames < 1:
-        raise ValueError(f"num_frames is {num_frames}; at least 1 is needed.")
-    return np.arange(num_frames) * (duration / num_frames)
-
-
-def burst_sizes(config: VideoConfig) -> np.ndarray:
-    """Returns how many frames each burst has: int64 [bursts], of which the sum is `num_frames`."""
-    num_bursts = math.ceil(config.num_frames / config.burst_frames)
-    small, num_larger = divmod(config.num_frames, num_bursts)
-    return np.array([small + (index < num_larger) for index in range(num_bursts)], np.int64)
-
-
-def plan_looks(duration: float, config: VideoConfig, effort: Effort) -> VideoConfig:
-    """Returns how many frames of a video to read, so that bursts are `GRID_SECONDS` apart.
-
-    There are never less than `config.num_frames`, and no more than that, 128 or 1,024 by effort. If
-    that is not enough for a long video, bursts get shorter: on real faces one frame says nearly as
-    much as four in a row, and more places are seen.
-
-    Args:
-      duration: Of the video, seconds.
-      config: How many frames a short video gives, and how many of them in a row.
-      effort: Sets the most.
-
-    Returns:
-      `config` with other numbers of frames, or `config` itself if they are enough.
-
-    Example:
-      >>> from dfjax.config import VideoConfig
-      >>> plan = plan_looks(150.0, VideoConfig(num_frames=32, burst_frames=4), "standard")
-      >>> plan.num_frames, plan.burst_frames
-      (100, 2)
-    """
-    looks, most = math.ceil(duration / GRID_SECONDS), _MOST_FRAMES[effort]
-    if most <= config.num_frames or looks * config.burst_frames <= config.num_frames:
-        return config
-    in_a_row = config.burst_frames
-    while in_a_row > 1 and looks * in_a_row > most:
-        in_a_row = math.ceil(in_a_row / 2)
-    num_frames = max(config.num_frames, min(looks * in_a_row, most))
-    return dataclasses.replace(config, num_frames=num_frames, burst_frames=in_a_row)
-
-
-def choose_frames(timestamps: np.ndarray, config: VideoConfig) -> np.ndarray:
-    """Returns which frames of a video to sample, given the times of all of them.
-
-    They are those that `read_frames` yields for a file with the same frames: all of them if there
-    are no more than `config.num_frames`; else bursts of frames in a row, each of which starts with
-    the first one shown at or after one of `sample_timestamps`, and none twice.
-
-    Args:
-      timestamps: float64 [T], seconds, increasing, of all frames.
-      config: How many frames, and how many of them in a row.
-
-    Returns:
-      int64 [N], increasing, N at most `config.num_frames`.
-    """
-    shown = timestamps - timestamps[0]
-    if len(shown) <= config.num_frames:
-        return np.arange(len(shown))
-    duration = float(shown[-1] + np.median(np.diff(shown)))  # the last frame lasts as the others
-    sizes = burst_sizes(config)
-    starts = np.searchsorted(shown, sample_timestamps(duration, len(sizes)) - TOLERANCE)
-    chosen = [np.arange(start, start + size) for start, size in zip(starts, sizes, strict=True)]
-    together = np.unique(np.concatenate(chosen))
-    return together[together < len(shown)]
 
 
 def frame_size(info: VideoInfo, config: VideoConfig = VideoConfig()) -> tuple[int, int]:

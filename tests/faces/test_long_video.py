@@ -10,7 +10,8 @@ from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.glances import looks_at_faces, nearest, times_with_faces
 from dfjax.faces.long_video import LongVideo
-from dfjax.video.reading import Effort, plan_looks, probe, read_frames, read_keyframes
+from dfjax.video.reading import probe, read_frames, read_keyframes
+from dfjax.video.sampling import Effort, plan_looks
 from tests.videos import moving_pattern, portrait_frames, run_ffmpeg, write_video
 
 CONFIG = Config(video=VideoConfig(num_frames=8, burst_frames=4), crops=CropConfig(image_size=64))

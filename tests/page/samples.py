@@ -23,7 +23,7 @@ from dfjax.prediction import (
 )
 from dfjax.provenance import Provenance
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import Effort
+from dfjax.video.sampling import Effort
 
 DECISION = Decision(real_below=0.3, fake_above=0.7, false_positive_rate=0.05)
 

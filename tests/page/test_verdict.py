@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from dfjax.page.verdict import ICONS, decision_sentence, spoken_summary
+from dfjax.page.verdict import ICONS, spoken_summary
 from dfjax.prediction import Decision
+from dfjax.reporting.decision_sentences import decision_sentence
 from dfjax.shown_numbers import percent
 from dfjax.words import words
 from tests.page.samples import DECISION, sample_prediction

@@ -7,7 +7,8 @@ import pytest
 
 from dfjax.config import VideoConfig
 from dfjax.video import decode
-from dfjax.video.reading import burst_sizes, choose_frames, probe, read_frames
+from dfjax.video.reading import probe, read_frames
+from dfjax.video.sampling import burst_sizes, choose_frames
 from tests.videos import frame_number, moving_pattern, run_ffmpeg, write_video
 
 BURSTS = VideoConfig(num_frames=12, burst_frames=4)

@@ -9,7 +9,8 @@ from PIL import Image
 from dfjax.config import VideoConfig
 from dfjax.errors import VideoLimitError
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import frame_size, probe, read_frames, sample_timestamps
+from dfjax.video.reading import frame_size, probe, read_frames
+from dfjax.video.sampling import sample_timestamps
 from tests.videos import frame_number, moving_pattern, run_ffmpeg, write_video
 
 

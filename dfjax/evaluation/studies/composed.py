@@ -6,9 +6,7 @@ stretch is replaced by the same moments of the person's own fake. What a file wo
 finding and following the faces, is left out.
 """
 
-import collections
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,55 +15,29 @@ import numpy as np
 from dfjax.config import CalibrationConfig
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.estimates import MIN_GROUPS, Estimate
-from dfjax.evaluation.scoring import ScoredClip, main_faces
+from dfjax.evaluation.studies.composed_videos import (
+    SHOT,
+    ComposedVideo,
+    call,
+    in_stretch,
+    montage,
+    one_fake,
+    people_of,
+    whole_fake,
+)
 from dfjax.evaluation.studies.study import Study, StudyContext
 from dfjax.evaluation.tables import cell, table
-from dfjax.inference.evidence import (
-    Bursts,
-    FaceFrames,
-    corrected_logits,
-    evidence_of,
-    video_logit,
-)
+from dfjax.inference.evidence import evidence_of, named_stretch, video_logit
 from dfjax.inference.probabilities import probabilities
 from dfjax.prediction import Decision
-from dfjax.video.reading import GRID_SECONDS
+from dfjax.video.sampling import GRID_SECONDS
 
 DURATIONS = (5.0, 60.0, 600.0)  # seconds
 FACES = (1, 2, 4, 6)
 STRETCHES = (1.0, 2.0, 4.0, 8.0)  # seconds, of `HOSTS`
 HOSTS = (60.0, 300.0)  # seconds
-SHOT = 5.0  # seconds, of a video of one person after the other
 NUM_VIDEOS = 200
 """Videos composed for each row of the tables."""
-
-_MIN_BURSTS = 4  # of a clip that is shown
-_LEAST_BURSTS = 8  # of a video, however short
-_FRAME_SECONDS = 0.04  # from frame to frame within a burst
-_USUAL_BURST = 4  # frames, for a model without evidence
-
-
-@dataclasses.dataclass(frozen=True)
-class _Person:
-    """A real clip of someone, and fakes of it: the frame logits of each burst."""
-
-    group: str
-    bursts: Sequence[np.ndarray]
-    fakes: Sequence[Sequence[np.ndarray]]
-
-
-People = Mapping[str, Sequence[_Person]]
-"""Clips by group of identities."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Composed:
-    """A video: its faces, whose they are, and which is fake, where."""
-
-    faces: Sequence[FaceFrames]
-    groups: Sequence[str]
-    fake: int | None = None
-    stretch: tuple[float, float] | None = None  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,8 +69,7 @@ class ComposedStudy(Study):
           fake, how often it was called fake, and how often that face had the highest score.
         """
         calibration = context.calibration
-        evidence = calibration.evidence
-        people = _people(context.scored, evidence.burst_frames if evidence else _USUAL_BURST)
+        people = people_of(context.scored, calibration)
         pairs = {
             group: [person for person in clips if person.fakes]
             for group, clips in people.items()
@@ -106,12 +77,12 @@ class ComposedStudy(Study):
         }
         measured = _Measured(calibration, self.num_videos, self.seed)
 
-        def rates(videos: Sequence[_Composed]) -> dict[str, Any]:
+        def rates(videos: Sequence[ComposedVideo]) -> dict[str, Any]:
             return {"called_fake": measured.share(videos, lambda outcome: outcome.called_fake)}
 
         whole = Estimate.absent("no real clip has a fake of it").to_json()
         if pairs:
-            alone = measured.compose(lambda rng: _whole_fake(pairs, rng))
+            alone = measured.compose(lambda rng: whole_fake(pairs, rng))
             whole = measured.share(alone, lambda outcome: outcome.called_fake)
         return {
             "people": len(people),
@@ -123,7 +94,7 @@ class ComposedStudy(Study):
                     "seconds": seconds,
                     "faces": faces,
                     **rates(
-                        measured.compose(lambda rng, f=faces, s=seconds: _call(people, f, s, rng))
+                        measured.compose(lambda rng, f=faces, s=seconds: call(people, f, s, rng))
                     ),
                 }
                 for seconds in DURATIONS
@@ -133,7 +104,7 @@ class ComposedStudy(Study):
             "montages": [
                 {
                     "shots": shots,
-                    **rates(measured.compose(lambda rng, n=shots: _montage(people, n, rng))),
+                    **rates(measured.compose(lambda rng, n=shots: montage(people, n, rng))),
                 }
                 for shots in (4, 12)
                 if shots <= len(people)
@@ -145,7 +116,7 @@ class ComposedStudy(Study):
                     "stretch": stretch,
                     **measured.stretches(
                         measured.compose(
-                            lambda rng, s=seconds, n=stretch: _in_stretch(pairs, s, n, rng)
+                            lambda rng, s=seconds, n=stretch: in_stretch(pairs, s, n, rng)
                         )
                     ),
                 }
@@ -157,7 +128,7 @@ class ComposedStudy(Study):
                 {
                     "faces": faces,
                     **measured.named(
-                        measured.compose(lambda rng, f=faces: _one_fake(people, pairs, f, rng))
+                        measured.compose(lambda rng, f=faces: one_fake(people, pairs, f, rng))
                     ),
                 }
                 for faces in FACES[1:]
@@ -216,25 +187,25 @@ class _Measured:
         self._calibration, self._num_videos, self._seed = calibration, num_videos, seed
         self._decision = Decision.from_calibration(calibration)
 
-    def compose(self, make: Callable[[np.random.Generator], _Composed]) -> list[_Composed]:
+    def compose(self, make: Callable[[np.random.Generator], ComposedVideo]) -> list[ComposedVideo]:
         """Returns videos that `make` composes, given a generator of random numbers."""
         return [make(np.random.default_rng((self._seed, n))) for n in range(self._num_videos)]
 
     def share(
-        self, videos: Sequence[_Composed], says: Callable[[_Outcome], bool]
+        self, videos: Sequence[ComposedVideo], says: Callable[[_Outcome], bool]
     ) -> dict[str, Any]:
         """Returns the share of the videos of whose outcome `says` is true."""
         outcomes = [self._outcome(video) for video in videos]
         return _mean(videos, [float(says(outcome)) for outcome in outcomes]).to_json()
 
-    def named(self, videos: Sequence[_Composed]) -> dict[str, Any]:
+    def named(self, videos: Sequence[ComposedVideo]) -> dict[str, Any]:
         """Returns how often one fake face makes a video fake, and is named."""
         return {
             "called_fake": self.share(videos, lambda outcome: outcome.called_fake),
             "named": self.share(videos, lambda outcome: outcome.names_the_face),
         }
 
-    def stretches(self, videos: Sequence[_Composed]) -> dict[str, Any]:
+    def stretches(self, videos: Sequence[ComposedVideo]) -> dict[str, Any]:
         """Returns how often a stretch is found, and how well."""
         outcomes = [self._outcome(video) for video in videos]
         named = [
@@ -252,135 +223,22 @@ class _Measured:
             "overlap": overlap.to_json(),
         }
 
-    def _outcome(self, video: _Composed) -> _Outcome:
+    def _outcome(self, video: ComposedVideo) -> _Outcome:
         calibration = self._calibration
         evidence = [evidence_of(face, calibration) for face in video.faces]
         probability = float(probabilities(video_logit(evidence, calibration)))
         highest = int(np.argmax([face.logit for face in evidence]))
         overlap = None
         if video.fake is not None and video.stretch is not None:
-            stretch = evidence[video.fake].stretch
-            if stretch is not None and stretch.probability > 0.5:
+            named = named_stretch(evidence[video.fake], calibration)
+            if named is not None:
                 times = video.faces[video.fake].timestamps
-                overlap = _overlap(stretch.between(times), video.stretch)
+                overlap = _overlap(named.stretch.between(times), video.stretch)
         return _Outcome(
             called_fake=self._decision.label(probability) == "fake",
             names_the_face=highest == video.fake,
             overlap=overlap,
         )
-
-
-def _people(scored: Sequence[ScoredClip], burst_frames: int) -> dict[str, list[_Person]]:
-    """Returns the real clips of several bursts, by group of identities."""
-    faces = [clip for clip in main_faces(scored) if len(_bursts(clip, burst_frames)) >= _MIN_BURSTS]
-
-    def setting(clip: ScoredClip, video: str) -> tuple[str, str, str]:
-        return clip.row.dataset, clip.row.compression, video
-
-    fakes = collections.defaultdict(list)
-    for clip in faces:
-        if clip.row.is_fake:
-            fakes[setting(clip, clip.row.original_id)].append(_bursts(clip, burst_frames))
-    people = collections.defaultdict(list)
-    for clip in faces:
-        if not clip.row.is_fake:
-            own = fakes[setting(clip, clip.row.video_id)]
-            people[clip.row.group].append(_Person(clip.row.group, _bursts(clip, burst_frames), own))
-    return dict(people)
-
-
-def _bursts(clip: ScoredClip, burst_frames: int) -> list[np.ndarray]:
-    """Returns the frame logits of each burst, with the LSTM's correction in them."""
-    logits = corrected_logits(clip.frame_logits, clip.clip_logit)
-    starts = Bursts.of(logits, clip.row.timestamps, burst_frames).starts
-    return np.split(logits, starts[1:])
-
-
-def _draw(
-    people: Mapping[str, Sequence[_Person]], count: int, rng: np.random.Generator
-) -> list[_Person]:
-    """Returns clips of different people."""
-    groups = rng.choice(sorted(people), count, replace=False)
-    return [people[group][int(rng.integers(len(people[group])))] for group in groups.tolist()]
-
-
-def _shown(
-    person: _Person,
-    seconds: float,
-    rng: np.random.Generator,
-    *,
-    start: float = 0.0,
-    fake: tuple[float, float] | None = None,
-) -> FaceFrames:
-    """Returns a face that is shown for some time, over and over again from a random moment on.
-
-    Args:
-      person: Whose clip.
-      seconds: How long it is shown.
-      rng: Source of randomness.
-      start: When it begins to be shown, seconds.
-      fake: When it is fake, seconds; None: never.
-    """
-    num_bursts = max(_LEAST_BURSTS, math.ceil(seconds / GRID_SECONDS))
-    times = start + np.arange(num_bursts) * (seconds / num_bursts)
-    first, own = int(rng.integers(len(person.bursts))), None
-    if fake is not None:
-        own = person.fakes[int(rng.integers(len(person.fakes)))]
-    logits, stamps = [], []
-    for number, time in enumerate(times.tolist()):
-        inside = fake is not None and fake[0] <= time < fake[1]
-        bursts = own if inside and own is not None else person.bursts
-        burst = bursts[(first + number) % len(bursts)]
-        logits.append(burst)
-        stamps.append(time + np.arange(len(burst)) * _FRAME_SECONDS)
-    frame_logits = np.concatenate(logits)
-    return FaceFrames(frame_logits, float(frame_logits.mean()), np.concatenate(stamps))
-
-
-def _call(people: People, num_faces: int, seconds: float, rng: np.random.Generator) -> _Composed:
-    """Returns a video call of real people."""
-    chosen = _draw(people, num_faces, rng)
-    return _Composed([_shown(person, seconds, rng) for person in chosen], _groups(chosen))
-
-
-def _montage(people: People, num_shots: int, rng: np.random.Generator) -> _Composed:
-    """Returns a video of real people, one after the other."""
-    chosen = _draw(people, num_shots, rng)
-    faces = [_shown(person, SHOT, rng, start=SHOT * n) for n, person in enumerate(chosen)]
-    return _Composed(faces, _groups(chosen))
-
-
-def _whole_fake(pairs: People, rng: np.random.Generator) -> _Composed:
-    """Returns a fake as it is, of the length of a clip."""
-    (person,) = _draw(pairs, 1, rng)
-    return _Composed([_shown(person, SHOT, rng, fake=(0.0, SHOT))], [person.group], fake=0)
-
-
-def _in_stretch(
-    pairs: People, seconds: float, stretch: float, rng: np.random.Generator
-) -> _Composed:
-    """Returns a video of one person, fake in one stretch."""
-    (person,) = _draw(pairs, 1, rng)
-    start = float(rng.uniform(0, seconds - stretch))
-    fake = start, start + stretch
-    return _Composed(
-        [_shown(person, seconds, rng, fake=fake)], [person.group], fake=0, stretch=fake
-    )
-
-
-def _one_fake(people: People, pairs: People, num_faces: int, rng: np.random.Generator) -> _Composed:
-    """Returns a video call of people, one of whom is fake."""
-    (faked,) = _draw(pairs, 1, rng)
-    others = {group: clips for group, clips in people.items() if group != faked.group}
-    chosen = _draw(others, num_faces - 1, rng)
-    faces = [_shown(person, SHOT, rng) for person in chosen]
-    place = int(rng.integers(num_faces))
-    faces.insert(place, _shown(faked, SHOT, rng, fake=(0.0, SHOT)))
-    return _Composed(faces, _groups([faked, *chosen]), fake=place)
-
-
-def _groups(people: Sequence[_Person]) -> list[str]:
-    return [person.group for person in people]
 
 
 def _overlap(found: tuple[float, float], true: tuple[float, float]) -> float:
@@ -389,7 +247,7 @@ def _overlap(found: tuple[float, float], true: tuple[float, float]) -> float:
     return common / (found[1] - found[0] + true[1] - true[0] - common)
 
 
-def _mean(videos: Sequence[_Composed], values: Sequence[float]) -> Estimate:
+def _mean(videos: Sequence[ComposedVideo], values: Sequence[float]) -> Estimate:
     """Returns the mean over videos, with an interval over the people in them.
 
     In a bootstrap draw, a video counts as often as all of its people were drawn together.

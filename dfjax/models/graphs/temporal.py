@@ -135,7 +135,7 @@ def _lstm(
     zeros = graph.add("Expand", graph.numbers(0.0), shape)
 
     step = Graph(f"{name}_")
-    # A weight of the loop itself, since OpenVINO's loops do not see those of the graph around it.
+    # A weight of the loop itself: OpenVINO refuses loops that see what the graph around computes.
     recurrent = step.add("MatMul", "hidden", step.weight(recurrent_kernel.astype(np.float32)))
     gates = step.add("Add", "projected", recurrent)
     i, f, g, o = (
