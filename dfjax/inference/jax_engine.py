@@ -54,26 +54,24 @@ class JaxEngine:
         self.clips_per_batch = _multiple(clips_per_batch, len(devices))
         self._replicated = NamedSharding(mesh, PartitionSpec())
         split = NamedSharding(mesh, PartitionSpec("data"))
-        graph, state = nnx.split(detector)
+        self._published, state = nnx.split(detector)
+        self.load(state)
         self._encode = jax.jit(
-            lambda state, images: nnx.merge(graph, state).encode(images),
+            lambda state, images: self._detector(state).encode(images),
             in_shardings=(self._replicated, split),
         )
         self._score = jax.jit(
-            lambda state, features, mask: nnx.merge(graph, state).score_features(features, mask),
+            lambda state, features, mask: self._detector(state).score_features(features, mask),
             in_shardings=(self._replicated, split, split),
         )
         self._score_after = jax.jit(
-            lambda state, features, mask, past: nnx.merge(graph, state).score_features(
+            lambda state, features, mask, past: self._detector(state).score_features(
                 features, mask, past=past
             )
         )
         self._remember = jax.jit(
-            lambda state, features, mask, past: nnx.merge(graph, state).remember(
-                features, mask, past
-            )
+            lambda state, features, mask, past: self._detector(state).remember(features, mask, past)
         )
-        self.load(state)
 
     @classmethod
     def for_many(cls, detector: Detector) -> Self:
@@ -91,11 +89,18 @@ class JaxEngine:
         Args:
           variables: All variables of a detector, in the form of `nnx.state`.
         """
-        self._state = jax.device_put(variables, self._replicated)
+        detector = nnx.merge(self._published, jax.device_put(variables, self._replicated))
+        self._digest = fingerprint(nnx.state(detector), self.config)
+        detector.encoder.fold()
+        self._graph, state = nnx.split(detector)
+        self._state = jax.device_put(state, self._replicated)
+
+    def _detector(self, state: Any) -> Detector:
+        return nnx.merge(self._graph, state)
 
     def digest(self) -> str:
         """Returns the fingerprint; see `Engine.digest`."""
-        return fingerprint(self._state, self.config)
+        return self._digest
 
     def encode(self, crops: np.ndarray) -> np.ndarray:
         """Returns float32 [N,C]; see `Engine.encode`."""

@@ -129,6 +129,13 @@ class Encoder(nnx.Module, abc.ABC, Generic[ConfigT]):
             `use_running_average` is False.
         """
 
+    def fold(self) -> None:
+        """Computes once what depends on the weights alone, so that pictures are encoded faster.
+
+        Features stay the same up to rounding. After that, the encoder is good for scoring only: it
+        can be neither trained nor saved.
+        """
+
     def __call__(self, images: jax.Array, **options: Any) -> jax.Array:
         """Returns the features of pictures, float32 [N,num_features].
 

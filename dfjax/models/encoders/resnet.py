@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from dfjax.encoder_config import EncoderConfig, ResNetConfig
@@ -29,6 +30,8 @@ class ConvNorm(nnx.Module):
     The convolution computes in `compute_dtype`. Parameters, statistics and the normalisation itself
     stay in float32: bfloat16 would round variances by up to 0.4% in each of fifty layers.
     """
+
+    offset: nnx.Param | None = None  # per channel, once the normalisation is in the kernel
 
     def __init__(
         self,
@@ -56,6 +59,19 @@ class ConvNorm(nnx.Module):
             out_channels, momentum=0.9, epsilon=1e-5, dtype=jnp.float32, rngs=rngs
         )
 
+    def fold(self) -> None:
+        """Puts the normalisation into the kernel and an offset; see `Encoder.fold`."""
+        norm = self.normalization
+        assert norm.scale is not None and norm.bias is not None
+        # In numpy: nothing has to be compiled for it.
+        gain, bias, mean, variance = (
+            np.asarray(values[...]) for values in (norm.scale, norm.bias, norm.mean, norm.var)
+        )
+        scale = gain / np.sqrt(variance + np.float32(norm.epsilon))
+        self.kernel = nnx.Param(np.asarray(self.kernel[...]) * scale)
+        self.offset = nnx.Param(bias - mean * scale)
+        del self.normalization
+
     def __call__(
         self, x: jax.Array, *, use_running_average: bool, mask: jax.Array | None
     ) -> jax.Array:
@@ -66,28 +82,28 @@ class ConvNorm(nnx.Module):
           use_running_average: As in `Encoder.feature_map`.
           mask: bool [N,1,1,1], pictures to include in the batch's statistics; None: all.
         """
-        kernel = self.kernel[...]
         if use_running_average:
-            # Known statistics make the normalisation a scale and an offset per channel. With the
-            # scale in the kernel, gradients on a CPU take three quarters of the time.
-            scale, offset = self._scale_and_offset()
-            x = (
-                self._convolve(x, (kernel * scale[None, None, None]).astype(self.compute_dtype))
-                + offset[None, None, None]
-            )
+            kernel, offset = self._kernel_and_offset()
+            x = self._convolve(x, kernel.astype(self.compute_dtype)) + offset[None, None, None]
         else:
-            x = self._convolve(x, kernel.astype(self.compute_dtype))
+            x = self._convolve(x, self.kernel[...].astype(self.compute_dtype))
             x = self.normalization(x, use_running_average=False, mask=mask)
         if self.relu:
             x = jax.nn.relu(x)
         return x.astype(self.compute_dtype)
 
-    def _scale_and_offset(self) -> tuple[jax.Array, jax.Array]:
-        """Returns what the running statistics make of a channel, float32 [out_channels] each."""
+    def _kernel_and_offset(self) -> tuple[jax.Array, jax.Array]:
+        """Returns a kernel and an offset per channel that include the running statistics.
+
+        Known statistics make the normalisation a scale and an offset per channel. With the scale in
+        the kernel, gradients on a CPU take three quarters of the time.
+        """
+        if self.offset is not None:
+            return self.kernel[...], self.offset[...]
         norm = self.normalization
         assert norm.scale is not None and norm.bias is not None
         scale = norm.scale[...] * jax.lax.rsqrt(norm.var[...] + norm.epsilon)
-        return scale, norm.bias[...] - norm.mean[...] * scale
+        return self.kernel[...] * scale[None, None, None], norm.bias[...] - norm.mean[...] * scale
 
     def _convolve(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
         if self.kernel_size == 1:
@@ -206,6 +222,12 @@ class ResNet(Encoder[ResNetConfig]):
     def known_name(cls, name: str) -> str | None:
         """Returns the name; None if it is of the classifier or one of torch's counters."""
         return resnet_files.known_name(name)
+
+    def fold(self) -> None:
+        """Puts all norms into the kernels; see `Encoder.fold`."""
+        for _, module in nnx.iter_modules(self):
+            if isinstance(module, ConvNorm):
+                module.fold()
 
     def feature_map(
         self,

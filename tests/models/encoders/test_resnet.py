@@ -42,6 +42,15 @@ def test_frozen_statistics_leave_a_picture_to_itself(run):
     assert relative_error(others[1:], np.asarray(features[1:])) > 0.1
 
 
+def test_folded_norms_give_the_same_features(run):
+    folded = filled(lambda rngs: ResNet(RESNET, rngs=rngs))
+    folded.fold()
+    assert not nnx.state(folded, nnx.BatchStat)
+    expected, _ = run(IMAGES, use_running_average=True)
+    found = np.asarray(folded(jnp.asarray(IMAGES)))
+    assert relative_error(found, np.asarray(expected)) < 1e-5
+
+
 def test_frozen_statistics_stay_as_they_are(resnet, run):
     _, after = run(IMAGES, use_running_average=True)
     jax.tree.map(np.testing.assert_array_equal, after, nnx.state(resnet, nnx.BatchStat))
