@@ -3,13 +3,14 @@
 import copy
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from dfjax.config import Config
+from dfjax.config import Config, VideoConfig
 from dfjax.dataset_rows import judge_rows
 from dfjax.faces.clips import OnProgress, face_clips, read_face_clips
 from dfjax.faces.detection import FaceDetector
@@ -25,7 +26,7 @@ from dfjax.prediction import ModelSummary, Prediction
 from dfjax.provenance import Origin, read_origin
 from dfjax.runtimes.runtime import RuntimeName, chosen_runtime, open_runtime
 from dfjax.version import __version__
-from dfjax.video.info import describe_frames
+from dfjax.video.info import VideoInfo, describe_frames
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe
 from dfjax.video.sampling import Effort, choose_frames, plan_looks
@@ -164,25 +165,12 @@ class Predictor:
         if self.config.calibration.evidence is None:
             effort = "quick"
         info = probe(path, self.limits)
-        origin = read_origin(Path(os.fsdecode(path)))
-        plan = plan_looks(info.duration, self.config.video, effort)
-        if plan != self.config.video:
-            video = LongVideo(
-                path, self.config, self.face_detector, plan, info=info, limits=self.limits
-            )
-            scored = self._score_long(video, report)
-            if scored.faces:
-                return self._judge(scored, effort, report, origin)
-        read = read_face_clips(
-            path,
-            self.config,
-            self.face_detector,
-            limits=self.limits,
-            info=info,
-            on_progress=_part(report, 0.0, _READING_SHARE),
-        )
-        scored = FaceScorer(self.engine)(read, _part(report, _READING_SHARE, 1.0))
-        return self._judge(scored, effort, report, origin)
+        # A file of a gigabyte takes a second to read through.
+        with ThreadPoolExecutor(1, thread_name_prefix="origin") as pool:
+            origin = pool.submit(read_origin, Path(os.fsdecode(path)))
+            plan = plan_looks(info.duration, self.config.video, effort)
+            scored = self._look(path, info, plan, report)
+            return self._judge(scored, effort, report, origin.result())
 
     def batched(
         self,
@@ -284,10 +272,31 @@ class Predictor:
         """
         engine = copy.copy(self.engine)
         engine.crops_per_batch = 1  # a camera mostly shows one face; a batch is as dear as if full
-        self._searcher = self._searcher or live_searcher(self.config)
+        self._searcher = self._searcher or live_searcher(self.face_detector)
         return LiveScorer(engine, self.face_detector, searcher=self._searcher)
 
-    def _score_long(self, video: LongVideo, report: OnProgress) -> ScoredFaces:
+    def _look(
+        self, path: str | PathLike[str], info: VideoInfo, plan: VideoConfig, report: OnProgress
+    ) -> ScoredFaces:
+        """Reads a file as planned, and scores the faces in it."""
+        if plan != self.config.video:
+            video = LongVideo(
+                path, self.config, self.face_detector, plan, info=info, limits=self.limits
+            )
+            scored = self._look_closer(video, report)
+            if scored.faces:
+                return scored
+        read = read_face_clips(
+            path,
+            self.config,
+            self.face_detector,
+            limits=self.limits,
+            info=info,
+            on_progress=_part(report, 0.0, _READING_SHARE),
+        )
+        return FaceScorer(self.engine)(read, _part(report, _READING_SHARE, 1.0))
+
+    def _look_closer(self, video: LongVideo, report: OnProgress) -> ScoredFaces:
         """Looks around in a video, and more closely where it looks suspicious."""
         scorer = FaceScorer(self.engine)
         video.look_around(_part(report, 0.0, 0.4))

@@ -8,8 +8,14 @@ from dfjax.video.formats import open_plain
 
 _CHUNK_BYTES = 1 << 20
 
-_CREDENTIAL_MARKS = (b"c2pa", b"dcterms:provenance")
-"""One of them is in every file that has Content Credentials, or says where they are."""
+_CREDENTIAL_MARKS = (
+    bytes.fromhex("63327061 0011 0010 8000 00aa00389b71"),  # the type of a C2PA manifest store
+    b"dcterms:provenance",
+)
+"""One of them is in every file that has Content Credentials, or says where they are.
+
+Source: the C2PA technical specification, "C2PA box details" and "Embedding by reference".
+"""
 
 
 class FileFacts(NamedTuple):
@@ -37,7 +43,7 @@ def read_file_facts(path: Path) -> FileFacts:
             size_bytes += len(chunk)
             if not is_marked:
                 # A mark may lie across the border of two pieces.
-                searched = before + chunk
-                is_marked = any(mark in searched for mark in _CREDENTIAL_MARKS)
-                before = chunk[-overlap:]
+                border = before + chunk[:overlap]
+                is_marked = any(mark in chunk or mark in border for mark in _CREDENTIAL_MARKS)
+                before = (before + chunk[-overlap:])[-overlap:]
     return FileFacts(digest.hexdigest(), size_bytes, is_marked)

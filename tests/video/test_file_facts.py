@@ -19,7 +19,8 @@ def test_a_mark_of_credentials_is_found_wherever_pieces_of_the_file_begin(
     tmp_path, monkeypatch, place
 ):
     monkeypatch.setattr(file_facts, "_CHUNK_BYTES", 16)
-    (tmp_path / "file").write_bytes(b"x" * place + b"c2pa" + b"x" * 50)
+    mark = file_facts._CREDENTIAL_MARKS[0]
+    (tmp_path / "file").write_bytes(b"x" * place + mark + b"x" * 50)
     assert read_file_facts(tmp_path / "file").may_have_credentials
 
 
