@@ -74,6 +74,15 @@ class FaceDetector:
         self.config = config
         self._networks = networks
 
+    def at_size(self, image_size: int) -> "FaceDetector":
+        """Returns a detector with the same networks that looks at frames of another size.
+
+        Args:
+          image_size: As in `FaceConfig`.
+        """
+        config = dataclasses.replace(self.config, image_size=image_size)
+        return FaceDetector(config, networks=self._networks)
+
     def detect(self, frames: Sequence[np.ndarray]) -> list[Faces]:
         """Finds the faces of each frame.
 

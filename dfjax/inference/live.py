@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dfjax.config import Config
 from dfjax.faces.crops import crop_latest
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.shots import colours, shots_of
@@ -91,7 +90,7 @@ class LiveScorer:
         """
         self._engine = engine
         self._face_detector = face_detector
-        self._searcher = searcher or live_searcher(engine.config)
+        self._searcher = searcher or live_searcher(face_detector)
         gap = max(engine.config.tracks.max_gap, _MAX_GAP)
         self._tracker = FaceTracker(dataclasses.replace(engine.config.tracks, max_gap=gap))
         self._windows: dict[int, _Window] = {}
@@ -258,10 +257,9 @@ class _Window:
         return self._engine.config.video.num_frames
 
 
-def live_searcher(config: Config) -> FaceDetector:
+def live_searcher(face_detector: FaceDetector) -> FaceDetector:
     """Returns a detector that finds the places of faces in a quarter of the time."""
-    size = min(config.faces.image_size, _SEARCH_SIZE)
-    return FaceDetector(dataclasses.replace(config.faces, image_size=size))
+    return face_detector.at_size(min(face_detector.config.image_size, _SEARCH_SIZE))
 
 
 def _height(track: FaceTrack) -> float:

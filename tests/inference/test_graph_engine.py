@@ -159,12 +159,13 @@ assert "httpx" not in sys.modules and "scipy.optimize" not in sys.modules
 from dfjax.predictor import Predictor
 shipped = Predictor.from_pretrained(checkpoint)
 assert shipped.evaluation["model"]["fingerprint"] == shipped.model.digest
+shipped.live().warm_up()  # as the page does
 import app, dfjax.page.blocks, dfjax.page.server, dfjax.page.example_videos
 sys.exit(code)
 """
 
 
-def test_with_another_runtime_nothing_imports_jax_on_the_page_or_in_the_shell(
+def test_with_another_runtime_nothing_imports_jax_on_the_page_or_in_the_shell_or_before_a_camera(
     folder, reference, monkeypatch
 ):
     monkeypatch.setenv("DFJAX_RUNTIME", "onnx")

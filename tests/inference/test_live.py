@@ -45,7 +45,7 @@ def face_detector() -> FaceDetector:
 
 @pytest.fixture(scope="module")
 def searcher() -> FaceDetector:
-    return live.live_searcher(TINY_CONFIG)
+    return live.live_searcher(FaceDetector(TINY_CONFIG.faces))
 
 
 @pytest.fixture
