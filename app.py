@@ -3,11 +3,13 @@
 import argparse
 import dataclasses
 import math
+import multiprocessing
 import os
 import signal
 import sys
 import tempfile
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import get_args
 
@@ -209,30 +211,36 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
-    from dfjax.errors import HubError, ModelFormatError, RuntimeChoiceError
-    from dfjax.inference.compilation_cache import use_compilation_cache
-    from dfjax.models.locate import model_source
-    from dfjax.page.blocks import build_page
     from dfjax.page.example_videos import write_examples
-    from dfjax.page.health import Health
-    from dfjax.page.log import configure
-    from dfjax.page.server import require_free_port, serving
-    from dfjax.predictor import Predictor
+    from dfjax.page.server import require_free_port
 
-    configure()
-    use_compilation_cache()
     require_free_port(options.host, options.port)
-    try:
-        model = model_source(options.model)
-        limits = limits_of(options)
-        predictor = Predictor.from_pretrained(
-            model, revision=options.revision, runtime=options.runtime, limits=limits
-        )
-    except (HubError, ModelFormatError, RuntimeChoiceError) as error:
-        print(f"There is no model to serve. {error}", file=sys.stderr)
-        return 1
+    # Drawing the examples takes seconds, and so does all that comes before they are needed.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        drawing = pool.submit(write_examples, folder / "examples")
+        from dfjax.errors import HubError, ModelFormatError, RuntimeChoiceError
+        from dfjax.inference.compilation_cache import use_compilation_cache
+        from dfjax.models.locate import model_source
+        from dfjax.page.blocks import build_page
+        from dfjax.page.health import Health
+        from dfjax.page.log import configure
+        from dfjax.page.server import serving
+        from dfjax.predictor import Predictor
+
+        configure()
+        use_compilation_cache()
+        try:
+            predictor = Predictor.from_pretrained(
+                model_source(options.model),
+                revision=options.revision,
+                runtime=options.runtime,
+                limits=limits_of(options),
+            )
+        except (HubError, ModelFormatError, RuntimeChoiceError) as error:
+            print(f"There is no model to serve. {error}", file=sys.stderr)
+            return 1
+        examples = drawing.result()
     visitors, health = page_limits_of(options), Health()
-    examples = write_examples(folder / "examples")
     with serving(
         build_page(predictor, examples, limits=visitors, health=health),
         uploads=uploads,
