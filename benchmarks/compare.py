@@ -22,16 +22,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 TURNS = 5
 LONG_TURNS = 2
+APP_TURNS = 2
 LONG_REPEATS = 360  # of the 10-second clip: 60 minutes
 SHORT_SECONDS = "5"
+ENCODED = 32  # crops
+SEARCHED = 32  # frames of 1080p
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +78,7 @@ def main() -> None:
         files = _files(options.video, Path(folder))
         figures = {side.name: {} for side in sides}
         _measure_cold(sides, files["short"], figures)
+        _measure_app(sides, files["short"], figures)
         _measure_warm(sides, files, options.clips, figures)
         figures["ffmpeg"] = {"10 s of video, warm": _decode(files["video"])}
     _print(figures)
@@ -117,12 +123,26 @@ def _measure_cold(sides: Sequence[Side], short: Path, figures: dict[str, Any]) -
         figures[name]["predict, 5 s clip, new process"] = statistics.median(runs)
 
 
+def _measure_app(sides: Sequence[Side], short: Path, figures: dict[str, Any]) -> None:
+    """Times `app.py` from its start to the first verdict through its API."""
+    from benchmarks.predict import start_app
+
+    seconds: dict[str, list[float]] = {side.name: [] for side in sides}
+    for _ in range(APP_TURNS):
+        for side in sides:
+            answered = start_app(short, side.command("app.py"), side.root)["first_verdict"]
+            seconds[side.name].append(answered)
+    for name, runs in seconds.items():
+        figures[name]["app.py, start to first verdict"] = statistics.median(runs)
+
+
 def _measure_warm(
     sides: Sequence[Side], files: dict[str, Path], clips: Sequence[Path], figures: dict[str, Any]
 ) -> None:
     """Times what a process does that has its model ready."""
     with contextlib.ExitStack() as stack:
         workers = {side.name: stack.enter_context(_Worker(side)) for side in sides}
+        _measure_tasks(workers, figures)
         for row, paths, turns in (
             ("10 s of video, warm", [files["video"]], TURNS),
             ("60 min of video, warm, quick", [files["long"]], LONG_TURNS),
@@ -133,7 +153,7 @@ def _measure_warm(
             runs: dict[str, list[dict[str, Any]]] = {side.name: [] for side in sides}
             for turn in range(turns + 1):
                 for name, worker in workers.items():
-                    answers = [worker.ask(path) for path in (paths if turn else paths[:1])]
+                    answers = [worker.score(path) for path in (paths if turn else paths[:1])]
                     if turn > 0:
                         total = sum(answer["total"] for answer in answers)
                         runs[name].append({**answers[-1], "total": total})
@@ -148,7 +168,24 @@ def _measure_warm(
                             answer["seconds"][stage] for answer in answers
                         )
         for name, worker in workers.items():
-            figures[name]["peak memory, MB"] = worker.peak()
+            # Without that of ffmpeg.
+            figures[name]["peak memory, MB"] = worker.ask("peak")["peak"]
+
+
+def _measure_tasks(workers: Mapping[str, "_Worker"], figures: dict[str, Any]) -> None:
+    """Times the two tasks that take most of the processor."""
+    for task, row in (
+        ("encode", f"encode {ENCODED} crops"),
+        ("find", f"find faces, {SEARCHED} frames of 1080p"),
+    ):
+        seconds: dict[str, list[float]] = {name: [] for name in workers}
+        for turn in range(TURNS + 1):
+            for name, worker in workers.items():
+                taken = worker.ask(task)["total"]
+                if turn > 0:
+                    seconds[name].append(taken)
+        for name, runs in seconds.items():
+            figures[name][row] = statistics.median(runs)
 
 
 class _Worker:
@@ -170,17 +207,14 @@ class _Worker:
         self._process.kill()
         self._process.communicate()
 
-    def ask(self, path: Path) -> dict[str, Any]:
+    def score(self, path: Path) -> dict[str, Any]:
         """Returns the answer on a file, and the seconds that it took."""
-        return self._send(str(path.resolve()))
+        return self.ask("score", str(path.resolve()))
 
-    def peak(self) -> float:
-        """Returns the peak resident memory so far, without that of ffmpeg, MB."""
-        return self._send("")["peak"]
-
-    def _send(self, line: str) -> dict[str, Any]:
+    def ask(self, task: str, path: str = "") -> dict[str, Any]:
+        """Returns what the worker says of a task: "score", "encode", "find" or "peak"."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        print(line, file=self._process.stdin, flush=True)
+        print(json.dumps([task, path]), file=self._process.stdin, flush=True)
         return json.loads(self._process.stdout.readline())
 
 
@@ -193,18 +227,48 @@ def _work(root: str, model: str, runtime: str) -> None:
 
     options: dict[str, Any] = {"runtime": runtime} if runtime else {}
     predictor: Any = Predictor.from_pretrained(model, **options)
+    tasks = {"encode": _encoding(predictor), "find": _finding(predictor)}
     quick = {"effort": "quick"} if runtime else {}
     for line in sys.stdin:
-        if not line.strip():
+        task, path = json.loads(line)
+        if task == "peak":
             # Linux: KiB
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
             print(json.dumps({"peak": peak}), flush=True)
             continue
         started = time.perf_counter()
-        answer = predictor(line.strip(), **quick).to_dict()
+        kept: dict[str, Any] = {}
+        if task == "score":
+            answer = predictor(path, **quick).to_dict()
+            kept = {name: answer[name] for name in ("probability_fake", "seconds")}
+        else:
+            tasks[task]()
         total = time.perf_counter() - started
-        kept = {name: answer[name] for name in ("probability_fake", "seconds")}
         print(json.dumps({**kept, "total": total}), flush=True)
+
+
+def _encoding(predictor: Any) -> Callable[[], object]:
+    """Returns what encodes some crops."""
+    size = predictor.config.crops.image_size
+    crops = np.random.default_rng(0).integers(0, 256, (ENCODED, size, size, 3), np.uint8)
+    if hasattr(predictor, "engine"):
+        return lambda: predictor.engine.encode(crops)
+    return lambda: predictor._encode_crops(crops, lambda *_: None)
+
+
+def _finding(predictor: Any) -> Callable[[], object]:
+    """Returns what finds the faces in frames as they are sampled: four in a row at a time."""
+    import skimage.data
+    from PIL import Image
+
+    portrait = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((2048, 2048)))
+    frames = [portrait[n : n + 1080, n : n + 1920] for n in range(SEARCHED)]
+    try:
+        from dfjax.faces.following import detect_in_video
+    except ImportError:  # the earlier version searches every frame
+        return lambda: predictor.face_detector.detect(frames)
+    times = [number // 4 + number % 4 / 25 for number in range(SEARCHED)]
+    return lambda: detect_in_video(frames, times, predictor.face_detector)
 
 
 def _decode(video: Path) -> float:

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,7 +49,7 @@ def main() -> None:
         long = _repeat(short, LONG_REPEATS, Path(folder) / "long.mp4")
         figures = {
             "machine": machine(),
-            "app": _start_app(short, options.model),
+            "app": start_app(short, _app_command(options.model)),
             "short": _in_new_process(short, options.model),
             "long": _in_new_process(long, options.model),
             "efforts": [
@@ -146,17 +147,26 @@ def _in_new_process(video: Path, model: str | None, effort: str = "quick") -> di
     return json.loads(output.splitlines()[-1])
 
 
-def _start_app(video: Path, model: str | None) -> dict[str, float]:
-    """Starts `app.py` and calls its API, as a program would."""
+def _app_command(model: str | None) -> list[str]:
+    return [sys.executable, "app.py", *(["--model", model] if model else [])]
+
+
+def start_app(video: Path, command: Sequence[str], root: Path = PROJECT) -> dict[str, float]:
+    """Starts `app.py` and calls its API, as a program would.
+
+    Args:
+      video: Is scored twice.
+      command: Starts it, but for its port.
+      root: The folder that it is in.
+    """
     from gradio_client import Client, handle_file
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    command = [sys.executable, str(PROJECT / "app.py"), "--port", str(port)]
-    command += ["--model", model] if model else []
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=PROJECT)
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([*command, "--port", str(port)], cwd=root, **quiet)
     try:
         while True:
             try:
