@@ -212,12 +212,12 @@ def _num_left(session: int) -> int:
 
 
 def training(folder: Path) -> Job:
-    """Returns a training run of 24 steps that saves its state after each."""
+    """Returns a training run of 12 steps that saves its state after each."""
     from tests.training.prepared_set import write_prepared, write_weights
 
     data, weights = write_prepared(folder / "prepared"), write_weights(folder / "weights")
     options = (
-        "--resume --steps=24 --pairs=2 --clip-frames=3 --validate-every=4 --save-every=1 "
+        "--resume --steps=12 --pairs=2 --clip-frames=3 --validate-every=4 --save-every=1 "
         "--warmup-steps=1 --workers=1 --detector.projection-size=16 --detector.hidden-size=8 "
         "--augmented=0 --self-blended=0"  # slow to compile
     )
@@ -290,7 +290,9 @@ def _environment(folder: Path) -> dict[str, str]:
     return {
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": "--xla_force_host_platform_device_count=1",
-        "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+        "JAX_COMPILATION_CACHE_DIR": os.environ.get(
+            "JAX_COMPILATION_CACHE_DIR", str(folder / "compiled")
+        ),
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }

@@ -9,10 +9,10 @@ import pytest
 from flax import nnx
 from PIL import Image, ImageFilter
 
-from dfjax import predictor as predictor_module
 from dfjax.config import CalibrationConfig, CropConfig
 from dfjax.errors import ModelFormatError, VideoError
 from dfjax.faces.detection import FaceDetector
+from dfjax.inference import face_scorer
 from dfjax.inference.engine import FaceLogits, score_faces
 from dfjax.models.fingerprint import fingerprint
 from dfjax.models.locate import model_source
@@ -290,7 +290,7 @@ def test_a_stretch_that_looks_fake_is_named_with_its_times(weighing, monkeypatch
         logits = np.full(8, evidence.real_level, np.float32)
         logits[list(fake)] = evidence.fake_level + 1
         scored = [FaceLogits(logits, float(logits.mean()))]
-        monkeypatch.setattr(predictor_module, "score_faces", lambda *given: scored)
+        monkeypatch.setattr(face_scorer, "score_faces", lambda *given: scored)
         return weighing.score_frames([*portrait_frames(8)], np.arange(8) * 3.0)
 
     assert predict().segments == ()

@@ -32,21 +32,16 @@ def data(tmp_path_factory) -> dict[str, str]:
     return {
         "data": write_prepared(folder / "prepared"),
         "weights": write_weights(folder / "weights"),
-        "cache": str(folder / "cache"),  # what one run compiled, the next one need not
     }
 
 
 def _start(data, out: Path, *more: str, devices: int = 1) -> subprocess.Popen:
     flags = f"--xla_force_host_platform_device_count={devices}"
-    cache = {
-        "JAX_COMPILATION_CACHE_DIR": data["cache"],
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
     command = [sys.executable, "train.py", "--data", data["data"], "--weights", data["weights"]]
     return subprocess.Popen(
         [*command, "--out", str(out), *ARGUMENTS, *more],
         cwd=PROJECT,
-        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"} | cache,
+        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
