@@ -34,12 +34,20 @@ class Saves:
                 n=1, get_metric_fn=lambda m: m[AUC], keep_checkpoints_without_metrics=False
             ),
         ]
+        folder.mkdir(parents=True, exist_ok=True)
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
                 best_fn=lambda metrics: metrics[AUC],
                 preservation_policy=checkpoint_managers.AnyPreservationPolicy(policies),
                 enable_async_checkpointing=True,
+                # With the processes named, they wait for each other by the coordinator. Otherwise
+                # they do by exchanges between the devices, which ended runs on busy CPUs: "name
+                # mismatch", while the steps before had exchanges of their own.
+                multiprocessing_options=ocp.options.MultiprocessingOptions(
+                    active_processes=set(range(jax.process_count()))
+                ),
+                create=False,  # orbax cannot, if the processes are named
             ),
         )
 
