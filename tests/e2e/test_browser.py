@@ -254,10 +254,10 @@ def test_mouse_and_keyboard_lead_through_the_video(open_page, clips):
     box = lane.bounding_box()
     middle = times[len(times) // 2]
     duration = float(page.locator(".df-timeline").get_attribute("data-duration"))
-    page.mouse.move(box["x"] + box["width"] * middle / duration, box["y"] + 20)
+    place = {"x": box["width"] * middle / duration, "y": 20}
+    lane.hover(position=place)  # not by the mouse: the page may still scroll
     expect(page.locator(".df-readout")).to_contain_text("·")
-    page.mouse.down()
-    page.mouse.up()
+    lane.click(position=place)
     wait_for_time(page, middle)
 
     # The box lies over the face, in the pixels that the report names.

@@ -88,11 +88,12 @@ def test_a_check_that_is_cancelled_on_the_page_is_given_up(server):
     path = server.upload(client, "fake.mp4", b"cancelled")
     body = {"data": [{"path": path, "meta": META}, "standard"], "fn_index": check}
     abandoned = server.health.total("dfjax_checks_total", outcome="abandoned")
+    begun = len(server.predictor.begun)
     server.predictor.gate.clear()
     try:
         joined = client.post(f"{server.api}/queue/join", json=body | {"session_hash": session})
         with client.stream("GET", f"{server.api}/queue/data?session_hash={session}"):
-            wait_for(lambda: server.queue.counts()[1] == 1)
+            wait_for(lambda: len(server.predictor.begun) > begun)
             event = {"fn_index": check, "session_hash": session, **joined.json()}
             assert client.post(f"{server.api}/cancel", json=event).status_code == 200
             # The gate stays shut, and the client listens on: only giving up can end it.
