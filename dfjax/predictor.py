@@ -98,7 +98,7 @@ class Predictor:
           folder_or_repo_id: A folder that `Detector.save_pretrained` wrote, or "owner/name".
           revision: Branch, tag or commit on the Hub; None: its main branch.
           runtime: What computes the networks; None: `DFJAX_RUNTIME`, or else JAX. With any other,
-            jax is never imported. Probabilities differ by up to 0.01, with "openvino-bf16" 0.02.
+            jax is never imported. Probabilities differ by up to about 0.01; see docs/runtimes.md.
           limits: How much a file may cost to read.
 
         Raises:
