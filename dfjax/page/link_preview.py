@@ -12,6 +12,7 @@ from html import escape
 
 from PIL import Image, ImageDraw, ImageFont
 from starlette.datastructures import URL, Headers, MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -31,10 +32,12 @@ _ITS_TAGS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
 
 
 class LinkPreview:
-    """Middleware: rewrites the head of the page, and answers with the picture."""
+    """Middleware: rewrites the head of the page, compresses it, and answers with the picture."""
 
     def __init__(self, app: ASGIApp):
         self._app = app
+        # Nothing in the page is secret, which compression could give away.
+        self._compressed = GZipMiddleware(self._rewritten)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
@@ -45,9 +48,12 @@ class LinkPreview:
             answer = Response(picture(), media_type="image/png", headers=headers)
             await answer(scope, receive, send)
         else:
-            wishes = Headers(scope=scope).get("accept-language", "")
-            with speaking(preferred_language(wishes)):
-                await self._app(scope, receive, _Rewriting(scope, send).send)
+            await self._compressed(scope, receive, send)
+
+    async def _rewritten(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wishes = Headers(scope=scope).get("accept-language", "")
+        with speaking(preferred_language(wishes)):
+            await self._app(scope, receive, _Rewriting(scope, send).send)
 
 
 class _Rewriting:

@@ -25,9 +25,17 @@ def test_a_link_shows_the_title_and_picture_of_this_page_and_of_no_other(http, s
 
 
 def test_the_page_still_holds_all_that_gradio_put_there(http, served_page):
-    answer = http.get(f"{served_page.url}/")
+    answer = http.get(f"{served_page.url}/", headers={"accept-encoding": "identity"})
     assert int(answer.headers["content-length"]) == len(answer.content)
     assert "window.gradio_config" in answer.text and "</html>" in answer.text
+
+
+def test_a_browser_gets_the_page_compressed(http, served_page):
+    plain = http.get(f"{served_page.url}/", headers={"accept-encoding": "identity"})
+    answer = http.get(f"{served_page.url}/", headers={"accept-encoding": "gzip, br"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.content == plain.content
+    assert int(answer.headers["content-length"]) < len(plain.content) / 3
 
 
 def test_addresses_are_of_the_name_by_which_the_page_was_asked_for():
