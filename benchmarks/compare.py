@@ -153,19 +153,18 @@ def _measure_warm(
             runs: dict[str, list[dict[str, Any]]] = {side.name: [] for side in sides}
             for turn in range(turns + 1):
                 for name, worker in workers.items():
-                    answers = [worker.score(path) for path in (paths if turn else paths[:1])]
+                    scored = worker.score(paths if turn else paths[:1])
                     if turn > 0:
-                        total = sum(answer["total"] for answer in answers)
-                        runs[name].append({**answers[-1], "total": total})
+                        runs[name].append(scored)
                         figures[name].setdefault("probabilities", {})[row] = [
-                            answer["probability_fake"] for answer in answers
+                            answer["probability_fake"] for answer in scored["answers"]
                         ]
-            for name, answers in runs.items():
-                figures[name][row] = statistics.median(answer["total"] for answer in answers)
+            for name, of_side in runs.items():
+                figures[name][row] = statistics.median(scored["total"] for scored in of_side)
                 if row.startswith("10 s"):
                     for stage in ("decode", "faces", "score"):
                         figures[name][f"  {stage}"] = statistics.median(
-                            answer["seconds"][stage] for answer in answers
+                            scored["answers"][0]["seconds"][stage] for scored in of_side
                         )
         for name, worker in workers.items():
             # Without that of ffmpeg.
@@ -207,14 +206,14 @@ class _Worker:
         self._process.kill()
         self._process.communicate()
 
-    def score(self, path: Path) -> dict[str, Any]:
-        """Returns the answer on a file, and the seconds that it took."""
-        return self.ask("score", str(path.resolve()))
+    def score(self, paths: Sequence[Path]) -> dict[str, Any]:
+        """Returns the answers on files, and the seconds that all of them took."""
+        return self.ask("score", [str(path.resolve()) for path in paths])
 
-    def ask(self, task: str, path: str = "") -> dict[str, Any]:
+    def ask(self, task: str, paths: Sequence[str] = ()) -> dict[str, Any]:
         """Returns what the worker says of a task: "score", "encode", "find" or "peak"."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        print(json.dumps([task, path]), file=self._process.stdin, flush=True)
+        print(json.dumps([task, paths]), file=self._process.stdin, flush=True)
         return json.loads(self._process.stdout.readline())
 
 
@@ -230,21 +229,25 @@ def _work(root: str, model: str, runtime: str) -> None:
     tasks = {"encode": _encoding(predictor), "find": _finding(predictor)}
     quick = {"effort": "quick"} if runtime else {}
     for line in sys.stdin:
-        task, path = json.loads(line)
+        task, paths = json.loads(line)
         if task == "peak":
             # Linux: KiB
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
             print(json.dumps({"peak": peak}), flush=True)
             continue
         started = time.perf_counter()
-        kept: dict[str, Any] = {}
-        if task == "score":
-            answer = predictor(path, **quick).to_dict()
-            kept = {name: answer[name] for name in ("probability_fake", "seconds")}
-        else:
+        answers = []
+        if task != "score":
             tasks[task]()
+        elif hasattr(predictor, "each"):
+            answers = [answer.to_dict() for answer in predictor.each(paths, **quick)]
+        else:  # the earlier version
+            answers = [predictor(path).to_dict() for path in paths]
         total = time.perf_counter() - started
-        print(json.dumps({**kept, "total": total}), flush=True)
+        kept = [
+            {name: answer[name] for name in ("probability_fake", "seconds")} for answer in answers
+        ]
+        print(json.dumps({"answers": kept, "total": total}), flush=True)
 
 
 def _encoding(predictor: Any) -> Callable[[], object]:

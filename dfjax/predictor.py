@@ -2,23 +2,25 @@
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from dfjax.config import Config, VideoConfig
 from dfjax.dataset_rows import judge_rows
-from dfjax.faces.clips import OnProgress, face_clips, read_face_clips
+from dfjax.errors import DfjaxError
+from dfjax.faces.clips import FaceClips, OnProgress, face_clips, read_face_clips
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.long_video import LongVideo
 from dfjax.inference.engine import Engine, score_faces
 from dfjax.inference.evidence import most_suspicious
 from dfjax.inference.face_scorer import FaceScorer, ScoredFaces
 from dfjax.inference.live import LiveScorer, live_searcher
+from dfjax.inference.many_files import OnFileProgress, score_each
 from dfjax.judgement import judge
 from dfjax.models.evaluation_file import read_evaluation
 from dfjax.models.locate import find_folder, model_name
@@ -162,15 +164,40 @@ class Predictor:
           VideoError: The file cannot be read as a video; the message says why and what to do.
         """
         report = on_progress or _ignore_progress
-        if self.config.calibration.evidence is None:
-            effort = "quick"
-        info = probe(path, self.limits)
-        # A file of a gigabyte takes a second to read through.
-        with ThreadPoolExecutor(1, thread_name_prefix="origin") as pool:
-            origin = pool.submit(read_origin, Path(os.fsdecode(path)))
-            plan = plan_looks(info.duration, self.config.video, effort)
-            scored = self._look(path, info, plan, report)
-            return self._judge(scored, effort, report, origin.result())
+        return self._finish(self._open(path, effort, report), report)
+
+    def each(
+        self,
+        paths: Sequence[str | PathLike[str]],
+        *,
+        effort: Effort = "standard",
+        on_progress: OnFileProgress | None = None,
+    ) -> Generator[Prediction | DfjaxError, None, None]:
+        """Scores files one after the other, which is faster than a call for each.
+
+        While one is scored, the next is read, for which its frames must fit into memory as well.
+
+        Args:
+          paths: The files.
+          effort: As for `__call__`.
+          on_progress: Called with the place of a file in `paths`, the fraction of it that is done,
+            and a few words that name the stage; at times from another thread.
+
+        Yields:
+          For each file its prediction, or the error that says why it cannot be read.
+
+        Example:
+          >>> from dfjax import Predictor
+          >>> predictor = Predictor.from_pretrained("checkpoint")
+          >>> [prediction.label for prediction in predictor.each(["clip.mp4"])]
+          [...]
+        """
+        return score_each(
+            [Path(os.fsdecode(path)) for path in paths],
+            lambda path, report: self._open(path, effort, report),
+            self._finish,
+            on_progress or (lambda place, fraction, stage: None),
+        )
 
     def batched(
         self,
@@ -275,18 +302,22 @@ class Predictor:
         self._searcher = self._searcher or live_searcher(self.face_detector)
         return LiveScorer(engine, self.face_detector, searcher=self._searcher)
 
-    def _look(
-        self, path: str | PathLike[str], info: VideoInfo, plan: VideoConfig, report: OnProgress
-    ) -> ScoredFaces:
-        """Reads a file as planned, and scores the faces in it."""
-        if plan != self.config.video:
-            video = LongVideo(
-                path, self.config, self.face_detector, plan, info=info, limits=self.limits
-            )
-            scored = self._look_closer(video, report)
-            if scored.faces:
-                return scored
-        read = read_face_clips(
+    def _open(self, path: str | PathLike[str], effort: Effort, report: OnProgress) -> "_Opened":
+        """Probes a file and, unless it is to be looked at in several rounds, finds its faces."""
+        if self.config.calibration.evidence is None:
+            effort = "quick"
+        info = probe(path, self.limits)
+        plan = plan_looks(info.duration, self.config.video, effort)
+        # A file of a gigabyte takes a second to read through.
+        pool = ThreadPoolExecutor(1, thread_name_prefix="origin")
+        origin = pool.submit(read_origin, Path(os.fsdecode(path)))
+        pool.shutdown(wait=False)
+        read = self._read(path, info, report) if plan == self.config.video else None
+        return _Opened(path, info, plan, effort, origin, read)
+
+    def _read(self, path: str | PathLike[str], info: VideoInfo, report: OnProgress) -> FaceClips:
+        """Finds the faces in frames spread over a file."""
+        return read_face_clips(
             path,
             self.config,
             self.face_detector,
@@ -294,10 +325,26 @@ class Predictor:
             info=info,
             on_progress=_part(report, 0.0, _READING_SHARE),
         )
-        return FaceScorer(self.engine)(read, _part(report, _READING_SHARE, 1.0))
 
-    def _look_closer(self, video: LongVideo, report: OnProgress) -> ScoredFaces:
+    def _finish(self, opened: "_Opened", report: OnProgress) -> Prediction:
+        """Scores and judges what was opened."""
+        read = opened.read
+        scored = self._look_around(opened, report) if read is None else None
+        if scored is None or not scored.faces:
+            read = read or self._read(opened.path, opened.info, report)
+            scored = FaceScorer(self.engine)(read, _part(report, _READING_SHARE, 1.0))
+        return self._judge(scored, opened.effort, report, opened.origin.result())
+
+    def _look_around(self, opened: "_Opened", report: OnProgress) -> ScoredFaces:
         """Looks around in a video, and more closely where it looks suspicious."""
+        video = LongVideo(
+            opened.path,
+            self.config,
+            self.face_detector,
+            opened.plan,
+            info=opened.info,
+            limits=self.limits,
+        )
         scorer = FaceScorer(self.engine)
         video.look_around(_part(report, 0.0, 0.4))
         scored = scorer(video.clips(), _part(report, 0.4, 0.7))
@@ -326,6 +373,21 @@ class Predictor:
             score_seconds=scored.seconds,
             origin=origin,
         )
+
+
+class _Opened(NamedTuple):
+    """A file, and what was read of it before anything is scored."""
+
+    path: str | PathLike[str]
+    info: VideoInfo
+    plan: VideoConfig  # which frames are looked at
+    effort: Effort
+    origin: Future[Origin]
+    read: FaceClips | None  # None: it is to be looked at in several rounds
+
+    @property
+    def is_read(self) -> bool:
+        return self.read is not None
 
 
 def _jax_engine(detector: "Detector") -> Engine:

@@ -104,14 +104,13 @@ def test_several_reports_do_not_fit_into_one_file(run, files):
 
 
 def test_what_was_predicted_before_ctrl_c_is_shown_and_kept(run, files, monkeypatch):
-    predict = Predictor.__call__
+    predict = Predictor.each
 
-    def predict_until_stopped(self, path, **options):
-        if path == "broken.mp4":
-            raise KeyboardInterrupt
-        return predict(self, path, **options)
+    def predict_until_stopped(self, paths, **options):
+        yield from predict(self, paths[: paths.index("broken.mp4")], **options)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(Predictor, "__call__", predict_until_stopped)
+    monkeypatch.setattr(Predictor, "each", predict_until_stopped)
     videos = ("missing.mp4", "face.mp4", "broken.mp4", "[red]pattern.mp4")
     code, out, err = run("predict", *videos, "--model", "model", "--json", "part.json")
     assert code == 130

@@ -64,6 +64,18 @@ def two(predictor, videos):
     return predictor(videos / "two.mp4")
 
 
+def test_many_files_get_what_each_gets_alone(predictor, videos):
+    names = ("one.mp4", "text.mp4", "two.mp4", "still.png")
+    results = list(predictor.each([videos / name for name in names]))
+    assert isinstance(results.pop(1), VideoError)
+    for name, prediction in zip(("one.mp4", "two.mp4", "still.png"), results, strict=True):
+        alone = predictor(videos / name).to_dict()
+        found = prediction.to_dict()
+        assert {key: found[key] for key in ("tracks", "video")} == {
+            key: alone[key] for key in ("tracks", "video")
+        }
+
+
 def test_the_json_has_the_keys_of_the_contract_and_no_other(one):
     report = one.to_dict()
     assert json.loads(json.dumps(report, allow_nan=False)) == report

@@ -2,13 +2,12 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tyro
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from dfjax.commands.prediction_file import PredictionFile
@@ -125,13 +124,16 @@ class Predict:
             task = progress.add_task("Loading the model", total=len(files))
             model = model_source(self.model)
             predictor = Predictor.from_pretrained(model, runtime=self.runtime)
-            for index, (path, name) in enumerate(files):
-                moves = _moves(progress, task, index, name)
-                try:
-                    result = predictor(path, effort=self.effort, on_progress=moves)
-                except DfjaxError as error:
-                    result = error
-                yield name, result
+
+            def moves(place: int, fraction: float, stage: str) -> None:
+                name = f"{stage}: {files[place].name}"
+                progress.update(task, completed=place + fraction, description=name)
+
+            paths = [file.path for file in files]
+            results = predictor.each(paths, effort=self.effort, on_progress=moves)
+            with contextlib.closing(results):
+                for file, result in zip(files, results, strict=True):
+                    yield file.name, result
 
 
 class _Answers:
@@ -175,15 +177,6 @@ class _Answers:
             errors.print(f"{', '.join(names)}: {warning}", markup=False)
         for failure in self.failures:
             errors.print(f"Error: {failure}", style="red", markup=False)
-
-
-def _moves(progress: Progress, task: Any, index: int, name: str) -> Callable[[float, str], None]:
-    """Returns the progress callback for file number `index`."""
-
-    def on_progress(fraction: float, stage: str) -> None:
-        progress.update(task, completed=index + fraction, description=f"{stage}: {name}")
-
-    return on_progress
 
 
 def _plain(name: str) -> str:

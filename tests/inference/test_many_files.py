@@ -1,0 +1,114 @@
+import dataclasses
+import threading
+from pathlib import Path
+
+import pytest
+
+from dfjax.errors import DamagedVideoError
+from dfjax.inference.many_files import score_each
+
+PATHS = [Path("a.mp4"), Path("b.mp4"), Path("c.mp4")]
+PATIENCE = 20  # seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    path: Path
+    is_read: bool = True
+
+
+def _ignore(place: int, fraction: float, stage: str) -> None:
+    del place, fraction, stage
+
+
+def test_the_next_file_is_opened_while_one_is_finished():
+    is_open = {path: threading.Event() for path in PATHS}
+
+    def open_file(path, report):
+        is_open[path].set()
+        return Opened(path)
+
+    def finish(opened, report):
+        following = PATHS[PATHS.index(opened.path) + 1 :][:1]
+        return all(is_open[path].wait(PATIENCE) for path in following)
+
+    assert list(score_each(PATHS, open_file, finish, _ignore)) == [True, True, True]
+
+
+def test_nothing_else_runs_beside_a_file_that_is_read_while_it_is_finished():
+    at_work = threading.Lock()
+
+    def alone(result):
+        assert at_work.acquire(blocking=False)
+        at_work.release()
+        return result
+
+    def open_file(path, report):
+        with at_work:
+            return Opened(path, is_read=False)
+
+    results = score_each(PATHS, open_file, lambda opened, report: alone(opened.path), _ignore)
+    assert list(results) == PATHS
+
+
+def test_a_file_that_cannot_be_read_has_its_error_in_its_place():
+    def open_file(path, report):
+        if path == PATHS[1]:
+            raise DamagedVideoError("b.mp4 is damaged.")
+        return Opened(path)
+
+    first, second, third = score_each(PATHS, open_file, lambda opened, report: opened.path, _ignore)
+    assert (first, third) == (PATHS[0], PATHS[2])
+    assert isinstance(second, DamagedVideoError)
+
+
+def test_progress_is_that_of_the_file_whose_turn_it_is():
+    moves = []
+    is_open = threading.Event()
+
+    def open_file(path, report):
+        report(0.1, "reading")
+        if path == PATHS[1]:
+            is_open.set()
+        return Opened(path)
+
+    def finish(opened, report):
+        assert is_open.wait(PATIENCE)
+        report(0.9, "scoring")
+
+    def follow(place, fraction, stage):
+        moves.append((place, stage))
+
+    list(score_each(PATHS[:2], open_file, finish, follow))
+    # The second was read during the first one's turn.
+    assert moves == [(0, "reading"), (0, "scoring"), (1, "scoring")]
+
+
+def test_who_stops_listening_waits_for_no_more_than_the_next_report():
+    begun, ended = threading.Event(), threading.Event()
+
+    def open_file(path, report):
+        if path == PATHS[1]:
+            begun.set()
+            try:
+                while True:
+                    report(0.5, "reading")
+            finally:
+                ended.set()
+        return Opened(path)
+
+    def finish(opened, report):
+        assert begun.wait(PATIENCE)
+
+    results = score_each(PATHS, open_file, finish, _ignore)
+    next(results)
+    results.close()
+    assert ended.is_set()
+
+
+def test_an_error_of_ours_is_raised_and_not_taken_for_a_bad_file():
+    def open_file(path, report):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        next(score_each(PATHS, open_file, lambda opened, report: None, _ignore))
