@@ -5,9 +5,9 @@
     python -m benchmarks.kills --kills 3 --jobs scan --files 1000
 
 Two runs that nothing interrupts come first, and must agree. Then the same command is started again
-and again in an empty folder and ended with SIGKILL: at a random time, or, every second time, at the
-moment in which it writes (a file or state appears under its unfinished name) or up to 20
-milliseconds later. Once it has come to its end, everything in its folder is compared with the first
+and again in an empty folder and ended with SIGKILL: in turns at the moment in which it writes (a
+file or state appears under its unfinished name) or up to 20 milliseconds later, and at a random
+time. Once it has come to its end, everything in its folder is compared with the first
 run (of a scan, its table), and it starts over, until all kills are spent. What measures time, such
 as `step_seconds`, is left out. Half a minute after a kill, no process may be left. Model and data
 are tiny: a detector of a few thousand weights, videos of three frames. The exit code is 1 if
@@ -15,7 +15,8 @@ anything differs or is left.
 
 Measured on a 2-core AMD EPYC while other programs ran: of 20 kills of training and 20 of `prepare`,
 half of them while it wrote, no process was left, and all 2 and 6 results that followed had the same
-bytes as the first. It took 9 and 10 minutes.
+bytes as the first. It took 9 and 10 minutes. A scan of 1,000 files, killed three times, ended with
+the same table; with the two runs that nothing stopped, that took 328 s.
 """
 
 import argparse
@@ -144,7 +145,7 @@ def _kill(
     tally: Tally,
 ) -> bool:
     """Kills a job at a random moment of its `duration`; returns whether it was still running."""
-    is_in_write = tally.kills % 2 == 1
+    is_in_write = tally.kills % 2 == 0
     if is_in_write:
         _wait_for_write(job, process, generator.randint(1, 8), generator.uniform(0, 0.02))
     else:

@@ -9,8 +9,8 @@ from benchmarks.kills import JOBS, kill_often
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 @pytest.mark.timeout(900)  # several runs, one after the other
-@pytest.mark.parametrize("name", JOBS)
-def test_two_kills_change_no_byte_and_leave_no_process(name, tmp_path):
-    tally = kill_often(JOBS[name](tmp_path), kills=2, seed=1)
+@pytest.mark.parametrize("name", ["training", "scan"])  # `prepare` is killed where it is tested
+def test_a_kill_changes_no_byte_and_leaves_no_process(name, tmp_path):
+    tally = kill_often(JOBS[name](tmp_path), kills=1, seed=1)
     assert tally.is_clean, tally
-    assert tally.kills == 2 and tally.results >= 2  # one of them without a kill
+    assert tally.while_writing == 1 and tally.results == 2  # one of them without a kill

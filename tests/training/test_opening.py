@@ -9,6 +9,7 @@ import pytest
 from flax import nnx
 
 from dfjax.errors import DatasetError, ModelFormatError, TrainingError
+from dfjax.head_config import HeadConfig
 from dfjax.models.detector import Detector
 from dfjax.training.folder import RUN_FILE
 from dfjax.training.loop import Trainer
@@ -18,13 +19,20 @@ from tests.tiny import TINY_CONFIG
 from tests.training.prepared_set import CONFIG, without_fakes, write_prepared, write_weights
 
 
-def _open(data: str, weights: str, out: Path, pairs: int = CONFIG.pairs, **more: Any) -> OpenedRun:
+def _open(
+    data: str,
+    weights: str,
+    out: Path,
+    pairs: int = CONFIG.pairs,
+    detector: HeadConfig = TINY_CONFIG.detector,
+    **more: Any,
+) -> OpenedRun:
     return open_run(
         [data],
         [weights],
         out,
         train_config=dataclasses.replace(CONFIG, pairs=pairs),
-        detector_config=TINY_CONFIG.detector,
+        detector_config=detector,
         options=RunOptions(command="python train.py", **more),
     )
 
@@ -109,7 +117,10 @@ def test_each_initial_state_may_be_donated(tmp_path, data, weights):
     assert all(leaf.sharding == machinery.replicated for leaf in jax.tree.leaves(second))
 
 
-def test_a_run_from_a_detector_names_what_it_started_from(tmp_path, data):
+def test_a_run_goes_on_from_a_detector_of_its_shape_alone_and_names_it(tmp_path, data):
     Detector(TINY_CONFIG, rngs=nnx.Rngs(0)).save_pretrained(tmp_path / "model")
+    smaller = dataclasses.replace(TINY_CONFIG.detector, hidden_size=2)
+    with pytest.raises(TrainingError, match="differs from this run in detector(.|\n)*hidden_size"):
+        _open(data, str(tmp_path / "model"), tmp_path / "run", detector=smaller)
     opened = _open(data, str(tmp_path / "model"), tmp_path / "run", start_share=0.5)
     assert len(opened.started_from) == 1

@@ -1,12 +1,10 @@
-"""Whole runs from the command line: what they leave, and what a kill or a second host changes."""
+"""Whole runs from the command line: what they leave, and what a second host changes."""
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jax
@@ -19,8 +17,9 @@ from dfjax.training.metrics_log import read_metrics
 from tests.training.prepared_set import write_prepared, write_weights
 
 PROJECT = Path(__file__).resolve().parents[2]
+STEPS = 4
 ARGUMENTS = (
-    "--steps=8 --pairs=2 --clip-frames=3 --validate-every=4 --save-every=1 "
+    f"--steps={STEPS} --pairs=2 --clip-frames=3 --validate-every=2 --save-every=1 "
     "--warmup-steps=1 --workers=1 --detector.projection-size=16 --detector.hidden-size=8"
 ).split()
 
@@ -67,14 +66,14 @@ def _tensors(run: Path) -> dict[str, np.ndarray]:
 
 def test_a_run_leaves_all_that_is_needed_to_read_it_and_to_run_it_again(whole):
     description = json.loads((whole / "run.json").read_text())
-    assert description["train_config"]["steps"] == 8
+    assert description["train_config"]["steps"] == STEPS
     assert description["train_config"]["blend"]["drifting"] == 0.5
     assert description["fingerprints"] == ["0" * 16]
     assert description["versions"]["jax"] == jax.__version__
     assert "train.py --data" in description["command"]
     rows = read_metrics(whole)
-    assert [row["step"] for row in rows if "loss" in row] == list(range(1, 9))
-    assert [row["step"] for row in rows if "validation_auc" in row] == [4, 8]
+    assert [row["step"] for row in rows if "loss" in row] == list(range(1, STEPS + 1))
+    assert [row["step"] for row in rows if "validation_auc" in row] == [2, STEPS]
     assert all(0 <= row["wait_share"] <= 1 for row in rows if "loss" in row)
     assert any((whole / "tensorboard").iterdir())
     for name in ("loss.png", "roc.png"):
@@ -85,24 +84,6 @@ def test_a_run_leaves_all_that_is_needed_to_read_it_and_to_run_it_again(whole):
     assert 0 < record["rounding"]["largest_logit_change"] < 1e-2
     assert (whole / "checkpoint" / "README.md").read_text().startswith("---")
     assert Predictor.from_pretrained(whole / "checkpoint").config.video.num_frames == 8
-
-
-def test_a_run_that_is_killed_and_resumed_ends_with_the_same_bits(data, whole, tmp_path):
-    out = tmp_path / "killed"
-    process = _start(data, out)
-    deadline = time.monotonic() + 250
-    while not any(row["step"] >= 3 for row in read_metrics(out)):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    _finish(_start(data, out, "--resume"))
-    found, expected = _tensors(out), _tensors(whole)
-    assert found.keys() == expected.keys()
-    for name, tensor in expected.items():
-        np.testing.assert_array_equal(found[name], tensor, err_msg=name)
-    losses = [[row["loss"] for row in read_metrics(run) if "loss" in row] for run in (out, whole)]
-    assert losses[0] == losses[1]
 
 
 def test_two_processes_on_loopback_equal_one_with_two_devices(data, tmp_path):
@@ -131,27 +112,7 @@ def test_two_processes_on_loopback_equal_one_with_two_devices(data, tmp_path):
         np.testing.assert_allclose(found[name], tensor, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
-def test_a_run_goes_on_from_what_another_model_has_learnt(data, whole, tmp_path):
-    still = ("--weights", str(whole / "checkpoint"), "--learning-rate=1e-12")
-    _finish(_start(data, tmp_path / "on", *still))
-    found, expected = _tensors(tmp_path / "on"), _tensors(whole)
-    for name, tensor in expected.items():
-        np.testing.assert_allclose(found[name], tensor, rtol=1e-3, atol=1e-5, err_msg=name)
-    before, after = (
-        json.loads((run / "checkpoint" / "training.json").read_text())
-        for run in (whole, tmp_path / "on")
-    )
-    assert before["started_from"] == []
-    (record,) = after["started_from"]
-    assert record["command"] == before["command"] and record["step"] == 8
-    other_shape = _start(data, tmp_path / "x", *still, "--detector.hidden-size=4")
-    output, _ = other_shape.communicate(timeout=120)
-    assert other_shape.returncode == 1
-    assert "differs from this run in detector" in " ".join(output.split())
-    assert "hidden_size" in output
-
-
-def test_a_run_is_published_anew_with_a_share_of_its_start(data, whole, tmp_path):
+def test_a_run_from_another_is_published_anew_with_a_share_of_it(data, whole, tmp_path):
     before, out = whole / "checkpoint", tmp_path / "on"
     on = ("--weights", str(before), "--learning-rate=1e-2")
     _finish(_start(data, out, *on))
@@ -164,7 +125,12 @@ def test_a_run_is_published_anew_with_a_share_of_its_start(data, whole, tmp_path
             wanted = 0.75 * end[name].astype(np.float32) + 0.25 * begin[name].astype(np.float32)
             np.testing.assert_allclose(tensor, wanted, rtol=2e-3, atol=1e-4, err_msg=name)
     assert read_metrics(out) == metrics
-    record = json.loads((out / "checkpoint" / "training.json").read_text())
+    first, record = (
+        json.loads((run / "checkpoint" / "training.json").read_text()) for run in (whole, out)
+    )
+    assert first["started_from"] == []
+    (source,) = record["started_from"]
+    assert source["command"] == first["command"] and source["step"] == STEPS
     assert record["start_share"] == 0.25
     names = ("step_seconds", "validation_seconds")
     seconds = sum(row.get(name, 0.0) for row in metrics for name in names)

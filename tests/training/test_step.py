@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any, cast
 
 import jax
@@ -69,7 +70,20 @@ def _step(config: TrainConfig, num_devices: int):
         (num_devices,), ("data",), (AxisType.Auto,), devices=jax.devices()[:num_devices]
     )
     optimizer = make_optimizer(config, parts)
-    return mesh, optimizer, make_train_step(parts, optimizer, config, mesh)
+    return mesh, optimizer, _quickly_compiled(make_train_step(parts, optimizer, config, mesh))
+
+
+def _quickly_compiled(step: Any) -> Callable[..., Any]:
+    """Returns a step that takes less time to compile and more to run; here it runs a few times."""
+    compiled: dict[Any, Any] = {}
+
+    def run(*arguments: Any) -> Any:
+        shapes = str(jax.tree.map(jnp.shape, arguments[2]))
+        if shapes not in compiled:
+            compiled[shapes] = step.lower(*arguments).compile({"xla_backend_optimization_level": 0})
+        return compiled[shapes](*arguments)
+
+    return run
 
 
 def _run(config: TrainConfig, batches: list[Batch], *, num_devices: int = 1):
@@ -103,8 +117,9 @@ def test_eight_devices_equal_one_in_loss_gradients_and_statistics():
     expected, expected_metrics = _run(EVERYTHING, batches)
     _assert_close(metrics, expected_metrics, rtol=1e-3)
     _assert_close(state.batch_stats, expected.batch_stats, rtol=1e-3, atol=1e-4)
-    # Adam's first moment is the gradient, whose size an update hides.
-    _assert_close(state.opt_state[1].mu, expected.opt_state[1].mu, rtol=1e-2, atol=1e-4)
+    # Adam's first moment is the gradient, whose size an update hides. Distortions round to whole
+    # grey levels, and now and then to another one; gradients go up to 0.02.
+    _assert_close(state.opt_state[1].mu, expected.opt_state[1].mu, rtol=1e-2, atol=5e-4)
 
 
 def test_parts_of_a_batch_give_what_the_whole_gives():
@@ -168,9 +183,10 @@ def test_deeper_stages_learn_more_slowly():
     config = dataclasses.replace(CONFIG, trained_stages=3, layer_decay=0.5, weight_decay=0.0)
     params = _parts(config).params
     optimizer = make_optimizer(config, _parts(config))
-    opt_state, gradients = optimizer.init(params), jax.tree.map(jnp.ones_like, params)
-    updates, opt_state = optimizer.update(gradients, opt_state, params)  # the first has rate 0
-    updates, _ = optimizer.update(gradients, opt_state, params)
+    opt_state, gradients = jax.jit(optimizer.init)(params), jax.tree.map(jnp.ones_like, params)
+    update = jax.jit(optimizer.update)
+    updates, opt_state = update(gradients, opt_state, params)  # the first has rate 0
+    updates, _ = update(gradients, opt_state, params)
     sizes = {
         path[:3]: np.abs(u[...]).max() for path, u in nnx.to_flat_state(cast(nnx.State, updates))
     }
