@@ -89,8 +89,10 @@ def read_header(source: MediaFile, stopwatch: Stopwatch) -> tuple[MediaFile, Hea
         block = _stream_lines(first.log, chosen.index)
         has_hidden_alpha = any(re.search(r"alpha_mode +: 1$", line) for line in block)
         decoder = _ALPHA_DECODERS.get(chosen.codec) if has_hidden_alpha else None
-        source = dataclasses.replace(source, stream=str(chosen.index), decoder=decoder)
-        if decoder is not None or first.index != chosen.index:
+        is_first = first.index == chosen.index
+        stream = source.stream if is_first else str(chosen.index)
+        source = dataclasses.replace(source, stream=stream, decoder=decoder)
+        if decoder is not None or not is_first:
             first = _first_picture(source, stopwatch)
     if chosen is None or first.start is None or first.shape is None:
         raise _why_no_picture(source, first.log)

@@ -26,7 +26,7 @@ from dfjax.video.limits import VideoLimits
 from dfjax.video.pictures import PictureForm
 from dfjax.video.sampling import burst_sizes, sample_timestamps
 from dfjax.video.stills import read_still, still_size
-from dfjax.video.streams import FrameTimes, measure
+from dfjax.video.streams import FrameTimes, measure, read_packets
 
 _FRAMES_FOR_WHITE = 8
 _PIXELS_FOR_WHITE = 160 * 160
@@ -67,8 +67,11 @@ def probe(path: str | PathLike[str], limits: VideoLimits = VideoLimits()) -> Vid
         )
     source = MediaFile(path=path, name=name, demuxer=container, max_pixels=limits.max_source_pixels)
     stopwatch = Stopwatch(limits.max_decode_seconds)
-    source, header = read_header(source, stopwatch)
-    frame_times, fps = measure(source, header, limits, stopwatch)
+    # Most files are short and have one video: both processes then run at once.
+    with read_packets(source, stopwatch) as packets:
+        chosen, header = read_header(source, stopwatch)
+        is_other = chosen.stream != source.stream
+        frame_times, fps = measure(chosen, header, limits, stopwatch, None if is_other else packets)
     info = VideoInfo(
         name=name,
         duration=frame_times.end,
@@ -86,7 +89,7 @@ def probe(path: str | PathLike[str], limits: VideoLimits = VideoLimits()) -> Vid
         is_disabled=header.is_disabled,
         other_streams=tuple(stream.words for stream in header.others),
         frame_times=frame_times,
-        source=source,
+        source=chosen,
         probe_seconds=stopwatch.spent,
     )
     return _with_white(path, info, limits) if info.colour.is_hdr else info

@@ -2,6 +2,7 @@
 
 import array
 import dataclasses
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -42,14 +43,30 @@ class FrameTimes:
     is_damaged: bool = False  # whether packets were missing or made no sense
 
 
+def read_packets(source: MediaFile, stopwatch: Stopwatch, seek: Sequence[str] = ()) -> FfmpegRun:
+    """Starts reading the packets of a video, without decoding them."""
+    return FfmpegRun(source, stopwatch, seek, ["-c", "copy", "-f", "framecrc"])
+
+
 def measure(
-    source: MediaFile, header: Header, limits: VideoLimits, stopwatch: Stopwatch
+    source: MediaFile,
+    header: Header,
+    limits: VideoLimits,
+    stopwatch: Stopwatch,
+    packets: FfmpegRun | None = None,
 ) -> tuple[FrameTimes, float]:
     """Returns when frames are shown, and how many per second on average.
 
     The header's claims are checked against the packets: all of them in a short video or one without
     claims, the last ones in a long video. A truncated file thus gets the length that is left, and
     one that claims hours that it does not have is scanned like the short video that it is.
+
+    Args:
+      source: The file.
+      header: Of this file.
+      limits: How long it may be, and how many frames it may have.
+      stopwatch: Limits the time that is spent.
+      packets: What `read_packets` has started for this file; None: it is started here.
 
     Raises:
       DamagedVideoError: No frame has a time.
@@ -58,11 +75,14 @@ def measure(
     claimed, fps = header.duration, header.fps
     has_index = source.demuxer not in _UNINDEXED
     if has_index and claimed is not None and fps is not None and claimed > _SCAN_SECONDS:
-        tail = _read_packets(source, header, limits, stopwatch, since=claimed - _TAIL_SECONDS)
+        seek = seek_options(header.start + Fraction(claimed - _TAIL_SECONDS))
+        with read_packets(source, stopwatch, seek) as last:
+            tail = _frame_times(last, source, header, limits, is_whole=False)
         is_long = tail is not None and tail.end > _SCAN_SECONDS
         if tail is not None and is_long and tail.end * fps <= limits.max_source_frames:
             return tail, fps
-    times = _read_packets(source, header, limits, stopwatch)
+    with packets or read_packets(source, stopwatch) as all_of_them:
+        times = _frame_times(all_of_them, source, header, limits, is_whole=True)
     if times is None:
         raise DamagedVideoError(
             f"{source.name!r} is damaged: it does not say when its pictures are shown. "
@@ -71,45 +91,38 @@ def measure(
     return times, len(times.shown) / times.end
 
 
-def _read_packets(
-    source: MediaFile,
-    header: Header,
-    limits: VideoLimits,
-    stopwatch: Stopwatch,
-    *,
-    since: float | None = None,
+def _frame_times(
+    packets: FfmpegRun, source: MediaFile, header: Header, limits: VideoLimits, *, is_whole: bool
 ) -> FrameTimes | None:
-    """Returns the frame times that the packets carry, without decoding; None if there are none."""
-    seek = [] if since is None else seek_options(header.start + Fraction(since))
+    """Returns the frame times that packets carry; None if there are none."""
     # AVI stores only the order of decoding, from 0 on, so its first frame seems to be shown later.
     is_avi = source.demuxer == "avi"
     unit, start = Fraction(0), Fraction(0) if is_avi else header.start
     last, last_end = -1.0, 0.0
     shown, keyframes = array.array("d"), array.array("d")
-    with FfmpegRun(source, stopwatch, seek, ["-c", "copy", "-f", "framecrc"]) as run:
-        for line in run.read_lines():
-            if line.startswith("#tb 0: "):
-                unit = Fraction(line.removeprefix("#tb 0: "))
-            if line.startswith("#"):
-                continue
-            _, decoded_at, shown_at, length, _, _, *more = (f.strip() for f in line.split(","))
-            flag = next((int(f[2:], 16) for f in more if f.startswith("F=")), _KEYFRAME)
-            ticks = int(decoded_at if is_avi else shown_at)
-            if flag & _DISCARDED or ticks == _NO_TIME:
-                continue
-            timestamp = float(ticks * unit - start)
-            if timestamp > limits.max_duration:
-                raise _too_long(source, timestamp, limits)
-            if len(shown) >= limits.max_source_frames:
-                raise _too_many_frames(source, limits)
-            if timestamp < 0:  # shown before the first picture that can be decoded
-                continue
-            shown.append(timestamp)
-            if timestamp > last:  # otherwise the length may refer to decoding order
-                last, last_end = timestamp, timestamp + float(int(length) * unit)
-            if flag & _KEYFRAME:
-                keyframes.append(timestamp)
-        is_damaged = len(run.complaints) > 0
+    for line in packets.read_lines():
+        if line.startswith("#tb 0: "):
+            unit = Fraction(line.removeprefix("#tb 0: "))
+        if line.startswith("#"):
+            continue
+        _, decoded_at, shown_at, length, _, _, *more = (f.strip() for f in line.split(","))
+        flag = next((int(f[2:], 16) for f in more if f.startswith("F=")), _KEYFRAME)
+        ticks = int(decoded_at if is_avi else shown_at)
+        if flag & _DISCARDED or ticks == _NO_TIME:
+            continue
+        timestamp = float(ticks * unit - start)
+        if timestamp > limits.max_duration:
+            raise _too_long(source, timestamp, limits)
+        if len(shown) >= limits.max_source_frames:
+            raise _too_many_frames(source, limits)
+        if timestamp < 0:  # shown before the first picture that can be decoded
+            continue
+        shown.append(timestamp)
+        if timestamp > last:  # otherwise the length may refer to decoding order
+            last, last_end = timestamp, timestamp + float(int(length) * unit)
+        if flag & _KEYFRAME:
+            keyframes.append(timestamp)
+    is_damaged = len(packets.complaints) > 0
     if not shown:
         return None
     times = np.unique(np.frombuffer(shown))
@@ -120,7 +133,7 @@ def _read_packets(
         shown=times,
         keyframes=np.unique(np.frombuffer(keyframes)),
         end=float(last_end),
-        is_whole=since is None,
+        is_whole=is_whole,
         is_damaged=is_damaged,
     )
 
