@@ -15,6 +15,7 @@ from typing import get_args
 
 from dfjax.errors import MissingExtraError, ServerError
 from dfjax.extras import require_extra
+from dfjax.memory import use_one_arena
 from dfjax.page.limits import PageLimits
 from dfjax.runtimes.runtime import RuntimeName
 from dfjax.video.limits import VideoLimits
@@ -216,6 +217,7 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
 
     require_free_port(options.host, options.port)
     # Drawing the examples takes seconds, and so does all that comes before they are needed.
+    use_one_arena()
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         drawing = pool.submit(write_examples, folder / "examples")
         from dfjax.errors import HubError, ModelFormatError, RuntimeChoiceError

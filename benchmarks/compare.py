@@ -224,6 +224,10 @@ def _work(root: str, model: str, runtime: str) -> None:
     assert dfjax.__file__ is not None and Path(dfjax.__file__).is_relative_to(root)
     from dfjax.predictor import Predictor
 
+    with contextlib.suppress(ImportError):  # as the programs do; the earlier version does not
+        from dfjax.memory import use_one_arena
+
+        use_one_arena()
     options: dict[str, Any] = {"runtime": runtime} if runtime else {}
     predictor: Any = Predictor.from_pretrained(model, **options)
     tasks = {"encode": _encoding(predictor), "find": _finding(predictor)}

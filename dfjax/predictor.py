@@ -22,6 +22,7 @@ from dfjax.inference.face_scorer import FaceScorer, ScoredFaces
 from dfjax.inference.live import LiveScorer, live_searcher
 from dfjax.inference.many_files import OnFileProgress, score_each
 from dfjax.judgement import judge
+from dfjax.memory import give_back
 from dfjax.models.evaluation_file import read_evaluation
 from dfjax.models.locate import find_folder, model_name
 from dfjax.prediction import ModelSummary, Prediction
@@ -130,6 +131,7 @@ class Predictor:
             limits=limits,
         )
         predictor.evaluation = read_evaluation(found, predictor.model.digest)
+        give_back()
         return predictor
 
     def warm_up(self) -> None:

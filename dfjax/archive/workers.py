@@ -159,9 +159,11 @@ def _serve(connection: Connection, settings: ScanSettings) -> None:
     if settings.threads is not None:
         os.environ["NPROC"] = str(settings.threads)
     from dfjax.inference.compilation_cache import use_compilation_cache
+    from dfjax.memory import use_one_arena
     from dfjax.predictor import Predictor
 
     use_compilation_cache()
+    use_one_arena()
     try:
         predictor = Predictor.from_pretrained(settings.model, runtime=settings.runtime)
     except DfjaxError as error:

@@ -16,6 +16,7 @@ from dfjax.commands.progress import progress_bar
 from dfjax.commands.video_files import VideoFile, find_videos
 from dfjax.errors import DfjaxError
 from dfjax.inference.compilation_cache import use_compilation_cache
+from dfjax.memory import use_one_arena
 from dfjax.prediction import SCHEMA_VERSION, Prediction, Segment
 from dfjax.runtimes.runtime import RuntimeName
 from dfjax.video.sampling import Effort
@@ -120,6 +121,7 @@ class Predict:
         from dfjax.predictor import Predictor
 
         use_compilation_cache()
+        use_one_arena()
         with progress_bar() as progress:
             task = progress.add_task("Loading the model", total=len(files))
             model = model_source(self.model)
