@@ -49,6 +49,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         reasons["ray"] = "no Ray: pip install '.[ray]'"
     if not (shutil.which("node") and (NODE_MODULES / "onnxruntime-node").is_dir()):
         reasons["node"] = "no Node with onnxruntime-node: npm install --no-save onnxruntime-node"
+    if not os.environ.get("DFJAX_FRESH_ENVIRONMENT"):
+        reasons["fresh_environment"] = "downloads 2 GB: set DFJAX_FRESH_ENVIRONMENT=1 to run it"
     for item in items:
         for marker in reasons.keys() & set(item.keywords):
             item.add_marker(pytest.mark.skip(reason=reasons[marker]))

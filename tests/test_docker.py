@@ -1,4 +1,4 @@
-"""What can be checked of the container without building it."""
+"""The container: what can be checked without building it, and its steps without an engine."""
 
 import re
 import shlex
@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from gradio_client import Client, handle_file
 
 import app
+from tests.answering import answering, free_port
+from tests.container_root import built, why_not
 from tests.page.serving import LIMITS, served
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -91,3 +94,25 @@ def test_the_check_for_health_tells_a_page_that_answers_from_one_that_ends(
         assert subprocess.run(asked, timeout=60).returncode == 0
         page.health.ending.set()
         assert subprocess.run(asked, timeout=60, stderr=subprocess.DEVNULL).returncode != 0
+
+
+@pytest.mark.fresh_environment
+@pytest.mark.timeout(900)  # it installs 2 GB
+def test_the_steps_make_a_page_that_answers_and_may_not_write(tmp_path: Path):
+    if reason := why_not():
+        pytest.skip(reason)
+    port, log = free_port(), tmp_path / "log"
+    with built(instructions()) as image:
+        for program in ("import pip", "import setuptools", "open('/app/new', 'w')"):
+            command = image.command(["python", "-c", program])
+            done = subprocess.run(command, env=image.environment, stderr=subprocess.DEVNULL)
+            assert done.returncode == 1
+        command = image.command([*image.entrypoint, "--host", "127.0.0.1", "--port", str(port)])
+        with answering(command, port, environment=image.environment, log=log) as address:
+            client = Client(address, verbose=False)
+            try:
+                video = handle_file(str(PROJECT / "docs" / "sample.mp4"))
+                answer = client.predict(video, api_name="/predict")
+            finally:
+                client.close()
+    assert answer["label"] in ("real", "fake", "uncertain")

@@ -1,11 +1,9 @@
 """Publishing the Space: what is put together is what runs, before the push and after it."""
 
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from dfjax.errors import HubError
 from dfjax.hub.hardware import set_up_space
 from dfjax.hub.space import SPACE_FILES, build_space_folder
 from dfjax.page.example_videos import write_examples
+from tests.answering import answering, free_port
 from tests.hub.loopback_hub import WRITE_TOKEN, LoopbackHub
 from tests.hub.loopback_repo import Repo
 from tests.hub.processes import hub_environment, run_python
@@ -57,12 +56,17 @@ def published(
 
 
 @pytest.fixture(scope="module")
-def address(
-    published: tuple[LoopbackHub, Repo], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """Where the published Space answers, started from nothing but its own files."""
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def space(
+    published: tuple[LoopbackHub, Repo], home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The files of the published Space, and nothing else."""
     hub, _ = published
-    home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("space")
+    folder = tmp_path_factory.mktemp("space")
     snapshot_download(
         REPO_ID,
         repo_type="space",
@@ -71,48 +75,52 @@ def address(
         endpoint=hub.url,
         token=WRITE_TOKEN,
     )
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    return folder
+
+
+def _judge(python: str | Path, space: Path, hub: LoopbackHub, home: Path, video: Path) -> dict:
+    """Returns what the Space says of a video, started by a Python."""
+    port = free_port()
     environment = hub_environment(hub, home, None) | {
         "GRADIO_SERVER_NAME": "127.0.0.1",
         "GRADIO_SERVER_PORT": str(port),
     }
     environment.pop("PYTHONPATH", None)
-    log = home / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=folder, env=environment, stdout=output, stderr=output
-        )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(600):
-            assert process.poll() is None, log.read_text()
-            try:
-                urllib.request.urlopen(address, timeout=5).close()
-            except OSError:
-                time.sleep(0.3)
-            else:
-                break
-        else:
-            pytest.fail(f"the Space does not answer: {log.read_text()}")
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
+    run = answering(
+        [python, "app.py"], port, environment=environment, log=home / "log", folder=space
+    )
+    with run as address:
+        client = Client(address, verbose=False)
+        try:
+            return client.predict(handle_file(video), api_name="/predict")
+        finally:
+            client.close()
 
 
-def test_the_published_space_judges_a_video(address: str, tmp_path: Path):
+def test_the_published_space_judges_a_video(
+    published: tuple[LoopbackHub, Repo], space: Path, home: Path, tmp_path: Path
+):
     video = write_examples(tmp_path)[0].path
-    client = Client(address, verbose=False)
-    try:
-        prediction = client.predict(handle_file(video), api_name="/predict")
-    finally:
-        client.close()
+    prediction = _judge(sys.executable, space, published[0], home, video)
     assert prediction["schema_version"] == 1
     assert prediction["label"] in ("real", "fake", "uncertain")
     assert 0 <= prediction["probability_fake"] <= 1
     assert prediction["frames"]
     assert prediction["model"]["id"] == "checkpoint"
+
+
+@pytest.mark.fresh_environment
+@pytest.mark.timeout(900)  # it installs 2 GB
+def test_a_space_needs_nothing_but_its_requirements(
+    published: tuple[LoopbackHub, Repo], space: Path, home: Path, tmp_path: Path
+):
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "-r", space / "requirements.txt"]
+    subprocess.run(install, check=True)
+    video = write_examples(tmp_path)[0].path
+    prediction = _judge(python, space, published[0], home, video)
+    assert prediction["label"] in ("real", "fake", "uncertain")
 
 
 def test_a_space_is_one_commit_of_app_package_and_model(published: tuple[LoopbackHub, Repo]):
