@@ -204,8 +204,8 @@ class VisionTransformer(Encoder[ViTConfigT]):
         tokens += self.positions[...].reshape(1, *tokens.shape[1:])
         if self.norm_before is not None:
             tokens = self.norm_before(tokens)
-        # Not `jax.lax.scan`: it compiles hardly faster, and wants the weights of all layers in one
-        # array, which files do not have.
+        # Not `jax.lax.scan`: it compiles a second faster and runs more slowly (docs/models.md), and
+        # wants the weights of all layers in one array, which files do not have.
         for block in self.blocks:
             tokens = block(tokens)
         return tokens
