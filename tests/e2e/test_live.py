@@ -56,10 +56,12 @@ def test_the_camera_gets_boxes_and_a_score_until_it_is_stopped(app: App, camera:
         expect(page.locator(".df-live-pace")).to_have_text(
             re.compile(r"[\d.]+ frames a second · \d+ left out · answer in \d+ ms")
         )
-        picture = page.locator(".df-live-picture video").bounding_box()
-        box = page.locator(".df-live-boxes div").first.bounding_box()
-        assert picture and box
-        assert picture["x"] < box["x"] and box["x"] + box["width"] < picture["x"] + picture["width"]
+        # Boxes are drawn anew for each answer, so both places are asked for at once.
+        page.wait_for_function("""() => {
+            const [picture, box] = [".df-live-picture video", ".df-live-boxes div"].map(
+                (name) => document.querySelector(name)?.getBoundingClientRect());
+            return picture && box?.width && picture.left < box.left && box.right < picture.right;
+        }""")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
         page.get_by_role("button", name="Stop").click()
