@@ -72,9 +72,11 @@ def _score_in_this_process(video: str, model: str | None, effort: Any) -> dict[s
     With more than a quick effort, it is scored warm only once.
     """
     started = time.perf_counter()
+    from dfjax.memory import use_one_arena
     from dfjax.models.locate import model_source
     from dfjax.predictor import Predictor
 
+    use_one_arena()  # as the programs do
     predictor = Predictor.from_pretrained(model_source(model))
     loaded = time.perf_counter()
     with _ChildMemory() as children:
