@@ -216,8 +216,8 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
     from dfjax.page.server import require_free_port
 
     require_free_port(options.host, options.port)
-    # Drawing the examples takes seconds, and so does all that comes before they are needed.
     use_one_arena()
+    # Drawing the examples takes seconds, and so does all that comes before they are needed.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         drawing = pool.submit(write_examples, folder / "examples")
         from dfjax.errors import HubError, ModelFormatError, RuntimeChoiceError

@@ -7,9 +7,9 @@
 Two runs that nothing interrupts come first, and must agree. Then the same command is started again
 and again in an empty folder and ended with SIGKILL: in turns at the moment in which it writes (a
 file or state appears under its unfinished name) or up to 20 milliseconds later, and at a random
-time. Once it has come to its end, everything in its folder is compared with the first
-run (of a scan, its table), and it starts over, until all kills are spent. What measures time, such
-as `step_seconds`, is left out. Half a minute after a kill, no process may be left. Model and data
+time. Once it has come to its end, everything in its folder is compared with the first run (of a
+scan, its table), and it starts over, until all kills are spent. What measures time, such as
+`step_seconds`, is left out. Half a minute after a kill, no process may be left. Model and data
 are tiny: a detector of a few thousand weights, videos of three frames. The exit code is 1 if
 anything differs or is left.
 

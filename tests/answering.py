@@ -43,10 +43,8 @@ def answering(
                 break
         yield address
     finally:
-        process.terminate()
         try:
+            process.terminate()
             process.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
+        finally:
+            process.kill()  # does nothing to one that has ended

@@ -21,14 +21,14 @@ _ENTER = """
 set -eu
 layer=$1 user=$2 place=$3 mode=$4
 shift 4
-mount -t overlay overlay -o "lowerdir=/,upperdir=$layer/upper,workdir=$layer/work" "$layer/root"
-mount -t proc proc "$layer/root/proc"
-mount --rbind /dev "$layer/root/dev"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$layer/upper,workdir=$layer/work" "$layer/merged"
+mount -t proc proc "$layer/merged/proc"
+mount --rbind /dev "$layer/merged/dev"
 if [ "$mode" = read-only ]; then
-  mount -o remount,ro "$layer/root"
-  mount -t tmpfs -o mode=1777 tmpfs "$layer/root/tmp"
+  mount -o remount,ro "$layer/merged"
+  mount -t tmpfs -o mode=1777 tmpfs "$layer/merged/tmp"
 fi
-exec chroot --userspec="$user:$user" "$layer/root" sh -c 'cd "$0" && exec "$@"' "$place" "$@"
+exec chroot --userspec="$user:$user" "$layer/merged" sh -c 'cd "$0" && exec "$@"' "$place" "$@"
 """
 
 # As the base image has them; only the package index is this machine's own.
@@ -149,7 +149,7 @@ def _layer() -> Iterator[Path]:
 
 def _new_layer(folder: Path) -> Path:
     layer = Path(tempfile.mkdtemp(dir=folder))
-    for name in ("upper", "work", "root"):
+    for name in ("upper", "work", "merged"):
         (layer / name).mkdir()
     # That of the root is its upper layer's.
     (layer / "upper").chmod(0o755)

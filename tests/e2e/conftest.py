@@ -2,16 +2,13 @@
 
 import dataclasses
 import os
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.answering import answering, free_port
 from tests.tiny import tiny_detector
 from tests.videos import moving_pattern, portrait_frames, run_ffmpeg, write_video
 
@@ -69,28 +66,10 @@ def app(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The real app in a process of its own, stopped after the last test."""
     temporary = tmp_path_factory.mktemp("temporary")
     log = temporary / "log.txt"
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = app_command("--model", checkpoint, "--host", "127.0.0.1", "--port", str(port))
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, env=app_environment(temporary), stdout=output, stderr=output
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            assert process.poll() is None, log.read_text()
-            try:
-                urllib.request.urlopen(url, timeout=10).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        else:
-            pytest.fail(f"the app does not answer: {log.read_text()}")
+    with answering(command, port, environment=app_environment(temporary), log=log) as url:
         yield App(url=url, log=log, temporary=temporary)
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
     left = [path for path in temporary.iterdir() if path != log]
     assert left == [], "a stopped app leaves no visitor's file behind"
 

@@ -70,7 +70,9 @@ def _step(config: TrainConfig, num_devices: int):
         (num_devices,), ("data",), (AxisType.Auto,), devices=jax.devices()[:num_devices]
     )
     optimizer = make_optimizer(config, parts)
-    return mesh, optimizer, _quickly_compiled(make_train_step(parts, optimizer, config, mesh))
+    step = make_train_step(parts, optimizer, config, mesh)
+    # Compiled quickly, the gradients of this one differ by up to 3e-4 between one device and eight.
+    return mesh, optimizer, step if config == EVERYTHING else _quickly_compiled(step)
 
 
 def _quickly_compiled(step: Any) -> Callable[..., Any]:
@@ -117,9 +119,8 @@ def test_eight_devices_equal_one_in_loss_gradients_and_statistics():
     expected, expected_metrics = _run(EVERYTHING, batches)
     _assert_close(metrics, expected_metrics, rtol=1e-3)
     _assert_close(state.batch_stats, expected.batch_stats, rtol=1e-3, atol=1e-4)
-    # Adam's first moment is the gradient, whose size an update hides. Distortions round to whole
-    # grey levels, and now and then to another one; gradients go up to 0.02.
-    _assert_close(state.opt_state[1].mu, expected.opt_state[1].mu, rtol=1e-2, atol=5e-4)
+    # Adam's first moment is the gradient, whose size an update hides.
+    _assert_close(state.opt_state[1].mu, expected.opt_state[1].mu, rtol=1e-2, atol=1e-4)
 
 
 def test_parts_of_a_batch_give_what_the_whole_gives():
