@@ -2,11 +2,13 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
 from flax import nnx
 
+from dfjax.compiler_options import compiler_options
 from dfjax.faces.mtcnn import load_networks
 from dfjax.faces.networks import Scores
 
@@ -35,7 +37,7 @@ class JaxNetworks:
     def start_pnet(self, sheets: np.ndarray) -> Callable[[], Scores]:
         """Starts P-Net on at most `NUM_SHEETS` sheets; see `FaceNetworks.start_pnet`."""
         # JAX returns at once, and computes in threads of its own.
-        confidences, offsets = _run_on_sheets(*self._pnet, _padded(sheets, NUM_SHEETS))
+        confidences, offsets = _compiled(_run_on_sheets)(*self._pnet, _padded(sheets, NUM_SHEETS))
         num = len(sheets)
         return lambda: (np.asarray(confidences)[:num], np.asarray(offsets)[:num])
 
@@ -61,7 +63,7 @@ def _score(network: _SplitNetwork, crops: np.ndarray) -> list[np.ndarray]:
     """Returns the outputs of R-Net or O-Net for crops, at least one."""
     at_once = _NUM_CROPS[crops.shape[1]]
     outputs = [
-        _run_on_crops(*network, _padded(crops[start : start + at_once], at_once))
+        _compiled(_run_on_crops)(*network, _padded(crops[start : start + at_once], at_once))
         for start in range(0, len(crops), at_once)
     ]
     return [
@@ -77,13 +79,17 @@ def _padded(pictures: np.ndarray, number: int) -> np.ndarray:
     return padded
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.cache
+def _compiled(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function of a network's graph, state and pictures, compiled by its first call."""
+    return jax.jit(run, static_argnums=0, compiler_options=compiler_options())
+
+
 def _run_on_sheets(graph, state, sheets):
     network = nnx.merge(graph, state)
     # One sheet at a time: its activations stay in the CPU's cache, which saves a third of the time.
     return jax.lax.map(lambda sheet: jax.tree.map(lambda a: a[0], network(sheet[None])), sheets)
 
 
-@functools.partial(jax.jit, static_argnums=0)
 def _run_on_crops(graph, state, crops):
     return nnx.merge(graph, state)(crops)

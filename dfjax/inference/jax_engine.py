@@ -8,6 +8,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from dfjax.compiler_options import compiler_options
 from dfjax.config import Config
 from dfjax.inference.engine import FaceLogits, batches, check_crops
 from dfjax.models.detector import Detector
@@ -59,6 +60,7 @@ class JaxEngine:
         self._encode = jax.jit(
             lambda state, images: self._detector(state).encode(images),
             in_shardings=(self._replicated, split),
+            compiler_options=compiler_options(),
         )
         self._score = jax.jit(
             lambda state, features, mask: self._detector(state).score_features(features, mask),

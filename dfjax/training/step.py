@@ -9,6 +9,7 @@ import optax
 from flax import nnx
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from dfjax.compiler_options import compiler_options
 from dfjax.models.linear_head import l2_normalized
 from dfjax.train_config import TrainConfig
 from dfjax.training.examples import Examples, make_examples
@@ -75,6 +76,7 @@ def make_train_step(
         train_step,
         out_shardings=(replicated, replicated),
         donate_argnums=0,
+        compiler_options=compiler_options(),
     )
 
 

@@ -52,7 +52,8 @@ def written_page() -> np.ndarray:
 
 
 def num_compiled_shapes() -> int:
-    functions: list[Any] = [jax_networks._run_on_sheets, jax_networks._run_on_crops]
+    runs = (jax_networks._run_on_sheets, jax_networks._run_on_crops)
+    functions: list[Any] = [jax_networks._compiled(run) for run in runs]
     return sum(function._cache_size() for function in functions)
 
 
