@@ -12,6 +12,7 @@ import numpy as np
 from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch, num_threads
 from dfjax.video.header import displayed_size
 from dfjax.video.pictures import PictureForm
+from dfjax.video.references import unneeded_packets
 from dfjax.video.streams import FrameTimes, keyframe_options
 
 Frame = tuple[float, np.ndarray]
@@ -27,6 +28,9 @@ _SEEKS_AT_ONCE = 2  # processes that decode in parallel
 
 _SEEK_PIXELS = 20e6
 """Cost of starting a process and seeking, as the number of pixels decoded in the same time."""
+
+_UNREFERRED = 0.4
+"""Typical share of the work that goes into frames to which no other refers."""
 
 _ONLY_KEYFRAMES = ["-skip_frame", "nokey"]
 
@@ -49,6 +53,7 @@ class Request:
     """Which frames to read from which file, and at what size."""
 
     source: MediaFile
+    codec: str  # as ffmpeg calls it
     start: Fraction  # when the first frame is shown, seconds by the file's own clock
     num_pixels: int  # per frame, as decoded
     form: PictureForm  # of the frames as delivered
@@ -159,6 +164,8 @@ def _one_pass(
     chosen = len(wanted) <= _MAX_SELECTED  # else ffmpeg gives every frame, and most are dropped
     terms = [f"gte(t,{t})*not(gte(prev_t,{t}))" for t in _file_times(request, earliest)]
     select = _sum(terms) if chosen else ""
+    if not options and chosen:
+        options = _skipping(request, earliest, stopwatch)
     with _start(request, stopwatch, options, select, num_threads()) as run:
         num_done = 0
         while num_done < len(wanted) and (frame := _next_frame(request, run)) is not None:
@@ -171,6 +178,19 @@ def _one_pass(
                 run.close()  # what follows need not be decoded while the caller is busy
             yield frame
         request.findings.is_damaged |= len(run.complaints) > 0
+
+
+def _skipping(request: Request, earliest: np.ndarray, stopwatch: Stopwatch) -> list[str]:
+    """Returns options that leave out what need not be decoded, if it takes less time to find it."""
+    times = request.times
+    num_decoded = np.searchsorted(times.shown, earliest[-1]) if times.is_whole else 0
+    if times.is_damaged or _UNREFERRED * num_decoded * request.num_pixels < _SEEK_PIXELS:
+        return []
+    by_file = float(request.start) + earliest
+    unneeded = unneeded_packets(request.source, request.codec, by_file, stopwatch)[:_MAX_SELECTED]
+    if len(unneeded) == 0:
+        return []
+    return ["-bsf:v", "noise=drop=" + _sum([f"eq(n\\,{number})" for number in unneeded])]
 
 
 def _seeks(request: Request, stopwatch: Stopwatch) -> _Decoding:

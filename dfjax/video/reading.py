@@ -230,6 +230,7 @@ def _request(
     """Returns a request for single frames at exact times."""
     return Request(
         source=dataclasses.replace(source, path=path),
+        codec=info.codec,
         start=info.start,
         num_pixels=info.height * info.width,
         form=PictureForm(

@@ -1,0 +1,93 @@
+"""Leaving out what need not be decoded changes no frame that is wanted."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfjax.config import VideoConfig
+from dfjax.video import decode, references
+from dfjax.video.decode import Findings
+from dfjax.video.reading import probe, read_frames
+from tests.videos import frame_number, moving_pattern, write_video
+
+BURSTS = VideoConfig(num_frames=8, burst_frames=2)
+FRAMES = 60
+
+B_FRAMES = ["-bf", "3", "-b_strategy", "0", "-g", "30"]
+KINDS = {
+    "usual.mp4": B_FRAMES,
+    "pyramid.mkv": [*B_FRAMES, "-x264-params", "b-pyramid=strict"],
+    "marked.mp4": [*B_FRAMES, "-bsf:v", "h264_metadata=aud=insert"],
+    "interlaced.mov": [*B_FRAMES, "-flags", "+ildct+ilme"],
+    "open.mp4": [*B_FRAMES, "-x264-params", "open-gop=1"],
+    "delayed.mp4": [*B_FRAMES, "-output_ts_offset", "1.5"],
+}
+
+
+@pytest.fixture(autouse=True)
+def always(monkeypatch: pytest.MonkeyPatch):
+    """Clips of tests are so small that finding out would not pay."""
+    monkeypatch.setattr(decode, "_UNREFERRED", 1e9)
+
+
+def written(path: Path, arguments: Sequence[str], codec: str = "libx264") -> Path:
+    return write_video(path, moving_pattern(FRAMES, 96, 128), codec=codec, arguments=arguments)
+
+
+def frames_and_dropped(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[tuple[float, np.ndarray]], list[int], Findings]:
+    """Reads a file, and returns its frames, the packets left out, and what came to light."""
+    dropped: list[int] = []
+
+    def noted(*given) -> np.ndarray:
+        found = references.unneeded_packets(*given)
+        dropped.extend(found.tolist())
+        return found
+
+    monkeypatch.setattr(decode, "unneeded_packets", noted)
+    findings = Findings()
+    return list(read_frames(path, BURSTS, findings=findings)), dropped, findings
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_frames_are_the_same_without_those_to_which_none_refers(name, tmp_path, monkeypatch):
+    path = written(tmp_path / name, KINDS[name])
+    frames, dropped, findings = frames_and_dropped(path, monkeypatch)
+    assert len(dropped) > FRAMES / 4
+    assert not findings.is_damaged
+    monkeypatch.setattr(decode, "_skipping", lambda *given: [])
+    whole = list(read_frames(path, BURSTS))
+    assert len(frames) == 8
+    for (time, frame), (whole_time, whole_frame) in zip(frames, whole, strict=True):
+        assert time == whole_time
+        np.testing.assert_array_equal(frame, whole_frame)
+    rate = probe(path).fps
+    assert [frame_number(frame) for _, frame in frames] == [round(t * rate) for t, _ in frames]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "arguments"),
+    [
+        ("all_referred_to.mp4", "libx264", ["-bf", "0", "-refs", "1"]),
+        ("of_another_codec.mp4", "mpeg4", ["-bf", "2"]),
+        ("in_pieces.ts", "libx264", B_FRAMES),
+    ],
+)
+def test_nothing_is_left_out_where_it_cannot_be_told(name, codec, arguments, tmp_path, monkeypatch):
+    path = written(tmp_path / name, arguments, codec)
+    frames, dropped, _ = frames_and_dropped(path, monkeypatch)
+    assert len(frames) == 8 and dropped == []
+
+
+def test_a_damaged_file_is_decoded_as_it_is(tmp_path, monkeypatch):
+    path = written(tmp_path / "usual.mp4", B_FRAMES)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 400] = bytes(400)
+    path.write_bytes(content)
+    frames, _, _ = frames_and_dropped(path, monkeypatch)
+    monkeypatch.setattr(decode, "_skipping", lambda *given: [])
+    for (_, frame), (_, whole) in zip(frames, read_frames(path, BURSTS), strict=True):
+        np.testing.assert_array_equal(frame, whole)
