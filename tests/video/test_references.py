@@ -91,3 +91,21 @@ def test_a_damaged_file_is_decoded_as_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(decode, "_skipping", lambda *given: [])
     for (_, frame), (_, whole) in zip(frames, read_frames(path, BURSTS), strict=True):
         np.testing.assert_array_equal(frame, whole)
+
+
+@pytest.mark.real_clips
+def test_real_clips_give_the_same_frames(real_clips, monkeypatch):
+    paths = sorted((real_clips / "data" / "ffpp").rglob("c23/videos/*.mp4"))[::40]
+    paths += sorted((real_clips / "data" / "people").rglob("*.mp4"))[::60]
+    some_dropped = 0
+    for path in paths:
+        frames, dropped, findings = frames_and_dropped(path, monkeypatch)
+        some_dropped += len(dropped) > 0
+        with monkeypatch.context() as as_they_are:
+            as_they_are.setattr(decode, "_skipping", lambda *given: [])
+            whole = list(read_frames(path, BURSTS))
+        assert not findings.is_damaged
+        assert [time for time, _ in frames] == [time for time, _ in whole]
+        for (_, frame), (_, whole_frame) in zip(frames, whole, strict=True):
+            np.testing.assert_array_equal(frame, whole_frame)
+    assert some_dropped > len(paths) / 2
