@@ -39,8 +39,8 @@ def test_the_sample_in_the_repository_is_what_the_code_makes_and_is_small(tmp_pa
     pairs = zip(read_frames(shipped), read_frames(tmp_path / "sample.mp4"), strict=True)
     for (time, frame), (made_time, made) in pairs:
         assert time == made_time
-        # Not the same bits: those of libx264 depend on the processor.
-        assert np.abs(frame.astype(float) - made).mean() < 2
+        # Not the same bits: those of libx264 depend on the processor, up to 2.1 between two.
+        assert np.abs(frame.astype(float) - made).mean() < 3
 
 
 def test_a_video_shows_the_frames_it_was_made_of(examples: list[Example]):
