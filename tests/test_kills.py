@@ -13,4 +13,4 @@ from benchmarks.kills import JOBS, kill_often
 def test_a_kill_changes_no_byte_and_leaves_no_process(name, tmp_path):
     tally = kill_often(JOBS[name](tmp_path), kills=1, seed=1)
     assert tally.is_clean, tally
-    assert tally.while_writing == 1 and tally.results == 1
+    assert tally.while_writing == 1 and tally.results == 2  # one of them without a kill
