@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from dfjax.errors import DfjaxError
 from dfjax.video.executable import ffmpeg_executable
+from dfjax.video.transcode import YUV420P
 
 _FPS = 25
 _NUM_FRAMES = 100
@@ -30,9 +31,10 @@ _FACE_OUTLINE = [(186, 97), (200, 87), (226, 88), (252, 90), (266, 100), (268, 1
 _FACE_OUTLINE += [(250, 166), (228, 177), (208, 171), (192, 155), (184, 130)]
 _FACE_CENTRE = (226, 132)
 
-# One encoder for both, so that only the blend tells them apart. One thread and no dates: the same
-# frames make the same file.
-_ENCODER = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-pix_fmt", "yuv420p"]
+# One encoder for both, so that only the blend tells them apart. One thread, no dates, and nothing
+# chosen by instruction set: the same frames make the same file.
+_ENCODER = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-vf", YUV420P]
+_ENCODER += ["-x264-params", "cpu-independent=1"]
 _ENCODER += ["-threads", "1", "-flags:v", "+bitexact", "-fflags", "+bitexact"]
 _ENCODER += ["-map_metadata", "-1", "-movflags", "+faststart"]
 
