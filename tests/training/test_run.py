@@ -20,7 +20,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 STEPS = 4
 ARGUMENTS = (
     f"--steps={STEPS} --pairs=2 --clip-frames=3 --validate-every=2 --save-every=1 "
-    "--warmup-steps=1 --workers=1 --detector.projection-size=16 --detector.hidden-size=8"
+    "--warmup-steps=1 --learning-rate=1e-2 --workers=1 --detector.projection-size=16 --detector.hidden-size=8"
 ).split()
 
 
@@ -114,7 +114,7 @@ def test_two_processes_on_loopback_equal_one_with_two_devices(data, tmp_path):
 
 def test_a_run_from_another_is_published_anew_with_a_share_of_it(data, whole, tmp_path):
     before, out = whole / "checkpoint", tmp_path / "on"
-    on = ("--weights", str(before), "--learning-rate=1e-2")
+    on = ("--weights", str(before))
     _finish(_start(data, out, *on))
     end, metrics = _tensors(out), read_metrics(out)
     _finish(_start(data, out, *on, "--resume", "--start-share=0.25"))
