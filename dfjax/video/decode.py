@@ -23,6 +23,7 @@ TOLERANCE = 0.002
 stored as 0.033 s in MKV, and must still be found at 1/30."""
 
 _MAX_SELECTED = 500  # times in one filter expression; it must fit on a command line
+_MAX_ROWS = 2000  # of packets in a row, likewise
 
 _SEEKS_AT_ONCE = 2  # processes that decode in parallel
 
@@ -31,6 +32,9 @@ _SEEK_PIXELS = 20e6
 
 _UNREFERRED = 0.4
 """Typical share of the work that goes into frames to which no other refers."""
+
+_SCAN_PIXELS = 4
+"""Cost of finding out what need not be decoded, for each byte of the file, likewise."""
 
 _ONLY_KEYFRAMES = ["-skip_frame", "nokey"]
 
@@ -90,9 +94,10 @@ def decode(request: Request, stopwatch: Stopwatch) -> Frames:
     Raises:
       VideoLimitError: It took too long.
     """
-    if _one_pass_is_cheaper(request):
+    unneeded = _unneeded(request, stopwatch)
+    if _one_pass_is_cheaper(request, unneeded):
         wanted = _every_time(request.times, request.timestamps, request.counts)
-        decoding = _one_pass(request, wanted, stopwatch)
+        decoding = _one_pass(request, wanted, stopwatch, _without(unneeded))
     else:
         decoding = _seeks(request, stopwatch)
     yield from _finished(request, decoding)
@@ -130,18 +135,61 @@ def _apart(request: Request, gap: float, stopwatch: Stopwatch) -> _Decoding:
             yield frame
 
 
-def _one_pass_is_cheaper(request: Request) -> bool:
+class _Work(NamedTuple):
+    """What must be decoded of a file of which all keyframes are known."""
+
+    in_one_pass: int  # frames
+    by_seeks: int  # frames
+    pixels_of_seeks: float  # that take as long as these
+
+    @classmethod
+    def of(cls, request: Request) -> "_Work":
+        times, wanted = request.times, request.timestamps
+        last_keyframes = np.searchsorted(times.keyframes, wanted, side="right") - 1
+        begin = np.searchsorted(times.shown, times.keyframes[np.maximum(last_keyframes, 0)])
+        end = np.searchsorted(times.shown, wanted) + request.counts
+        by_seeks = int(np.maximum(end - begin, 1).sum())
+        pixels = by_seeks * request.num_pixels + len(wanted) * _SEEK_PIXELS
+        return cls(int(end[-1]), by_seeks, pixels)
+
+
+def _unneeded(request: Request, stopwatch: Stopwatch) -> np.ndarray:
+    """Returns which packets need not be decoded in one pass: int64 [N], increasing.
+
+    There are none where it would take longer to find them than they save.
+    """
+    nothing, times = np.empty(0, np.int64), request.times
+    if not times.is_whole or times.is_damaged or len(times.keyframes) == 0:
+        return nothing
+    work, pixels = _Work.of(request), request.num_pixels
+    least = (1 - _UNREFERRED) * min(work.in_one_pass, work.by_seeks) * pixels
+    scan = _SEEK_PIXELS + _SCAN_PIXELS * request.source.path.stat().st_size
+    if least + scan >= min(work.in_one_pass * pixels, work.pixels_of_seeks):
+        return nothing
+    wanted = _every_time(times, request.timestamps, request.counts)
+    if len(wanted) > _MAX_SELECTED:
+        return nothing
+    earliest = float(request.start) + wanted - TOLERANCE
+    return unneeded_packets(request.source, request.codec, earliest, stopwatch)
+
+
+def _one_pass_is_cheaper(request: Request, unneeded: np.ndarray) -> bool:
     """Compares the frames that must be decoded either way, and the cost of each seek."""
     if request.source.demuxer == "gif":  # has no index
         return True
-    times, wanted = request.times, request.timestamps
-    if not times.is_whole or len(times.keyframes) == 0:
-        return times.is_whole
-    last_keyframes = np.searchsorted(times.keyframes, wanted, side="right") - 1
-    begin = np.searchsorted(times.shown, times.keyframes[np.maximum(last_keyframes, 0)])
-    end = np.searchsorted(times.shown, wanted) + request.counts
-    saved = end[-1] - np.maximum(end - begin, 1).sum()  # frames
-    return bool(saved * request.num_pixels <= len(wanted) * _SEEK_PIXELS)
+    if not request.times.is_whole or len(request.times.keyframes) == 0:
+        return request.times.is_whole
+    work = _Work.of(request)
+    num_left = work.in_one_pass - np.count_nonzero(unneeded < work.in_one_pass)
+    return bool(num_left * request.num_pixels <= work.pixels_of_seeks)
+
+
+def _without(packets: np.ndarray) -> list[str]:
+    """Returns options that leave out packets, int64 [N], increasing."""
+    if len(packets) == 0:
+        return []
+    rows = np.split(packets, np.flatnonzero(np.diff(packets) > 1) + 1)[:_MAX_ROWS]
+    return ["-bsf:v", "noise=drop=" + _is_in_row([(int(row[0]), int(row[-1])) for row in rows])]
 
 
 def _every_time(times: FrameTimes, timestamps: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -164,8 +212,6 @@ def _one_pass(
     chosen = len(wanted) <= _MAX_SELECTED  # else ffmpeg gives every frame, and most are dropped
     terms = [f"gte(t,{t})*not(gte(prev_t,{t}))" for t in _file_times(request, earliest)]
     select = _sum(terms) if chosen else ""
-    if not options and chosen:
-        options = _skipping(request, earliest, stopwatch)
     with _start(request, stopwatch, options, select, num_threads()) as run:
         num_done = 0
         while num_done < len(wanted) and (frame := _next_frame(request, run)) is not None:
@@ -178,19 +224,6 @@ def _one_pass(
                 run.close()  # what follows need not be decoded while the caller is busy
             yield frame
         request.findings.is_damaged |= len(run.complaints) > 0
-
-
-def _skipping(request: Request, earliest: np.ndarray, stopwatch: Stopwatch) -> list[str]:
-    """Returns options that leave out what need not be decoded, if it takes less time to find it."""
-    times = request.times
-    num_decoded = np.searchsorted(times.shown, earliest[-1]) if times.is_whole else 0
-    if times.is_damaged or _UNREFERRED * num_decoded * request.num_pixels < _SEEK_PIXELS:
-        return []
-    by_file = float(request.start) + earliest
-    unneeded = unneeded_packets(request.source, request.codec, by_file, stopwatch)[:_MAX_SELECTED]
-    if len(unneeded) == 0:
-        return []
-    return ["-bsf:v", "noise=drop=" + _sum([f"eq(n\\,{number})" for number in unneeded])]
 
 
 def _seeks(request: Request, stopwatch: Stopwatch) -> _Decoding:
@@ -282,6 +315,18 @@ def _sum(terms: Sequence[str]) -> str:
         return terms[0]
     middle = len(terms) // 2
     return f"({_sum(terms[:middle])}+{_sum(terms[middle:])})"
+
+
+def _is_in_row(rows: Sequence[tuple[int, int]]) -> str:
+    """Returns the expression whether packet n is in one of some rows, which are in order.
+
+    It is a search by halves: it is evaluated for every packet.
+    """
+    if len(rows) == 1:
+        return "between(n\\,{}\\,{})".format(*rows[0])
+    middle = len(rows) // 2
+    before, after = _is_in_row(rows[:middle]), _is_in_row(rows[middle:])
+    return f"if(lt(n\\,{rows[middle][0]})\\,{before}\\,{after})"
 
 
 def _next_frame(request: Request, run: FfmpegRun) -> _Decoded | None:

@@ -20,7 +20,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 STEPS = 4
 ARGUMENTS = (
     f"--steps={STEPS} --pairs=2 --clip-frames=3 --validate-every=2 --save-every=1 "
-    "--warmup-steps=1 --learning-rate=1e-2 --workers=1 --detector.projection-size=16 --detector.hidden-size=8"
+    "--warmup-steps=1 --learning-rate=1e-2 --workers=1 "
+    "--detector.projection-size=16 --detector.hidden-size=8"
 ).split()
 
 

@@ -64,7 +64,7 @@ def _damaged(path: Path, clip: Path) -> Path:
 
 @pytest.mark.parametrize("one_pass", [True, False])
 def test_damage_is_found_where_frames_are_read(tmp_path, monkeypatch, one_pass):
-    monkeypatch.setattr("dfjax.video.decode._one_pass_is_cheaper", lambda request: one_pass)
+    monkeypatch.setattr("dfjax.video.decode._one_pass_is_cheaper", lambda *given: one_pass)
     options = ["-g", "10", "-movflags", "+faststart"]
     clip = write_video(tmp_path / "clip.mp4", moving_pattern(50, 48, 64), arguments=options)
     for path, is_damaged in ((clip, False), (_damaged(tmp_path / "damaged.mp4", clip), True)):

@@ -58,7 +58,7 @@ def test_frames_are_the_same_without_those_to_which_none_refers(name, tmp_path, 
     frames, dropped, findings = frames_and_dropped(path, monkeypatch)
     assert len(dropped) > FRAMES / 4
     assert not findings.is_damaged
-    monkeypatch.setattr(decode, "_skipping", lambda *given: [])
+    monkeypatch.setattr(decode, "_unneeded", lambda *given: np.empty(0))
     whole = list(read_frames(path, BURSTS))
     assert len(frames) == 8
     for (time, frame), (whole_time, whole_frame) in zip(frames, whole, strict=True):
@@ -66,6 +66,33 @@ def test_frames_are_the_same_without_those_to_which_none_refers(name, tmp_path, 
         np.testing.assert_array_equal(frame, whole_frame)
     rate = probe(path).fps
     assert [frame_number(frame) for _, frame in frames] == [round(t * rate) for t, _ in frames]
+
+
+def test_what_comes_after_the_last_wanted_frame_before_a_fresh_start_is_left_out(
+    tmp_path, monkeypatch
+):
+    path = written(tmp_path / "short_groups.mp4", ["-bf", "0", "-refs", "1", "-g", "10"])
+    frames, dropped, findings = frames_and_dropped(path, monkeypatch)
+    # Bursts are at 0, 15, 30 and 45; a group starts at each multiple of 10, and stays.
+    ends = [range(2, 10), range(17, 20), range(21, 30), range(32, 40)]
+    assert dropped == [number for end in ends for number in end]
+    assert [frame_number(frame) for _, frame in frames] == [0, 1, 15, 16, 30, 31, 45, 46]
+    assert not findings.is_damaged
+
+
+def test_one_pass_is_chosen_where_leaving_out_makes_it_cheaper_than_seeks(tmp_path, monkeypatch):
+    path = written(tmp_path / "usual.mp4", [*B_FRAMES[:-1], "10"])
+    monkeypatch.setattr(decode, "_SEEK_PIXELS", 2 * 96 * 128)
+    with monkeypatch.context() as all_needed:
+        all_needed.setattr(decode, "_unneeded", lambda *given: np.empty(0))
+        all_needed.setattr(decode, "_one_pass", lambda *given: pytest.fail("one pass"))
+        expected = list(read_frames(path, BURSTS))
+    monkeypatch.setattr(decode, "_seeks", lambda *given: pytest.fail("seeks"))
+    for (time, frame), (sought_time, sought) in zip(
+        read_frames(path, BURSTS), expected, strict=True
+    ):
+        assert time == sought_time
+        np.testing.assert_array_equal(frame, sought)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +116,7 @@ def test_a_damaged_file_is_decoded_as_it_is(tmp_path, monkeypatch):
     path.write_bytes(content)
     frames, dropped, _ = frames_and_dropped(path, monkeypatch)
     assert frames and dropped == []
-    monkeypatch.setattr(decode, "_skipping", lambda *given: [])
+    monkeypatch.setattr(decode, "_unneeded", lambda *given: np.empty(0))
     for (_, frame), (_, whole) in zip(frames, read_frames(path, BURSTS), strict=True):
         np.testing.assert_array_equal(frame, whole)
 
@@ -103,7 +130,7 @@ def test_real_clips_give_the_same_frames(real_clips, monkeypatch):
         frames, dropped, findings = frames_and_dropped(path, monkeypatch)
         some_dropped += len(dropped) > 0
         with monkeypatch.context() as as_they_are:
-            as_they_are.setattr(decode, "_skipping", lambda *given: [])
+            as_they_are.setattr(decode, "_unneeded", lambda *given: np.empty(0))
             whole = list(read_frames(path, BURSTS))
         assert not findings.is_damaged
         assert [time for time, _ in frames] == [time for time, _ in whole]

@@ -159,7 +159,7 @@ def in_turn(folder: Path, sizes: list[tuple[int, int]]) -> Path:
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_each_picture_keeps_its_aspect_where_the_size_changes(tmp_path, monkeypatch, at_once):
-    monkeypatch.setattr("dfjax.video.decode._one_pass_is_cheaper", lambda request: at_once)
+    monkeypatch.setattr("dfjax.video.decode._one_pass_is_cheaper", lambda *given: at_once)
     path = in_turn(tmp_path, [(48, 64), (64, 48), (96, 128)])
     config, findings = VideoConfig(num_frames=6), Findings()
     info = probe(path)
