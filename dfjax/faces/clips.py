@@ -17,7 +17,7 @@ from dfjax.faces.crops import crop_landmarks, crop_track, detail
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH, find_in_video, is_turned
 from dfjax.faces.following import Frame
-from dfjax.faces.shots import shot_numbers
+from dfjax.faces.shots import colours, shots_of
 from dfjax.faces.tracks import FaceTrack, link_faces
 from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
@@ -94,6 +94,7 @@ def read_face_clips(
         searched.frames,
         np.array(searched.timestamps, np.float64),
         searched.faces,
+        searched.colours,
         config,
         info,
         searched.findings.sizes or None,
@@ -114,6 +115,7 @@ class _Searched:
 
     timestamps: list[float] = dataclasses.field(default_factory=list)
     frames: list[np.ndarray] = dataclasses.field(default_factory=list)
+    colours: list[np.ndarray] = dataclasses.field(default_factory=list)
     faces: list[Faces] = dataclasses.field(default_factory=list)
     findings: Findings = dataclasses.field(default_factory=Findings)
     seconds_waited: float = 0.0  # for frames
@@ -130,16 +132,22 @@ def _search_file(
     """Reads the sampled frames, and looks for faces in the first while the rest are decoded."""
     searched = _Searched()
 
-    def frames() -> Generator[Frame, None, None]:
+    def read() -> Generator[tuple[float, np.ndarray, np.ndarray], None, None]:
         reading = read_frames(
             path, config.video, limits=limits, info=info, findings=searched.findings
         )
-        with closing(read_ahead(reading, FACE_BATCH)) as ahead:
+        with closing(reading):
+            for timestamp, frame in reading:
+                yield timestamp, frame, colours(frame)
+
+    def frames() -> Generator[Frame, None, None]:
+        with closing(read_ahead(read(), FACE_BATCH)) as ahead:
             started = time.perf_counter()
-            for timestamp, frame in ahead:
+            for timestamp, frame, shares in ahead:
                 searched.seconds_waited += time.perf_counter() - started
                 searched.timestamps.append(timestamp)
                 searched.frames.append(frame)
+                searched.colours.append(shares)
                 yield timestamp, frame
                 started = time.perf_counter()
 
@@ -220,7 +228,8 @@ def face_clips(
         face_detector,
         lambda done: report(0.95 * done / len(frames), LOOKING),
     )
-    found = _follow(frames, times, faces, config, info or described, None)
+    shares = [colours(frame) for frame in frames]
+    found = _follow(frames, times, faces, shares, config, info or described, None)
     report(1.0, LOOKING)
     return dataclasses.replace(found, face_seconds=time.perf_counter() - started)
 
@@ -229,6 +238,7 @@ def _follow(
     frames: Sequence[np.ndarray],
     timestamps: np.ndarray,
     faces: Sequence[Faces],
+    shares: Sequence[np.ndarray],
     config: Config,
     info: VideoInfo,
     sizes: Sequence[tuple[int, int]] | None,
@@ -239,11 +249,12 @@ def _follow(
       frames: As for `face_clips`.
       timestamps: As for `face_clips`.
       faces: Those in each frame.
+      shares: The `colours` of each frame.
       config: Its parts `tracks` and `crops` are used.
       info: The video that they come from; boxes are given in its pixels.
       sizes: Height and width of the picture in each frame, if it does not fill it. None: it does.
     """
-    shots = shot_numbers(frames)
+    shots = shots_of(shares)
     if sizes is not None:
         shots = shots + views(sizes)
     tracks = link_faces(faces, timestamps, config.tracks, shots=shots)

@@ -7,7 +7,9 @@ Positions are continuous: pixel i covers [i, i + 1), so a whole frame is (0, 0, 
 """
 
 import math
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
@@ -15,6 +17,8 @@ from PIL import Image
 from dfjax.config import CropConfig
 from dfjax.faces.tracks import FaceTrack
 from dfjax.resampling import resize, sample_affine
+
+_THREADS = max(1, min(4, os.cpu_count() or 1))  # that cut; resampling does not hold the interpreter
 
 _DETAIL_SIZE = 112  # pixels per side; smaller crops are measured as they are
 _DETAIL_EDGE = 0.18  # share of the crop's side, at each edge, that is not face
@@ -121,9 +125,13 @@ def crop_track(
     clip = np.zeros((len(frames), config.image_size, config.image_size, 3), np.uint8)
     frame_mask = np.zeros(len(frames), bool)
     transforms = crop_transforms(track, timestamps, config)
-    for frame_index, transform in zip(track.frame_indices, transforms, strict=True):
-        clip[frame_index] = _crop(frames[frame_index], transform, config.image_size)
-        frame_mask[frame_index] = True
+    frame_mask[track.frame_indices] = True
+
+    def cut(index: int, transform: np.ndarray) -> None:
+        clip[index] = _crop(frames[index], transform, config.image_size)
+
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="crop") as pool:
+        list(pool.map(cut, track.frame_indices.tolist(), transforms))
     return clip, frame_mask
 
 
