@@ -12,7 +12,7 @@ import numpy as np
 from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch, num_threads
 from dfjax.video.header import displayed_size
 from dfjax.video.pictures import PictureForm
-from dfjax.video.references import unneeded_packets
+from dfjax.video.references import leaving_out, unneeded_packets
 from dfjax.video.streams import FrameTimes, keyframe_options
 
 Frame = tuple[float, np.ndarray]
@@ -23,7 +23,6 @@ TOLERANCE = 0.002
 stored as 0.033 s in MKV, and must still be found at 1/30."""
 
 _MAX_SELECTED = 500  # times in one filter expression; it must fit on a command line
-_MAX_ROWS = 2000  # of packets in a row, likewise
 
 _SEEKS_AT_ONCE = 2  # processes that decode in parallel
 
@@ -97,7 +96,7 @@ def decode(request: Request, stopwatch: Stopwatch) -> Frames:
     unneeded = _unneeded(request, stopwatch)
     if _one_pass_is_cheaper(request, unneeded):
         wanted = _every_time(request.times, request.timestamps, request.counts)
-        decoding = _one_pass(request, wanted, stopwatch, _without(unneeded))
+        decoding = _one_pass(request, wanted, stopwatch, leaving_out(unneeded))
     else:
         decoding = _seeks(request, stopwatch)
     yield from _finished(request, decoding)
@@ -182,14 +181,6 @@ def _one_pass_is_cheaper(request: Request, unneeded: np.ndarray) -> bool:
     work = _Work.of(request)
     num_left = work.in_one_pass - np.count_nonzero(unneeded < work.in_one_pass)
     return bool(num_left * request.num_pixels <= work.pixels_of_seeks)
-
-
-def _without(packets: np.ndarray) -> list[str]:
-    """Returns options that leave out packets, int64 [N], increasing."""
-    if len(packets) == 0:
-        return []
-    rows = np.split(packets, np.flatnonzero(np.diff(packets) > 1) + 1)[:_MAX_ROWS]
-    return ["-bsf:v", "noise=drop=" + _is_in_row([(int(row[0]), int(row[-1])) for row in rows])]
 
 
 def _every_time(times: FrameTimes, timestamps: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -315,18 +306,6 @@ def _sum(terms: Sequence[str]) -> str:
         return terms[0]
     middle = len(terms) // 2
     return f"({_sum(terms[:middle])}+{_sum(terms[middle:])})"
-
-
-def _is_in_row(rows: Sequence[tuple[int, int]]) -> str:
-    """Returns the expression whether packet n is in one of some rows, which are in order.
-
-    It is a search by halves: it is evaluated for every packet.
-    """
-    if len(rows) == 1:
-        return "between(n\\,{}\\,{})".format(*rows[0])
-    middle = len(rows) // 2
-    before, after = _is_in_row(rows[:middle]), _is_in_row(rows[middle:])
-    return f"if(lt(n\\,{rows[middle][0]})\\,{before}\\,{after})"
 
 
 def _next_frame(request: Request, run: FfmpegRun) -> _Decoded | None:

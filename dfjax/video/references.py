@@ -6,6 +6,8 @@ that nothing after it refers to anything before it (an IDR frame, as most keyfra
 the last wanted frame and the next of these, nothing is needed.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch
@@ -19,6 +21,8 @@ _ONLY_REFERENCES = "filter_units=discard=nonref:remove_types=6|9|12"
 _ONLY_FRESH_STARTS = "filter_units=pass_types=5"
 _ONLY_SETTINGS = "filter_units=pass_types=7|8"
 """Parameter sets within the stream; what comes later may need them."""
+
+_MAX_ROWS = 2000  # of packets in one filter expression; it must fit on a command line
 
 _COPIES = (_ONLY_REFERENCES, _ONLY_FRESH_STARTS, _ONLY_SETTINGS)
 
@@ -91,3 +95,26 @@ def _copied(source: MediaFile) -> list[str]:
     for number, only in enumerate(_COPIES, 1):
         options += ["-map", f"0:{source.stream}", f"-bsf:v:{number}", only]
     return [*options, "-c", "copy", "-f", "framecrc"]
+
+
+def leaving_out(packets: np.ndarray) -> list[str]:
+    """Returns the options with which ffmpeg does not decode some packets of its input.
+
+    Args:
+      packets: As `unneeded_packets` returns them. Of very many, some are decoded nevertheless.
+    """
+    if len(packets) == 0:
+        return []
+    rows = np.split(packets, np.flatnonzero(np.diff(packets) > 1) + 1)[:_MAX_ROWS]
+    return ["-bsf:v", "noise=drop=" + _is_in([(int(row[0]), int(row[-1])) for row in rows])]
+
+
+def _is_in(rows: Sequence[tuple[int, int]]) -> str:
+    """Returns the expression whether packet n is in one of some rows, which are in order.
+
+    It is a search by halves: it is evaluated for every packet.
+    """
+    if len(rows) == 1:
+        return "between(n\\,{}\\,{})".format(*rows[0])
+    middle = len(rows) // 2
+    return f"if(lt(n\\,{rows[middle][0]})\\,{_is_in(rows[:middle])}\\,{_is_in(rows[middle:])})"
