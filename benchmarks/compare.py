@@ -5,10 +5,10 @@
 
 The earlier version is checked out with `git worktree`, and both run in the same environment. First
 all run the earlier version's own model, so that the networks are the same, unless --shipped-only is
-given; then today's runs the model that it ships. Each side is a process that stays; they take turns, and medians are printed,
-with the factor by which a side is faster than the earlier version. Without --video, a 10-second
-1080p clip is made from the project's own portrait, and repeated for 60 minutes. --clips are many
-files, one after the other. It wants a machine that does nothing else.
+given; then today's runs the model that it ships. Each side is a process that stays; they take
+turns, and medians are printed, with the factor by which a side is faster than the earlier version.
+Without --video, a 10-second 1080p clip is made from the project's own portrait, and repeated for 60
+minutes. --clips are many files, one after the other. It wants a machine that does nothing else.
 """
 
 import argparse
