@@ -116,9 +116,11 @@ def test_it_is_what_a_push_would_accept():
     assert sum(sizes) < 64e6
 
 
-def test_it_gives_verdicts_only_if_it_was_shown_to_beat_chance(record, predictor, tmp_path):
+def test_it_gives_verdicts_only_if_it_was_shown_to_beat_chance(
+    record, evaluation, predictor, tmp_path
+):
     calibration = read_config(CHECKPOINT).calibration
-    figures = record["validation"]
+    figures = evaluation["figures"]
     allowed = record["train_config"]["max_false_positive_rate"]
     assert figures["operating_points"][-1]["wanted_false_positive_rate"] == allowed
     if figures["mean_over_datasets"]["auc"]["interval"][0] > 0.5:
