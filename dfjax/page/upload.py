@@ -113,7 +113,9 @@ class UploadBlocks(gr.Blocks):
                 for place, failure in failures.items():
                     taken[index].insert(place, failure)
             return taken
-        except gr.Error:
+        except gr.Error as error:
+            # No visitor asks for frames, so it is not said to one that they cannot be had.
+            error.visible = all(name != "need_frames" for _, name in block_fn.targets)
             raise
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             # Gradio's checks of what a client sent: pydantic's errors are ValueErrors.

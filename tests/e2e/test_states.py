@@ -150,6 +150,11 @@ def test_a_check_that_fails_can_be_tried_again(page, server, files):
     choose(page, files("real gone.mp4"))
     for path in server.uploads.glob("*/real gone.mp4"):
         path.unlink()
+    gone = page.get_by_text("The file is not, or no longer, on this server")
+    # Nor can a browser play it. It then asks for frames, which nobody sees, and so in silence.
+    with page.expect_request_finished(lambda request: "/queue/data" in request.url):
+        page.dispatch_event("#df-preview video", "error")
     page.click("#df-check")
-    expect(page.get_by_text("The file is not, or no longer, on this server")).to_be_visible()
+    expect(gone).to_be_visible()
     expect(page.locator("#df-check")).to_be_enabled()
+    expect(gone).to_have_count(1)

@@ -69,7 +69,9 @@ def test_no_input_of_any_event_makes_a_request(uploads, component, monkeypatch):
     async def call():
         with UploadBlocks() as blocks:
             block = component()
-        event = SimpleNamespace(inputs=[block], preprocess=False, component_prop_inputs=[])
+        event = SimpleNamespace(
+            inputs=[block], preprocess=False, component_prop_inputs=[], targets=[]
+        )
         file = {"path": ADDRESSES[0], "meta": META}
         for value in (file, [file], {"deep": [{"down": file}]}):
             with pytest.raises(gr.Error, match="Addresses are not fetched"):
