@@ -148,12 +148,13 @@ def test_a_check_that_fails_can_be_tried_again(page, server, files):
         expect(page.locator("#df-check")).to_be_disabled()
     # A file that is no longer on the server: Gradio itself says so, and the check never begins.
     choose(page, files("real gone.mp4"))
-    for path in server.uploads.glob("*/real gone.mp4"):
-        path.unlink()
     gone = page.get_by_text("The file is not, or no longer, on this server")
     # Nor can a browser play it. It then asks for frames, which nobody sees, and so in silence.
-    with page.expect_request_finished(lambda request: "/queue/data" in request.url):
+    with page.expect_response("**/queue/join*"):
+        for path in server.uploads.glob("*/real gone.mp4"):
+            path.unlink()
         page.dispatch_event("#df-preview video", "error")
+    wait_for(lambda: server.queue.counts() == (0, 0))
     page.click("#df-check")
     expect(gone).to_be_visible()
     expect(page.locator("#df-check")).to_be_enabled()
