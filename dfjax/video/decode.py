@@ -12,7 +12,13 @@ import numpy as np
 from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch, num_threads
 from dfjax.video.header import displayed_size
 from dfjax.video.pictures import PictureForm
-from dfjax.video.references import leaving_out, unneeded_packets
+from dfjax.video.references import (
+    EVERY_KEYFRAME,
+    keyframes_apart,
+    keyframes_at,
+    leaving_out,
+    unneeded_packets,
+)
 from dfjax.video.streams import FrameTimes, keyframe_options
 
 Frame = tuple[float, np.ndarray]
@@ -34,8 +40,6 @@ _UNREFERRED = 0.4
 
 _SCAN_PIXELS = 4
 """Cost of finding out what need not be decoded, for each byte of the file, likewise."""
-
-_ONLY_KEYFRAMES = ["-skip_frame", "nokey"]
 
 _STEP_BACK = 20.0
 """How many seconds further back decoding starts after a seek gave damaged frames."""
@@ -108,10 +112,7 @@ def decode_keyframes(request: Request, gap: float | None, stopwatch: Stopwatch) 
     Raises:
       VideoLimitError: It took too long.
     """
-    if gap is None:
-        decoding = _one_pass(request, request.timestamps, stopwatch, _ONLY_KEYFRAMES)
-    else:
-        decoding = _apart(request, gap, stopwatch)
+    decoding = _at_keyframes(request, stopwatch) if gap is None else _apart(request, gap, stopwatch)
     yield from _finished(request, decoding)
 
 
@@ -129,9 +130,35 @@ def _finished(request: Request, decoding: _Decoding) -> Frames:
 def _apart(request: Request, gap: float, stopwatch: Stopwatch) -> _Decoding:
     """Decodes keyframes that are some seconds apart."""
     select = f"isnan(prev_selected_t)+gte(t-prev_selected_t,{gap:.6f})"
-    with _start(request, stopwatch, _ONLY_KEYFRAMES, select, num_threads()) as run:
-        while (frame := _next_frame(request, run)) is not None:
-            yield frame
+    few = keyframes_apart(request.source, request.codec, gap)
+    num_frames = 0
+    for options in filter(None, (few, EVERY_KEYFRAME)):
+        with _start(request, stopwatch, options, select, num_threads()) as run:
+            while (frame := _next_frame(request, run)) is not None:
+                num_frames += 1
+                yield frame
+        if num_frames > 1:  # else there may be others, and what comes twice is dropped
+            break
+
+
+def _at_keyframes(request: Request, stopwatch: Stopwatch) -> _Decoding:
+    """Decodes single frames that can be decoded alone; any that does not come so is sought."""
+    wanted, num_done = request.timestamps, 0
+
+    def lost(end: int) -> _Decoding:
+        part = slice(num_done, end)
+        rest = dataclasses.replace(request, timestamps=wanted[part], counts=request.counts[part])
+        return _seeks(rest, stopwatch)
+
+    file_times = float(request.start) + wanted
+    if only := keyframes_at(request.source, request.codec, file_times):
+        with closing(_one_pass(request, wanted, stopwatch, only)) as frames:
+            for frame in frames:
+                place = int(np.searchsorted(wanted - TOLERANCE, frame.time, side="right")) - 1
+                yield from lost(place)
+                yield frame
+                num_done = place + 1
+    yield from lost(len(wanted))
 
 
 class _Work(NamedTuple):

@@ -4,6 +4,8 @@ In H.264 a frame says whether others refer to it. Of three clips that were looke
 the frames are referred to by none; without them the others come out the same. And a frame may say
 that nothing after it refers to anything before it (an IDR frame, as most keyframes are): between
 the last wanted frame and the next of these, nothing is needed.
+
+A keyframe needs no other frame at all, whatever the codec.
 """
 
 from collections.abc import Sequence
@@ -23,6 +25,21 @@ _ONLY_SETTINGS = "filter_units=pass_types=7|8"
 """Parameter sets within the stream; what comes later may need them."""
 
 _MAX_ROWS = 2000  # of packets in one filter expression; it must fit on a command line
+
+EVERY_KEYFRAME = ["-skip_frame", "nokey"]
+"""The options with which ffmpeg decodes keyframes only."""
+
+# Other keyframes have numbers that count from the frames before. Where those are missing, ffmpeg
+# takes one for an earlier frame and drops it.
+_ONLY_NUMBERED_ANEW = {
+    "h264": "filter_units=remove_types=1-4",
+    "hevc": "filter_units=remove_types=0-15|21-23",
+}
+
+_SHOWN = "pts*tb"
+"""When a packet is shown, seconds, in a filter's expression."""
+
+_NEAR = 0.002  # seconds by which a time may be rounded
 
 _COPIES = (_ONLY_REFERENCES, _ONLY_FRESH_STARTS, _ONLY_SETTINGS)
 
@@ -109,12 +126,61 @@ def leaving_out(packets: np.ndarray) -> list[str]:
     return ["-bsf:v", "noise=drop=" + _is_in([(int(row[0]), int(row[-1])) for row in rows])]
 
 
-def _is_in(rows: Sequence[tuple[int, int]]) -> str:
-    """Returns the expression whether packet n is in one of some rows, which are in order.
+def keyframes_apart(source: MediaFile, codec: str, gap: float) -> list[str]:
+    """Returns the options with which ffmpeg decodes only keyframes that are some seconds apart.
+
+    To choose among decoded frames, all keyframes would have to be decoded, and ffmpeg's decoder of
+    VP9 decodes all frames.
+
+    Args:
+      source: The file.
+      codec: Of the video, as ffmpeg calls it.
+      gap: Seconds.
+
+    Returns:
+      The options; none if packets cannot be told apart. Keyframes that do not number the frames
+      anew do not come of them.
+    """
+    # Variables of an expression outlast a packet. 0: when the last one was shown; 1: there is one.
+    is_next = f"gt(not(ld(1))+gte({_SHOWN}-ld(0)\\,{gap:.6f})\\,0)"
+    return _keyframes(source, codec, f"if({is_next}\\,0*(st(0\\,{_SHOWN})+st(1\\,1))\\,1)")
+
+
+def keyframes_at(source: MediaFile, codec: str, times: np.ndarray) -> list[str]:
+    """Returns the options with which ffmpeg decodes only certain keyframes, and the first one.
+
+    Args:
+      source: The file.
+      codec: Of the video, as ffmpeg calls it.
+      times: float64 [N], increasing, seconds by the file's own clock.
+
+    Returns:
+      As `keyframes_apart`.
+    """
+    near = [(f"{time - _NEAR:.6f}", f"{time + _NEAR:.6f}") for time in times[:_MAX_ROWS].tolist()]
+    # Encoders tell their version in the first, and some of what they wrote takes it.
+    return _keyframes(source, codec, f"gt(n\\,0)*not({_is_in(near, _SHOWN)})")
+
+
+def _keyframes(source: MediaFile, codec: str, drop: str) -> list[str]:
+    """Returns the options that leave some keyframes out."""
+    if source.demuxer not in _DEMUXERS:
+        return []
+    filters = ["noise=drop=not(key)", _ONLY_NUMBERED_ANEW.get(codec), f"noise=drop={drop}"]
+    return [*EVERY_KEYFRAME, "-bsf:v", ",".join(filter(None, filters))]
+
+
+def _is_in(rows: Sequence[tuple[object, object]], value: str = "n") -> str:
+    """Returns the expression whether a value is in one of some rows, which are in order.
 
     It is a search by halves: it is evaluated for every packet.
+
+    Args:
+      rows: First and last of each.
+      value: Of a packet; "n" is its number.
     """
     if len(rows) == 1:
-        return "between(n\\,{}\\,{})".format(*rows[0])
+        return "between({}\\,{}\\,{})".format(value, *rows[0])
     middle = len(rows) // 2
-    return f"if(lt(n\\,{rows[middle][0]})\\,{_is_in(rows[:middle])}\\,{_is_in(rows[middle:])})"
+    before, after = _is_in(rows[:middle], value), _is_in(rows[middle:], value)
+    return f"if(lt({value}\\,{rows[middle][0]})\\,{before}\\,{after})"
