@@ -28,7 +28,7 @@ TOLERANCE = 0.002
 """Seconds by which a frame may precede the requested time. Containers round: a frame at 1/30 s is
 stored as 0.033 s in MKV, and must still be found at 1/30."""
 
-_MAX_SELECTED = 500  # times in one filter expression; it must fit on a command line
+_MAX_SELECTED = 1024  # times in one filter expression; it must fit on a command line
 
 _SEEKS_AT_ONCE = 2  # processes that decode in parallel
 
@@ -172,9 +172,11 @@ class _Work(NamedTuple):
     def of(cls, request: Request) -> "_Work":
         times, wanted = request.times, request.timestamps
         last_keyframes = np.searchsorted(times.keyframes, wanted, side="right") - 1
-        begin = np.searchsorted(times.shown, times.keyframes[np.maximum(last_keyframes, 0)])
+        keyframes = times.keyframes[np.maximum(last_keyframes, 0)]
+        begin = np.searchsorted(times.shown, keyframes)
         end = np.searchsorted(times.shown, wanted) + request.counts
-        by_seeks = int(np.maximum(end - begin, 1).sum())
+        each = np.where(keyframes >= wanted - request.slack, request.counts, end - begin)
+        by_seeks = int(np.maximum(each, 1).sum())
         pixels = by_seeks * request.num_pixels + len(wanted) * _SEEK_PIXELS
         return cls(int(end[-1]), by_seeks, pixels)
 
@@ -205,6 +207,8 @@ def _one_pass_is_cheaper(request: Request, unneeded: np.ndarray) -> bool:
         return True
     if not request.times.is_whole or len(request.times.keyframes) == 0:
         return request.times.is_whole
+    if np.sum(request.counts) > _MAX_SELECTED:
+        return False
     work = _Work.of(request)
     num_left = work.in_one_pass - np.count_nonzero(unneeded < work.in_one_pass)
     return bool(num_left * request.num_pixels <= work.pixels_of_seeks)

@@ -26,7 +26,7 @@ from dfjax.video.limits import VideoLimits
 from dfjax.video.pictures import PictureForm
 from dfjax.video.sampling import burst_sizes, sample_timestamps
 from dfjax.video.stills import read_still, still_size
-from dfjax.video.streams import FrameTimes, measure, read_packets
+from dfjax.video.streams import FrameTimes, all_frame_times, measure, read_packets
 
 _FRAMES_FOR_WHITE = 8
 _PIXELS_FOR_WHITE = 160 * 160
@@ -34,6 +34,13 @@ _PIXELS_FOR_WHITE = 160 * 160
 _MAX_SHIFT = 0.25
 """Share of the time between two bursts by which a keyframe in a long video may be earlier than the
 sampled time and still be used, so that the frames in between need not be decoded."""
+
+_DENSE, _MANY = 10.0, 16
+"""Seconds between bursts, at most, and how many there are at least, where it may be cheaper to
+decode all of a long video than to seek each burst."""
+
+_MAX_BYTES_PER_FRAME = 200_000
+"""Where frames have more bytes, it takes too long to read through the file to find out."""
 
 
 def probe(path: str | PathLike[str], limits: VideoLimits = VideoLimits()) -> VideoInfo:
@@ -203,15 +210,8 @@ def read_keyframes(
     if info.frame_times is None or info.source is None:
         return
     wanted = np.zeros(1) if timestamps is None else timestamps
-    request = _request(
-        Path(fsdecode(path)),
-        info,
-        info.frame_times,
-        info.source,
-        size,
-        wanted,
-        findings or Findings(),
-    )
+    source = dataclasses.replace(info.source, path=Path(fsdecode(path)))
+    request = _request(info, info.frame_times, source, size, wanted, findings or Findings())
     stopwatch = Stopwatch(limits.max_decode_seconds, info.probe_seconds)
     gap = None if most is None else info.duration / most
     with closing(decode_keyframes(request, gap, stopwatch)) as frames:
@@ -219,7 +219,6 @@ def read_keyframes(
 
 
 def _request(
-    path: Path,
     info: VideoInfo,
     times: FrameTimes,
     source: MediaFile,
@@ -229,7 +228,7 @@ def _request(
 ) -> Request:
     """Returns a request for single frames at exact times."""
     return Request(
-        source=dataclasses.replace(source, path=path),
+        source=source,
         codec=info.codec,
         start=info.start,
         num_pixels=info.height * info.width,
@@ -278,10 +277,13 @@ def _read_frames(
     timestamps, counts = timestamps[in_time], counts[in_time]
     if len(timestamps) == 0:
         return
-    request = _request(path, info, times, info.source, size, timestamps, findings)
+    stopwatch = Stopwatch(limits.max_decode_seconds, info.probe_seconds)
+    source = dataclasses.replace(info.source, path=path)
+    if not times.is_whole and _is_dense(path, info, len(timestamps)):
+        times = all_frame_times(source, info.start, info.fps, limits, stopwatch) or times
+    request = _request(info, times, source, size, timestamps, findings)
     request = dataclasses.replace(request, counts=counts, slack=slack)
     num_frames = 0
-    stopwatch = Stopwatch(limits.max_decode_seconds, info.probe_seconds)
     with closing(decode(request, stopwatch)) as frames:
         for frame in frames:
             num_frames += 1
@@ -292,6 +294,15 @@ def _read_frames(
             f"{info.name!r} is damaged: none of the frames asked for can be decoded. "
             "Try another copy of it."
         )
+
+
+def _is_dense(path: Path, info: VideoInfo, num_bursts: int) -> bool:
+    """Returns whether it is worth knowing when all frames of a long video are shown."""
+    return (
+        num_bursts >= _MANY
+        and info.duration <= _DENSE * num_bursts
+        and path.stat().st_size <= _MAX_BYTES_PER_FRAME * info.fps * info.duration
+    )
 
 
 def _check_output(info: VideoInfo, num_bytes: int, limits: VideoLimits) -> None:

@@ -24,7 +24,11 @@ _ONLY_FRESH_STARTS = "filter_units=pass_types=5"
 _ONLY_SETTINGS = "filter_units=pass_types=7|8"
 """Parameter sets within the stream; what comes later may need them."""
 
-_MAX_ROWS = 2000  # of packets in one filter expression; it must fit on a command line
+_WORD = 48
+"""Packets of which one number in an expression says whether they are in; it is exact to 53 bits."""
+
+# What fits into an expression on a command line
+_MAX_PACKETS, _MAX_TIMES = 100_000, 1024
 
 EVERY_KEYFRAME = ["-skip_frame", "nokey"]
 """The options with which ffmpeg decodes keyframes only."""
@@ -118,12 +122,32 @@ def leaving_out(packets: np.ndarray) -> list[str]:
     """Returns the options with which ffmpeg does not decode some packets of its input.
 
     Args:
-      packets: As `unneeded_packets` returns them. Of very many, some are decoded nevertheless.
+      packets: As `unneeded_packets` returns them. Of very many, the last are decoded nevertheless.
     """
+    packets = packets[packets < _MAX_PACKETS]
     if len(packets) == 0:
         return []
-    rows = np.split(packets, np.flatnonzero(np.diff(packets) > 1) + 1)[:_MAX_ROWS]
-    return ["-bsf:v", "noise=drop=" + _is_in([(int(row[0]), int(row[-1])) for row in rows])]
+    words = [0] * (int(packets[-1]) // _WORD + 1)
+    for packet in packets.tolist():
+        words[packet // _WORD] |= 1 << packet % _WORD
+    is_in = f"mod(floor({_word_of_n(words)}/pow(2\\,mod(n\\,{_WORD})))\\,2)"
+    return ["-bsf:v", f"noise=drop=lt(n\\,{len(words) * _WORD})*{is_in}"]
+
+
+def _word_of_n(words: Sequence[int], first: int = 0) -> str:
+    """Returns the expression for the word in which the bit of packet n is.
+
+    It is a search by halves: it is evaluated for every packet.
+
+    Args:
+      words: Bits of `_WORD` packets each.
+      first: Of all words, the number of the first of these.
+    """
+    if len(words) == 1:
+        return hex(words[0])
+    middle = len(words) // 2
+    before, after = _word_of_n(words[:middle], first), _word_of_n(words[middle:], first + middle)
+    return f"if(lt(n\\,{(first + middle) * _WORD})\\,{before}\\,{after})"
 
 
 def keyframes_apart(source: MediaFile, codec: str, gap: float) -> list[str]:
@@ -157,9 +181,8 @@ def keyframes_at(source: MediaFile, codec: str, times: np.ndarray) -> list[str]:
     Returns:
       As `keyframes_apart`.
     """
-    near = [(f"{time - _NEAR:.6f}", f"{time + _NEAR:.6f}") for time in times[:_MAX_ROWS].tolist()]
     # Encoders tell their version in the first, and some of what they wrote takes it.
-    return _keyframes(source, codec, f"gt(n\\,0)*not({_is_in(near, _SHOWN)})")
+    return _keyframes(source, codec, f"gt(n\\,0)*not({_is_near(times[:_MAX_TIMES].tolist())})")
 
 
 def _keyframes(source: MediaFile, codec: str, drop: str) -> list[str]:
@@ -170,17 +193,10 @@ def _keyframes(source: MediaFile, codec: str, drop: str) -> list[str]:
     return [*EVERY_KEYFRAME, "-bsf:v", ",".join(filter(None, filters))]
 
 
-def _is_in(rows: Sequence[tuple[object, object]], value: str = "n") -> str:
-    """Returns the expression whether a value is in one of some rows, which are in order.
-
-    It is a search by halves: it is evaluated for every packet.
-
-    Args:
-      rows: First and last of each.
-      value: Of a packet; "n" is its number.
-    """
-    if len(rows) == 1:
-        return "between({}\\,{}\\,{})".format(value, *rows[0])
-    middle = len(rows) // 2
-    before, after = _is_in(rows[:middle], value), _is_in(rows[middle:], value)
-    return f"if(lt({value}\\,{rows[middle][0]})\\,{before}\\,{after})"
+def _is_near(times: Sequence[float]) -> str:
+    """Returns the expression whether a packet is shown at one of some times, which increase."""
+    if len(times) == 1:
+        return f"lt(abs({_SHOWN}-{times[0]:.6f})\\,{_NEAR})"
+    middle = len(times) // 2
+    before, after = _is_near(times[:middle]), _is_near(times[middle:])
+    return f"if(lt({_SHOWN}\\,{times[middle] - _NEAR:.6f})\\,{before}\\,{after})"

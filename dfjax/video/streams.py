@@ -77,12 +77,12 @@ def measure(
     if has_index and claimed is not None and fps is not None and claimed > _SCAN_SECONDS:
         seek = seek_options(header.start + Fraction(claimed - _TAIL_SECONDS))
         with read_packets(source, stopwatch, seek) as last:
-            tail = _frame_times(last, source, header, limits, is_whole=False)
+            tail = _frame_times(last, source, header.start, fps, limits, is_whole=False)
         is_long = tail is not None and tail.end > _SCAN_SECONDS
         if tail is not None and is_long and tail.end * fps <= limits.max_source_frames:
             return tail, fps
     with packets or read_packets(source, stopwatch) as all_of_them:
-        times = _frame_times(all_of_them, source, header, limits, is_whole=True)
+        times = _frame_times(all_of_them, source, header.start, fps, limits, is_whole=True)
     if times is None:
         raise DamagedVideoError(
             f"{source.name!r} is damaged: it does not say when its pictures are shown. "
@@ -91,13 +91,38 @@ def measure(
     return times, len(times.shown) / times.end
 
 
+def all_frame_times(
+    source: MediaFile, start: Fraction, fps: float, limits: VideoLimits, stopwatch: Stopwatch
+) -> FrameTimes | None:
+    """Returns when all frames of a long video are shown; None if it cannot be told.
+
+    Args:
+      source: The file.
+      start: When its first frame is shown, seconds by its own clock.
+      fps: Frames per second on average.
+      limits: How many frames it may have.
+      stopwatch: Limits the time that is spent.
+
+    Raises:
+      VideoLimitError: There are more frames or seconds than the limits allow.
+    """
+    with read_packets(source, stopwatch) as packets:
+        return _frame_times(packets, source, start, fps, limits, is_whole=True)
+
+
 def _frame_times(
-    packets: FfmpegRun, source: MediaFile, header: Header, limits: VideoLimits, *, is_whole: bool
+    packets: FfmpegRun,
+    source: MediaFile,
+    first: Fraction,
+    fps: float | None,
+    limits: VideoLimits,
+    *,
+    is_whole: bool,
 ) -> FrameTimes | None:
     """Returns the frame times that packets carry; None if there are none."""
     # AVI stores only the order of decoding, from 0 on, so its first frame seems to be shown later.
     is_avi = source.demuxer == "avi"
-    unit, start = Fraction(0), Fraction(0) if is_avi else header.start
+    unit, start = Fraction(0), Fraction(0) if is_avi else first
     last, last_end = -1.0, 0.0
     shown, keyframes = array.array("d"), array.array("d")
     for line in packets.read_lines():
@@ -127,7 +152,7 @@ def _frame_times(
         return None
     times = np.unique(np.frombuffer(shown))
     if last_end <= times[-1]:  # the file does not say how long its last frame lasts
-        typical = np.median(np.diff(times)) if len(times) > 1 else 1 / (header.fps or 25)
+        typical = np.median(np.diff(times)) if len(times) > 1 else 1 / (fps or 25)
         last_end = times[-1] + typical
     return FrameTimes(
         shown=times,

@@ -9,6 +9,7 @@ import pytest
 from dfjax.config import VideoConfig
 from dfjax.video import decode, references
 from dfjax.video.decode import Findings
+from dfjax.video.ffmpeg import FfmpegRun, Stopwatch
 from dfjax.video.reading import probe, read_frames
 from tests.videos import frame_number, moving_pattern, write_video
 
@@ -78,6 +79,19 @@ def test_what_comes_after_the_last_wanted_frame_before_a_fresh_start_is_left_out
     assert dropped == [number for end in ends for number in end]
     assert [frame_number(frame) for _, frame in frames] == [0, 1, 15, 16, 30, 31, 45, 46]
     assert not findings.is_damaged
+
+
+def test_of_thousands_of_packets_any_can_be_left_out(tmp_path):
+    path = write_video(tmp_path / "intra.mkv", moving_pattern(3000, 16, 16), codec="ffv1")
+    source = probe(path).source
+    assert source is not None
+    packets = np.flatnonzero(np.random.default_rng(0).random(3000) < 0.45)
+    copied = ["-c", "copy", "-f", "framecrc"]
+    with FfmpegRun(source, Stopwatch(30), references.leaving_out(packets), copied) as run:
+        lines = [line.split(",") for line in run.read_lines() if not line.startswith("#")]
+    # Shown a twenty-fifth of a second after each other, in thousandths.
+    left = [round(int(shown_at) / 40) for _, _, shown_at, *_ in lines]
+    assert left == sorted({*range(3000)} - {*packets.tolist()})
 
 
 def test_one_pass_is_chosen_where_leaving_out_makes_it_cheaper_than_seeks(tmp_path, monkeypatch):

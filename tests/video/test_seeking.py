@@ -150,6 +150,28 @@ def test_a_long_video_without_any_good_seek_is_decoded_from_the_start(tmp_path, 
         np.testing.assert_array_equal(frame_a, frame_b)
 
 
+@pytest.mark.parametrize(("num_bursts", "way_not_taken"), [(20, "_seeks"), (10, "_one_pass")])
+def test_a_long_video_is_decoded_in_one_pass_where_that_is_cheaper_than_many_seeks(
+    num_bursts, way_not_taken, tmp_path, monkeypatch
+):
+    path = write_video(
+        tmp_path / "long.mp4", moving_pattern(300, 48, 64), 2, arguments=["-bf", "2"]
+    )
+    info = probe(path)
+    assert info.frame_times is not None and not info.frame_times.is_whole
+    monkeypatch.setattr(decode, way_not_taken, lambda *given: pytest.fail(way_not_taken))
+    bursts = VideoConfig(num_frames=2 * num_bursts, burst_frames=2)
+    times = np.arange(num_bursts) * 7.5
+    frames = list(read_frames(path, bursts, info=info, timestamps=times))
+    expected = [first + place for first in (2 * times).astype(int).tolist() for place in (0, 1)]
+    assert [frame_number(frame) for _, frame in frames] == expected
+    assert [time for time, _ in frames] == pytest.approx(np.array(expected) / 2)
+    # Spread evenly, bursts may begin early, at a keyframe, and say so.
+    evenly = list(read_frames(path, bursts, info=info))
+    assert [frame_number(frame) for _, frame in evenly] == [round(2 * time) for time, _ in evenly]
+    assert len(evenly) == 2 * num_bursts
+
+
 @pytest.mark.real_clips
 @pytest.mark.parametrize("name", ["175.mp4", "175_159.mp4"])
 def test_real_files_with_bad_seeks_give_undamaged_frames(real_clips, monkeypatch, name):
