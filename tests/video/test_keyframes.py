@@ -114,3 +114,15 @@ def test_no_others_are_decoded(path_of):
     # And the first of all, which may say how the others are to be decoded.
     at = references.keyframes_at(source, "h264", np.array([2.0, 7.0, 9.0]) * GROUP / 25)
     assert num_decoded(path_of("usual.mp4"), at) == 1 + 3
+
+
+@pytest.mark.parametrize("name", ["usual.mp4", "hevc.mp4", "vp9.webm"])
+def test_those_behind_a_damaged_place_come_as_well(name, path_of, tmp_path):
+    content = bytearray(path_of(name).read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 300] = bytes(300)
+    (tmp_path / name).write_bytes(content)
+    info = probe(tmp_path / name)
+    times = [time for time, _ in read_keyframes(tmp_path / name, info, SIZE, most=512)]
+    assert len(times) >= FRAMES / GROUP / 2
+    assert times == sorted(set(times)) and times[-1] >= (FRAMES - 2 * GROUP) / 25
