@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # One would guess: with "-skip_frame nokey" ffmpeg decodes exactly the frames that the container marks as
 # keyframes, whatever the codec; so it is the usual way to get a few pictures of a long video cheaply.
-# What happens: of VP9 every frame comes, as if the option were not there. Of H.264 with
-# open groups of pictures (x264's open-gop, a keyframe every 50 frames) hardly any keyframe comes
-# besides the first, with exit status 0 and no message. With closed groups all come, and no others.
-# With one every 12 frames all come. Whoever needs all of them has to seek to each.
+# What happens: of VP9 every frame comes, as if the option were not there. Of H.264 with open groups of
+# pictures (x264's open-gop) hardly any keyframe comes besides the first where there is one every 50
+# frames, with exit status 0 and no message; where there is one every 12 frames, all come, and so
+# they do of closed groups. Whoever needs all of them has to seek to each.
 # Version: imageio-ffmpeg 0.8.1 with its own ffmpeg. Source: what ffmpeg itself prints below, of packets
 # (copied) and of frames (decoded).
 set -euo pipefail

@@ -33,8 +33,8 @@ _MAX_PACKETS, _MAX_TIMES = 100_000, 1024
 EVERY_KEYFRAME = ["-skip_frame", "nokey"]
 """The options with which ffmpeg decodes keyframes only."""
 
-# Other keyframes have numbers that go on from the frames before. Where those are missing, most do not
-# come out of ffmpeg's decoder.
+# Other keyframes have numbers that go on from the frames before. Where those are missing, most
+# keyframes do not come out of ffmpeg's decoder.
 _ONLY_NUMBERED_ANEW = {
     "h264": "filter_units=remove_types=1-4",
     "hevc": "filter_units=remove_types=0-15|21-23",
