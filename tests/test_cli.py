@@ -98,9 +98,23 @@ def test_a_folder_gives_a_report_a_line_and_an_answer_for_each_video(run, files,
 
 
 def test_several_reports_do_not_fit_into_one_file(run, files):
-    code, _, err = run("predict", "face.mp4", "broken.mp4", "--html", "face.mp4")
+    (files / "old.html").touch()
+    code, _, err = run("predict", "face.mp4", "broken.mp4", "--html", "old.html")
     assert code == 1
     assert "several videos need a folder" in " ".join(err.split())
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv", "--html"])
+@pytest.mark.parametrize("output", ["face.mp4", "other.MOV", "plain"])
+def test_no_video_is_overwritten_by_an_answer(option, output, run, files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = (files / "face.mp4").read_bytes()
+    (tmp_path / output).write_bytes(before)
+    (tmp_path / "plain").write_bytes(before)
+    code, _, err = run("predict", option, output, "plain", "--model", files / "model")
+    assert code == 1
+    assert f"{option} is {output}, which would overwrite a video" in " ".join(err.split())
+    assert (tmp_path / output).read_bytes() == before
 
 
 def test_what_was_predicted_before_ctrl_c_is_shown_and_kept(run, files, monkeypatch):

@@ -20,6 +20,7 @@ from dfjax.memory import use_one_arena
 from dfjax.prediction import SCHEMA_VERSION, Prediction, Segment
 from dfjax.runtimes.runtime import RuntimeName
 from dfjax.video.sampling import Effort
+from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     from dfjax.commands.prediction_pages import PredictionPages
@@ -79,6 +80,9 @@ class Predict:
         if not self.videos:
             raise DfjaxError("No video was given. Pass at least one file.")
         files = find_videos(self.videos, recursive=self.recursive)
+        for option, name in (("--json", self.json), ("--csv", self.csv), ("--html", self.html)):
+            if name is not None:
+                _require_no_video(option, name, files)
         is_list = len(files) > 1 or any(Path(name).is_dir() for name in self.videos)
         answers = _Answers()
         stopped = False
@@ -136,6 +140,21 @@ class Predict:
             with contextlib.closing(results):
                 for file, result in zip(files, results, strict=True):
                     yield file.name, result
+
+
+def _require_no_video(option: str, name: str, files: Sequence[VideoFile]) -> None:
+    """Checks that a file to write is not, by an option in the wrong place, a video to read.
+
+    Raises:
+      DfjaxError: It ends like a video or a picture, or is one of the files.
+    """
+    path = Path(name)
+    is_input = path.resolve() in {Path(file.path).resolve() for file in files}
+    if is_input or path.suffix.lower() in (*VIDEO_SUFFIXES, *STILL_SUFFIXES):
+        raise DfjaxError(
+            f"{option} is {name}, which would overwrite a video or a picture. "
+            f"Name the file to write after {option}, and the videos elsewhere."
+        )
 
 
 class _Answers:

@@ -114,7 +114,7 @@ class UploadBlocks(gr.Blocks):
                     taken[index].insert(place, failure)
             return taken
         except gr.Error as error:
-            # No visitor asks for frames, so it is not said to one that they cannot be had.
+            # The page asks for frames by itself, so no visitor is told that there are none.
             error.visible = all(name != "need_frames" for _, name in block_fn.targets)
             raise
         except (ValueError, TypeError, AttributeError, RecursionError) as error:

@@ -38,6 +38,9 @@ _SEEK_PIXELS = 20e6
 _UNREFERRED = 0.4
 """Typical share of the work that goes into frames to which no other refers."""
 
+_DELIVERED = 3
+"""Cost of a frame that is also converted and delivered, as the number of decoded ones."""
+
 _SCAN_PIXELS = 4
 """Cost of finding out what need not be decoded, for each byte of the file, likewise."""
 
@@ -207,10 +210,10 @@ def _one_pass_is_cheaper(request: Request, unneeded: np.ndarray) -> bool:
         return True
     if not request.times.is_whole or len(request.times.keyframes) == 0:
         return request.times.is_whole
-    if np.sum(request.counts) > _MAX_SELECTED:
-        return False
     work = _Work.of(request)
     num_left = work.in_one_pass - np.count_nonzero(unneeded < work.in_one_pass)
+    if request.counts.sum() > _MAX_SELECTED:
+        num_left *= _DELIVERED
     return bool(num_left * request.num_pixels <= work.pixels_of_seeks)
 
 

@@ -281,6 +281,7 @@ def _read_frames(
     source = dataclasses.replace(info.source, path=path)
     if not times.is_whole and _is_dense(path, info, len(timestamps)):
         times = all_frame_times(source, info.start, info.fps, limits, stopwatch) or times
+        findings.is_damaged |= times.is_damaged
     request = _request(info, times, source, size, timestamps, findings)
     request = dataclasses.replace(request, counts=counts, slack=slack)
     num_frames = 0

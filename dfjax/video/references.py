@@ -5,7 +5,8 @@ the frames are referred to by none; without them the others come out the same. A
 that nothing after it refers to anything before it (an IDR frame, as most keyframes are): between
 the last wanted frame and the next of these, nothing is needed.
 
-A keyframe needs no other frame at all, whatever the codec.
+A keyframe needs no other frame, whatever the codec, so of many only those that are looked at need
+be decoded.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ _ONLY_SETTINGS = "filter_units=pass_types=7|8"
 """Parameter sets within the stream; what comes later may need them."""
 
 _WORD = 48
-"""Packets of which one number in an expression says whether they are in; it is exact to 53 bits."""
+"""Packets that share a number in an expression, with a bit each. Numbers are exact to 53 bits."""
 
 # What fits into an expression on a command line
 _MAX_PACKETS, _MAX_TIMES = 100_000, 1024
@@ -153,8 +154,8 @@ def _word_of_n(words: Sequence[int], first: int = 0) -> str:
 def keyframes_apart(source: MediaFile, codec: str, gap: float) -> list[str]:
     """Returns the options with which ffmpeg decodes only keyframes that are some seconds apart.
 
-    To choose among decoded frames, all keyframes would have to be decoded, and ffmpeg's decoder of
-    VP9 decodes all frames.
+    Choosing among decoded frames would mean decoding every keyframe, and of VP9 every frame, since
+    its decoder in ffmpeg ignores `-skip_frame`.
 
     Args:
       source: The file.

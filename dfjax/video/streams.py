@@ -14,7 +14,7 @@ from dfjax.video.limits import VideoLimits
 
 _SCAN_SECONDS = 120.0
 """In a video up to this long, all packets are scanned, which takes a few hundredths of a second. In
-a longer one only the end is scanned, so that an hour costs no more than a minute."""
+a longer one only the end is scanned at first, so that an hour costs no more than a minute."""
 
 _UNINDEXED = ("mpegts", "mpeg")
 """Demuxers that do not know where keyframes are and begin to read anywhere. All packets of their

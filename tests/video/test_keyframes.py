@@ -109,11 +109,11 @@ def num_decoded(path: Path, options: Sequence[str]) -> int:
 def test_no_others_are_decoded(path_of):
     source = probe(path_of("usual.mp4")).source
     assert source is not None
-    apart = references.keyframes_apart(source, "h264", 3 * GROUP / 25)
-    assert num_decoded(path_of("usual.mp4"), apart) == FRAMES / GROUP / 3
+    few = references.keyframes_apart(source, "h264", 3 * GROUP / 25)
+    assert num_decoded(path_of("usual.mp4"), few) == FRAMES / GROUP / 3
     # And the first of all, which may say how the others are to be decoded.
-    at = references.keyframes_at(source, "h264", np.array([2.0, 7.0, 9.0]) * GROUP / 25)
-    assert num_decoded(path_of("usual.mp4"), at) == 1 + 3
+    chosen = references.keyframes_at(source, "h264", np.array([2.0, 7.0, 9.0]) * GROUP / 25)
+    assert num_decoded(path_of("usual.mp4"), chosen) == 1 + 3
 
 
 @pytest.mark.parametrize("name", ["usual.mp4", "hevc.mp4", "vp9.webm"])

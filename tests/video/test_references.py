@@ -128,6 +128,8 @@ def test_a_damaged_file_is_decoded_as_it_is(tmp_path, monkeypatch):
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 400] = bytes(400)
     path.write_bytes(content)
+    # With several threads, what ffmpeg makes of a damaged place is not always the same.
+    monkeypatch.setattr(decode, "num_threads", lambda: 1)
     frames, dropped, _ = frames_and_dropped(path, monkeypatch)
     assert frames and dropped == []
     monkeypatch.setattr(decode, "_unneeded", lambda *given: np.empty(0))

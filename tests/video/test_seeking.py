@@ -172,6 +172,14 @@ def test_a_long_video_is_decoded_in_one_pass_where_that_is_cheaper_than_many_see
     assert len(evenly) == 2 * num_bursts
 
 
+def test_more_frames_than_can_be_selected_are_not_sought_one_by_one(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "all.mp4", moving_pattern(60, 48, 64))
+    monkeypatch.setattr(decode, "_MAX_SELECTED", 20)
+    monkeypatch.setattr(decode, "_seeks", lambda *given: pytest.fail("seeks"))
+    frames = list(read_frames(path, VideoConfig(num_frames=60)))
+    assert [frame_number(frame) for _, frame in frames] == [*range(60)]
+
+
 @pytest.mark.real_clips
 @pytest.mark.parametrize("name", ["175.mp4", "175_159.mp4"])
 def test_real_files_with_bad_seeks_give_undamaged_frames(real_clips, monkeypatch, name):
