@@ -32,6 +32,8 @@ class OpenVinoRuntime:
                 "INFERENCE_PRECISION_HINT": self._precision if may_round else "f32",
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_NUM_THREADS": num_threads(),
+                # Pinned to a core that decodes the next video, a thread would keep all waiting.
+                "ENABLE_CPU_PINNING": False,
             },
         )
         request = compiled.create_infer_request()
