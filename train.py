@@ -16,6 +16,7 @@ from dfjax.errors import DfjaxError
 from dfjax.extras import require_extra
 from dfjax.files import write_text_atomically
 from dfjax.head_config import DetectorConfig, HeadConfig, LinearHeadConfig
+from dfjax.memory import keep_freed
 from dfjax.train_config import PUBLISHED_ENCODERS, EncoderName, TrainConfig
 
 
@@ -125,6 +126,7 @@ def _run() -> int:
 def _train(arguments: Arguments, console: Console) -> int:
     """Trains and publishes; returns the exit code."""
     weights, head = arguments.starting_weights(), arguments.head()
+    keep_freed()
     # A resumed run must give bit-identical results, on a GPU too. Must be set before jax is loaded.
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_gpu_deterministic_ops" not in flags:

@@ -1,10 +1,12 @@
-"""Keeps glibc from holding memory that nothing uses."""
+"""How glibc holds memory: less where nothing uses it, more where it is wanted again at once."""
 
 import ctypes
 import os
 from collections.abc import Callable
 
-_M_ARENA_MAX = -8  # of `mallopt`, in glibc's malloc.h
+# Of `mallopt`, in glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
+_INT_MAX = 2**31 - 1
 
 
 def use_one_arena() -> None:
@@ -18,6 +20,25 @@ def use_one_arena() -> None:
     change = _of_glibc("mallopt")
     if change is not None and "MALLOC_ARENA_MAX" not in os.environ:
         change(_M_ARENA_MAX, 1)
+
+
+def keep_freed() -> None:
+    """Keeps what is freed for whoever asks next. For programs that do the same over and over.
+
+    By default, glibc returns large buffers to the system at once. In training, and in scoring with
+    large batches, XLA takes the same ones again for the next batch, and the system then has to
+    clear every page of them: a tenth of the time on a CPU. The process ends up larger, by what it
+    frees out of order. glibc's own variables go before this; where there is no glibc, nothing
+    happens.
+    """
+    use_one_arena()
+    change = _of_glibc("mallopt")
+    if change is None:
+        return
+    if "MALLOC_MMAP_MAX_" not in os.environ:
+        change(_M_MMAP_MAX, 0)
+    if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
+        change(_M_TRIM_THRESHOLD, _INT_MAX)
 
 
 def give_back() -> None:

@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -36,10 +37,28 @@ give_back()
 print(before - held())
 """
 
+KEPT = """
+import ctypes
+from pathlib import Path
+from dfjax.memory import keep_freed
+{first}
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+def held(): return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+before = held()
+block = libc.malloc(ctypes.c_size_t(100_000_000))
+ctypes.memset(block, 1, 100_000_000)
+libc.free(ctypes.c_void_p(block))
+print(held() - before)
+"""
 
-def _run(program: str) -> subprocess.CompletedProcess:
+
+def _run(program: str, **variables: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    return subprocess.run(
+        command, cwd=PROJECT, capture_output=True, text=True, check=True, env=env | variables
+    )
 
 
 @pytest.mark.parametrize(("first", "is_one"), [("use_one_arena()", True), ("", False)])
@@ -50,3 +69,17 @@ def test_threads_share_one_arena_where_that_was_asked_for(first, is_one):
 
 def test_what_was_freed_is_given_back():
     assert int(_run(FREED).stdout) > 40_000_000
+
+
+@pytest.mark.parametrize(
+    ("first", "variables", "is_kept"),
+    [
+        ("keep_freed()", {}, True),
+        ("", {}, False),
+        ("keep_freed()", {"MALLOC_MMAP_MAX_": "9", "MALLOC_TRIM_THRESHOLD_": "9"}, False),
+    ],
+    ids=["asked for", "not asked for", "the environment goes first"],
+)
+def test_a_large_buffer_that_was_freed_is_kept_where_that_was_asked_for(first, variables, is_kept):
+    held = int(_run(KEPT.format(first=first), **variables).stdout)
+    assert (held > 90_000_000) == is_kept

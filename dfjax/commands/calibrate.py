@@ -12,6 +12,7 @@ from dfjax.commands.progress import progress_bar
 from dfjax.errors import DatasetError
 from dfjax.extras import require_extra
 from dfjax.files import write_text_atomically
+from dfjax.memory import keep_freed
 
 if TYPE_CHECKING:
     from dfjax.evaluation.recalibration import Recalibration
@@ -58,6 +59,7 @@ class Calibrate:
         if not self.data:
             raise DatasetError("No data set was given. Pass at least one with --data.")
         datasets.disable_progress_bars()
+        keep_freed()
         options = CalibrationOptions(
             max_false_positive_rate=self.max_false_positive_rate,
             max_false_negative_rate=self.max_false_negative_rate,

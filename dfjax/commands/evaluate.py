@@ -13,6 +13,7 @@ from dfjax.errors import DfjaxError
 from dfjax.evaluation.distortions import KINDS
 from dfjax.extras import require_extra
 from dfjax.files import require_writable
+from dfjax.memory import keep_freed
 
 if TYPE_CHECKING:
     from dfjax.evaluation.studies.study import Study
@@ -94,6 +95,7 @@ class Evaluate:
             )
         if not self.datasets:
             raise DfjaxError("No data set was given. Pass at least one.")
+        keep_freed()
         with progress_bar() as progress:
             task = progress.add_task("Loading the model", total=None)
             try:
