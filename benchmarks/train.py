@@ -6,9 +6,11 @@ Runs the loader and the step of `train.py` on prepared clips. The first steps, w
 fill the loader's queue, are not counted. The number of operations per step is XLA's count for the
 compiled step. The peak is the rate of a large matrix product on the same devices in the same
 precision, measured just before; so the share is a measured ratio and does not rely on a data sheet.
+Page faults say how much memory was taken from the system anew.
 """
 
 import dataclasses
+import resource
 import time
 from typing import Annotated, Any
 
@@ -18,6 +20,7 @@ import tyro
 
 from benchmarks.faces import machine
 from dfjax.data.prepared import load_manifest
+from dfjax.memory import keep_freed
 from dfjax.train_config import TrainConfig
 from dfjax.training.opening import make_machinery
 from dfjax.training.run_data import open_data
@@ -40,11 +43,16 @@ class Arguments:
     workers: int = 0
     """Number of threads for decoding pictures. 0: one per core."""
 
+    keep_freed: bool = True
+    """Keep freed memory for the next step, as train.py does."""
+
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(steps=30)
 
 
 def main() -> None:
     arguments = tyro.cli(Arguments, description=__doc__)
+    if arguments.keep_freed:
+        keep_freed()
     config = arguments.train
     data = open_data(arguments.data, (), [load_manifest(source) for source in arguments.data])
     detector, _ = start([arguments.weights], data.config, config.seed, new_crops=True)
@@ -55,17 +63,17 @@ def main() -> None:
     step: Any = machinery.step
 
     peak = matmul_rate(config.compute_dtype) * mesh.size
-    flops, started, waited = 0.0, 0.0, 0.0
+    flops, started, waited, faults = 0.0, 0.0, 0.0, 0
     for number, batch in enumerate(loader.batches(0)):
         if number == 0:
             step = step.lower(state, frozen, batch, key).compile()
             flops = step.cost_analysis()["flops"] * mesh.size
         if number == UNCOUNTED:
             jax.block_until_ready(state)
-            started, waited = time.perf_counter(), loader.waited
+            started, waited, faults = time.perf_counter(), loader.waited, _page_faults()
         state, _ = step(state, frozen, batch, key)
     jax.block_until_ready(state)
-    seconds = time.perf_counter() - started
+    seconds, faults = time.perf_counter() - started, _page_faults() - faults
     steps = config.steps - UNCOUNTED
     clips = 2 * config.pairs * steps
     frames = (2 * config.pairs * config.clip_frames + 2 * config.still_pairs) * steps
@@ -75,9 +83,14 @@ def main() -> None:
     print(f"clips per second          {clips / seconds:10.2f}")
     print(f"frames per second         {frames / seconds:10.1f}")
     print(f"share of time waiting     {(loader.waited - waited) / seconds:10.1%}")
+    print(f"page faults per step      {faults / steps:10.0f}")
     print(f"GFLOP per step (XLA)      {flops / 1e9:10.1f}")
     print(f"GFLOP/s of a matmul       {peak / 1e9:10.1f}")
     print(f"share of that             {flops * steps / seconds / peak:10.1%}")
+
+
+def _page_faults() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def matmul_rate(dtype: str, *, size: int | None = None, repeats: int = 5) -> float:

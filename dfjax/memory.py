@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 # Of `mallopt`, in glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
-_INT_MAX = 2**31 - 1
+_NEVER = -1  # as a threshold
+
+# Variables of the environment that say what is kept.
+_KEEPING = {"MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"}
 
 
 def use_one_arena() -> None:
@@ -23,22 +26,19 @@ def use_one_arena() -> None:
 
 
 def keep_freed() -> None:
-    """Keeps what is freed for whoever asks next. For programs that do the same over and over.
+    """Keeps what is freed for whoever asks next. For programs that compute batch after batch.
 
-    By default, glibc returns large buffers to the system at once. In training, and in scoring with
-    large batches, XLA takes the same ones again for the next batch, and the system then has to
-    clear every page of them: a tenth of the time on a CPU. The process ends up larger, by what it
-    frees out of order. glibc's own variables go before this; where there is no glibc, nothing
-    happens.
+    By default, glibc returns large buffers to the system at once. XLA takes the same ones again for
+    the next batch, and the system then has to clear every page of them. The process may end up
+    larger, because large and small buffers share one place. Not for libraries. If one of glibc's
+    own variables for this is set, it takes precedence; where there is no glibc, nothing happens.
     """
     use_one_arena()
     change = _of_glibc("mallopt")
-    if change is None:
+    if change is None or not _KEEPING.isdisjoint(os.environ):
         return
-    if "MALLOC_MMAP_MAX_" not in os.environ:
-        change(_M_MMAP_MAX, 0)
-    if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
-        change(_M_TRIM_THRESHOLD, _INT_MAX)
+    change(_M_MMAP_MAX, 0)
+    change(_M_TRIM_THRESHOLD, _NEVER)
 
 
 def give_back() -> None:

@@ -32,7 +32,7 @@ class OpenVinoRuntime:
                 "INFERENCE_PRECISION_HINT": self._precision if may_round else "f32",
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_NUM_THREADS": num_threads(),
-                # Pinned to a core that decodes the next video, a thread would keep all waiting.
+                # A thread pinned to a core where ffmpeg decodes would hold up all the others.
                 "ENABLE_CPU_PINNING": False,
             },
         )
