@@ -219,9 +219,11 @@ class TrainConfig(Checked):
     accumulation: int = 1  # parts into which a step's pairs are split, to save memory
 
     self_blended: float = 0.5  # share of pairs whose fake is the real clip blended with itself
+    still_self_blended: float | None = None  # the same for single pictures; None: as for clips
     partial_fakes: float = 0.25  # chance that only some frames of a fake are manipulated
     blend: BlendConfig = BlendConfig()
-    augmented: float = 0.9  # share of pairs distorted as by codec and camera; see `augment`
+    augmented: float = 0.9  # share of pairs distorted as by codec and camera; see `augment`. The
+    # others are only moved and mirrored; if it is 0, nothing is.
     augment_ramp: int = 0  # steps over which that share grows linearly from 0
     augment: AugmentConfig = AugmentConfig()
 
@@ -268,6 +270,10 @@ class TrainConfig(Checked):
         for name in ("self_blended", "partial_fakes", "augmented"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"TrainConfig.{name} is {value}; it must be in [0, 1].")
+        require(
+            0 <= self.share_blended(stills=True) <= 1,
+            f"TrainConfig.still_self_blended is {self.still_self_blended}; it must be in [0, 1].",
+        )
         for name in ("drop_frames", "repeat_frames", "ema_decay", "label_smoothing"):
             value = getattr(self, name)
             require(0 <= value < 1, f"TrainConfig.{name} is {value}; it must be in [0, 1).")
@@ -282,3 +288,13 @@ class TrainConfig(Checked):
                 f"TrainConfig.{name} is {value}, which cannot be split into accumulation = "
                 f"{self.accumulation} parts. Use a multiple of {self.accumulation}.",
             )
+
+    def share_blended(self, *, stills: bool) -> float:
+        """Returns the share of pairs whose fake is the real clip, or picture, blended with itself.
+
+        Args:
+          stills: Whether of single pictures.
+        """
+        if stills and self.still_self_blended is not None:
+            return self.still_self_blended
+        return self.self_blended

@@ -41,6 +41,8 @@ def augment(
     clips: jax.Array,
     frame_mask: jax.Array | None = None,
     config: AugmentConfig = AugmentConfig(),
+    *,
+    is_degraded: jax.Array | None = None,
 ) -> jax.Array:
     """Returns clips as another camera and another codec might have recorded them.
 
@@ -50,23 +52,30 @@ def augment(
       frame_mask: bool [B, T], True where the face is present; absent frames are left unchanged.
         None: all are present.
       config: How often each effect occurs, and its range.
+      is_degraded: bool [B], True where the effects may change more than where the camera is. None:
+        everywhere.
 
     Returns:
       float32 [B, T, S, S, 3], whole numbers from 0 to 255.
     """
-    augmented = jax.vmap(functools.partial(_augment_clip, config=config))(keys, clips)
+    if is_degraded is None:
+        is_degraded = jnp.ones(len(clips), bool)
+    one = functools.partial(_augment_clip, config=config)
+    augmented = jax.vmap(one)(keys, clips, is_degraded)
     if frame_mask is None:
         return augmented
     return jnp.where(frame_mask[:, :, None, None, None], augmented, clips)
 
 
-def _augment_clip(key: jax.Array, clip: jax.Array, *, config: AugmentConfig) -> jax.Array:
+def _augment_clip(
+    key: jax.Array, clip: jax.Array, is_degraded: jax.Array, *, config: AugmentConfig
+) -> jax.Array:
     move_key, colour_key, detail_key, film_key = jax.random.split(key, 4)
     clip = _move(move_key, clip, config)
-    clip = _recolour(colour_key, clip, config)
-    clip = _change_detail(detail_key, clip, config)
-    clip = _film(film_key, clip, config)
-    return jnp.clip(jnp.round(clip), 0, 255)
+    degraded = _recolour(colour_key, clip, config)
+    degraded = _change_detail(detail_key, degraded, config)
+    degraded = _film(film_key, degraded, config)
+    return jnp.clip(jnp.round(jnp.where(is_degraded, degraded, clip)), 0, 255)
 
 
 # Each step draws all of its numbers at once, from 0 to 1, and scales them: a single draw takes XLA

@@ -43,8 +43,8 @@ def generated(key: jax.Array, clip: jax.Array) -> jax.Array:
     smooth = low_resolution_matrix(_between(resolution, *_RESOLUTION), size)
     drawn = resample(clip, smooth, smooth)
     detail = clip - drawn
-    # The frame in the middle: the first may be absent more often than not.
-    one = jnp.broadcast_to(detail[len(clip) // 2], detail.shape)
+    # The first frame, which is never absent.
+    one = jnp.broadcast_to(detail[0], detail.shape)
     detail = jnp.where(stuck < _STUCK, one, detail)
 
     step = jnp.array(_STEPS)[jnp.floor(step * len(_STEPS)).astype(jnp.int32)]

@@ -137,9 +137,12 @@ class TemporalModel(nnx.Module):
             keep = 1 - self.config.dropout
             kept = jax.random.bernoulli(key, keep, (x.shape[0], 1, x.shape[2]))
             x = jnp.where(kept, x / keep, 0.0)
-        states, _ = self.forward_lstm(x, frame_mask, past=past)
+        # The correction does not train what it reads. Videos show far fewer people than pictures
+        # do, and an encoder that may learn from it knows these people by heart instead.
+        read = jax.lax.stop_gradient(x)
+        states, _ = self.forward_lstm(read, frame_mask, past=past)
         if self.backward_lstm is not None:
-            backward, _ = self.backward_lstm(x, frame_mask, reverse=True)
+            backward, _ = self.backward_lstm(read, frame_mask, reverse=True)
             states = jnp.concatenate([states, backward], axis=-1)
         frame_logits = jnp.where(frame_mask, self.frame_head(x)[:, :, 0], 0.0)
         num_frames = jnp.sum(frame_mask, axis=1)

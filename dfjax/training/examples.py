@@ -36,7 +36,8 @@ def make_examples(
       keys: [P], one per pair.
       batch: Its arrays are [P,…], without the axis of parts.
       config: Probabilities and ranges.
-      augmented: Share of pairs that get camera and codec effects, at most `config.augmented`.
+      augmented: Share of pairs that get camera and codec effects, at most `config.augmented`. The
+        others are only moved and mirrored.
     """
     pair_keys = jax.vmap(lambda key: jax.random.split(key, 5))(keys)
     drawn = jax.vmap(jax.random.bernoulli, in_axes=(0, None))
@@ -47,7 +48,7 @@ def make_examples(
         some = partial_frames(pair_keys[:, 2], batch.frame_mask, config.blend)
         is_manipulated = jnp.where(in_part[:, None], some, is_manipulated)
         fake = jnp.where(is_manipulated[:, :, None, None, None], fake, real)
-    if config.self_blended > 0:
+    if max(config.share_blended(stills=stills) for stills in (False, True)) > 0:
         # Outside its segments, a partial self-blend shows the blend's target instead of the
         # original clip. Otherwise a jump in background colours would give it away.
         blended = self_blend(
@@ -63,10 +64,9 @@ def make_examples(
     clips = jnp.stack([real, fake], axis=1).reshape(-1, *real.shape[1:])
     frame_mask = jnp.repeat(batch.frame_mask, 2, axis=0)
     if config.augmented > 0:
-        is_changed = drawn(pair_keys[:, 3], augmented)
+        is_degraded = jnp.repeat(drawn(pair_keys[:, 3], augmented), 2)
         augment_keys = jnp.repeat(pair_keys[:, 4], 2, axis=0)  # the same for both clips of a pair
-        changed = augment(augment_keys, clips, frame_mask, config.augment)
-        clips = jnp.where(jnp.repeat(is_changed, 2)[:, None, None, None, None], changed, clips)
+        clips = augment(augment_keys, clips, frame_mask, config.augment, is_degraded=is_degraded)
     labels = jnp.stack([jnp.zeros_like(is_manipulated), is_manipulated], axis=1)
     frame_is_fake = labels.reshape(frame_mask.shape).astype(jnp.float32)
     return Examples(clips, frame_mask, jnp.max(frame_is_fake, axis=1), frame_is_fake)

@@ -30,7 +30,7 @@ class PairBatch:
     landmarks: Any  # float32 [A,P,T,5,2] of the real clip, xy in crop pixels
     frame_mask: Any  # bool [A,P,T], True = present in both
     is_blended: Any  # bool [A,P], True = the fake is to be made from the real clip
-    is_aligned: Any  # bool [A,P], True = both show the same moments of the same scene
+    is_aligned: Any  # bool [A,P], True = both show the same moments of one face
 
 
 @jax.tree_util.register_dataclass
@@ -108,13 +108,13 @@ class Loader:
 
     def _make(self, step: int) -> Batch:
         parts = {
-            name: self._stack(index, index.pairs(count, self._config, step=step))
+            name: self._stack(index.pairs(count, self._config, step=step))
             for name, (index, count) in self._kinds.items()
         }
         number = jax.device_put(np.int32(step), self._replicated)
         return Batch(step=number, **parts)
 
-    def _stack(self, index: PairIndex, pairs: Sequence[Pair]) -> PairBatch | None:
+    def _stack(self, pairs: Sequence[Pair]) -> PairBatch | None:
         """Reads this process's share of the pairs and moves it to its devices."""
         if not pairs:
             return None
@@ -134,7 +134,7 @@ class Loader:
                 columns["landmarks"].append(landmarks)
                 columns["frame_mask"].append(pair.real_positions >= 0)
                 columns["is_blended"].append(pair.fake is None)
-                columns["is_aligned"].append(index.is_aligned(pair))
+                columns["is_aligned"].append(pair.is_aligned)
         arrays = {}
         for name, rows in columns.items():
             local = np.stack(rows).reshape(num_parts, mine, *np.shape(rows[0]))

@@ -3,21 +3,30 @@
 Every fake is paired with a real clip: the one it was made from if that is known or, for a
 self-blend, the clip that is blended. So batches are balanced 1:1 however unbalanced the data is,
 and whatever the clips of a pair share (camera, codec, person, background) cannot reveal the label.
+
+A fake whose original is missing stands beside a real clip of the same people. Beside others it
+stands only if there is no other fake of its method, for then its people do reveal the label. Such
+fakes have few turns, all methods of a data set together.
 """
 
 import collections
 import dataclasses
-from collections.abc import Sequence
-from typing import Self
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
 
 import numpy as np
 
 from dfjax.data.clip_row import ClipInfo
+from dfjax.data.moments import is_same_face, same_moments
 from dfjax.errors import TrainingError
 from dfjax.train_config import TrainConfig
 
 # Part of a generator's seed: what it is used for.
 _FRAMES, _REALS, _FAKES = 0, 1, 2
+
+STRANGERS = "beside others"
+"""In the place of the method, for the fakes of a data set that stand beside other people."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +37,41 @@ class Pair:
     fake: int | None  # row of the store; None: the real clip is blended with itself
     real_positions: np.ndarray  # int64 [T], into the frames of the real clip
     fake_positions: np.ndarray  # int64 [T], into those of the fake; absent at the same places
+    is_aligned: bool  # whether both show the same moments of one face
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Clips of one kind, such as the fakes by one method, by the people whom they show."""
+
+    groups: tuple[tuple[Any, ...], ...]  # for each `ClipInfo.group`, what is taken at its turns
+
+    @classmethod
+    def of(cls, members: Iterable[tuple[str, Any]]) -> Self:
+        """Returns the source of (group, member)s, in the order in which groups come first."""
+        groups = collections.defaultdict(list)
+        for group, member in members:
+            groups[group].append(member)
+        return cls(tuple(map(tuple, groups.values())))
+
+    def __len__(self) -> int:
+        return sum(map(len, self.groups))
+
+    @property
+    def turns(self) -> int:
+        """How many turns it has in a round: the square root of the number of its groups.
+
+        Four thousand pictures must not crowd out two hundred videos, nor may a method that is
+        known from one person be shown as often as one known from a hundred.
+        """
+        return max(1, round(math.sqrt(len(self.groups))))
+
+    def at(self, turn: int, seed: tuple[int, ...]) -> Any:
+        """Returns whom it shows at a turn: each group once in a round, with its clips in turn."""
+        number, _ = divmod(turn, len(self.groups))
+        group = _in_rounds(len(self.groups), turn, seed)
+        members = self.groups[group]
+        return members[_in_rounds(len(members), number, (*seed, group))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,54 +80,66 @@ class PairIndex:
 
     clips: Sequence[ClipInfo]
     stills: bool  # the kind
-    reals: dict[str, np.ndarray]  # per data set: int64 [R], rows
-    fakes: dict[str, list[tuple[int, np.ndarray]]]  # per method: row, and reals to pair it with
+    reals: dict[str, Source]  # per data set: rows
+    fakes: dict[str, Source]  # per data set and method: rows, each with reals to pair it with
 
     @classmethod
     def of(cls, clips: Sequence[ClipInfo], *, stills: bool) -> Self:
         """Returns the index of the videos, or of the stills, among `clips`.
 
-        A fake is paired with its original, in the same compression, if that is among the clips.
-        Otherwise it is paired with any real clip of its data set, in the same compression if there
-        is one, or left out if there is no real clip.
+        A fake is paired with its original, in the same compression, if that is among the clips,
+        else with a real clip of the same people. A method of which no fake can be paired so is
+        paired with any real clips of its data set, in the same compression if there are such. All
+        other fakes are left out.
         """
         rows = [row for row, clip in enumerate(clips) if (clip.num_frames == 1) == stills]
         reals = collections.defaultdict(list)
-        originals = collections.defaultdict(list)
-        others = collections.defaultdict(list)
+        akin = collections.defaultdict(list)  # by what they share with a fake
         for row in rows:
             clip = clips[row]
             if clip.is_fake:
                 continue
             reals[clip.dataset].append(row)
-            originals[clip.dataset, clip.compression, clip.video_id].append(row)
-            others[clip.dataset, clip.compression].append(row)
+            setting = clip.dataset, clip.compression
+            for shared in (("video", clip.video_id), ("group", clip.group), ()):
+                akin[setting, shared].append(row)
         fakes = collections.defaultdict(list)
+        alone = []
         for row in rows:
             clip = clips[row]
-            if clip.is_fake:
-                beside = originals.get((clip.dataset, clip.compression, clip.original_id))
-                beside = beside or others.get((clip.dataset, clip.compression))
-                beside = beside or reals.get(clip.dataset, [])
-                if beside:
-                    fakes[f"{clip.dataset}/{clip.method}"].append((row, np.array(beside)))
-        arrays = {name: np.array(rows, np.int64) for name, rows in sorted(reals.items())}
-        return cls(clips, stills, arrays, dict(sorted(fakes.items())))
-
-    def is_aligned(self, pair: Pair) -> bool:
-        """Whether the pair shows the same moments of the same scene."""
-        if pair.fake is None:
-            return True
-        real, fake = self.clips[pair.real], self.clips[pair.fake]
-        return fake.original_id == real.video_id
+            if not clip.is_fake:
+                continue
+            setting = clip.dataset, clip.compression
+            beside = akin.get((setting, ("video", clip.original_id)))
+            beside = beside or akin.get((setting, ("group", clip.group)))
+            if beside:
+                member = clip.group, (row, np.array(beside))
+                fakes[f"{clip.dataset}/{clip.method}"].append(member)
+            else:
+                alone.append((row, akin.get((setting, ())) or reals.get(clip.dataset)))
+        known = set(fakes)
+        for row, beside in alone:
+            clip = clips[row]
+            if beside and f"{clip.dataset}/{clip.method}" not in known:
+                member = clip.group, (row, np.array(beside))
+                fakes[f"{clip.dataset}/{STRANGERS}"].append(member)
+        return cls(
+            clips,
+            stills,
+            {
+                name: Source.of((clips[row].group, row) for row in of_set)
+                for name, of_set in sorted(reals.items())
+            },
+            {name: Source.of(members) for name, members in sorted(fakes.items())},
+        )
 
     def pairs(self, count: int, config: TrainConfig, *, step: int) -> list[Pair]:
         """Returns the pairs of one step.
 
         A fixed share of them are self-blends; the rest are fakes from the data sets. Data sets take
-        turns as sources of self-blends, and methods as sources of fakes; see `_turn` for how often.
-        Each cycles through its clips, in a new order every time. No state is kept between steps, so
-        a resumed run gets the same pairs as an uninterrupted one.
+        turns as sources of self-blends, and methods as sources of fakes; see `Source` for how
+        often, and for how each cycles through its people. No state is kept between steps, so a
+        resumed run gets the same pairs as an uninterrupted one.
 
         Args:
           count: Number of pairs.
@@ -95,8 +151,8 @@ class PairIndex:
         """
         if count == 0:
             return []
-        num_blended = round(config.self_blended * count)
-        if not self.reals or (num_blended < count and not self.fakes):
+        share = config.share_blended(stills=self.stills)
+        if not self.reals or (share < 1 and not self.fakes):
             what = "single pictures" if self.stills else "videos"
             num_reals = sum(map(len, self.reals.values()))
             raise TrainingError(
@@ -105,37 +161,37 @@ class PairIndex:
                 "one. Both are needed, or only real ones if --self-blended is 1. Add data, or set "
                 f"--{'still-' if self.stills else ''}pairs to 0."
             )
+        # Whole pairs are blended, and over the steps as many as the share says.
+        before, after = (math.floor(share * count * end + 1e-6) for end in (step, step + 1))
+        num_blended = after - before
         pairs = []
-        reals, methods = list(self.reals.values()), list(self.fakes.values())
         for slot in range(count):
             rng = np.random.default_rng((config.seed, _FRAMES, self.stills, step, slot))
             if slot < num_blended:
-                rounds = (config.seed, _REALS, self.stills)
-                number = step * num_blended + slot
-                dataset, turn = _turn(list(map(len, reals)), number, rounds)
-                real = reals[dataset][_in_rounds(len(reals[dataset]), turn, (*rounds, dataset))]
-                pairs.append(self._pair(int(real), None, config, rng))
-                continue
-            rounds = (config.seed, _FAKES, self.stills)
-            number = step * (count - num_blended) + slot - num_blended
-            method, turn = _turn(list(map(len, methods)), number, rounds)
-            place = _in_rounds(len(methods[method]), turn, (*rounds, method))
-            fake, beside = methods[method][place]
-            pairs.append(self._pair(int(rng.choice(beside)), fake, config, rng))
+                real = _take(self.reals, before + slot, (config.seed, _REALS, self.stills))
+                pairs.append(self._pair(real, None, config, rng))
+            else:
+                number = step * count - before + slot - num_blended
+                fake, beside = _take(self.fakes, number, (config.seed, _FAKES, self.stills))
+                pairs.append(self._pair(int(rng.choice(beside)), fake, config, rng))
         return pairs
 
     def _pair(
         self, real: int, fake: int | None, config: TrainConfig, rng: np.random.Generator
     ) -> Pair:
         """Returns the pair, with frames chosen for both clips."""
-        of_real = self.clips[real].frame_indices
-        of_fake = of_real if fake is None else self.clips[fake].frame_indices
-        common, real_places, fake_places = np.intersect1d(
-            of_real, of_fake, assume_unique=True, return_indices=True
-        )
-        if not len(common):  # unrelated clips with no sampled time in common
-            shorter = min(len(of_real), len(of_fake))
-            real_places = fake_places = np.arange(shorter)
+        of_real = self.clips[real]
+        of_fake = of_real if fake is None else self.clips[fake]
+        real_places = fake_places = np.arange(len(of_real.timestamps))
+        is_aligned = True
+        if fake is not None:
+            is_aligned = False
+            if of_fake.original_id == of_real.video_id:
+                real_places, fake_places = same_moments(of_real, of_fake)
+                is_aligned = is_same_face(of_real, real_places, of_fake, fake_places)
+            if not is_aligned:  # other people, or other moments
+                shorter = min(len(of_real.timestamps), len(of_fake.timestamps))
+                real_places = fake_places = np.arange(shorter)
         num_frames = 1 if self.stills else config.clip_frames
         chosen = choose_frames(len(real_places), num_frames, config, rng)
         present = chosen >= 0
@@ -144,6 +200,7 @@ class PairIndex:
             fake,
             np.where(present, real_places[chosen], -1),
             np.where(present, fake_places[chosen], -1),
+            is_aligned,
         )
 
 
@@ -176,24 +233,18 @@ def choose_frames(
     return chosen
 
 
-def _turn(sizes: Sequence[int], number: int, seed: tuple[int, ...]) -> tuple[int, int]:
-    """Returns whose turn it is, and how many turns it has had.
+def _take(sources: dict[str, Source], number: int, seed: tuple[int, ...]) -> Any:
+    """Returns what comes at a turn, counted over all sources from 0.
 
-    In a round, each has as many turns as its number of clips has binary digits: four thousand
-    pictures must not crowd out two hundred videos, nor may a method known from a single clip be
-    shown as often as one known from a hundred. Every round has a new order.
-
-    Args:
-      sizes: Number of clips of each, at least 1.
-      number: Of the turn, from 0.
-      seed: For the order.
+    Every round, in which each source has its turns, has a new order.
     """
-    members = np.repeat(np.arange(len(sizes)), [int(size).bit_length() for size in sizes])
+    known = list(sources.values())
+    members = np.repeat(np.arange(len(known)), [source.turns for source in known])
     round_, place = divmod(number, len(members))
-    order = np.random.default_rng((*seed, len(sizes), round_)).permutation(members)
+    order = np.random.default_rng((*seed, len(known), round_)).permutation(members)
     whose = int(order[place])
-    per_round = int(np.sum(members == whose))
-    return whose, round_ * per_round + int(np.sum(order[:place] == whose))
+    turn = round_ * known[whose].turns + int(np.sum(order[:place] == whose))
+    return known[whose].at(turn, (*seed, whose))
 
 
 def _in_rounds(size: int, turn: int, seed: tuple[int, ...]) -> int:

@@ -148,7 +148,7 @@ def test_of_the_correction_as_much_counts_as_was_said():
     np.testing.assert_array_equal(after.frame_logits, before.frame_logits)
 
 
-def test_the_clips_label_does_not_train_the_frame_head(detector):
+def test_the_clips_label_trains_the_lstm_and_nothing_that_it_reads(detector):
     graph, params, rest = nnx.split(detector, nnx.Param, ...)
 
     @jax.jit
@@ -159,7 +159,8 @@ def test_the_clips_label_does_not_train_the_frame_head(detector):
 
     found = gradients(params)
     assert not np.any(found["temporal"]["frame_head"]["kernel"][...])
-    assert np.any(found["temporal"]["projection"]["kernel"][...])
+    assert not np.any(found["temporal"]["projection"]["kernel"][...])
+    assert np.any(found["temporal"]["forward_lstm"]["input_kernel"][...])
 
 
 def test_a_clip_of_one_frame_gives_finite_logits_that_depend_on_it(score):

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from dfjax.train_config import TrainConfig
+from dfjax.train_config import AugmentConfig, TrainConfig
 from dfjax.training.examples import Examples, make_examples
 from dfjax.training.loader import PairBatch
 from tests.training.prepared_set import CONFIG, SIZE, plain
@@ -108,11 +108,20 @@ def test_a_pair_that_is_the_same_twice_is_so_behind_camera_and_codec():
     assert np.mean(difference > 0) < 0.01  # noise is drawn from the same key; rounding is free
 
 
-def test_no_pair_is_changed_where_the_share_has_not_begun_to_grow():
-    config = dataclasses.replace(CONFIG, self_blended=0.0, partial_fakes=0.0, augmented=1.0)
+@pytest.mark.parametrize("flip", [0.0, 1.0])
+def test_pairs_are_only_moved_where_the_share_has_not_begun_to_grow(flip):
+    config = dataclasses.replace(
+        CONFIG,
+        self_blended=0.0,
+        partial_fakes=0.0,
+        augmented=1.0,
+        augment=AugmentConfig(flip=flip, zoom=0.0),
+    )
     keys = jax.random.split(jax.random.key(0), NUM_PAIRS)
     share = jax.jit(lambda augmented: make_examples(keys, _pairs(), config, augmented).clips)
-    np.testing.assert_array_equal(_of_pairs(np.asarray(share(0.0)))[0], _pairs().real)
+    clips, mask = _of_pairs(np.asarray(share(0.0)))[0], _pairs().frame_mask
+    expected = _pairs().real[..., ::-1, :] if flip else _pairs().real
+    np.testing.assert_array_equal(clips[mask], expected[mask])
 
 
 def test_what_is_drawn_for_a_pair_does_not_hang_on_the_other_pairs(examples):

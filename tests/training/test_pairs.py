@@ -58,15 +58,15 @@ def test_every_fake_stands_beside_the_real_clip_that_it_was_made_from():
         assert not INDEX.clips[pair.real].is_fake
         if pair.fake is not None:
             assert INDEX.clips[pair.fake].original_id == INDEX.clips[pair.real].video_id
-            assert INDEX.is_aligned(pair)
+            assert pair.is_aligned
 
 
 def test_self_blends_are_a_fixed_share_and_a_rare_method_is_not_crowded_out():
+    # 290 groups are known from Deepfakes and 33 from FaceSwaps: 17 turns and 6.
     kinds = Counter(
         "blend" if pair.fake is None else INDEX.clips[pair.fake].method for pair in _over(40)
     )
-    # 290 Deepfakes have nine binary digits, and 33 FaceSwaps have six.
-    assert kinds == {"blend": 80, "Deepfakes": 144, "FaceSwap": 96}
+    assert kinds == {"blend": 80, "Deepfakes": 177, "FaceSwap": 63}
 
 
 def test_a_data_set_has_more_turns_the_larger_it_is_but_does_not_crowd_out_the_others():
@@ -75,21 +75,49 @@ def test_a_data_set_has_more_turns_the_larger_it_is_but_does_not_crowd_out_the_o
     index = PairIndex.of(clips, stills=False)
     config = dataclasses.replace(CONFIG, self_blended=1.0)
     pairs = [pair for step in range(60) for pair in index.pairs(3, config, step=step)]
-    # 3 has two binary digits and 90 has seven.
-    assert Counter(clips[p.real].dataset for p in pairs) == {"ffpp": 40, "dfdc-faces": 140}
+    # The square roots of 3 and 90 are about two and nine.
+    of_sets = Counter(clips[p.real].dataset for p in pairs)
+    assert of_sets["ffpp"] == pytest.approx(180 * 2 / 11, abs=2)
+    assert of_sets["dfdc-faces"] == 180 - of_sets["ffpp"]
     of_small = Counter(p.real for p in pairs if p.real < 3).values()
     assert max(of_small) - min(of_small) <= 1
     assert len({p.real for p in pairs if p.real >= 3}) == 90
 
 
-def test_within_a_round_no_clip_is_shown_twice_and_all_are():
-    pairs = _over(5000 // 8)
-    blended = [pair.real for pair in pairs if pair.fake is None]
-    assert sorted(blended[:77]) == sorted(INDEX.reals["ffpp"])
-    fakes = [p.fake for p in pairs if p.fake is not None]
-    deepfakes = [fake for fake in fakes if INDEX.clips[fake].method == "Deepfakes"]
-    assert len(set(deepfakes[:290])) == 290
-    assert deepfakes[:290] != deepfakes[290:580]
+def test_within_a_round_no_person_is_shown_twice_and_all_are():
+    pairs = _over(600)
+    blended = [INDEX.clips[pair.real].group for pair in pairs if pair.fake is None]
+    people = {clip.group for clip in INDEX.clips if not clip.is_fake}
+    for start in (0, 77):
+        assert {*blended[start : start + 77]} == people
+    assert blended[:77] != blended[77:154]
+
+
+def test_a_person_is_shown_in_one_clip_after_the_other():
+    clips = [_clip("one"), *(_clip(f"{i}", group="other") for i in range(5))]
+    index = PairIndex.of(clips, stills=False)
+    config = dataclasses.replace(CONFIG, self_blended=1.0)
+    shown = [pair.real for step in range(10) for pair in index.pairs(1, config, step=step)]
+    assert Counter(clips[row].group for row in shown) == {"one": 5, "other": 5}
+    assert {row for row in shown if row > 0} == {1, 2, 3, 4, 5}
+
+
+def test_a_share_of_few_pairs_is_kept_over_the_steps():
+    for count, share in ((1, 0.5), (3, 0.25)):
+        config = dataclasses.replace(CONFIG, self_blended=share)
+        pairs = [pair for step in range(8) for pair in INDEX.pairs(count, config, step=step)]
+        assert sum(pair.fake is None for pair in pairs) == 8 * count * share
+        # No turn is left out where a step has fewer than another.
+        blended = [pair.real for pair in pairs if pair.fake is None]
+        assert len({INDEX.clips[row].group for row in blended}) == len(blended)
+
+
+def test_single_pictures_may_have_a_share_of_their_own():
+    still = {"num_frames": 1, "frame_indices": np.zeros(1, np.int64), "timestamps": np.zeros(1)}
+    clips = [_clip("000", **still), _clip("f", "Deepfakes", original="000", **still)]
+    index = PairIndex.of(clips, stills=True)
+    config = dataclasses.replace(CONFIG, self_blended=1.0, still_self_blended=0.25)
+    assert sum(pair.fake is None for pair in index.pairs(8, config, step=0)) == 2
 
 
 def test_a_batch_depends_on_the_seed_and_the_step_alone():
@@ -105,33 +133,66 @@ def test_a_batch_depends_on_the_seed_and_the_step_alone():
 
 def test_both_clips_of_a_pair_show_the_same_moments():
     seen = np.delete(np.arange(32), [3, 4, 9])
-    clips = [_clip("000"), _clip("f", "Deepfakes", original="000", frame_indices=seen)]
+    # The fake is longer, and was sampled further apart: every second frame, from the third on.
+    times = np.arange(2, 2 + 2 * 29, 2) / 8
+    boxes = np.tile([0, 0, 9, 9], (29, 1))
+    fake = {"frame_indices": seen, "timestamps": times, "boxes_xyxy": boxes, "fps": 8.0}
+    clips = [_clip("000", fps=8.0), _clip("f", "Deepfakes", original="000", **fake)]
     index = PairIndex.of(clips, stills=False)
     config = dataclasses.replace(CONFIG, self_blended=0.0, drop_frames=0.0, repeat_frames=0.0)
     for step in range(20):
         (pair,) = index.pairs(1, config, step=step)
         real, fake = (
-            clips[row].frame_indices[at]
+            clips[row].timestamps[at]
             for row, at in ((0, pair.real_positions), (1, pair.fake_positions))
         )
         np.testing.assert_array_equal(real, fake)
+        assert pair.is_aligned
 
 
-def test_a_fake_without_its_original_stands_beside_another_real_and_is_not_aligned():
-    clips = [_clip("000"), _clip("f", "Deepfakes", original="999")]
+@pytest.mark.parametrize(
+    "odd",
+    [{"timestamps": 50 + np.arange(32) / 8}, {"boxes_xyxy": np.tile([300, 0, 309, 9], (32, 1))}],
+)
+def test_an_original_at_other_times_or_of_another_face_is_not_aligned(odd):
+    index = PairIndex.of(
+        [_clip("000"), _clip("f", "Deepfakes", original="000", **odd)], stills=False
+    )
+    (pair,) = index.pairs(1, dataclasses.replace(CONFIG, self_blended=0.0), step=0)
+    assert (pair.real, pair.fake, pair.is_aligned) == (0, 1, False)
+
+
+def test_a_fake_without_its_original_stands_beside_its_people_and_is_not_aligned():
+    clips = [*(_clip(f"{i}") for i in range(9)), _clip("same", group="people")]
+    clips.append(_clip("f", "Deepfakes", original="999", group="people"))
     index = PairIndex.of(clips, stills=False)
     (pair,) = index.pairs(1, dataclasses.replace(CONFIG, self_blended=0.0), step=0)
-    assert (pair.real, pair.fake) == (0, 1)
-    assert not index.is_aligned(pair)
+    assert (clips[pair.real].video_id, pair.fake) == ("same", 10)
+    assert not pair.is_aligned
+
+
+def test_fakes_stand_beside_strangers_only_if_all_of_their_method_would_and_have_few_turns():
+    clips = [_clip("000"), _clip("f", "Deepfakes", original="000")]
+    clips += [_clip("left out", "Deepfakes", original="999")]
+    clips += [_clip(f"{i}", method, original="999") for i, method in enumerate("ABCDEF")]
+    index = PairIndex.of(clips, stills=False)
+    assert {name: len(source) for name, source in index.fakes.items()} == {
+        "ffpp/Deepfakes": 1,
+        "ffpp/beside others": 6,
+    }
+    assert index.fakes["ffpp/beside others"].turns == 2
+    (pair,) = PairIndex.of([clips[0], clips[3]], stills=False).pairs(
+        1, dataclasses.replace(CONFIG, self_blended=0.0), step=0
+    )
+    assert (pair.real, pair.fake, pair.is_aligned) == (0, 1, False)
 
 
 def test_a_fake_stands_beside_a_real_of_another_compression_only_if_its_own_has_none():
     fake = _clip("f", "Deepfakes", original="999")
     other = _clip("000", compression="c40")
-    ((_, beside),) = PairIndex.of([other, fake], stills=False).fakes["ffpp/Deepfakes"]
-    assert beside.tolist() == [0]
-    ((_, beside),) = PairIndex.of([other, fake, _clip("1")], stills=False).fakes["ffpp/Deepfakes"]
-    assert beside.tolist() == [2]
+    for clips, expected in (([other, fake], [0]), ([other, fake, _clip("1")], [2])):
+        (((_, beside),),) = PairIndex.of(clips, stills=False).fakes["ffpp/beside others"].groups
+        assert beside.tolist() == expected
 
 
 def test_a_fake_never_stands_beside_a_real_of_another_data_set():
@@ -140,9 +201,9 @@ def test_a_fake_never_stands_beside_a_real_of_another_data_set():
 
 
 def test_stills_and_videos_are_not_mixed():
-    still = {"num_frames": 1, "frame_indices": np.zeros(1, np.int64)}
+    still = {"num_frames": 1, "frame_indices": np.zeros(1, np.int64), "timestamps": np.zeros(1)}
     clips = [_clip("000"), _clip("001", **still)]
-    assert PairIndex.of(clips, stills=False).reals["ffpp"].tolist() == [0]
+    assert PairIndex.of(clips, stills=False).reals["ffpp"].groups == ((0,),)
     index = PairIndex.of(clips, stills=True)
     (pair,) = index.pairs(1, dataclasses.replace(CONFIG, self_blended=1.0), step=0)
     assert (pair.real, pair.real_positions.tolist()) == (1, [0])

@@ -12,6 +12,7 @@ import datasets
 import numpy as np
 
 from dfjax.data.clip_row import ClipRow, clip_row
+from dfjax.data.moments import is_same_face, same_moments
 from dfjax.data.prepared import open_rows
 from dfjax.evaluation import estimates, metrics
 from dfjax.evaluation.bootstrap import Draws
@@ -20,16 +21,12 @@ from dfjax.evaluation.scores import Scores
 from dfjax.evaluation.scoring import ScoredClip
 from dfjax.evaluation.studies.study import Study, StudyContext
 from dfjax.evaluation.tables import as_percent, cell, table
-from dfjax.faces.boxes import overlaps
 
 MIN_SHARE, MAX_SHARE = 0.25, 0.75
 """Range for the share of a clip's frames that are manipulated."""
 
 MIN_FRAMES = 4
 """Frames that the two clips of a pair must have in common."""
-
-MIN_OVERLAP = 0.5
-"""Minimum mean IoU of the face boxes of a fake and its original over the frames of a pair."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,15 +79,9 @@ def partial_fakes(source: str, split: str) -> Iterator[PartialFake]:
 
 def blend_in_time(fake: ClipRow, original: ClipRow) -> PartialFake | None:
     """Returns the original with one segment of the fake, or None if the two do not match."""
-    indices, of_fake, of_original = np.intersect1d(
-        fake.frame_indices, original.frame_indices, assume_unique=True, return_indices=True
-    )
-    count = len(indices)
-    if count < MIN_FRAMES:
-        return None
-    pairs = np.stack([fake.boxes_xyxy[of_fake], original.boxes_xyxy[of_original]], axis=1)
-    pairs = pairs.astype(np.float64)
-    if np.mean([overlaps(pair)[0, 1] for pair in pairs]) < MIN_OVERLAP:
+    of_fake, of_original = same_moments(fake, original)
+    count = len(of_fake)
+    if count < MIN_FRAMES or not is_same_face(fake, of_fake, original, of_original):
         return None
     generator = np.random.default_rng(zlib.crc32(fake.video.encode()))
     shortest, longest = int(np.ceil(MIN_SHARE * count)), int(MAX_SHARE * count)
@@ -102,7 +93,7 @@ def blend_in_time(fake: ClipRow, original: ClipRow) -> PartialFake | None:
     )
     row = dataclasses.replace(
         fake,
-        frame_indices=indices,
+        frame_indices=fake.frame_indices[of_fake],
         timestamps=fake.timestamps[of_fake],
         boxes_xyxy=fake.boxes_xyxy[of_fake],
         landmarks=fake.landmarks[of_fake],

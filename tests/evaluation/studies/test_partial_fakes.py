@@ -58,6 +58,7 @@ def test_only_moments_that_both_show_are_used():
     seldom = dataclasses.replace(
         original,
         frame_indices=kept,
+        timestamps=original.timestamps[kept],
         boxes_xyxy=original.boxes_xyxy[kept],
         frames=original.frames[kept],
     )
