@@ -15,7 +15,7 @@ import numpy as np
 from dfjax.config import Config
 from dfjax.faces.crops import crop_landmarks, crop_track, detail
 from dfjax.faces.detection import FaceDetector, Faces
-from dfjax.faces.finding import FACE_BATCH, find_in_video, is_turned
+from dfjax.faces.finding import FACE_BATCH, find_in_video
 from dfjax.faces.following import Frame
 from dfjax.faces.shots import colours, shots_of
 from dfjax.faces.tracks import FaceTrack, link_faces
@@ -259,7 +259,7 @@ def _follow(
         shots = shots + views(sizes)
     tracks = link_faces(faces, timestamps, config.tracks, shots=shots)
     found = crop_faces(frames, timestamps, tracks, config, info)
-    return dataclasses.replace(found, is_turned=any(map(is_turned, faces)))
+    return dataclasses.replace(found, is_turned=any(each.quarter_turns for each in faces))
 
 
 def crop_faces(

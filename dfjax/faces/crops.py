@@ -57,7 +57,7 @@ def crop_transforms(
       float64 [N, 2, 3]: crop_xy = matrix @ (frame_x, frame_y, 1), in pixels.
     """
     middles, sides = _face_squares(track, config)
-    poses = np.column_stack([middles, np.log(sides), _roll(track.landmarks)])
+    poses = np.column_stack([middles, np.log(sides), _roll(track)])
     times = np.asarray(timestamps, np.float64)[track.frame_indices]
     x, y, log_side, roll = _smooth(poses, times, config.smoothing).T
 
@@ -217,18 +217,21 @@ def _face_lines(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return right_eye - left_eye, (left_mouth + right_mouth) / 2 - eyes, eyes
 
 
-def _roll(landmarks: np.ndarray) -> np.ndarray:
+def _roll(track: FaceTrack) -> np.ndarray:
     """Returns how far each face leans to the right in the picture, radians: float64 [N].
+
+    Where the picture had to be turned for its faces to be found, they lean that much further.
 
     Two lines give the angle: from eye to eye, and from the eyes down to the mouth. The error of a
     line's direction is inversely proportional to its length, so each is weighted by its squared
     length. In profile the eyes nearly coincide, and the vertical line decides alone.
     """
-    across, down, _ = _face_lines(landmarks)
+    across, down, _ = _face_lines(track.landmarks)
     down_turned = np.stack([down[:, 1], -down[:, 0]], axis=-1)  # parallel to `across` in a face
     lines = np.stack([across, down_turned])
     x, y = np.sum(lines * np.linalg.norm(lines, axis=-1, keepdims=True), axis=0).T
-    return np.clip(np.arctan2(y, x), -_MAX_ROLL, _MAX_ROLL)
+    found = (x + 1j * y) * (-1j) ** track.quarter_turns  # as the detector saw it
+    return np.clip(np.angle(found), -_MAX_ROLL, _MAX_ROLL) + track.quarter_turns * (np.pi / 2)
 
 
 def _smooth(values: np.ndarray, times: np.ndarray, seconds: float) -> np.ndarray:
@@ -259,7 +262,7 @@ def _crop(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
     x, y = size / 2 - transform[:, 2]
     middle = np.array([cos * x - sin * y, sin * x + cos * y]) / scale  # of the face, in the frame
     # Two extra pixels per side for the bicubic kernel; even, so nothing shifts by half a pixel.
-    upright_size = size + 2 * math.ceil((size * (cos + abs(sin)) - size) / 2 + 2)
+    upright_size = size + 2 * math.ceil((size * (abs(cos) + abs(sin)) - size) / 2 + 2)
     half = upright_size / scale / 2
     left, top = np.floor(middle - half).astype(int)
     right, bottom = np.ceil(middle + half).astype(int)

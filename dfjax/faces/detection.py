@@ -37,6 +37,7 @@ class Faces:
     boxes_xyxy: np.ndarray  # float32 [N,4], pixels, max exclusive; may exceed the frame slightly
     landmarks: np.ndarray  # float32 [N,5,2] xy: eyes, nose, mouth corners; the picture's left first
     confidences: np.ndarray  # float32 [N], in [0, 1]
+    quarter_turns: int = 0  # to the left that the frame needed for its faces to be upright
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,7 +41,7 @@ def find_in_video(
 
     Returns:
       The faces of each frame, in its pixels. A face in a picture that was searched again may reach
-      beyond the picture.
+      beyond the picture. `Faces.quarter_turns` says where pictures were turned.
     """
     seen: list[np.ndarray] = []
     faces: list[Faces] = []
@@ -79,13 +79,6 @@ def find_in_pictures(pictures: Sequence[np.ndarray], face_detector: FaceDetector
         if turned is not None:
             (faces[n],) = turned
     return faces
-
-
-def is_turned(faces: Faces) -> bool:
-    """Returns whether most faces of a picture lie on their side or stand on their head."""
-    eyes, mouth = faces.landmarks[:, :2].mean(axis=1), faces.landmarks[:, 3:].mean(axis=1)
-    right, down = (mouth - eyes).T
-    return len(down) > 0 and bool(np.median(down - np.abs(right)) < 0)
 
 
 def _turned(
@@ -137,6 +130,7 @@ def _turn_back(faces: Faces, shape: tuple[int, ...], turns: int) -> Faces:
         boxes_xyxy=boxes.astype(np.float32),
         landmarks=landmarks.astype(np.float32),
         confidences=faces.confidences,
+        quarter_turns=turns,
     )
 
 

@@ -34,6 +34,7 @@ class FaceTrack:
       boxes_xyxy: float32 [N, 4], pixels of the frame, max exclusive.
       landmarks: float32 [N, 5, 2], xy in pixels, in the order of `Faces.landmarks`.
       confidences: float32 [N], in [0, 1].
+      quarter_turns: int64 [N], as in `Faces.quarter_turns`.
     """
 
     id: int
@@ -41,6 +42,7 @@ class FaceTrack:
     boxes_xyxy: np.ndarray
     landmarks: np.ndarray
     confidences: np.ndarray
+    quarter_turns: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +55,7 @@ class _Sightings:
     boxes_xyxy: np.ndarray  # float64 [M, 4]
     landmarks: np.ndarray  # float32 [M, 5, 2]
     confidences: np.ndarray  # float32 [M]
+    quarter_turns: np.ndarray  # int64 [M]
     centres: np.ndarray  # float64 [M, 2], of the boxes
     sides: np.ndarray  # float64 [M], of squares with the same area as the boxes
 
@@ -181,12 +184,13 @@ def _face_track(sightings: _Sightings, track: Sequence[int], number: int) -> Fac
         boxes_xyxy=sightings.boxes_xyxy[track].astype(np.float32),
         landmarks=sightings.landmarks[track],
         confidences=sightings.confidences[track],
+        quarter_turns=sightings.quarter_turns[track],
     )
 
 
 def _gather(faces: Sequence["Faces"], timestamps: np.ndarray, shots: np.ndarray) -> _Sightings:
     """Returns the faces of all frames; of two boxes on one face, only the more confident."""
-    frame_indices, boxes, landmarks, confidences = [], [], [], []
+    frame_indices, boxes, landmarks, confidences, turns = [], [], [], [], []
     for frame_index, found in enumerate(faces):
         frame_boxes = np.asarray(found.boxes_xyxy, np.float64).reshape(-1, 4)
         frame_confidences = np.asarray(found.confidences, np.float32)
@@ -200,6 +204,7 @@ def _gather(faces: Sequence["Faces"], timestamps: np.ndarray, shots: np.ndarray)
         boxes.append(frame_boxes[order])
         landmarks.append(np.asarray(found.landmarks, np.float32).reshape(-1, 5, 2)[order])
         confidences.append(frame_confidences[order])
+        turns.append(np.full(len(order), found.quarter_turns, np.int64))
     indices = np.concatenate([np.empty(0, np.int64), *frame_indices])
     all_boxes = np.concatenate([np.empty((0, 4)), *boxes])
     return _Sightings(
@@ -209,6 +214,7 @@ def _gather(faces: Sequence["Faces"], timestamps: np.ndarray, shots: np.ndarray)
         boxes_xyxy=all_boxes,
         landmarks=np.concatenate([np.empty((0, 5, 2), np.float32), *landmarks]),
         confidences=np.concatenate([np.empty(0, np.float32), *confidences]),
+        quarter_turns=np.concatenate([np.empty(0, np.int64), *turns]),
         centres=(all_boxes[:, :2] + all_boxes[:, 2:]) / 2,
         sides=np.sqrt(np.prod(all_boxes[:, 2:] - all_boxes[:, :2], axis=-1)),
     )

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -43,6 +44,7 @@ def make_track(
         boxes_xyxy=np.concatenate([middles - half, middles + half], axis=1).astype(np.float32),
         landmarks=np.stack(landmarks).astype(np.float32),
         confidences=np.ones(len(middles), np.float32),
+        quarter_turns=np.zeros(len(middles), np.int64),
     )
 
 
@@ -152,7 +154,7 @@ def test_a_profile_whose_eyes_coincide_stays_upright():
     profile[:, [0, 1, 3, 4], 0] = 290
     for _ in range(20):  # the eyes' tiny line points anywhere
         profile[:, :2] = np.array([290.0, 190.0]) + rng.normal(0, 2, (1, 2, 2))
-        shaken = FaceTrack(0, track.frame_indices, track.boxes_xyxy, profile, track.confidences)
+        shaken = dataclasses.replace(track, landmarks=profile)
         (transform,) = crop_transforms(shaken, np.zeros(1))
         assert abs(math.degrees(math.atan2(transform[0, 1], transform[0, 0]))) < 6
 
@@ -160,7 +162,7 @@ def test_a_profile_whose_eyes_coincide_stays_upright():
 def test_senseless_landmarks_turn_the_crop_by_no_more_than_an_eighth():
     track = one_face(300, 200, 100)
     for landmarks in (track.landmarks[:, ::-1], np.zeros_like(track.landmarks)):
-        odd = FaceTrack(0, track.frame_indices, track.boxes_xyxy, landmarks, track.confidences)
+        odd = dataclasses.replace(track, landmarks=landmarks)
         (transform,) = crop_transforms(odd, np.zeros(1))
         roll = math.degrees(math.atan2(transform[0, 1], transform[0, 0]))
         assert abs(roll) <= 45 + 1e-9
@@ -292,3 +294,30 @@ def test_the_crop_of_the_latest_frame_is_the_last_of_the_tracks_crops():
     times = np.arange(4) / 8
     clip, _ = crop_track(frames, track, times)
     np.testing.assert_array_equal(crop_latest(frames[-1], track, times), clip[-1])
+
+
+@pytest.mark.parametrize("anchor", ["landmarks", "box"])
+@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("roll", [0.0, 0.3])
+def test_a_picture_that_lies_on_its_side_gives_the_crop_of_the_upright_one(
+    portrait: np.ndarray, turns: int, roll: float, anchor: Literal["landmarks", "box"]
+):
+    config = CropConfig(anchor=anchor)
+    upright = one_face(225, 120, 130, roll)
+    height, width = portrait.shape[:2]
+    lying = upright
+    for _ in range(4 - turns):  # turned to the left once, (x, y) is (y, width - x)
+        boxes = lying.boxes_xyxy
+        x, y = lying.landmarks[..., 0], lying.landmarks[..., 1]
+        lying = dataclasses.replace(
+            lying,
+            landmarks=np.stack([y, width - x], axis=-1),
+            boxes_xyxy=np.stack(
+                [boxes[:, 1], width - boxes[:, 2], boxes[:, 3], width - boxes[:, 0]], axis=-1
+            ),
+        )
+        height, width = width, height
+    lying = dataclasses.replace(lying, quarter_turns=np.array([turns]))
+    picture = np.ascontiguousarray(np.rot90(portrait, 4 - turns))
+    difference = crop_one(picture, lying, config) - crop_one(portrait, upright, config)
+    assert np.abs(difference).mean() < 0.5

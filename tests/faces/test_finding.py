@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from dfjax.faces.detection import FaceDetector
-from dfjax.faces.finding import find_in_pictures, find_in_video, is_turned
+from dfjax.faces.finding import find_in_pictures, find_in_video
 from tests.videos import moving_pattern, portrait_frames
 
 
@@ -72,9 +72,10 @@ def test_a_video_is_searched_again_only_if_no_frame_shows_a_face(face_detector):
 def test_a_video_that_lies_on_its_side_is_searched_as_it_was_filmed(face_detector, turns):
     frames = portrait_frames(6)
     upright = find_in_video(_video(frames), face_detector)
-    assert not any(map(is_turned, upright))
+    assert not any(faces.quarter_turns for faces in upright)
     found = find_in_video(_video(np.rot90(frame, turns) for frame in frames), face_detector)
-    assert all(map(is_turned, found))
+    # So many to the left as are missing from a whole turn.
+    assert {faces.quarter_turns for faces in found} == {4 - turns}
     for there, here in zip(found, upright, strict=True):
         height, width = frames[0].shape[:2]
         x, y = here.landmarks[0].T
@@ -91,7 +92,7 @@ def test_a_picture_on_its_head_is_found_among_others(face_detector):
     portrait, pattern = portrait_frames(1)[0][:360, 60:420], moving_pattern(1, 200, 200)[0]
     found = find_in_pictures([pattern, np.rot90(portrait, 2), portrait], face_detector)
     assert [len(faces.boxes_xyxy) for faces in found] == [0, 1, 1]
-    assert [is_turned(faces) for faces in found] == [False, True, False]
+    assert [faces.quarter_turns for faces in found] == [0, 2, 0]
 
 
 def test_where_nobody_is_no_turn_finds_anyone(face_detector):
