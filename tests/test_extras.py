@@ -99,3 +99,14 @@ def test_judging_a_video_needs_no_extra(tmp_path):
     result = run_without(hidden, "dfjax/__main__.py", *arguments, folder=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "no face" in result.stdout
+
+
+@pytest.mark.parametrize("kind", ["onnx", "stablehlo"])
+def test_an_export_needs_its_own_extra_alone(kind, tmp_path):
+    tiny_detector().save_pretrained(tmp_path / "model")
+    others = {module for extra in MODULES.keys() - {kind} for module in MODULES[extra]}
+    hidden = others - {*MODULES[kind]} - BROUGHT_BY_CORE
+    arguments = ("export", "model", "--format", kind, "--out", "out")
+    result = run_without(hidden, "dfjax/__main__.py", *arguments, folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert any((tmp_path / "out").iterdir())

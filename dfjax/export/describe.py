@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from flax import nnx
 
 from dfjax.config import ID2LABEL
-from dfjax.evaluation.run import fingerprint
 from dfjax.faces.crops import crop_rule
 from dfjax.inference.evidence import level_calibration
 from dfjax.models.detector import Detector
+from dfjax.models.fingerprint import fingerprint
 from dfjax.version import __version__
 
 _LABEL_RULE = (
