@@ -30,6 +30,11 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
     os.replace(unfinished, path)
 
 
+def shown_path(path: str) -> str:
+    """Returns a path as text; bytes of it that are not text are replaced."""
+    return os.fsencode(path).decode(errors="replace")
+
+
 def require_writable(folder: Path) -> None:
     """Checks that a folder can be written to, or made. Changes nothing.
 

@@ -14,6 +14,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from dfjax.errors import DfjaxError
+from dfjax.files import shown_path
 from dfjax.video.file_facts import read_file_facts
 from dfjax.video.formats import shown_name
 
@@ -69,11 +70,6 @@ def open_file(path: str) -> io.BufferedIOBase:
     """
     filesystem, place = open_filesystem(path)
     return cast(io.BufferedIOBase, filesystem.open(place, "rb"))
-
-
-def shown_path(path: str) -> str:
-    """Returns a path as text; bytes of it that are not text are replaced."""
-    return os.fsencode(path).decode(errors="replace")
 
 
 def hash_file(path: str, known: Mapping[str, tuple[str, str]]) -> Hashed:

@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from dfjax.archive.contents import Content, Hashed, from_anywhere, hash_file, shown_path
+from dfjax.archive.contents import Content, Hashed, from_anywhere, hash_file
 from dfjax.archive.results import Counts, Results
 from dfjax.archive.scan import OnProgress, Shard, ignore_progress, is_new, unscored
 from dfjax.archive.settings import ScanSettings
 from dfjax.archive.workers import Workers
 from dfjax.errors import DfjaxError
+from dfjax.files import shown_path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when a cluster is started
 

@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from dfjax.archive.contents import Hashed, open_filesystem, shown_path
+from dfjax.archive.contents import Hashed, open_filesystem
 from dfjax.archive.schema import HASHED_SCHEMA, SCORED_SCHEMA, TABLE_SCHEMA
 from dfjax.errors import DfjaxError
-from dfjax.files import require_writable, write_bytes_atomically
+from dfjax.files import require_writable, shown_path, write_bytes_atomically
 from dfjax.video.formats import shown_name
 
 _KEPT = "_kept"  # readers of parquet folders pass over what begins so

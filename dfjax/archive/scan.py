@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from dfjax.archive.contents import Content, Hashed, hash_file, shown_path
+from dfjax.archive.contents import Content, Hashed, hash_file
 from dfjax.archive.results import Counts, Results
 from dfjax.archive.settings import ScanSettings
 from dfjax.archive.workers import Workers
+from dfjax.files import shown_path
 
 _Item = TypeVar("_Item")
 

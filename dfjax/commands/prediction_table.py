@@ -1,9 +1,10 @@
 """Writes predictions as a table for spreadsheets, a line as soon as it is known."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from dfjax.errors import DfjaxError
 from dfjax.files import require_writable
@@ -14,18 +15,20 @@ class PredictionTable:
     """A CSV file of predictions, in UTF-8 with the mark by which Excel knows it."""
 
     def __init__(self, name: str):
-        """Opens the file, in place of an old one.
+        """Checks that the file can be written. An old file stays until the first prediction.
 
         Raises:
-          DfjaxError: `name` is a folder, or in one that cannot be written to.
+          DfjaxError: `name` is a folder, or in one that cannot be written to, or a file that may
+            not be.
         """
-        path = Path(name)
-        if path.is_dir():
+        self._path = Path(name)
+        if self._path.is_dir():
             raise DfjaxError(f"--csv is {name}, which is a folder. Name a file in it.")
-        if not path.exists():
-            require_writable(path.resolve().parent)
-        self._file = path.open("w", encoding=ENCODING, newline="")
-        self._file.write(csv_header(VIDEO_COLUMNS))
+        if not self._path.exists():
+            require_writable(self._path.resolve().parent)
+        elif not os.access(self._path, os.W_OK):
+            raise DfjaxError(f"--csv is {name}, which may not be written to. Name another file.")
+        self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -36,7 +39,8 @@ class PredictionTable:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def add(self, report: Mapping[str, Any], name: str | None = None) -> None:
         """Adds a prediction, or why there is none.
@@ -45,5 +49,8 @@ class PredictionTable:
           report: As JSON values.
           name: What the file is called; None: by its own name.
         """
+        if self._file is None:
+            self._file = self._path.open("w", encoding=ENCODING, newline="")
+            self._file.write(csv_header(VIDEO_COLUMNS))
         self._file.write(csv_lines(VIDEO_COLUMNS, video_rows(report, name)))
         self._file.flush()

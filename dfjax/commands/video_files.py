@@ -1,5 +1,6 @@
 """The files that the command line was asked to judge: named one by one, or in folders and lists."""
 
+import codecs
 import glob
 import io
 import os
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dfjax.errors import DfjaxError
+from dfjax.files import shown_path
 from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
 
 _LIST_SUFFIXES = (".txt", ".parquet")
@@ -17,7 +19,7 @@ class VideoFile(NamedTuple):
     """A file to judge."""
 
     path: str
-    name: str  # in tables: without its folder, or with it if only the folder was named
+    name: str  # as text: without its folder, or with it if only the folder was named
 
 
 def find_videos(named: Sequence[str], *, recursive: bool) -> list[VideoFile]:
@@ -33,9 +35,9 @@ def find_videos(named: Sequence[str], *, recursive: bool) -> list[VideoFile]:
     found = []
     for name in named:
         if not Path(name).is_dir():
-            found.append(VideoFile(name, Path(name).name))
+            found.append(VideoFile(name, shown_path(Path(name).name)))
             continue
-        inside = [VideoFile(path, path) for path in _inside(name, recursive)]
+        inside = [VideoFile(path, shown_path(path)) for path in _inside(name, recursive)]
         if not inside:
             hint = "" if recursive else " Folders in it are looked into with --recursive."
             raise DfjaxError(f"{name} has no file that ends as videos or pictures do.{hint}")
@@ -99,7 +101,9 @@ def _listed(name: str) -> list[str]:
         with open_file(name) as file:
             data = file.read()
         if not name.lower().endswith(".parquet"):
-            lines = (line.rstrip("\r") for line in os.fsdecode(data).split("\n"))
+            # Programs on Windows begin a text with a mark, and end its lines with "\r\n".
+            text = os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
+            lines = (line.rstrip("\r") for line in text.split("\n"))
             return [line for line in lines if line]
         return pq.read_table(io.BytesIO(data), columns=["path"])["path"].drop_null().to_pylist()
     except (OSError, ValueError, KeyError) as error:

@@ -40,6 +40,15 @@ def test_a_files_name_is_never_a_formula(tmp_path, name):
     assert _rows(tmp_path / "all.csv")[0]["video"] == "'" + name
 
 
+def test_an_old_table_stays_until_there_is_a_prediction(tmp_path):
+    path = tmp_path / "all.csv"
+    path.write_text("old")
+    with PredictionTable(str(path)) as table:
+        assert path.read_text() == "old"
+        table.add(sample_prediction(name="new.mp4").to_dict())
+    assert [row["video"] for row in _rows(path)] == ["new.mp4"]
+
+
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(DfjaxError, match="folder"):
         PredictionTable(str(tmp_path))

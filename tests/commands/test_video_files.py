@@ -1,3 +1,5 @@
+import os
+
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -50,6 +52,19 @@ def test_an_archive_is_folders_patterns_and_lists_of_paths(folder):
     assert find_archive(["in"]) == ["in/a.jpg", "in/b.MP4", "in/deep/c.mov"]
     assert find_archive(["in/**/*.mov", "in/*.MP4"]) == ["in/deep/c.mov", "in/b.MP4"]
     assert find_archive(["list.txt", "list.parquet"]) == ["in/notes.txt", " one.mp4", "x.mp4"]
+
+
+def test_a_list_that_was_saved_on_windows_names_its_first_file(folder):
+    (folder / "list.txt").write_text("ä.mp4\nb.mp4\n", encoding="utf-8-sig", newline="\r\n")
+    assert find_archive(["list.txt"]) == ["ä.mp4", "b.mp4"]
+
+
+def test_a_name_that_is_no_text_is_shown_as_text(folder):
+    path = os.fsdecode(b"in/x\xff.mp4")
+    (folder / path).touch()
+    assert VideoFile(path, "x\N{REPLACEMENT CHARACTER}.mp4") in find_videos([path], recursive=True)
+    found = {video.path: video.name for video in find_videos(["in"], recursive=True)}
+    assert found[path] == "in/x\N{REPLACEMENT CHARACTER}.mp4"
 
 
 def test_a_file_with_the_letters_of_a_pattern_is_that_file(folder):
