@@ -1,6 +1,7 @@
 """Turns a file or frames into a `Prediction`, with one model kept ready."""
 
 import copy
+import dataclasses
 import os
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -246,7 +247,7 @@ class Predictor:
         """Scores frames that are in memory, from a camera or decoded by other means.
 
         If there are more than `config.video.num_frames`, that many are used, spread evenly over
-        time as for a file. So all frames of a video give the same result as its file.
+        time as for a file of up to two minutes with the effort "quick", and give its result.
 
         Args:
           frames: T frames, uint8 [H, W, 3] RGB, all of the same size, as a viewer sees them:
@@ -330,10 +331,13 @@ class Predictor:
 
     def _finish(self, opened: "_Opened", report: OnProgress) -> Prediction:
         """Scores and judges what was opened."""
-        read = opened.read
-        scored = self._look_around(opened, report) if read is None else None
+        read, info = opened.read, opened.info
+        scored = None
+        if read is None:
+            scored = self._look_around(opened, report)
+            info = dataclasses.replace(info, read_seconds=scored.read.info.read_seconds)
         if scored is None or not scored.faces:
-            read = read or self._read(opened.path, opened.info, report)
+            read = read or self._read(opened.path, info, report)
             scored = FaceScorer(self.engine)(read, _part(report, _READING_SHARE, 1.0))
         return self._judge(scored, opened.effort, report, opened.origin.result())
 

@@ -53,7 +53,7 @@ class FaceClips:
     info: VideoInfo
     timestamps: np.ndarray  # float64 [T], seconds, of the sampled frames
     clips: tuple[FaceClip, ...]
-    decode_seconds: float
+    decode_seconds: float  # probing the file, and waiting for its frames
     face_seconds: float
     num_blurred: int = 0  # faces left out because they are too blurred compared with the others
     is_turned: bool = False  # whether they were found only once the pictures were turned
@@ -83,12 +83,14 @@ def read_face_clips(
       VideoError: The file cannot be read as a video.
     """
     report = on_progress or (lambda fraction, stage: None)
-    started = time.perf_counter()
     info = info or probe(path, limits)
-    probed = time.perf_counter() - started
+    probed, waited = info.read_seconds, 0.0
+    started = time.perf_counter()
     searched = _search_file(path, config, face_detector, limits, info, report)
     if (shown := fitted(info, searched.findings.sizes)) is not info:
-        info = shown
+        waited = searched.seconds_waited
+        spent = info.read_seconds + searched.findings.read_seconds
+        info = dataclasses.replace(shown, read_seconds=spent)
         searched = _search_file(path, config, face_detector, limits, info, report)
     found = _follow(
         searched.frames,
@@ -100,11 +102,11 @@ def read_face_clips(
         searched.findings.sizes or None,
     )
     report(1.0, LOOKING)
-    decode_seconds = probed + searched.seconds_waited
+    waited += searched.seconds_waited
     return dataclasses.replace(
         found,
-        decode_seconds=decode_seconds,
-        face_seconds=time.perf_counter() - started - decode_seconds,
+        decode_seconds=probed + waited,
+        face_seconds=time.perf_counter() - started - waited,
         is_damaged=is_damaged(info, searched.findings),
     )
 

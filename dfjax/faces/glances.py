@@ -12,6 +12,11 @@ _ACROSS = 2
 
 _ROOM = 4  # pictures of several such at once
 
+APART = 1.0
+"""Seconds: what lies further away has no effect on a crop, and is read later."""
+
+_SPREAD = 1.5  # times that from one look to the next, as looks last for a while
+
 
 def times_with_faces(
     pictures: Iterable[tuple[float, np.ndarray]], face_detector: FaceDetector
@@ -36,17 +41,20 @@ def times_with_faces(
 
 
 def looks_at_faces(
-    times: np.ndarray, seen: np.ndarray, duration: float, num_looks: int
+    times: np.ndarray, seen: np.ndarray, duration: float, num_looks: int, most_near: int
 ) -> np.ndarray | None:
     """Returns when to look at a video, so that most looks fall where faces are.
 
-    A third of them are spread evenly over the whole video, for faces that were missed.
+    A third of them are spread evenly over the whole video, for faces that were missed. So are those
+    for which there is no room where faces are: the frames of looks that are near each other are
+    held in memory together.
 
     Args:
       times: float64 [N], seconds, increasing, of brief looks.
       seen: bool [N], whether there was a face.
       duration: Of the video, seconds.
       num_looks: How many to plan.
+      most_near: How many may be less than `APART` from each other.
 
     Returns:
       float64 [n], seconds, increasing, n at most `num_looks`; None if faces are nowhere, or in more
@@ -60,8 +68,10 @@ def looks_at_faces(
     shown = np.append(0.0, np.cumsum(ends - starts))
     if len(starts) == 0 or shown[-1] > duration / 2:
         return None
-    anywhere = np.arange(num_looks // 3) * (duration / max(1, num_looks // 3))
-    num_there = num_looks - len(anywhere)
+    room = max(most_near, int(shown[-1] / (_SPREAD * APART)))
+    num_there = min(num_looks - num_looks // 3, room)
+    num_anywhere = num_looks - num_there
+    anywhere = np.arange(num_anywhere) * (duration / max(1, num_anywhere))
     places = (np.arange(num_there) + 0.5) * (shown[-1] / num_there)
     interval = np.searchsorted(shown, places, side="right") - 1
     return np.unique(np.concatenate([anywhere, starts[interval] + places - shown[interval]]))

@@ -25,7 +25,7 @@ from dfjax.faces.crops import crop_landmarks, crop_track
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH
 from dfjax.faces.following import Frame, detect_in_video
-from dfjax.faces.glances import looks_at_faces, nearest, times_with_faces
+from dfjax.faces.glances import APART, looks_at_faces, nearest, times_with_faces
 from dfjax.faces.shots import colours, shots_of
 from dfjax.faces.tracks import link_faces
 from dfjax.video.ahead import read_ahead
@@ -35,9 +35,6 @@ from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import frame_size, read_frames, read_keyframes
 from dfjax.video.sampling import GRID_SECONDS, burst_sizes
 
-_APART = 1.0
-"""Seconds: what lies further away has no effect on a crop, and is read later."""
-
 _CLOSER = 1.5
 """Seconds before and after a look at which it is looked again."""
 
@@ -45,6 +42,8 @@ _FOR_CLOSER_LOOKS = 4
 """One in so many frames is kept for closer looks, if not all of the video can be seen."""
 
 _MOST_GLANCES = 512  # at keyframes
+
+_MOST_NEAR = 2 * FACE_BATCH  # frames planned so near each other that they are held together
 
 _GLANCE_SIDE = 320  # pixels, the longer side of these
 
@@ -85,7 +84,7 @@ class LongVideo:
         self._limits = dataclasses.replace(limits, max_output_bytes=share * limits.max_output_bytes)
         self._seen: dict[float, _Seen] = {}
         self._crops: dict[tuple[float, bytes], _Cropped] = {}
-        self._face_seconds = self._seconds = 0.0
+        self._probed, self._seconds, self._waited = info.read_seconds, 0.0, 0.0
         self._is_damaged = False
         self._plan, self._burst = plan, config.video.burst_frames
         looks = len(burst_sizes(plan))
@@ -118,12 +117,21 @@ class LongVideo:
         height, width = frame_size(self.info, self._plan)
         scale = min(1.0, _GLANCE_SIDE / max(height, width))
         small = max(1, round(height * scale)), max(1, round(width * scale))
+        findings = Findings()
         keyframes = read_keyframes(
-            self._path, self.info, small, most=_MOST_GLANCES, limits=self._limits
+            self._path,
+            self.info,
+            small,
+            most=_MOST_GLANCES,
+            limits=self._limits,
+            findings=findings,
         )
-        glanced, seen = times_with_faces(keyframes, self._face_detector)
+        with closing(keyframes):
+            glanced, seen = times_with_faces(self._awaited(keyframes), self._face_detector)
+        self._note(findings)
         num_looks, duration = len(burst_sizes(self._plan)), self.info.duration
-        times = looks_at_faces(glanced, seen, duration, num_looks)
+        most_near = _MOST_NEAR // self._plan.burst_frames
+        times = looks_at_faces(glanced, seen, duration, num_looks, most_near)
         # Single frames may as well be those that are decoded without any other.
         if times is None and self._plan.burst_frames == 1 and 2 * len(glanced) >= num_looks:
             times = nearest(glanced, duration, num_looks)
@@ -153,7 +161,7 @@ class LongVideo:
                 break
             for again in (moment - _CLOSER, moment + _CLOSER):
                 taken = np.append(known, chosen)
-                is_new = np.abs(taken - again).min(initial=np.inf) >= _APART
+                is_new = np.abs(taken - again).min(initial=np.inf) >= APART
                 if is_new and 0 <= again < self.info.duration:
                     chosen.append(again)
         chosen = chosen[:most]
@@ -195,11 +203,11 @@ class LongVideo:
                     )
                 )
         found = clear_ones(clips, times, self._config, self.info)
-        self._face_seconds += time.perf_counter() - started
+        self._seconds += time.perf_counter() - started
         return dataclasses.replace(
             found,
-            decode_seconds=self._seconds - self._face_seconds,
-            face_seconds=self._face_seconds,
+            decode_seconds=self._probed + self._waited,
+            face_seconds=self._seconds - self._waited,
             is_damaged=self._is_damaged,
         )
 
@@ -245,8 +253,7 @@ class LongVideo:
         """Looks for faces in frames, and crops them."""
         done = 0
         with closing(read_ahead(frames, FACE_BATCH)) as ahead:
-            for batch in _batches(ahead):
-                started = time.perf_counter()
+            for batch in _batches(self._awaited(ahead)):
                 times, pictures = zip(*batch, strict=True)
                 found = detect_in_video(pictures, times, self._face_detector)
                 self._crops.update(_crop(batch, found, self._config))
@@ -254,9 +261,23 @@ class LongVideo:
                 for (moment, picture), faces, shown in zip(batch, found, sizes, strict=True):
                     self._seen[moment] = _Seen(faces, colours(picture), shown)
                 done += len(batch)
-                self._face_seconds += time.perf_counter() - started
                 on_progress(min(1.0, done / num_frames), LOOKING)
         self._is_damaged |= is_damaged(self.info, findings)
+        self._note(findings)
+
+    def _awaited(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Yields frames, and counts the time that they are waited for."""
+        started = time.perf_counter()
+        for frame in frames:
+            self._waited += time.perf_counter() - started
+            yield frame
+            started = time.perf_counter()
+        self._waited += time.perf_counter() - started
+
+    def _note(self, findings: Findings) -> None:
+        """Counts the time that reading took against what is left of the limit."""
+        spent = self.info.read_seconds + findings.read_seconds
+        self.info = dataclasses.replace(self.info, read_seconds=spent)
 
 
 class _Seen(NamedTuple):
@@ -277,10 +298,10 @@ class _Cropped(NamedTuple):
 def _batches(
     frames: Iterable[tuple[float, np.ndarray]],
 ) -> Iterator[list[tuple[float, np.ndarray]]]:
-    """Yields frames in groups of about `FACE_BATCH`, more than `_APART` seconds from each other."""
+    """Yields frames in groups of about `FACE_BATCH`, more than `APART` seconds from each other."""
     batch: list[tuple[float, np.ndarray]] = []
     for timestamp, frame in frames:
-        if len(batch) >= FACE_BATCH and timestamp - batch[-1][0] > _APART:
+        if len(batch) >= FACE_BATCH and timestamp - batch[-1][0] > APART:
             yield batch
             batch = []
         batch.append((timestamp, frame))

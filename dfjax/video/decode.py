@@ -56,6 +56,8 @@ class Findings:
     """Height and width of each frame as displayed, before it is brought to the size of all."""
     is_damaged: bool = False
     """Whether something could not be decoded as it was recorded."""
+    read_seconds: float = 0.0
+    """Seconds that were spent waiting for ffmpeg."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

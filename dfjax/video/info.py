@@ -24,6 +24,7 @@ class VideoInfo:
     container: str  # one of `VIDEO_FORMATS` ("mov" is also MP4), or a still's format
     codec: str  # as ffmpeg calls it; a still's format
     start: Fraction = Fraction(0)  # of the first frame, seconds by the file's own clock
+    clock_start: float = 0.0  # time of the first frame in memory, seconds; 0.0 for a file's
     delay: float = 0.0  # seconds that a player shows before the first frame, as sound goes ahead
     colour: Colour = Colour()
     has_alpha: bool = False  # whether some of a frame may be transparent
@@ -37,7 +38,9 @@ class VideoInfo:
     source: MediaFile | None = dataclasses.field(  # None for a still
         default=None, repr=False, compare=False
     )
-    probe_seconds: float = dataclasses.field(default=0.0, repr=False, compare=False)
+    read_seconds: float = dataclasses.field(  # spent on reading the file so far
+        default=0.0, repr=False, compare=False
+    )
 
 
 def fitted(info: VideoInfo, sizes: Iterable[tuple[int, int]]) -> VideoInfo:
@@ -98,6 +101,7 @@ def describe_frames(
         width=width,
         height=height,
         is_still=len(times) == 1,
+        clock_start=float(times[0]),
         container="frames",
         codec="frames",
     )

@@ -7,8 +7,8 @@ in `VideoLimits` is enforced while it is read.
 import dataclasses
 import math
 import time
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from os import PathLike, fsdecode
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def probe(path: str | PathLike[str], limits: VideoLimits = VideoLimits()) -> Vid
         other_streams=tuple(stream.words for stream in header.others),
         frame_times=frame_times,
         source=chosen,
-        probe_seconds=stopwatch.spent,
+        read_seconds=stopwatch.spent,
     )
     return _with_white(path, info, limits) if info.colour.is_hdr else info
 
@@ -109,8 +109,8 @@ def _with_white(path: Path, info: VideoInfo, limits: VideoLimits) -> VideoInfo:
     few = VideoConfig(num_frames=_FRAMES_FOR_WHITE, max_frame_pixels=_PIXELS_FOR_WHITE)
     frames = (frame for _, frame in read_frames(path, few, limits=limits, info=measuring))
     colour = info.colour.with_measured_white(frames)
-    spent = info.probe_seconds + time.monotonic() - started
-    return dataclasses.replace(info, colour=colour, probe_seconds=spent)
+    spent = info.read_seconds + time.monotonic() - started
+    return dataclasses.replace(info, colour=colour, read_seconds=spent)
 
 
 def frame_size(info: VideoInfo, config: VideoConfig = VideoConfig()) -> tuple[int, int]:
@@ -150,6 +150,8 @@ def read_frames(
         `config.burst_frames` frames; None: bursts spread over the video.
       findings: Gets what comes to light while frames are read, such as the sizes of pictures: if
         they differ, read again with `info.fitted`, or they are all stretched to that of the first.
+        Whoever reads a file again adds their `read_seconds` to those of `info`, so that the limit
+        on time holds for all that is read of it.
 
     Yields:
       The frame's true time, seconds after the first frame of the video, increasing, and the frame:
@@ -212,10 +214,22 @@ def read_keyframes(
     wanted = np.zeros(1) if timestamps is None else timestamps
     source = dataclasses.replace(info.source, path=Path(fsdecode(path)))
     request = _request(info, info.frame_times, source, size, wanted, findings or Findings())
-    stopwatch = Stopwatch(limits.max_decode_seconds, info.probe_seconds)
     gap = None if most is None else info.duration / most
-    with closing(decode_keyframes(request, gap, stopwatch)) as frames:
+    with (
+        _counting(info, limits, request.findings) as stopwatch,
+        closing(decode_keyframes(request, gap, stopwatch)) as frames,
+    ):
         yield from frames
+
+
+@contextmanager
+def _counting(info: VideoInfo, limits: VideoLimits, findings: Findings) -> Iterator[Stopwatch]:
+    """Yields a stopwatch with what is left of a file's limit, and notes what it counted."""
+    stopwatch = Stopwatch(limits.max_decode_seconds, info.read_seconds)
+    try:
+        yield stopwatch
+    finally:
+        findings.read_seconds += stopwatch.spent - info.read_seconds
 
 
 def _request(
@@ -277,19 +291,19 @@ def _read_frames(
     timestamps, counts = timestamps[in_time], counts[in_time]
     if len(timestamps) == 0:
         return
-    stopwatch = Stopwatch(limits.max_decode_seconds, info.probe_seconds)
     source = dataclasses.replace(info.source, path=path)
-    if not times.is_whole and _is_dense(path, info, len(timestamps)):
-        times = all_frame_times(source, info.start, info.fps, limits, stopwatch) or times
-        findings.is_damaged |= times.is_damaged
-    request = _request(info, times, source, size, timestamps, findings)
-    request = dataclasses.replace(request, counts=counts, slack=slack)
     num_frames = 0
-    with closing(decode(request, stopwatch)) as frames:
-        for frame in frames:
-            num_frames += 1
-            _check_output(info, num_frames * num_bytes, limits)
-            yield frame
+    with _counting(info, limits, findings) as stopwatch:
+        if not times.is_whole and _is_dense(path, info, len(timestamps)):
+            times = all_frame_times(source, info.start, info.fps, limits, stopwatch) or times
+            findings.is_damaged |= times.is_damaged
+        request = _request(info, times, source, size, timestamps, findings)
+        request = dataclasses.replace(request, counts=counts, slack=slack)
+        with closing(decode(request, stopwatch)) as frames:
+            for frame in frames:
+                num_frames += 1
+                _check_output(info, num_frames * num_bytes, limits)
+                yield frame
     if num_frames == 0:
         raise DamagedVideoError(
             f"{info.name!r} is damaged: none of the frames asked for can be decoded. "

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from dfjax.config import Config, CropConfig, VideoConfig
+from dfjax.errors import VideoLimitError
 from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
 from dfjax.faces.detection import FaceDetector
-from dfjax.faces.glances import looks_at_faces, nearest, times_with_faces
+from dfjax.faces.glances import APART, looks_at_faces, nearest, times_with_faces
 from dfjax.faces.long_video import LongVideo
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames, read_keyframes
 from dfjax.video.sampling import Effort, plan_looks
 from tests.videos import moving_pattern, portrait_frames, run_ffmpeg, write_video
@@ -62,6 +64,21 @@ def test_a_video_read_look_by_look_gives_the_crops_of_all_its_frames_together(
         np.testing.assert_array_equal(long.frames, short.frames)
         np.testing.assert_array_equal(long.boxes_xyxy, short.boxes_xyxy)
         np.testing.assert_array_equal(long.landmarks, short.landmarks)
+
+
+def test_all_that_is_read_of_a_file_counts_against_its_limit_on_time(minute, face_detector):
+    info = probe(minute)
+    plan = plan_looks(info.duration, CONFIG.video, "standard")
+    video = LongVideo(minute, CONFIG, face_detector, plan, info=info)
+    video.look_around(_no_report)
+    spent = video.info.read_seconds
+    assert spent > info.read_seconds > 0
+    read = video.clips()
+    assert read.decode_seconds >= info.read_seconds and read.face_seconds > 0
+    limits = VideoLimits(max_decode_seconds=spent)
+    again = LongVideo(minute, CONFIG, face_detector, plan, info=video.info, limits=limits)
+    with pytest.raises(VideoLimitError, match="longer than the limit"):
+        again.look_around(_no_report)
 
 
 def test_every_three_seconds_get_four_frames_if_there_are_enough(minute, face_detector):
@@ -117,12 +134,24 @@ def test_most_looks_go_where_faces_are(tmp_path, face_detector):
 def test_looks_are_even_where_faces_are_everywhere_or_nowhere():
     times = np.arange(0, 600, 5.0)
     for seen in (np.ones(120, bool), np.zeros(120, bool)):
-        assert looks_at_faces(times, seen, 600.0, 60) is None
-    seen = (times > 100) & (times < 130)
-    looks = looks_at_faces(times, seen, 600.0, 60)
+        assert looks_at_faces(times, seen, 600.0, 60, 32) is None
+    seen = (times > 100) & (times < 160)
+    looks = looks_at_faces(times, seen, 600.0, 60, 32)
     assert looks is not None
     assert len(looks) <= 60 and np.all(np.diff(looks) > 0)
-    assert np.count_nonzero((looks > 100) & (looks < 130)) >= 35
+    assert np.count_nonzero((looks > 100) & (looks < 160)) >= 35
+
+
+@pytest.mark.parametrize("num_looks", [60, 512])
+def test_no_more_looks_are_near_each_other_than_fit_into_memory(num_looks):
+    times = np.arange(0, 3600, 5.0)
+    for seen in ((times > 100) & (times < 130), (times > 100) & (times < 400)):
+        looks = looks_at_faces(times, seen, 3600.0, num_looks, 8)
+        assert looks is not None and num_looks * 0.9 <= len(looks) <= num_looks
+        together = np.split(looks, np.flatnonzero(np.diff(looks) > APART) + 1)
+        assert max(map(len, together)) <= 8 + 4  # and some of those that are everywhere
+        # No face is passed over because there are few looks for it.
+        assert np.diff(looks[(looks > 100) & (looks < 130)]).max() < 8
 
 
 def test_a_glance_tells_which_pictures_show_a_face(face_detector):
