@@ -155,7 +155,8 @@ def _segments(
 
 def _coverage(read: FaceClips, effort: Effort) -> Coverage:
     """Returns how much of a video was looked at."""
-    start, end = read.info.delay, read.info.delay + read.info.duration
+    start = read.info.clock_start + read.info.delay
+    end = start + read.info.duration
     gaps = np.diff(np.concatenate([[start], read.timestamps, [end]]))
     return Coverage(
         effort=effort,

@@ -419,6 +419,17 @@ def test_all_frames_of_a_video_get_the_answer_of_its_file(predictor, videos, one
     assert prediction.video.fps == pytest.approx(one.video.fps)
 
 
+def test_a_camera_s_clock_may_begin_at_any_time(predictor, videos, two):
+    times, frames = zip(*read_frames(videos / "two.mp4", TINY_CONFIG.video), strict=True)
+    on_time, later = (
+        predictor.score_frames(frames, start + np.array(times)) for start in (0.0, 5000.0)
+    )
+    assert later.coverage == on_time.coverage
+    assert later.video == on_time.video
+    assert later.probability_fake == pytest.approx(on_time.probability_fake)
+    assert later.frames[0].timestamp == pytest.approx(on_time.frames[0].timestamp + 5000)
+
+
 def test_one_frame_is_a_still_picture(predictor, videos):
     picture = np.asarray(Image.open(videos / "still.png"))
     prediction = predictor.score_frames([picture], np.zeros(1))

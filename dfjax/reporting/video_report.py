@@ -1,9 +1,10 @@
 """The report on one video, to keep and to send: one HTML file that needs nothing else."""
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import numpy as np
@@ -55,7 +56,7 @@ def html_report(prediction: Prediction, *, heat_maps: HeatMaps | None = None) ->
         checked=words.report.checked.format(time=_time(prediction.checked_at)),
         measured=_measured(prediction),
         lanes=_lanes(prediction),
-        ticks=_ticks(_duration(prediction)),
+        ticks=_ticks(_span(prediction)),
         stretches=_stretches(prediction),
         faces=_faces(prediction, heat_maps or {}),
         provenance=shown_provenance(prediction.provenance),
@@ -92,32 +93,49 @@ def _measured(prediction: Prediction) -> dict[str, str] | None:
     }
 
 
-def _duration(prediction: Prediction) -> float:
-    last = prediction.frames[-1].timestamp if prediction.frames else 0.0
-    return max(prediction.video.duration, last)
+class _Span(NamedTuple):
+    """The times between which everything is drawn, seconds."""
+
+    start: float
+    end: float
+
+    @property
+    def duration(self) -> float:
+        return self.end - self.start
+
+    def across(self, timestamp: float) -> float:
+        """Returns how far across a time is drawn, per cent. A still picture is in the middle."""
+        return round(100 * (timestamp - self.start) / self.duration, 3) if self.duration else 50.0
 
 
-def _across(timestamp: float, duration: float) -> float:
-    """Returns how far across a time is drawn, per cent. A still picture is in the middle."""
-    return round(100 * timestamp / duration, 3) if duration > 0 else 50.0
+def _span(prediction: Prediction) -> _Span:
+    """Returns the times of a video, or of frames in memory, whose clock need not begin at 0."""
+    duration = prediction.video.duration
+    times = [frame.timestamp for frame in prediction.frames]
+    if times and not 0 <= times[0] <= duration:
+        return _Span(times[0], max(times[-1], times[0] + duration))
+    return _Span(0.0, max([duration, *times]))
 
 
-def _ticks(duration: float) -> list[dict[str, Any]]:
+def _ticks(span: _Span) -> list[dict[str, Any]]:
     """Returns a few round times for the axis."""
+    duration = span.duration
     if duration <= 0:
         return [{"at": 50.0, "text": words.report.still}]
     steps = (step for step in _TICK_STEPS if duration / step < _NUM_TICKS)
     step = float(next(steps, 3600 * np.ceil(duration / _NUM_TICKS / 3600)))
     times = [round(n * step, 3) for n in range(int(duration / step + 1e-9) + 1)]
-    return [{"at": _across(time, duration), "text": clock(time)} for time in times]
+    first = math.ceil(span.start / step - 1e-9) * step
+    times = [round(first + time, 3) for time in times if first + time <= span.end + 1e-9]
+    return [{"at": span.across(time), "text": clock(time)} for time in times]
 
 
 def _lanes(prediction: Prediction) -> list[dict[str, Any]]:
     """Returns the row of the timeline of each face."""
-    duration = _duration(prediction)
+    span = _span(prediction)
     lanes = []
     for track in prediction.tracks:
-        start, end = _across(track.start, duration), _across(track.end, duration)
+        start, end = span.across(track.start), span.across(track.end)
         segments = [segment for segment in prediction.segments if segment.track == track.id]
         lanes.append(
             {
@@ -126,14 +144,14 @@ def _lanes(prediction: Prediction) -> list[dict[str, Any]]:
                 "width": round(end - start, 3),
                 "stretches": [
                     {
-                        "at": _across(segment.start, duration),
-                        "width": _across(segment.end - segment.start, duration),
+                        "at": span.across(segment.start),
+                        "width": round(span.across(segment.end) - span.across(segment.start), 3),
                     }
                     for segment in segments
                 ],
                 "bars": [
                     {
-                        "at": _across(frame.timestamp, duration),
+                        "at": span.across(frame.timestamp),
                         "height": round(max(2.0, 100 * frame.probability_fake), 1),
                     }
                     for frame in track.frames

@@ -74,6 +74,28 @@ def test_stretches_are_named_and_shaded():
     assert 'class="stretch"' not in html_report(prediction)
 
 
+def test_frames_whose_clock_does_not_begin_at_zero_are_drawn_over_the_whole_axis():
+    prediction = sample_prediction("fake")
+
+    def later(frames):
+        return tuple(replace(frame, timestamp=frame.timestamp + 4000) for frame in frames)
+
+    replace = dataclasses.replace
+    tracks = tuple(
+        replace(track, start=track.start + 4000, end=track.end + 4000, frames=later(track.frames))
+        for track in prediction.tracks
+    )
+    shifted = replace(prediction, frames=later(prediction.frames), tracks=tracks)
+    first = prediction.frames[0].timestamp
+    bars = [
+        [float(x) for x in re.findall(r'svg x="([\d.]+)%"', html_report(p))]
+        for p in (prediction, shifted)
+    ]
+    expected = np.array(bars[0]) - 100 * first / prediction.video.duration
+    np.testing.assert_allclose(bars[1], expected, atol=0.01)
+    assert "1:06:4" in html_report(shifted)  # the clock's own times
+
+
 def test_every_frame_has_its_bar_and_every_face_its_crops():
     prediction = sample_prediction("fake")
     page = html_report(prediction)
