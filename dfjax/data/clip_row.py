@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # at run time it would import jax, which reading rows does no
 LABELS = ["real", "fake"]
 """Names in the label column. Look labels up by name: class folders elsewhere sort "fake" first."""
 
+_SAME_VIDEOS = {"dfdc-faces": "dfdc"}
+"""Data sets whose videos, and with them their groups, are those of another."""
+
 _TEXT, _INT, _FLOAT = (datasets.Value(kind) for kind in ("string", "int32", "float64"))
 
 
@@ -113,7 +116,7 @@ class ClipRow(ClipInfo):
         """Returns the row in the form that `FEATURES` describes."""
         row = {name: write(getattr(self, field)) for name, field, write, _ in _columns(ClipRow)}
         # In the file a group is unique only within its data set, whose name is another column.
-        return {**row, "group": self.group.removeprefix(f"{self.dataset}/")}
+        return {**row, "group": self.group.removeprefix(group_name(self.dataset, ""))}
 
 
 def _columns(kind: type[ClipInfo]) -> Iterator[tuple[str, str, Callable, Callable]]:
@@ -160,7 +163,12 @@ def _from_file(
 ) -> dict[str, Any]:
     named = {**row, "label": label.int2str(row["label"])}
     values = {field: read(named[name]) for name, field, _, read in _columns(kind)}
-    return {**values, "group": f"{row['dataset']}/{row['group']}"}
+    return {**values, "group": group_name(row["dataset"], row["group"])}
+
+
+def group_name(dataset: str, group: str) -> str:
+    """Returns a group's name, unique across data sets but for those that show the same videos."""
+    return f"{_SAME_VIDEOS.get(dataset, dataset)}/{group}"
 
 
 def rows_of(video: LabelledVideo, read: "FaceClips") -> Iterator[ClipRow]:
@@ -173,7 +181,7 @@ def rows_of(video: LabelledVideo, read: "FaceClips") -> Iterator[ClipRow]:
             video_id=video.video_id,
             split=video.split,
             source_ids=video.source_ids,
-            group=f"{video.dataset}/{video.group}",
+            group=group_name(video.dataset, video.group),
             original_id=video.original_id,
             is_fake=int(video.is_fake),
             track_id=clip.track_id,

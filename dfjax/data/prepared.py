@@ -188,3 +188,40 @@ def read_clips(source: str, split: str) -> Iterator[ClipRow]:
     label = rows.features["label"]
     for row in rows:
         yield clip_row(row, label)
+
+
+def read_all_clips(sources: Sequence[str], split: str) -> Iterator[ClipRow]:
+    """Yields the clips of one split of several data sets, one data set after the other.
+
+    Args:
+      sources: As for `open_rows`.
+      split: Such as "validation".
+
+    Raises:
+      DatasetError: As for `open_rows`, or two data sets share a video.
+    """
+    source_of: dict[str, str] = {}
+    for source in sources:
+        for row in read_clips(source, split):
+            refuse_another_source(source_of, row.video, source)
+            yield row
+
+
+def refuse_another_source(source_of: dict[str, str], video: str, source: str) -> None:
+    """Notes which data set a video is from.
+
+    Args:
+      source_of: What was noted so far: the source of each video; is added to.
+      video: As `ClipInfo.video`.
+      source: As for `open_rows`.
+
+    Raises:
+      DatasetError: Another data set has a video of this name.
+    """
+    first = source_of.setdefault(video, source)
+    if first != source:
+        raise DatasetError(
+            f"{video} is in both {first} and {source}, and would count as one video. List each "
+            "data set once. If the videos differ, prepare one of them again under a name of its "
+            "own, with --name."
+        )

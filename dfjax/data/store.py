@@ -13,7 +13,7 @@ from dfjax.data.clip_row import (
     decode_frames,
     decode_landmarks,
 )
-from dfjax.data.prepared import open_rows
+from dfjax.data.prepared import open_rows, refuse_another_source
 
 
 class ClipStore:
@@ -32,9 +32,10 @@ class ClipStore:
           split: Such as "train".
 
         Raises:
-          DatasetError: As for `open_rows`.
+          DatasetError: As for `open_rows`, or two data sets share a video.
         """
         self._tables: list[datasets.Dataset] = []
+        source_of: dict[str, str] = {}
         main: dict[str, tuple[ClipInfo, tuple[int, int]]] = {}
         for number, source in enumerate(sources):
             rows = open_rows(source, split)
@@ -42,6 +43,7 @@ class ClipStore:
             described = rows.remove_columns(PICTURE_COLUMNS).with_format(None)
             for place, row in enumerate(described):
                 clip = clip_info(row, label)
+                refuse_another_source(source_of, clip.video, source)
                 if clip.video not in main or clip.face_area > main[clip.video][0].face_area:
                     main[clip.video] = clip, (number, place)
             self._tables.append(rows.select_columns(PICTURE_COLUMNS))

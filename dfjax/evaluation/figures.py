@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dfjax.config import CalibrationConfig
+from dfjax.data.clip_row import group_name
 from dfjax.data.rows import NO_FACE
 from dfjax.evaluation import estimates, metrics
 from dfjax.evaluation.bootstrap import NUM_DRAWS, Draws
@@ -346,7 +347,7 @@ def _with_failures_wrong(videos: Scores, skipped: Skipped) -> Scores:
         compressions=column([compression_name(part[2]) for part in parts], videos.compressions),
         groups=column(
             [
-                f"{dataset}/{entry['group']}"  # as `ClipRow.group`
+                group_name(dataset, entry["group"])
                 for (dataset, *_), entry in zip(parts, skipped.values(), strict=True)
             ],
             videos.groups,

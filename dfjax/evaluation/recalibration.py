@@ -2,13 +2,12 @@
 
 import dataclasses
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dfjax.config import Config
-from dfjax.data.clip_row import ClipRow
-from dfjax.data.prepared import load_manifest, read_clips
+from dfjax.data.prepared import load_manifest, read_all_clips
 from dfjax.errors import DatasetError, DfjaxError
 from dfjax.evaluation.calibration import calibrate_on
 from dfjax.evaluation.scores import Scores, video_scores
@@ -93,7 +92,7 @@ def recalibrate(
     manifests = [load_manifest(name) for name in sources]
     for name, manifest in zip(sources, manifests, strict=True):
         _require_same_crops(model, detector.config, name, manifest)
-    scored = Scorer(JaxEngine.for_many(detector))(_rows(sources), on_clip=on_clip)
+    scored = Scorer(JaxEngine.for_many(detector))(read_all_clips(sources, SPLIT), on_clip=on_clip)
     calibration = calibrate_on(
         scored,
         max_false_positive_rate=options.max_false_positive_rate,
@@ -137,11 +136,6 @@ def _require_same_crops(model: str, config: Config, source: str, manifest: Mappi
                 f"{source} was prepared with {found}; {model} takes {needed}. Prepare the videos "
                 f"again with `python -m dfjax prepare ... --model {model}`."
             )
-
-
-def _rows(sources: Sequence[str]) -> Iterator[ClipRow]:
-    for source in sources:
-        yield from read_clips(source, SPLIT)
 
 
 def _copied(source: Path, out: Path) -> Path:

@@ -3,7 +3,7 @@
 import dataclasses
 import importlib.metadata
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from flax import nnx
 
 from dfjax.config import Config
 from dfjax.data.clip_row import ClipRow
-from dfjax.data.prepared import load_manifest, load_skipped, read_clips
+from dfjax.data.prepared import load_manifest, load_skipped, read_all_clips
 from dfjax.data.sources import LabelledVideo, read_source
 from dfjax.errors import DatasetError
 from dfjax.evaluation import studies
@@ -84,7 +84,7 @@ def evaluate(
     measured = [*(study for study in studies.STUDIES if not study.optional), *optional]
     _check_files(measured, files)
     score = _score_function(detector, on_progress)
-    scored = score(_rows(sources, split), "Scoring")
+    scored = score(read_all_clips(sources, split), "Scoring")
     calibration = detector.config.calibration
     training = _training_record(folder)
     figures = report(
@@ -101,7 +101,7 @@ def evaluate(
         score=score,
         config=detector.config,
         scored=scored,
-        rows=lambda: _rows(sources, split),
+        rows=lambda: read_all_clips(sources, split),
         sources=sources,
         split=split,
         files=files,
@@ -149,20 +149,6 @@ def _check_files(measured: Sequence[Study], files: Sequence[Sequence[LabelledVid
             f"{', '.join(lacking)} needs the original video files. Give the folders that the "
             "data sets were prepared from with --roots, in the same order."
         )
-
-
-def _rows(sources: Sequence[str], split: str) -> Iterator[ClipRow]:
-    """Yields the clips of all data sets, which must not share videos."""
-    source_of: dict[str, str] = {}
-    for source in sources:
-        for row in read_clips(source, split):
-            first = source_of.setdefault(row.video, source)
-            if first != source:
-                raise DatasetError(
-                    f"{row.video} is in both {first} and {source}, and would count twice. "
-                    "List each data set once."
-                )
-            yield row
 
 
 def _files(

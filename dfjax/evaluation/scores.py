@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from dfjax.config import CalibrationConfig
+from dfjax.data.clip_row import group_name
 from dfjax.data.sources import LabelledVideo
 from dfjax.evaluation.scoring import ScoredClip
 from dfjax.inference.evidence import Evidence, FaceFrames, evidence_of, video_logit
@@ -111,7 +112,7 @@ def scores_of_files(videos: Sequence[LabelledVideo], logits: np.ndarray) -> Scor
         datasets=np.array([v.dataset for v in videos], str),
         methods=np.array([v.method for v in videos], str),
         compressions=np.array([compression_name(v.compression) for v in videos], str),
-        groups=np.array([f"{v.dataset}/{v.group}" for v in videos], str),
+        groups=np.array([group_name(v.dataset, v.group) for v in videos], str),
         is_fake=np.array([v.is_fake for v in videos], np.int64),
         logits=logits,
     )

@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,17 @@ from dfjax.version import __version__
 RUN_FILE = "run.json"
 """In the run folder: everything needed to repeat the run."""
 
+_NEEDED_TO_RESUME = ("train_config", "detector_config", "weights", "fingerprints")
+_NOTED_SINCE = ("prepared", "start")
+"""Parts of `run.json` that must be the same to go on; the latter are missing from older ones."""
+
 
 def describe_run(
     train_config: TrainConfig,
     detector_config: HeadConfig,
     *,
     weights: Sequence[str],
-    fingerprints: Sequence[str],
+    manifests: Sequence[Mapping[str, Any]],
     command: str,
 ) -> dict[str, Any]:
     """Returns the contents of `run.json`.
@@ -38,14 +42,15 @@ def describe_run(
       train_config: How to train.
       detector_config: Shape of the layers after the encoder.
       weights: What the run starts from, as for `run`.
-      fingerprints: Fingerprints of the prepared data sets.
+      manifests: Those of the prepared data sets.
       command: The command line.
     """
     return {
         "train_config": to_json_value(train_config),
         "detector_config": to_json_value(detector_config),
         "weights": list(weights),
-        "fingerprints": list(fingerprints),
+        "fingerprints": [manifest["fingerprint"] for manifest in manifests],
+        "prepared": [{name: of.get(name) for name in ("config", "codec")} for of in manifests],
         "command": command,
         "versions": _versions(),
         "git_commit": _git_commit(),
@@ -58,7 +63,8 @@ def check_folder(out: Path, description: dict[str, Any], *, resume: bool) -> Non
 
     Args:
       out: The folder, which need not exist.
-      description: Description of the run, from `describe_run`.
+      description: Description of the run, from `describe_run`; with "start", a fingerprint of the
+        model that it starts from, once that is known.
       resume: Whether to allow resuming a run that is already in the folder.
 
     Raises:
@@ -69,8 +75,9 @@ def check_folder(out: Path, description: dict[str, Any], *, resume: bool) -> Non
         raise TrainingError(f"{out} is a file. Choose a new folder.")
     if resume and (out / RUN_FILE).exists():
         before = _read_description(out)
-        for name in ("train_config", "detector_config", "weights", "fingerprints"):
-            if before.get(name) != description[name]:
+        for name in (*_NEEDED_TO_RESUME, *_NOTED_SINCE):
+            is_known = name in _NEEDED_TO_RESUME or (name in before and name in description)
+            if is_known and before.get(name) != description[name]:
                 difference = describe_difference(before.get(name), description[name])
                 raise TrainingError(
                     f"{out} has a run with different {name}: {difference}. Resume it with the "

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import optax
+from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from dfjax.data.prepared import load_manifest
@@ -16,6 +17,7 @@ from dfjax.errors import TrainingError
 from dfjax.head_config import HeadConfig
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
+from dfjax.models.fingerprint import fingerprint
 from dfjax.train_config import TrainConfig
 from dfjax.training.folder import check_folder, claim_folder, describe_run
 from dfjax.training.loader import Loader
@@ -41,6 +43,7 @@ class RunOptions:
     save_every: int = 200  # steps between two saves
     validation_data: tuple[str, ...] = ()  # more data sets; only their "validation" split is used
     about_data: str = ""  # origin and terms of the data, in sentences for the card
+    license: str = "other"  # of the trained weights, as the Hub calls it
     start_share: float = 0.0  # weight of the starting model in the published weights, 0 to 1
     new_crops: bool = False  # whether to start from a detector of other frames or crops
     resume: bool = False  # resume the run in the folder, or start one if there is none
@@ -111,7 +114,7 @@ def open_run(
         train_config,
         detector_config,
         weights=weights,
-        fingerprints=[manifest["fingerprint"] for manifest in manifests],
+        manifests=manifests,
         command=options.command,
     )
     is_first = jax.process_index() == 0
@@ -120,6 +123,9 @@ def open_run(
     data = open_data(sources, options.validation_data, manifests)
     config = dataclasses.replace(data.config, detector=detector_config)
     detector, started_from = start(weights, config, train_config.seed, new_crops=options.new_crops)
+    description["start"] = fingerprint(nnx.state(detector), detector.config)
+    if is_first:
+        check_folder(out, description, resume=options.resume)
     if options.start_share and not started_from:
         raise TrainingError(
             f"--start-share is {options.start_share}, but the run starts from an encoder, so the "

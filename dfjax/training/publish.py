@@ -118,6 +118,7 @@ def _record(
     data = opened.data.describe([clip.row for clip in scored], about=options.about_data)
     return {
         "data": data,
+        "license": options.license,
         "started_from": opened.started_from,
         "train_config": description["train_config"],
         "versions": description["versions"],

@@ -103,7 +103,9 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def describe_difference(before: Any, now: Any) -> str:
-    """Describes in words how two values differ, naming the fields if they are dicts."""
+    """Describes in words how two values differ, naming the fields if they are dicts or lists."""
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        before, now = (dict(enumerate(values)) for values in (before, now))
     if not isinstance(before, dict) or not isinstance(now, dict):
         return f"{before} there, {now} here"
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]

@@ -11,7 +11,7 @@ from jax.experimental import multihost_utils
 from sklearn.metrics import roc_auc_score
 
 from dfjax.config import CalibrationConfig
-from dfjax.data.prepared import read_clips
+from dfjax.data.prepared import read_all_clips
 from dfjax.evaluation.scores import Scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, Scorer
 from dfjax.inference.jax_engine import JaxEngine
@@ -39,7 +39,7 @@ class Validation:
         """
         if jax.process_count() > 1:  # from the devices of all processes to this one's
             variables = jax.tree.map(np.asarray, variables)
-        rows = itertools.chain.from_iterable(read_clips(s, SPLIT) for s in self._sources)
+        rows = read_all_clips(self._sources, SPLIT)
         mine = itertools.islice(rows, jax.process_index(), None, jax.process_count())
         self._engine.load(variables)
         scored = Scorer(self._engine)(mine)

@@ -5,7 +5,7 @@ import dataclasses
 import datasets
 import numpy as np
 
-from dfjax.data.clip_row import FEATURES, ClipInfo, ClipRow, clip_info
+from dfjax.data.clip_row import FEATURES, ClipInfo, ClipRow, clip_info, group_name
 from dfjax.data.prepared import read_clips
 from tests.evaluation.clips import clip_row
 
@@ -54,3 +54,10 @@ def test_labels_are_read_by_the_names_that_the_file_gives_them():
 def test_a_group_is_unique_over_data_sets_but_in_the_file():
     row = _row(group="ffpp/kate")
     assert row.to_file()["group"] == "kate"
+
+
+def test_the_videos_of_dfdc_are_of_the_same_groups_as_crops_of_them():
+    """One set's validation must not be in the other's training."""
+    crops = _row(dataset="dfdc-faces", group=group_name("dfdc-faces", "kate"))
+    assert crops.group == group_name("dfdc", "kate")
+    assert crops.to_file()["group"] == "kate"

@@ -27,9 +27,9 @@ def _description(config: TrainConfig | None = None, command: str = "first") -> d
         config or TrainConfig(),
         DetectorConfig(),
         weights=["weights"],
-        fingerprints=["0" * 16],
+        manifests=[{"fingerprint": "0" * 16, "config": {"crops": {"margin": 1.0}}, "codec": {}}],
         command=command,
-    )
+    ) | {"start": "1" * 16}
 
 
 def _claimed(folder: Path) -> Path:
@@ -82,10 +82,24 @@ def test_a_run_does_not_go_on_with_another_config_and_the_field_is_named(tmp_pat
         check_folder(_claimed(tmp_path), _description(other), resume=True)
 
 
-@pytest.mark.parametrize("name", ["weights", "fingerprints"])
+@pytest.mark.parametrize("name", ["weights", "fingerprints", "prepared", "start"])
 def test_a_run_does_not_go_on_with_other_weights_or_data(tmp_path, name):
     with pytest.raises(TrainingError, match=f"different {name}"):
         check_folder(_claimed(tmp_path), _description() | {name: ["other"]}, resume=True)
+
+
+def test_an_older_run_that_did_not_note_everything_goes_on(tmp_path):
+    older = _description()
+    del older["prepared"], older["start"]
+    (tmp_path / RUN_FILE).write_text(json.dumps(older))
+    check_folder(tmp_path, _description(), resume=True)
+
+
+def test_crops_that_were_made_otherwise_are_named(tmp_path):
+    other = _description()
+    other["prepared"] = [{"config": {"crops": {"margin": 1.3}}, "codec": {}}]
+    with pytest.raises(TrainingError, match="different prepared: .*margin.*1.3 here"):
+        check_folder(_claimed(tmp_path), other, resume=True)
 
 
 @pytest.mark.parametrize("text", ["", '{"train_config": {"st', "[]", '"text"', "\0" * 100])
