@@ -43,6 +43,10 @@ class Arguments:
     about_data: str = ""
     """Origin and terms of the data, in full sentences, for the model card."""
 
+    license: str = "other"
+    """Licence of the trained weights, as the Hub calls it, for the model card: what is allowed by
+    the data and by the weights that the run starts from."""
+
     encoder: EncoderName | None = None
     """Published encoder to start from, which is taken from the Hub. resnet-50 if neither this nor
     --weights is given."""
@@ -179,6 +183,7 @@ def _train(arguments: Arguments, console: Console) -> int:
                 resume=arguments.resume,
                 validation_data=arguments.validation_data,
                 about_data=arguments.about_data,
+                license=arguments.license,
                 start_share=arguments.start_share,
                 new_crops=arguments.new_crops,
             ),

@@ -39,8 +39,6 @@ _NORMS = (
 _ENCODER_SOURCES = {
     ResNetConfig.type: (
         "K. He et al., Deep Residual Learning for Image Recognition, CVPR 2016: the encoder.",
-        "P. Stock et al., And the Bit Goes Down: Revisiting the Quantization of Neural Networks, "
-        "ICLR 2020: its weights before training.",
     ),
     CLIPConfig.type: (
         "A. Radford et al., Learning Transferable Visual Models From Natural Language Supervision, "
@@ -51,9 +49,20 @@ _ENCODER_SOURCES = {
         "the encoder and its weights before training.",
     ),
 }
+_OWN_WEIGHTS = (
+    "P. Stock et al., And the Bit Goes Down: Revisiting the Quantization of Neural Networks, "
+    "ICLR 2020: its weights before training."
+)
 _ALWAYS_CITED = (
     "K. Zhang et al., Joint Face Detection and Alignment Using Multitask Cascaded Convolutional "
     "Networks, IEEE Signal Processing Letters, 2016: the faces.",
+)
+
+_HIGHEST = "With several faces, the highest score is the video's."
+_WEIGHED = (
+    "The video's score weighs all stretches of all faces together, as evidence that one of them "
+    "was manipulated, so that looking longer or at more faces does not by itself accuse a real "
+    "video."
 )
 
 _ENCODERS = {
@@ -96,11 +105,12 @@ def model_card(
     novelty = figure_tables.novelty_table(report, ("auc", "tpr_at_5_percent_fpr"))
     settings = record.at("train_config").flat()
     return CARD.format(
-        front_matter=_front_matter(report, model_id).to_yaml(),
+        front_matter=_front_matter(report, model_id, _license(training)).to_yaml(),
         image_size=config.crops.image_size,
         encoder=_ENCODERS.get(config.encoder.type, f"an encoder ({config.encoder.type})"),
         correction=_correction(config.detector),
         num_frames=config.video.num_frames,
+        faces=_HIGHEST if calibration.evidence is None else _WEIGHED,
         trained=card_training.trained(
             settings,
             pretraining="ImageNet" if config.encoder.type == ResNetConfig.type else "published",
@@ -142,8 +152,33 @@ def model_card(
         published="best on validation" if record.text("published") == "best" else "last",
         train_config=table(["setting", "value"], settings.items()),
         datasets=", ".join(str(layout.title) for layout in used) or "the data sets",
-        sources=_cited(used, settings, config.encoder.type),
+        licence=_licence_sentence(training),
+        sources=_cited(used, settings, config.encoder.type, is_own=_is_own(training)),
     )
+
+
+def _is_own(training: Mapping[str, Any]) -> bool:
+    """Returns whether a record is from before licences were noted: those are of dfjax's own models.
+
+    They started from ImageNet weights that may not be used commercially.
+    """
+    return "license" not in training
+
+
+def _license(training: Mapping[str, Any]) -> str:
+    """Returns the licence of the weights, as the Hub calls it."""
+    return "cc-by-nc-4.0" if _is_own(training) else str(training["license"])
+
+
+def _licence_sentence(training: Mapping[str, Any]) -> str:
+    if _is_own(training):
+        return (
+            "Weights: CC BY-NC 4.0, for research, because the ImageNet weights and the training "
+            "clips are non-commercial."
+        )
+    if training["license"] == "other":
+        return "Nothing was said of a licence for these weights: ask whoever published them."
+    return f"Weights: {training['license']}."
 
 
 def _correction(head: HeadConfig) -> str:
@@ -192,7 +227,7 @@ def _unseen(record: Recorded, evaluation: Mapping[str, Any] | None) -> str:
     )
 
 
-def _front_matter(report: Recorded, model_id: str) -> ModelCardData:
+def _front_matter(report: Recorded, model_id: str, licence: str) -> ModelCardData:
     """Returns the metadata that the Hub reads."""
     results = []
     for row in report.rows("per_dataset"):
@@ -211,7 +246,7 @@ def _front_matter(report: Recorded, model_id: str) -> ModelCardData:
                 )
             )
     return ModelCardData(
-        license="cc-by-nc-4.0",
+        license=licence,
         library_name="dfjax",
         pipeline_tag="video-classification",
         tags=["deepfake-detection", "face-forensics", "jax", "flax"],
@@ -253,11 +288,15 @@ def _listed(entries: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in entries.items()) or "nothing"
 
 
-def _cited(datasets: Iterable[DatasetLayout], settings: Mapping[str, Any], encoder: str) -> str:
+def _cited(
+    datasets: Iterable[DatasetLayout], settings: Mapping[str, Any], encoder: str, *, is_own: bool
+) -> str:
     cited = [layout.citation for layout in datasets if layout.citation is not None]
     if settings.get("self_blended"):
         cited.append(_SELF_BLENDED)
     if settings.get("train") == "norms":
         cited += _NORMS
     cited += _ENCODER_SOURCES.get(encoder, ())
+    if is_own and encoder == ResNetConfig.type:
+        cited.append(_OWN_WEIGHTS)
     return "\n".join(f"- {citation}" for citation in (*cited, *_ALWAYS_CITED))

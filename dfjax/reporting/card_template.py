@@ -9,9 +9,8 @@ CARD = """\
 
 Given a video, this model estimates the probability that a face in it was manipulated, for the whole
 video and for each frame. It detects and tracks faces (MTCNN), crops them to {image_size} x
-{image_size} pixels, encodes each crop with {encoder} and scores each frame. A video's score is the
-mean over up to {num_frames} frames{correction}; with several
-faces, the highest score counts.
+{image_size} pixels, encodes each crop with {encoder} and scores each frame. A face's score is the
+mean over up to {num_frames} frames{correction}. {faces}
 
 {trained} It was trained on {train_clips} face clips from {data_name}, and is for research.
 
@@ -97,8 +96,8 @@ tune fakes until they pass.
 
 - It looks at faces only, not at sound, text, the background, or whether a genuine video is shown in
   a false context.
-- It knows the manipulations it was trained on. It was not trained to detect fully generated video
-  or newer methods.
+- It knows the kinds of manipulation it was trained on, and may miss others, such as newer methods
+  and fully generated video.
 - Heavy compression, screen recording, filters, and small, dark or turned faces cause errors in both
   directions.
 - Its training data contains {train_groups} groups of identities. Error rates were not compared
@@ -112,8 +111,7 @@ you are allowed to process. It does not compare identities or store faces.
 
 ## Licence
 
-Weights: CC BY-NC 4.0, for research, because the ImageNet weights and the training clips are
-non-commercial. The terms of {datasets} also apply to anyone who uses that data. The dfjax code is
+{licence} The terms of {datasets} also apply to anyone who uses that data. The dfjax code is
 licensed under Apache-2.0.
 
 ## Sources

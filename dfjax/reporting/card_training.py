@@ -37,6 +37,9 @@ def trained(settings: Mapping[str, Any], *, pretraining: str = "ImageNet") -> st
             f"{settings['self_blended']:.0%} of the fakes it was trained on were real clips "
             "blended with themselves."
         )
+    stills = settings.get("still_self_blended")
+    if stills is not None and settings.get("still_pairs"):
+        sentences.append(f"Of single pictures, {stills:.0%} were.")
     if settings.get("partial_fakes"):
         sentences.append(
             f"With a probability of {settings['partial_fakes']:.0%}, a fake was manipulated in "

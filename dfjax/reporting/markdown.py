@@ -76,7 +76,7 @@ def _result(figures: Json, recorded: Recorded) -> str:
 
 {measures_table(recorded)}
 
-A video's score is that of its highest-scoring face, as in the app. A frame's score is that of its
+A video's score is formed from those of its faces as in the app. A frame's score is that of its
 highest-scoring face; each frame is assumed to have the label of its video. The threshold is
 {threshold["value"]:.3f}, from the model's config.{withheld} Brier score and calibration error give
 real and fake equal weight; average precision depends on the share of fakes, here

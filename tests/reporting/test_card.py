@@ -16,7 +16,7 @@ from dfjax.errors import ModelFormatError
 from dfjax.evaluation.calibration import calibrate_on
 from dfjax.evaluation.figures import report
 from dfjax.reporting.card import model_card
-from tests.evaluation.clips import scored_set
+from tests.evaluation.clips import EVIDENCE, scored_set
 
 CONFIG = dataclasses.replace(
     Config(), calibration=CalibrationConfig(real_below=0.2345, fake_above=0.8321)
@@ -112,6 +112,22 @@ def test_runs_before_are_listed_once_with_what_each_went_on_from(training: dict[
     assert "It started from" not in model_card(CONFIG, training=training)
 
 
+def test_the_licence_is_what_the_run_was_told(training: dict[str, Any]):
+    assert "And the Bit Goes Down" in model_card(CONFIG, training=training)
+    for licence, sentence in (("mit", "Weights: mit."), ("other", "ask whoever published them")):
+        card = ModelCard(model_card(CONFIG, training=training | {"license": licence}))
+        assert card.data["license"] == licence
+        assert sentence in card.text
+        assert "And the Bit Goes Down" not in card.text and "CC BY-NC" not in card.text
+
+
+def test_the_card_says_how_faces_make_a_video_s_score(training: dict[str, Any]):
+    evidence = dataclasses.replace(CONFIG.calibration, evidence=EVIDENCE)
+    weighed = dataclasses.replace(CONFIG, calibration=evidence)
+    assert "the highest score is the video's" in model_card(CONFIG, training=training)
+    assert "weighs all stretches of all faces" in model_card(weighed, training=training)
+
+
 def test_the_hub_reads_the_front_matter(training: dict[str, Any]):
     data = ModelCard(model_card(CONFIG, training=training)).data
     assert data["license"] == "cc-by-nc-4.0"
@@ -172,6 +188,11 @@ def test_a_figure_that_could_not_be_measured_is_told_with_the_reason(training: d
         (
             {"trained_stages": 2, "self_blended": 0.4},
             "40% of the fakes it was trained on were real clips",
+            "frames only",
+        ),
+        (
+            {"self_blended": 0.4, "still_self_blended": 0.6, "still_pairs": 8},
+            "with themselves. Of single pictures, 60% were.",
             "frames only",
         ),
         (
