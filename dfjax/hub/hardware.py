@@ -9,6 +9,7 @@ from dfjax.errors import HubError
 from dfjax.hub.push import hub_errors
 
 _GPU_REQUIREMENTS = "requirements-gpu.txt"
+_MODEL = "DFJAX_MODEL"  # variable of a Space
 
 
 def check_hardware(hardware: str | None) -> None:
@@ -84,13 +85,17 @@ def is_gpu(hardware: str | None) -> bool:
 def set_up_space(repo_id: str, hardware: str | None, model: str | None) -> None:
     """Gives a published Space its hardware, and says which model of the Hub it serves.
 
+    Without one it serves what it holds, also if it served another before.
+
     Raises:
       HubError: The Hub refuses.
     """
     api = HfApi()
     with hub_errors(api, repo_id, None):
         if model is not None:
-            api.add_space_variable(repo_id, "DFJAX_MODEL", model)
+            api.add_space_variable(repo_id, _MODEL, model)
+        elif _MODEL in api.get_space_variables(repo_id):
+            api.delete_space_variable(repo_id, _MODEL)
         if hardware is not None:
             api.request_space_hardware(repo_id, SpaceHardware(hardware))
 

@@ -6,6 +6,7 @@ import json
 import mimetypes
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 from gradio.mcp import GradioMCPServer
@@ -19,8 +20,8 @@ from dfjax.page import texts
 from dfjax.page.fair_queue import CLIENT
 from dfjax.page.hosts import space_hosts
 from dfjax.page.limits import PageLimits
-from dfjax.page.upload import OWN_FILE, UploadBlocks, upload_path
-from dfjax.page.upload_folder import UploadFolder
+from dfjax.page.upload import UploadBlocks, upload_path
+from dfjax.page.upload_folder import OWN_FILE, UploadFolder
 
 _ENDPOINT = "/predict"
 
@@ -88,7 +89,7 @@ class AssistantServer(GradioMCPServer):
         except gr.Error as error:
             raise ValueError(f"{error.message} {self._how_to_give_a_file()}") from None
         # As an address, or Gradio's client would read the path from the disk, and upload the file.
-        return {**value, "video": handle_file(f"{self._root()}{OWN_FILE}{path}")}
+        return {**value, "video": handle_file(f"{self._root()}{OWN_FILE}{quote(path)}")}
 
     def postprocess_output_data(self, data: Any, root_url: str) -> list[Any]:
         """Returns the outputs of a call as JSON."""

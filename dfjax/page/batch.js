@@ -6,11 +6,14 @@ const [input, bar, table, body, panel] =
 const say = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
-let files = [];  // {file, state, answer, data, sent, tries}
+let files = [];  // {file, state, answer, data, sent, tries, checks}
 let current = null, opened = null, running = false, stopping = false, csvUrl = "";
 let source = {url: ""}, setUp = null;  // of the result that is shown
+let trouble = "";  // why the list was given up
+table.tabIndex = -1;
 
 const MOST_TRIES = 5;  // at sending a file to a server that is full
+const MOST_CHECKS = 60;  // at having a file checked: some ten minutes
 const ORDER = {no_face: -1, error: -2};  // after all that have a probability
 
 function rank(one) {
@@ -50,7 +53,8 @@ function rowOf(one) {
 }
 
 function draw() {
-  const focused = element.contains(document.activeElement) && document.activeElement.ariaLabel;
+  const held = element.contains(document.activeElement) ? document.activeElement : null;
+  const focused = held?.ariaLabel;
   const sorted = files.map((one, place) => [one, place]);
   sorted.sort(([a, m], [b, n]) => rank(b) - rank(a) || m - n);
   body.replaceChildren(...sorted.map(([one]) => rowOf(one)));
@@ -62,8 +66,13 @@ function draw() {
   find("[data-do=stop]").hidden = !running;
   find("[data-do=stop]").disabled = stopping;
   find("[data-do=clear]").hidden = running;
-  find("[role=status]").textContent =
-    files.length ? say(words.progress, {done: done.length, all: files.length}) : "";
+  const progress = files.length ? say(words.progress, {done: done.length, all: files.length}) : "";
+  find("[role=status]").textContent = [progress, trouble].filter(Boolean).join(". ");
+  if (held?.dataset.do && (bar.hidden || held.hidden || held.disabled)) {
+    const still = ["stop", "check"].map((name) => find(`[data-do=${name}]`));
+    const next = still.find((button) => !bar.hidden && !button.hidden && !button.disabled);
+    (next ?? (table.hidden ? input : table)).focus({preventScroll: true});
+  }
   const link = find("[data-do=csv]");
   link.hidden = !done.length;
   if (!done.length) return;
@@ -100,7 +109,7 @@ function play(file) {
 }
 
 function add(chosen) {
-  for (const file of chosen) files.push({file, state: "waiting", answer: null, tries: 0});
+  for (const file of chosen) files.push({file, state: "waiting", answer: null, tries: 0, checks: 0});
   draw();
 }
 
@@ -179,7 +188,14 @@ window.dfBatch = {
   take: (answer) => current && end(current, JSON.parse(answer)),
   fail: async () => {
     if (!current) return;
-    if (++current.tries > MOST_TRIES) return endWithError(current, words.not_taken);
+    if (++current.checks > MOST_CHECKS) {
+      // No fault of the file: it and those after it can be checked later.
+      current.state = "stopped";
+      current.checks = 0;
+      trouble = words.not_taken;
+      stopping = true;
+      return next();
+    }
     current.state = "room";
     draw();
     await pause(10);
@@ -191,12 +207,14 @@ const deeds = {
   check: () => {
     for (const one of files) if (one.state === "stopped") one.state = "waiting";
     running = true;
+    trouble = "";
     next();
   },
   stop: () => { stopping = true; draw(); },
   clear: () => {
     files = [];
     opened = null;
+    trouble = "";
     panel.hidden = true;
     panel.replaceChildren();
     URL.revokeObjectURL(source.url);
@@ -205,6 +223,10 @@ const deeds = {
 };
 element.addEventListener("click", (event) => {
   deeds[event.target.closest("button[data-do]")?.dataset.do]?.();
+});
+// Gradio loads the page anew where it has lost the server for a while, and the results are here alone.
+addEventListener("beforeunload", (event) => {
+  if (files.some((one) => one.answer)) event.preventDefault();
 });
 input.addEventListener("change", () => {
   add(input.files);

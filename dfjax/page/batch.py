@@ -94,6 +94,7 @@ def join_batch(
         inputs=parts.upload,
         outputs=frames,
         js="() => [window.dfBatch.shown()]",
+        trigger_mode="multiple",  # another file may be opened before the frames of one are there
         preprocess=False,
         show_progress="hidden",
         api_visibility="private",

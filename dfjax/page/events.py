@@ -161,6 +161,7 @@ def join(parts: Parts, *, check: Callable, pick: Callable, frames_at: Callable, 
             frames_at,
             inputs=video,
             outputs=parts.frames,
+            trigger_mode="multiple",  # another file may be chosen before the frames are there
             preprocess=False,
             show_progress="hidden",
             api_visibility="private",

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from gradio.context import LocalContext
 from gradio.queueing import Event, Queue
@@ -13,6 +14,7 @@ from gradio.server_messages import ProcessCompletedMessage
 from gradio_client.utils import is_file_obj, traverse
 
 from dfjax.page.limits import PageLimits
+from dfjax.page.upload_folder import OWN_FILE
 
 CLIENT, REQUEST_ID = "dfjax.client", "dfjax.request_id"
 """Under which keys of its scope a request says whose it is, and which."""
@@ -20,6 +22,8 @@ CLIENT, REQUEST_ID = "dfjax.client", "dfjax.request_id"
 _NO_MORE_PLACES = (
     "The queue is full for you: {own} of your checks wait already. Let one of them end first."
 )
+
+_FULL = "The queue is full: {found} checks wait already. Try again in a minute."
 
 _NO_FUNCTION = (
     "There is no function {found!r} here. The API has POST /gradio_api/call/predict, and "
@@ -39,6 +43,8 @@ class FairQueue(Queue):
     def __init__(self, *args: Any, limits: PageLimits, **kwargs: Any):
         """Takes Gradio's own arguments, and the limits."""
         super().__init__(*args, **kwargs)
+        # Parts must find a place, or the events that wait for them would fill the queue for good.
+        self._max_waiting, self.max_size = self.max_size, None
         self.ANALYTICS_MAX_EVENTS = 1
         self._limits = limits
         self._listening: collections.Counter[str] = collections.Counter()  # streams by session
@@ -50,9 +56,12 @@ class FairQueue(Queue):
         function = self.blocks.fns.get(body.fn_index)
         if function is None or function.fn is None:
             return False, _NO_FUNCTION.format(found=body.fn_index), "error"
-        own = self.places_of(request.scope.get(CLIENT))
-        if own >= self._limits.max_client_checks and body.session_hash not in self._parts:
-            return False, _NO_MORE_PLACES.format(own=own), "queue_full"
+        if body.session_hash not in self._parts:
+            own, waiting = self.places_of(request.scope.get(CLIENT)), len(self)
+            if own >= self._limits.max_client_checks:
+                return False, _NO_MORE_PLACES.format(own=own), "queue_full"
+            if self._max_waiting is not None and waiting >= self._max_waiting:
+                return False, _FULL.format(found=waiting), "queue_full"
         return await super().push(body, request, username)
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:
@@ -164,7 +173,8 @@ class FairQueue(Queue):
         paths: set[str] = set()
 
         def note(file: dict[str, Any]) -> dict[str, Any]:
-            paths.add(file["path"].split("/gradio_api/file=", 1)[-1])
+            _, is_address, path = file["path"].partition(OWN_FILE)
+            paths.add(unquote(path) if is_address else file["path"])
             return file
 
         for event in self._events():

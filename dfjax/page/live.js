@@ -72,7 +72,10 @@ async function start() {
   timer = setInterval(tick, PACE, own);
 }
 
-const close = (name) => navigator.sendBeacon(`${address}/${name}?close`);
+// A beacon would have no origin in some browsers, as the page sends no referrer; the server refuses
+// such requests.
+const close = (name) =>
+  fetch(`${address}/${name}?close`, {method: "POST", keepalive: true}).catch(() => {});
 
 function stop(why, lang) {
   run += 1;

@@ -15,6 +15,7 @@ from dfjax.page.language import in_other_words
 from dfjax.page.limits import PageLimits
 from dfjax.page.live_sessions import LiveSessions
 from dfjax.page.log import fields
+from dfjax.page.upload_folder import OWN_FILE
 from dfjax.words import language, words
 
 _LOG = logging.getLogger(__name__)
@@ -25,9 +26,6 @@ _NO_ADDRESSES = (
 )
 
 _NOT_HERE = "The file is not, or no longer, on this server. Please upload it again."
-
-OWN_FILE = "/gradio_api/file="
-"""Stands before the path of an upload in its address on this server."""
 
 
 class UploadBlocks(gr.Blocks):

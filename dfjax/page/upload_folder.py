@@ -10,6 +10,9 @@ from pathlib import Path
 from dfjax.page.limits import PageLimits
 from dfjax.page.refusal import Refusal
 
+OWN_FILE = "/gradio_api/file="
+"""In addresses of uploads, between that of the page and the path."""
+
 _MIN_FILE_BYTES = 16 * 1024  # that a file counts for: its folder and its entry take room as well
 
 _YOUNG_SECONDS = 120.0
@@ -108,10 +111,14 @@ class UploadFolder:
           max_age: Seconds since the last change of a file, after which it goes.
           max_unfinished_age: The same for uploads that are not whole.
         """
-        now = time.time()
+        now, in_use = time.time(), self._in_use()
         self._delete_unfinished(max_unfinished_age)
         for path, _, changed in self._files():
-            if path.parent != self.folder and changed < now - max_age:
+            if str(path) in in_use:
+                # It is as if it were new, for Gradio as well, which deletes by age alone.
+                with contextlib.suppress(OSError):
+                    os.utime(path)
+            elif path.parent != self.folder and changed < now - max_age:
                 path.unlink(missing_ok=True)
         for path in self.folder.iterdir():
             # Fails if there are files in it.

@@ -155,9 +155,12 @@ def test_several_files_are_checked_one_after_another_and_sorted(open_page, clips
     page.get_by_role("tab", name="Several files").click()
     chosen = ("pattern.mp4", "broken.mp4", "one face.mp4", "two.mp4")
     page.set_input_files(".df-drop input", [clips / name for name in chosen])
-    page.get_by_role("button", name="Check all").click()
+    page.get_by_role("button", name="Check all").press("Enter")
+    # Whoever uses the keyboard is not thrown back to the beginning of the page.
+    expect(page.locator(".df-batch").get_by_role("button", name="Stop")).to_be_focused()
     rows = page.locator(".df-batch tbody tr")
     expect(page.locator(".df-batch [role=status]")).to_have_text("4 of 4 checked", timeout=WAIT)
+    expect(page.locator(".df-batch table")).to_be_focused()
     # A file is sent when the one before it has its answer, and then asks for one check.
     assert [name for name in sent if name in ("upload", "join")] == 4 * ["upload", "join"]
     labels = rows.evaluate_all("rows => rows.map(row => row.dataset.label)")
@@ -175,6 +178,15 @@ def test_several_files_are_checked_one_after_another_and_sorted(open_page, clips
     assert len(lines) == 5 and lines[0].startswith("video,verdict,")
     assert {line.partition(",")[0] for line in lines[1:]} == set(chosen)
     assert no_sideways_scrolling(page)
+
+    # The results are in the browser alone, so it asks before they are lost.
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.get_by_role("tab", name="One video").click()
+    choose(page, clips / "one face.mp4")
+    expect(page.locator(".df-preview")).to_be_visible()
+    page.reload()
+    assert asked == ["beforeunload"]
 
 
 def test_two_people_are_two_faces_with_marks_of_their_own(open_page, clips):

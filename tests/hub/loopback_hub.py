@@ -66,7 +66,9 @@ class LoopbackHub:
             ("hub", "POST", rf"/api/{_REPO}/paths-info/(?P<revision>[^/]+)", self._paths_info),
             ("hub", "POST", rf"/api/{_REPO}/tag/(?P<revision>[^/]+)", self._tag),
             ("hub", "POST", rf"/api/{_REPO}/hardware", self._hardware),
+            ("hub", "GET", rf"/api/{_REPO}/variables", self._variables),
             ("hub", "POST", rf"/api/{_REPO}/variables", self._variables),
+            ("hub", "DELETE", rf"/api/{_REPO}/variables", self._variables),
             ("hub", "POST", rf"/api/{_REPO}/preupload/(?P<revision>[^/]+)", self._preupload),
             ("hub", "POST", rf"/api/{_REPO}/commit/(?P<revision>[^/]+)", self._commit),
             ("hub", "POST", rf"/{_GIT}\.git/info/lfs/objects/batch", self._lfs_batch),
@@ -247,9 +249,12 @@ class LoopbackHub:
         return json_answer({"stage": "BUILDING", "hardware": hardware, "gcTimeout": None})
 
     def _variables(self, call: Call, kind: str, repo_id: str) -> Answer:
-        self._find(call, kind, repo_id, to="write")
-        asked = call.json()
-        return json_answer({asked["key"]: {"value": asked["value"]}})
+        repo = self._find(call, kind, repo_id, to="write")
+        if call.method == "POST":
+            repo.variables[call.json()["key"]] = call.json()["value"]
+        elif call.method == "DELETE":
+            del repo.variables[call.json()["key"]]
+        return json_answer({key: {"value": value} for key, value in repo.variables.items()})
 
     # Pushing.
 

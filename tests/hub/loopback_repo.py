@@ -53,6 +53,7 @@ class Repo:
     def __init__(self, kind: str, repo_id: str, private: bool):
         self.kind, self.repo_id, self.private = kind, repo_id, private
         self.commits: dict[str, Commit] = {}
+        self.variables: dict[str, str] = {}  # of a Space
         self.refs: dict[str, str] = {}
         attributes = "".join(f"{pattern} filter=lfs\n" for pattern in LFS_PATTERNS).encode()
         self.add(

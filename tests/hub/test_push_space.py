@@ -251,6 +251,16 @@ def test_a_space_may_fetch_its_model_when_it_is_built(
     assert posted["hardware"] == {"flavor": "t4-small"}
 
 
+def test_a_space_that_holds_its_model_no_longer_serves_another(hub: LoopbackHub):
+    repo = hub.repos["space", REPO_ID] = Repo("space", REPO_ID, private=False)
+    set_up_space(REPO_ID, None, "a/b")
+    assert repo.variables == {"DFJAX_MODEL": "a/b"}
+    repo.variables["DFJAX_RUNTIME"] = "onnx"
+    for _ in range(2):
+        set_up_space(REPO_ID, None, None)
+        assert repo.variables == {"DFJAX_RUNTIME": "onnx"}
+
+
 @pytest.mark.parametrize(
     ("app", "message"),
     [

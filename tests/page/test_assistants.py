@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import re
+from pathlib import Path
 
 import pytest
 from mcp import ClientSession
@@ -55,6 +56,14 @@ def test_the_answer_is_the_prediction_as_json(served_page, http):
         report = json.loads(text)
         assert report == sample_prediction("real", name="real.mp4").to_dict()
     assert served_page.predictor.efforts[-1] == "quick"
+
+
+@pytest.mark.parametrize("name", ["talk #2.mp4", "clip%20copy.mp4", "a+b é.mp4"])
+def test_a_file_may_have_any_name(served_page, http, name):
+    path = served_page.upload(http, name, name.encode())
+    wrong, text = call(served_page, video=path)
+    assert not wrong, text
+    assert json.loads(text)["video"]["name"] == Path(path).name
 
 
 def test_a_file_may_come_along_and_counts_as_an_upload(served_page):

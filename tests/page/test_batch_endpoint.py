@@ -131,3 +131,27 @@ def test_a_batch_ends_when_its_client_goes_away(server):
         server.predictor.gate.set()
     assert len(server.predictor.begun) == begun + 1
     wait_for(lambda: not server.queue.pending_event_ids_session)
+
+
+def test_calls_that_fill_the_queue_still_get_their_files_through_it(server):
+    """Eight calls run, and their files need places that those who wait seem to take."""
+    clients = [server.client(f"127.0.0.{number}") for number in range(20, 33)]
+    answers, threads = [], []
+    server.predictor.gate.clear()
+    try:
+        for place in range(2):
+            for client in clients:
+                asked = ask(server, client, *[upload(server, client, "real.mp4")] * 2)
+                if asked.status_code == 503:
+                    assert "The queue is full: 16" in asked.json()["detail"]
+                    continue
+                event = asked.json()["event_id"]
+                threads.append(listen(server, client, event, answers))
+                if place == 0 and len(threads) <= 8:
+                    wait_for(lambda: server.queue.counts()[1] >= len(threads))
+    finally:
+        server.predictor.gate.set()
+    for thread in threads:
+        thread.join(30)
+    assert len(threads) >= 16
+    assert [kind for kind, _ in answers] == ["complete"] * len(threads)

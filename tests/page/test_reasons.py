@@ -124,6 +124,16 @@ def test_a_face_without_a_say_is_not_the_reason():
     assert "Face 2" not in text(said)
 
 
+@pytest.mark.parametrize("label", ["fake", "uncertain", "real"])
+def test_a_stretch_of_a_face_without_a_say_is_not_the_reason(label):
+    prediction = sharp(sample_prediction(label, levels=(0.52, 0.5)))
+    tracks = (prediction.tracks[0], dataclasses.replace(prediction.tracks[1], left_out="small"))
+    stretch = Segment(track=1, start=3.1, end=5.0, probability_fake=0.95)
+    said = explain(dataclasses.replace(prediction, tracks=tracks, segments=(stretch,)))
+    assert "Face 2" not in text(said)
+    assert words.reasons.do_stretch not in said.next_steps
+
+
 def test_faces_are_told_apart_by_where_they_are():
     prediction = sample_prediction("fake", levels=(0.9,) * 3)
     width = prediction.video.width

@@ -149,6 +149,21 @@ def test_old_files_are_swept_with_their_folders_and_young_ones_stay(folder, cloc
     assert folder._held() == {}
 
 
+def test_however_old_a_file_is_it_stays_while_a_check_waits_for_it(tmp_path, clock):
+    waiting = set()
+    folder = UploadFolder(tmp_path, LIMITS, lambda: waiting)
+    first, second = upload(folder, "a", "1"), upload(folder, "a", "2")
+    waiting.add(str(first))
+    before = first.stat().st_ctime_ns
+    clock.later = 100
+    folder.sweep(max_age=60)
+    assert first.exists() and not second.exists()
+    assert first.stat().st_ctime_ns > before  # Gradio's own deleter goes by this alone
+    waiting.clear()
+    folder.sweep(max_age=60)
+    assert not first.exists()
+
+
 def test_quotas_that_no_file_fits_into_are_refused():
     with pytest.raises(ValueError, match="--max-disk-megabytes"):
         PageLimits(max_upload_bytes=10, max_disk_bytes=9)
