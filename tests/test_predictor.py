@@ -424,8 +424,9 @@ def test_a_camera_s_clock_may_begin_at_any_time(predictor, videos, two):
     on_time, later = (
         predictor.score_frames(frames, start + np.array(times)) for start in (0.0, 5000.0)
     )
-    assert later.coverage == on_time.coverage
-    assert later.video == on_time.video
+    assert later.coverage.frames_sampled == on_time.coverage.frames_sampled
+    assert later.coverage.longest_gap == pytest.approx(on_time.coverage.longest_gap)
+    assert later.video.duration == pytest.approx(on_time.video.duration)
     assert later.probability_fake == pytest.approx(on_time.probability_fake)
     assert later.frames[0].timestamp == pytest.approx(on_time.frames[0].timestamp + 5000)
 

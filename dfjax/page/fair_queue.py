@@ -44,7 +44,7 @@ class FairQueue(Queue):
         """Takes Gradio's own arguments, and the limits."""
         super().__init__(*args, **kwargs)
         # Parts must find a place, or the events that wait for them would fill the queue for good.
-        self._max_waiting, self.max_size = self.max_size, None
+        self.max_waiting, self.max_size = self.max_size, None
         self.ANALYTICS_MAX_EVENTS = 1
         self._limits = limits
         self._listening: collections.Counter[str] = collections.Counter()  # streams by session
@@ -60,7 +60,7 @@ class FairQueue(Queue):
             own, waiting = self.places_of(request.scope.get(CLIENT)), len(self)
             if own >= self._limits.max_client_checks:
                 return False, _NO_MORE_PLACES.format(own=own), "queue_full"
-            if self._max_waiting is not None and waiting >= self._max_waiting:
+            if self.max_waiting is not None and waiting >= self.max_waiting:
                 return False, _FULL.format(found=waiting), "queue_full"
         return await super().push(body, request, username)
 

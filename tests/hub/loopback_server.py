@@ -89,7 +89,7 @@ def make_server(origin: str, answer_to: Callable[[Call], Answer]) -> ThreadingHT
             if self.command != "HEAD":
                 self.wfile.write(answer.body)
 
-        do_GET = do_HEAD = do_POST = do_PUT = answer
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer
 
         def _read_chunk(self) -> bytes:
             size = int(self.rfile.readline(), 16)

@@ -9,6 +9,7 @@ import pytest
 
 from dfjax.config import CalibrationConfig
 from dfjax.page.blocks import build_page
+from dfjax.page.fair_queue import FairQueue
 from dfjax.page.upload import UploadBlocks
 from tests.evaluation.clips import EVIDENCE
 from tests.page.samples import SamplePredictor
@@ -42,7 +43,8 @@ def test_scoring_goes_through_one_bounded_queue(page):
     scoring = [f for f in page.fns.values() if f.concurrency_id == "score"]
     assert len(scoring) == 3  # the button, a file of a list, the API
     assert all(f.queue and f.concurrency_limit == 1 for f in scoring)
-    assert page._queue.max_size and not page.api_open
+    assert isinstance(page._queue, FairQueue)
+    assert page._queue.max_waiting and not page.api_open
 
 
 def test_nothing_is_sent_home_and_old_files_are_deleted(page):

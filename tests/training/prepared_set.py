@@ -45,7 +45,9 @@ def plain(**changes) -> TrainConfig:
     )
 
 
-def write_prepared(folder: Path, *, groups: int = 8, stills: int = 4, seed: int = 0) -> str:
+def write_prepared(
+    folder: Path, *, groups: int = 8, stills: int = 4, seed: int = 0, name: str = "ffpp"
+) -> str:
     """Writes a data set of which each fake is its original with a red stripe; returns its folder.
 
     The last quarter of the groups is the validation split. A group has a real video and a fake of
@@ -64,7 +66,7 @@ def write_prepared(folder: Path, *, groups: int = 8, stills: int = 4, seed: int 
             frames = real.copy()
             if method != "youtube":
                 frames[:, 10:20, :, 0] = 255
-            rows[split].append(_row(f"{number:03}", method, split, frames))
+            rows[split].append(_row(f"{number:03}", method, split, frames) | {"dataset": name})
     for split, of_split in rows.items():
         path = folder / "data" / f"{split}-00000-of-00001.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ def test_videos_without_a_clip_are_counted_over_all_splits(data):
 
 
 def test_data_that_is_only_measured_on_gives_no_training_clip(data, tmp_path):
-    more = write_prepared(tmp_path / "more", seed=1)
+    more = write_prepared(tmp_path / "more", seed=1, name="more")
     found = _open(data, validation_data=(more,))
     assert len(found.store.clips) == len(_open(data).store.clips)
     assert found.measured == [data, more]
