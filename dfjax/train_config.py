@@ -239,7 +239,9 @@ class TrainConfig(Checked):
     clip_norm: float = 1.0  # largest global norm of the gradients
     ema_decay: float = 0.998  # decay of the moving average of the weights, which is published
     label_smoothing: float = 0.05  # labels are half of this and 1 minus half of this
-    frame_loss_weight: float = 1.0  # weight of the per-frame BCE relative to the clip BCE
+    # Of the per-frame BCE relative to the clip BCE, which trains the LSTM alone: without the first,
+    # the encoder learns nothing.
+    frame_loss_weight: float = 1.0
 
     # The weights are those of a third party's training, on the card of Ant-One/GenD_CLIP_L_14_FF.
     alignment_weight: float = 0.1  # with "norms": of frames of one class having alike features

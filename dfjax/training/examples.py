@@ -48,7 +48,7 @@ def make_examples(
         some = partial_frames(pair_keys[:, 2], batch.frame_mask, config.blend)
         is_manipulated = jnp.where(in_part[:, None], some, is_manipulated)
         fake = jnp.where(is_manipulated[:, :, None, None, None], fake, real)
-    if max(config.share_blended(stills=stills) for stills in (False, True)) > 0:
+    if config.self_blended or config.still_self_blended:
         # Outside its segments, a partial self-blend shows the blend's target instead of the
         # original clip. Otherwise a jump in background colours would give it away.
         blended = self_blend(

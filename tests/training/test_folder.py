@@ -93,6 +93,9 @@ def test_an_older_run_that_did_not_note_everything_goes_on(tmp_path):
     del older["prepared"], older["start"]
     (tmp_path / RUN_FILE).write_text(json.dumps(older))
     check_folder(tmp_path, _description(), resume=True)
+    # What it did note still has to be the same.
+    with pytest.raises(TrainingError, match="different weights"):
+        check_folder(tmp_path, _description() | {"weights": ["other"]}, resume=True)
 
 
 def test_crops_that_were_made_otherwise_are_named(tmp_path):
