@@ -68,7 +68,7 @@ def looks_at_faces(
     shown = np.append(0.0, np.cumsum(ends - starts))
     if len(starts) == 0 or shown[-1] > duration / 2:
         return None
-    room = max(most_near, int(shown[-1] / (_SPREAD * APART)))
+    room = max(1, most_near, int(shown[-1] / (_SPREAD * APART)))
     num_there = min(num_looks - num_looks // 3, room)
     num_anywhere = num_looks - num_there
     anywhere = np.arange(num_anywhere) * (duration / max(1, num_anywhere))

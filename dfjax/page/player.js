@@ -43,7 +43,8 @@ window.dfPlayer = (root, chosen, ask) => {
     }));
     duration = Number(find(".df-timeline").dataset.duration);
     // The first stretch, or else the most suspicious face.
-    at = Number(find(".df-lane:not(.df-unheard) .df-stretch, .df-crop")?.dataset.seek ?? lanes[0].frames[0][0]);
+    const first = find(".df-lane:not(.df-unheard) .df-stretch, .df-crop");
+    at = Number(first?.dataset.seek ?? lanes[0].frames[0][0]);
     frames = [];
     const {url, kind, unplayable} = chosen();
     const isPicture = kind === "picture";

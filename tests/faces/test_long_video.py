@@ -142,6 +142,12 @@ def test_looks_are_even_where_faces_are_everywhere_or_nowhere():
     assert np.count_nonzero((looks > 100) & (looks < 160)) >= 35
 
 
+def test_where_faces_are_there_is_a_look_however_long_looks_are():
+    times = np.arange(0, 600, 5.0)
+    looks = looks_at_faces(times, np.abs(times - 300) < 1, 600.0, 3, 0)
+    assert looks is not None and np.any(np.abs(looks - 300) <= 2.5)
+
+
 @pytest.mark.parametrize("num_looks", [60, 512])
 def test_no_more_looks_are_near_each_other_than_fit_into_memory(num_looks):
     times = np.arange(0, 3600, 5.0)
