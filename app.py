@@ -212,6 +212,9 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
+    from dfjax.page.gradio_stubs import leave_stubs_alone
+
+    leave_stubs_alone()
     from dfjax.page.example_videos import write_examples
     from dfjax.page.server import require_free_port
 

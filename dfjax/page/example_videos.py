@@ -114,22 +114,16 @@ def example_frames(manipulated: bool, num_frames: int = _NUM_FRAMES) -> Iterator
     portrait = Image.fromarray(skimage.data.astronaut())
     if manipulated:
         portrait = _blend_into_itself(portrait)
-    width, height = _SIZE
     for number in range(num_frames):
-        # A slow zoom in and out and a hand that is not quite steady; no border comes into view.
+        # A slow zoom in and out and a hand that is not quite steady; no border comes into view. It
+        # does not roll: what keeps rows and columns takes a fifth of the time.
         time = number / _FPS
         zoom = 1.6 - 0.17 * math.cos(2 * math.pi * time / 4)
-        roll = math.radians(1) * math.sin(2 * math.pi * time / 2.7)
         x = 236 + 8 * math.sin(2 * math.pi * time / 3.1)
         y = 176 + 3 * math.sin(2 * math.pi * time / 2.3)
-        cos, sin = math.cos(roll) / zoom, math.sin(roll) / zoom
-        to_portrait = (
-            *(cos, sin, x - (cos * width + sin * height) / 2),
-            *(-sin, cos, y - (cos * height - sin * width) / 2),
-        )
-        yield np.asarray(
-            portrait.transform(_SIZE, Image.Transform.AFFINE, to_portrait, Image.Resampling.BICUBIC)
-        )
+        across, down = (side / (2 * zoom) for side in _SIZE)
+        view = (x - across, y - down, x + across, y + down)
+        yield np.asarray(portrait.resize(_SIZE, Image.Resampling.BICUBIC, box=view))
 
 
 def _blend_into_itself(portrait: Image.Image) -> Image.Image:
