@@ -12,9 +12,10 @@ from dfjax.errors import DatasetError
 from dfjax.evaluation import estimates, thresholds
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.evidence_fit import fit_evidence, fit_exponent
-from dfjax.evaluation.scores import Scores, frame_scores, video_scores
+from dfjax.evaluation.scores import Scores, frame_scores, heard_clips, video_scores
 from dfjax.evaluation.scoring import ScoredClip, main_faces
 from dfjax.inference.probabilities import probabilities
+from dfjax.shown_numbers import threshold_percent
 
 OPERATING_RATES = (0.01, 0.05)
 """False-positive rates for which a threshold is published, in addition to the verdict's."""
@@ -80,6 +81,7 @@ def calibrate_on(
     Raises:
       DatasetError: There are no real or no fake videos.
     """
+    scored = heard_clips(scored)
     videos = video_scores(scored, CalibrationConfig())
     counts = np.bincount(videos.is_fake, minlength=2)
     if counts.min() == 0:
@@ -110,6 +112,9 @@ def calibrate_on(
         threshold = _fake_above(videos, fitted, rate)
         if threshold is not None:
             at_rates[rate] = max(threshold, *at_rates.values(), 0.0)
+    if fake_above is not None:
+        # As for the operating points: fewer accusations must not come from a lower threshold.
+        fake_above = max(fake_above, at_rates.get(max_false_positive_rate, 0.0))
     calibration = CalibrationConfig(
         evidence=evidence,
         scale=scale,
@@ -233,7 +238,17 @@ def _alike(scores: Scores) -> np.ndarray:
 
 def _caveat(videos: Scores) -> str | None:
     """Returns a caveat for a model that was not shown to beat chance; None for one that was."""
-    auc = estimates.auc_over_datasets(videos, Draws.of(videos.groups))
+    # A data set of a handful of people says too little to take the verdicts of all others away.
+    large = [
+        auc
+        for auc in estimates.auc_of_datasets(videos, Draws.of(videos.groups))
+        if auc.interval is not None
+    ]
+    auc = (
+        estimates.mean(large)
+        if large
+        else estimates.auc_over_datasets(videos, Draws.of(videos.groups))
+    )
     if auc.interval is not None and auc.interval[0] > 0.5:
         return None
     if not auc.is_measured:
@@ -257,8 +272,8 @@ def _too_few(videos: Scores, false_positive_rate: float, false_negative_rate: fl
     of_real, of_fake = map(thresholds.groups_needed, (false_positive_rate, false_negative_rate))
     return (
         f"This model gives no verdict, because it was calibrated on too few people: {real} groups "
-        f"of them in real videos and {fake} in fakes. To promise at most {false_positive_rate:.0%} "
-        f"false positives among new people takes {of_real} groups, and at most "
-        f"{false_negative_rate:.0%} false negatives about {of_fake} in each data set. "
-        "Its probabilities are calibrated."
+        f"of them in real videos and {fake} in fakes. To promise at most "
+        f"{threshold_percent(false_positive_rate)} false positives among new people takes "
+        f"{of_real} groups, and at most {threshold_percent(false_negative_rate)} false negatives "
+        f"about {of_fake} in each data set. Its probabilities are calibrated."
     )

@@ -117,7 +117,7 @@ def estimate_decisions(scores: Scores, threshold: float, draws: Draws) -> Estima
     is_fake, probabilities = scores.is_fake, scores.probabilities
     return _with_intervals(
         scores,
-        metrics.decision_measures(is_fake, probabilities, threshold),
+        metrics.decision_measures(is_fake, probabilities, threshold, scores.videos),
         lambda: draws.measure(
             functools.partial(bootstrap.weighted_decisions, is_fake, probabilities, threshold)
         ),
@@ -126,11 +126,16 @@ def estimate_decisions(scores: Scores, threshold: float, draws: Draws) -> Estima
 
 def auc_over_datasets(scores: Scores, draws: Draws) -> Estimate:
     """Returns the unweighted mean of the AUCs of the data sets."""
+    return mean(auc_of_datasets(scores, draws))
+
+
+def auc_of_datasets(scores: Scores, draws: Draws) -> list[Estimate]:
+    """Returns the AUC of each data set, in the order of their names."""
     parts = []
     for dataset in np.unique(scores.datasets):
         rows = np.flatnonzero(scores.datasets == dataset)
         parts.append(estimate_ranking(scores.take(rows), draws.take(rows))["auc"])
-    return mean(parts)
+    return parts
 
 
 def mean(estimates: Iterable[Estimate]) -> Estimate:

@@ -50,7 +50,9 @@ _EXPONENTS = 0.2, 50.0
 
 
 def fit_evidence(scored: Sequence[ScoredClip], *, burst_frames: int) -> EvidenceConfig | None:
-    """Returns the model of evidence; None if fakes do not score higher than real faces.
+    """Returns the model of evidence; None if it cannot be fitted.
+
+    It can be if fakes score higher than real faces, and not all faces of a kind alike.
 
     Its `face_exponent` is 1; see `fit_exponent`.
 
@@ -68,17 +70,22 @@ def fit_evidence(scored: Sequence[ScoredClip], *, burst_frames: int) -> Evidence
     real, fake = ([face for face in faces if face.clip.row.is_fake == kind] for kind in (0, 1))
     if not real or not fake:
         return None
-    levels = [_weighted_mean(group, [face.level for face in group]) for group in (real, fake)]
+    # As they will be written: two that are alike by then tell nothing apart.
+    levels = [
+        _rounded(_weighted_mean(group, [face.level for face in group])) for group in (real, fake)
+    ]
     if not levels[0] < levels[1]:
         return None
     total = statistics.fmean(
         _weighted_mean(group, [(face.level - level) ** 2 for face in group])
         for group, level in zip((real, fake), levels, strict=True)
     )
+    if _rounded(total) == 0:
+        return None  # one video of each kind: nothing is known of how people differ
     steady = _fit_noise([face for face in real if len(face.bursts.means) >= _MIN_BURSTS], total)
     config = EvidenceConfig(
-        real_level=_rounded(levels[0]),
-        fake_level=_rounded(levels[1]),
+        real_level=levels[0],
+        fake_level=levels[1],
         person_spread=_rounded(math.sqrt(total)),
         **{name: _rounded(value) for name, value in steady.items()},
         change_share=0.0,

@@ -110,9 +110,18 @@ def ranking_measures(is_fake: np.ndarray, scores: np.ndarray) -> dict[str, float
 
 
 def decision_measures(
-    is_fake: np.ndarray, probabilities: np.ndarray, threshold: float
+    is_fake: np.ndarray,
+    probabilities: np.ndarray,
+    threshold: float,
+    videos: np.ndarray | None = None,
 ) -> dict[str, float]:
     """Returns the measures of calibrated probabilities and of decisions at a threshold.
+
+    Args:
+      is_fake: [N], 0 or 1.
+      probabilities: float [N], that each is fake.
+      threshold: Above it, one is called fake.
+      videos: str [N], names of the videos that they are frames of. None: each is a video.
 
     Returns:
       `balanced_accuracy`, `false_positive_rate`, `true_positive_rate`: see `Confusion`. `brier`:
@@ -138,18 +147,23 @@ def decision_measures(
             brier_score_loss(is_fake, probabilities, sample_weight=weights, pos_label=1)
         )
         error = _binned_error(np.asarray(is_fake), np.asarray(probabilities, np.float64))
-        noise = calibration_noise(is_fake, probabilities)
+        noise = calibration_noise(is_fake, probabilities, videos)
         values["calibration_error"] = error
         values["calibration_noise"] = noise
         values["debiased_calibration_error"] = max(0.0, error - noise)
     return values
 
 
-def calibration_noise(is_fake: np.ndarray, probabilities: np.ndarray) -> float:
+def calibration_noise(
+    is_fake: np.ndarray, probabilities: np.ndarray, videos: np.ndarray | None = None
+) -> float:
     """Returns the expected calibration error of a model with these probabilities, all of them true.
 
     It is not 0: even then the share of fakes in a bin of a few videos is off by chance. It is the
     mean over random labels, drawn from the probabilities at the given numbers of real and fake.
+    Frames of one video share their label, and so the number that decides it.
+
+    Args: as for `decision_measures`.
 
     Source: after Bröcker and Smith, Increasing the reliability of reliability diagrams, 2007.
     """
@@ -157,7 +171,11 @@ def calibration_noise(is_fake: np.ndarray, probabilities: np.ndarray) -> float:
     # Of as many fakes as there are: the odds for equal priors, times those of the labels.
     odds = np.mean(is_fake == 1) / np.mean(is_fake == 0)
     chances = odds * probabilities / (odds * probabilities + 1 - probabilities)
-    drawn = np.random.default_rng(0).random((_NOISE_DRAWS, len(is_fake))) < chances
+    names, video_of = np.unique(
+        np.arange(len(is_fake)) if videos is None else videos, return_inverse=True
+    )
+    numbers = np.random.default_rng(0).random((_NOISE_DRAWS, len(names)))
+    drawn = numbers[:, video_of] < chances
     errors = [
         _binned_error(labels, probabilities) for labels in drawn if 0 < labels.sum() < len(labels)
     ]

@@ -26,6 +26,7 @@ from dfjax.models.detector import Detector
 from dfjax.models.fingerprint import fingerprint
 from dfjax.models.locate import find_folder, model_name
 from dfjax.models.pretrained import read_calibrated_on
+from dfjax.shown_numbers import threshold_percent
 from dfjax.version import __version__
 
 SCHEMA_VERSION = 1
@@ -228,14 +229,15 @@ def _notes(figures: Mapping[str, Any], data: Sequence[Mapping], config: Config) 
     if config.calibration.false_positive_rate is None:
         notes.append("The model was never calibrated: its probabilities and threshold mean little.")
     rate = config.calibration.false_positive_rate
-    if rate and any(entry["calibrated_on"] for entry in data):
+    if rate and all(entry["calibrated_on"] for entry in data):
         needed = groups_needed(rate)
         for row in figures["per_dataset"]:
             if 0 < row["real_groups"] < needed:
                 notes.append(
                     f"The real videos of {row['dataset']} show {row['real_groups']} groups of "
-                    f"people, too few to promise a false-positive rate of {rate:.0%} for them "
-                    f"alone (that takes {needed}). It was promised for them and others together."
+                    f"people, too few to promise a false-positive rate of "
+                    f"{threshold_percent(rate)} for them alone (that takes {needed}). It was "
+                    "promised for them and others together."
                 )
     if 0 < counts["real"] < 100:
         notes.append(

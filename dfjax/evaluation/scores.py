@@ -12,6 +12,7 @@ from dfjax.config import CalibrationConfig
 from dfjax.data.clip_row import group_name
 from dfjax.data.sources import LabelledVideo
 from dfjax.evaluation.scoring import ScoredClip
+from dfjax.faces.voting import left_out
 from dfjax.inference.evidence import Evidence, FaceFrames, evidence_of, video_logit
 from dfjax.inference.probabilities import calibrated_frame_logits, probabilities
 
@@ -57,18 +58,30 @@ class Scores:
 
 
 def video_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> Scores:
-    """Returns the score of each video, from the evidence of all its faces, as in the app.
+    """Returns the score of each video from the evidence of its faces, as in the app.
+
+    Faces that are hardly seen have no say while others are seen well.
 
     Args:
       scored: All clips of the videos.
       calibration: Its thresholds are not used.
     """
-    clips_of = by_video(scored)
+    clips_of = by_video(heard_clips(scored))
     logits = [
         video_logit([_evidence(clip, calibration) for clip in clips], calibration)
         for clips in clips_of.values()
     ]
     return _table([clips[0] for clips in clips_of.values()], np.array(logits))
+
+
+def heard_clips(scored: Sequence[ScoredClip]) -> list[ScoredClip]:
+    """Returns the clips of faces that have a say in the verdict on their video, as in the app."""
+    return [
+        clip
+        for clips in by_video(scored).values()
+        for clip, reason in zip(clips, left_out([clip.row for clip in clips]), strict=True)
+        if reason is None
+    ]
 
 
 def _evidence(clip: ScoredClip, calibration: CalibrationConfig) -> Evidence:

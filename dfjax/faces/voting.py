@@ -1,11 +1,9 @@
 """Which faces have a say in the verdict on a video: those that were seen well enough."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
-
-from dfjax.faces.clips import FaceClip
 
 LeftOut = Literal["short", "small"]
 """Why a face has no say: it is in hardly any frame, or hardly a face's details can be seen."""
@@ -18,7 +16,21 @@ SMALLEST = 32
 be judged, so what is seen is mostly the enlargement."""
 
 
-def left_out(clips: Sequence[FaceClip]) -> list[LeftOut | None]:
+class SeenFace(Protocol):
+    """A face clip, as it is read or as it is prepared."""
+
+    @property
+    def frame_indices(self) -> np.ndarray:
+        """Of its frames, int [n]."""
+        ...
+
+    @property
+    def boxes_xyxy(self) -> np.ndarray:
+        """Float [n, 4], pixels of the video."""
+        ...
+
+
+def left_out(clips: Sequence[SeenFace]) -> list[LeftOut | None]:
     """Returns why each face has no say, and None for those that have.
 
     Nobody can say whether a figure in the background was manipulated, so it must not decide the
@@ -29,7 +41,7 @@ def left_out(clips: Sequence[FaceClip]) -> list[LeftOut | None]:
     return reasons if None in reasons else [None for _ in clips]
 
 
-def _reason(clip: FaceClip) -> LeftOut | None:
+def _reason(clip: SeenFace) -> LeftOut | None:
     if len(clip.frame_indices) < FEWEST_FRAMES:
         return "short"
     if np.median(clip.boxes_xyxy[:, 3] - clip.boxes_xyxy[:, 1]) < SMALLEST:

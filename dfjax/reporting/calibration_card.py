@@ -8,6 +8,7 @@ from huggingface_hub import ModelCardData
 from dfjax.config import Config
 from dfjax.data.sources import title
 from dfjax.reporting.card import MODEL_ID_PLACEHOLDER
+from dfjax.shown_numbers import threshold_percent
 
 _CARD = """\
 ---
@@ -60,8 +61,9 @@ def calibration_card(
         rule = (
             f"A `probability_fake` below {calibration.real_below:.3f} is called real, above "
             f"{calibration.fake_above:.3f} fake, and between them uncertain. Of people like those "
-            f"of the data, at most {calibration.false_positive_rate:.0%} of real videos are called "
-            f"fake, and at most {calibration.false_negative_rate:.0%} of fakes real."
+            f"of the data, at most {threshold_percent(calibration.false_positive_rate)} of real "
+            f"videos are called fake, and at most "
+            f"{threshold_percent(calibration.false_negative_rate)} of fakes real."
         )
     data = ModelCardData(
         license=license,

@@ -217,6 +217,11 @@ the figures of others are as they reported them.
 
 def _unseen(record: Recorded, evaluation: Mapping[str, Any] | None) -> str:
     """Returns a sentence on whether the model was fitted to the videos it is measured on."""
+    if evaluation is not None and any(data.get("trained_on") for data in evaluation["data"]):
+        return (
+            "**These figures say nothing about unseen data.** The model was trained on these "
+            f"{evaluation['figures']['split']} videos."
+        )
     if evaluation is not None and not any(data["calibrated_on"] for data in evaluation["data"]):
         return "Calibration and thresholds were fitted on other videos, from the validation split."
     split = record.text("validation", "split")

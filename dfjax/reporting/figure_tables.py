@@ -6,6 +6,7 @@ from dfjax.data.sources import title
 from dfjax.evaluation.metrics import RANKING
 from dfjax.evaluation.tables import MEASURES, as_percent, cell, table
 from dfjax.reporting.recorded import Recorded
+from dfjax.shown_numbers import threshold_percent
 
 
 def measures_table(figures: Recorded) -> str:
@@ -63,7 +64,7 @@ def operating_points(figures: Recorded) -> str:
     """Returns an introduced table of the config's thresholds; empty if there are none."""
     rows = [
         [
-            f"{point.number('wanted_false_positive_rate'):.0%}",
+            threshold_percent(point.number("wanted_false_positive_rate")),
             f"{point.number('fake_above'):.3f}",
             cell(point.figure("false_positive_rate")),
             cell(point.figure("true_positive_rate")),

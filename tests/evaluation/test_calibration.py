@@ -267,6 +267,42 @@ def test_one_group_of_identities_shows_nothing():
     assert caveat is not None and "one group of identities" in caveat
 
 
+def test_a_small_data_set_takes_no_verdicts_away():
+    rates = {"max_false_positive_rate": 0.05, "max_false_negative_rate": 0.2}
+    large = scored_set(200, apart=3.0)
+    alone = calibrate_on(large, **rates)
+    both = calibrate_on([*large, *scored_set(2, apart=3.0, dataset="mine")], **rates)
+    assert alone.caveat is None and both.caveat is None
+    assert both.fake_above < 1
+
+
+def test_fewer_false_positives_are_not_had_by_a_lower_threshold():
+    """At a lower rate, a small data set of suspicious people is taken together with all others."""
+    rng = np.random.default_rng(0)
+    clips = [
+        scored_clip(
+            f"{dataset}-{group}-{is_fake}",
+            logit=float(rng.normal(level, 1)),
+            dataset=dataset,
+            group=f"{dataset}/{group}",
+            is_fake=is_fake,
+        )
+        for dataset, groups, levels in (("ffpp", 1200, (-2, 2)), ("mine", 30, (1, 3)))
+        for group in range(groups)
+        for is_fake, level in enumerate(levels)
+    ]
+    found = [
+        calibrate_on(clips, max_false_positive_rate=rate, max_false_negative_rate=0.2)
+        for rate in (0.05, 0.02, 0.01)
+    ]
+    thresholds = [calibration.fake_above for calibration in found]
+    assert thresholds == sorted(thresholds)
+    for calibration in found:
+        points = {p.false_positive_rate: p.fake_above for p in calibration.operating_points}
+        assert calibration.false_positive_rate is not None
+        assert points[calibration.false_positive_rate] == calibration.fake_above
+
+
 def test_two_data_sets_of_one_class_each_show_nothing():
     """Telling the data sets apart is not telling fakes."""
     real = [c for c in scored_set(20) if not c.row.is_fake]

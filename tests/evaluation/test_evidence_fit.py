@@ -92,3 +92,16 @@ def test_the_model_of_evidence_is_part_of_the_calibration_if_asked_for():
     assert dataclasses.replace(evidence, face_exponent=1.0) == fitted
     real = video_scores([clip for clip in clips if not clip.row.is_fake], calibration)
     assert np.mean(real.probabilities > calibration.fake_above) <= 0.05
+
+
+@pytest.mark.parametrize("fake", [0.5, 0.100002], ids=["one of each kind", "nearly alike"])
+def test_where_nothing_can_be_fitted_there_is_none_and_calibration_still_ends(fake):
+    clips = [
+        scored_clip("0", frame_logits=np.full(8, 0.1), logit=0.1),
+        scored_clip("1", frame_logits=np.full(8, fake), logit=fake, is_fake=1),
+    ]
+    assert fit_evidence(clips, burst_frames=4) is None
+    calibration = calibrate_on(
+        clips, max_false_positive_rate=0.05, max_false_negative_rate=0.2, burst_frames=4
+    )
+    assert calibration.evidence is None and calibration.caveat is not None

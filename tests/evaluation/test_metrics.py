@@ -83,6 +83,22 @@ def test_chance_is_not_counted_as_a_calibration_error(real, fake):
     assert 0.02 < np.mean(noises) < 0.2
 
 
+def test_frames_of_a_video_share_their_label_by_chance_too():
+    """Drawn for each frame anew, chance would explain a fifth of this error of a true model."""
+    rng = np.random.default_rng(0)
+    errors, noises = [], []
+    for _ in range(10):
+        of_video = rng.normal(0, 2, 200)
+        labels = (rng.random(200) < expit(of_video)).astype(int)
+        videos = np.repeat(np.arange(200).astype(str), 32)
+        measured = decision_measures(
+            np.repeat(labels, 32), np.repeat(expit(of_video), 32), 0.5, videos
+        )
+        errors.append(measured["calibration_error"])
+        noises.append(measured["calibration_noise"])
+    assert np.mean(noises) == pytest.approx(np.mean(errors), rel=0.25)
+
+
 def test_a_true_calibration_error_is_not_taken_for_chance():
     logits = np.random.default_rng(0).normal(0, 2, 4_000)
     is_fake = (np.random.default_rng(1).random(len(logits)) < expit(logits)).astype(int)

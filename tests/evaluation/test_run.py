@@ -11,9 +11,10 @@ import pytest
 from flax import nnx
 from PIL import Image
 
+from dfjax.config import CalibrationConfig
 from dfjax.errors import DatasetError
 from dfjax.evaluation import run as run_module
-from dfjax.evaluation.run import evaluate
+from dfjax.evaluation.run import _notes, evaluate
 from dfjax.evaluation.studies import robustness
 from dfjax.evaluation.studies.controls import ControlsStudy
 from dfjax.evaluation.studies.robustness import RobustnessStudy
@@ -21,7 +22,7 @@ from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
 from dfjax.models.fingerprint import fingerprint
 from dfjax.reporting.report import write_report
 from tests.evaluation.clips import StripeScorer
-from tests.tiny import tiny_detector
+from tests.tiny import TINY_CONFIG, tiny_detector
 from tests.training.prepared_set import write_prepared
 
 
@@ -84,8 +85,20 @@ def test_a_split_that_the_model_was_calibrated_on_is_told(result, folder):
     assert [data["calibrated_on"] for data in result["data"]] == [True, False]
     notes = " ".join(result["notes"])
     assert "fitted on this split of set" in notes and "of other" not in notes
-    assert "The real videos of ffpp show 2 groups of people, too few to promise" in notes
-    assert "1% (that" not in notes
+    assert "promised" not in notes  # celebdf had no part in that
+
+
+def test_too_few_people_share_a_promise_only_where_all_were_calibrated_on(result):
+    calibration = CalibrationConfig(
+        real_below=0.3, fake_above=0.6, false_positive_rate=0.005, false_negative_rate=0.2
+    )
+    config = dataclasses.replace(TINY_CONFIG, calibration=calibration)
+    data = [dict(entry, calibrated_on=True) for entry in result["data"]]
+    note, _ = (  # and of celebdf
+        note for note in _notes(result["figures"], data, config) if "too few to promise" in note
+    )
+    assert "real videos of" in note and "show 2 groups of people" in note
+    assert "a false-positive rate of 0.5% for them alone (that takes 199)" in note
 
 
 def test_the_pictures_that_the_text_shows_are_there_and_are_not_empty(result, folder):

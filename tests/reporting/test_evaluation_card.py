@@ -139,3 +139,17 @@ def test_each_row_of_the_results_names_its_data(evaluated: Path):
     assert len(ours) == 1 and "validation: 2 real, 4 fake, 2 groups" in ours[0]
     assert len(rows) == len(ours) + len(PUBLISHED)
     assert all(cell.strip() for row in rows for cell in row.strip("|").split("|"))
+
+
+def test_a_card_of_the_training_split_says_that_the_model_knows_its_videos(
+    evaluation: Evaluation, checkpoint: Path, training
+):
+    known = json.loads(json.dumps(evaluation.report))
+    known["figures"]["split"] = "train"
+    for data in known["data"]:
+        data["trained_on"], data["calibrated_on"] = True, False
+    text = " ".join(
+        model_card(read_config(checkpoint), training=training, evaluation=known).split()
+    )
+    assert "The model was trained on these train videos" in text
+    assert "fitted on other videos" not in text

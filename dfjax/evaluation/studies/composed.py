@@ -250,19 +250,28 @@ def _overlap(found: tuple[float, float], true: tuple[float, float]) -> float:
 def _mean(videos: Sequence[ComposedVideo], values: Sequence[float]) -> Estimate:
     """Returns the mean over videos, with an interval over the people in them.
 
-    In a bootstrap draw, a video counts as often as all of its people were drawn together.
+    In a bootstrap draw, a video counts once, and once more or less for each time that one of its
+    people was drawn more often or less often than once. As often as all of its people were drawn
+    together would be exact; but with several in a video, hardly any draw has one. People in one
+    video are no independent trials, so that many fewer of these are counted.
+
+    Source: after Hoeffding, A class of statistics with asymptotically normal distribution, 1948:
+    the projection of a mean over sets of people onto the single ones.
     """
     names = sorted({group for video in videos for group in video.groups})
     value = float(np.mean(values))
-    if len(names) < MIN_GROUPS:
-        return Estimate(value, reason=f"the videos show {len(names)} groups of identities")
+    together = max(len(video.groups) for video in videos)
+    if len(names) // together < MIN_GROUPS:
+        reason = f"the videos show {len(names)} groups of identities"
+        return Estimate(value, reason=reason + (f", {together} in one" if together > 1 else ""))
     place = {name: number for number, name in enumerate(names)}
     counts = Draws.of(names).counts
     weights = np.stack(
-        [counts[:, [place[group] for group in video.groups]].prod(axis=1) for video in videos],
+        [
+            1 + (counts[:, [place[group] for group in video.groups]] - 1).sum(axis=1)
+            for video in videos
+        ],
         axis=1,
     )
-    total = weights.sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        drawn = np.where(total > 0, weights @ np.array(values) / total, np.nan)
-    return Estimate.of_share(value, drawn, len(names))
+    drawn = value + weights @ (np.array(values) - value) / len(videos)
+    return Estimate.of_share(value, drawn, len(names) // together)
