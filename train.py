@@ -99,6 +99,26 @@ class Arguments:
             )
         return self.weights or (PUBLISHED_ENCODERS[self.encoder or "resnet-50"],)
 
+    def processes(self) -> tuple[str | None, int | None, int | None] | None:
+        """Returns what `jax.distributed.initialize` takes; None if this process trains alone.
+
+        The address, the number of processes and the index of this one are None where jax detects
+        them.
+
+        Raises:
+          DfjaxError: There are other processes, and nothing says how to reach them.
+        """
+        if self.coordinator is not None:
+            address = None if self.coordinator == "auto" else self.coordinator
+            return address, self.num_processes, self.process_id
+        numbers = {"--num-processes": self.num_processes, "--process-id": self.process_id}
+        if given := [f"{name} is {value}" for name, value in numbers.items() if value is not None]:
+            raise DfjaxError(
+                f"{' and '.join(given)}, but --coordinator is missing, so each process would train "
+                "alone. Give all of them --coordinator HOST:PORT of the first one, or auto."
+            )
+        return None
+
     def head(self) -> HeadConfig:
         """Returns the shape of what follows the encoder.
 
@@ -130,6 +150,7 @@ def _run() -> int:
 def _train(arguments: Arguments, console: Console) -> int:
     """Trains and publishes; returns the exit code."""
     weights, head = arguments.starting_weights(), arguments.head()
+    processes = arguments.processes()
     keep_freed()
     # A resumed run must give bit-identical results, on a GPU too. Must be set before jax is loaded.
     flags = os.environ.get("XLA_FLAGS", "")
@@ -146,9 +167,8 @@ def _train(arguments: Arguments, console: Console) -> int:
 
     datasets.disable_progress_bars()  # they would garble ours
     checkpoint = arguments.out / "checkpoint"
-    if arguments.coordinator is not None:
-        address = None if arguments.coordinator == "auto" else arguments.coordinator
-        jax.distributed.initialize(address, arguments.num_processes, arguments.process_id)
+    if processes is not None:
+        jax.distributed.initialize(*processes)
     is_first = jax.process_index() == 0
     with _progress(console, disable=not is_first) as progress:
         task = progress.add_task("Loading", total=arguments.train.steps)
@@ -170,6 +190,10 @@ def _train(arguments: Arguments, console: Console) -> int:
                     f"step {step:>6}  validation AUC {values['validation_auc']:.3f} ({figures})"
                 )
 
+        def on_note(note: str) -> None:
+            if is_first:
+                console.print(note, markup=False)
+
         record = run(
             arguments.data,
             weights,
@@ -188,6 +212,7 @@ def _train(arguments: Arguments, console: Console) -> int:
                 new_crops=arguments.new_crops,
             ),
             on_step=on_step,
+            on_note=on_note,
         )
     if not is_first:
         return 0

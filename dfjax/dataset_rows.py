@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from dfjax.errors import DatasetError, DfjaxError, VideoError
 from dfjax.prediction import Prediction
 
-_LONGEST_NAME = 200  # characters; file systems take 255 bytes
+_LONGEST_NAME = 200  # bytes; file systems take 255
 _AT_ONCE = 1 << 20  # bytes
 
 
@@ -142,4 +142,6 @@ def _name(path: str | None) -> str:
     """Returns what to call a file in reports, from its path or address."""
     first = (path or "").partition("::")[0]
     name = first.replace("\\", "/").rpartition("/")[2].replace("\0", "")
-    return "video" if name in ("", ".", "..") else name[-_LONGEST_NAME:]
+    end = name.encode("utf-8", "ignore")[-_LONGEST_NAME:]  # has the file's ending
+    name = end.decode("utf-8", "ignore")  # the cut may have split a character
+    return "video" if name in ("", ".", "..") else name

@@ -260,15 +260,27 @@ class TrainConfig(Checked):
         for name in ("steps", "clip_frames", "max_stride", "accumulation", "validate_every"):
             value = getattr(self, name)
             require(value >= 1, f"TrainConfig.{name} is {value}; it must be at least 1.")
-        at_least_0 = ("pairs", "still_pairs", "warmup_steps", "augment_ramp", "trained_stages")
+        at_least_0 = (
+            "pairs",
+            "still_pairs",
+            "warmup_steps",
+            "augment_ramp",
+            "trained_stages",
+            "seed",
+        )
         weights = ("frame_loss_weight", "alignment_weight", "uniformity_weight")
         for name in (*at_least_0, "weight_decay", *weights):
             value = getattr(self, name)
             require(value >= 0, f"TrainConfig.{name} is {value}; it must be at least 0.")
-        rates = ("max_false_positive_rate", "max_false_negative_rate")
-        for name in ("learning_rate", "clip_norm", "layer_decay", *rates):
+        for name in ("learning_rate", "clip_norm", "layer_decay"):
             value = getattr(self, name)
             require(value > 0, f"TrainConfig.{name} is {value}; it must be positive.")
+        for name in ("max_false_positive_rate", "max_false_negative_rate"):
+            value = getattr(self, name)
+            require(
+                0 < value < 1,
+                f"TrainConfig.{name} is {value}; it is a share and must be in (0, 1).",
+            )
         for name in ("self_blended", "partial_fakes", "augmented"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"TrainConfig.{name} is {value}; it must be in [0, 1].")

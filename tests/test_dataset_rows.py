@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from datasets import Dataset, Video
 
-from dfjax.errors import DatasetError
+from dfjax.dataset_rows import judge_rows
+from dfjax.errors import DatasetError, VideoError
 from dfjax.predictor import Predictor
 from dfjax.video.limits import VideoLimits
 from tests.tiny import tiny_detector
@@ -101,6 +102,19 @@ def test_a_name_in_a_data_set_leads_nowhere_else(folder, predictor, name):
     content = (folder / "broken.mp4").read_bytes()
     (error,) = predictor.batched({"video": [{"path": name, "bytes": content}]})["error"]
     assert error.endswith(predictor.batched({"video": [content]})["error"][0].partition(" ")[2])
+
+
+@pytest.mark.parametrize("name", ["影" * 150, "\ud800影" * 90, "x" * 300])
+def test_a_name_too_long_for_a_file_keeps_its_end(name):
+    seen: list[str] = []
+
+    def judge(path):
+        seen.append(Path(path).name)
+        raise VideoError("not a video")
+
+    judge_rows({"video": [{"bytes": b"x", "path": f"{name}.mp4"}]}, "video", judge, max_bytes=9)
+    (found,) = seen
+    assert found.endswith(f"{name[-1] * 60}.mp4") and len(found.encode()) <= 200
 
 
 def test_a_column_that_is_not_there_or_holds_decoded_videos_is_named(predictor):

@@ -15,6 +15,10 @@ from dfjax.train_config import AugmentConfig, BlendConfig, TrainConfig
         ("self_blended", 1.5),
         ("ema_decay", 1.0),
         ("trained_stages", -1),
+        ("max_false_positive_rate", 5),
+        ("max_false_positive_rate", 0.0),
+        ("max_false_negative_rate", 1.0),
+        ("seed", -1),
     ],
 )
 def test_values_out_of_range_are_refused_by_name(field, value):

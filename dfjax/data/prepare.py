@@ -103,16 +103,7 @@ def prepare(
 
 def _claim_folder(out: Path, source: Source, config: Config, codec: CodecConfig) -> None:
     """Writes the manifest into a new folder, or checks the existing one."""
-    listing = "\n".join(
-        f"{v.key} {v.path.stat().st_size} {v.is_fake} {v.split} {v.group}" for v in source.videos
-    )
-    parts = config.to_dict()
-    manifest = {
-        "source": {"name": source.name, "options": dict(source.options)},
-        "config": {name: parts[name] for name in ("video", "faces", "tracks", "crops")},
-        "codec": to_json_value(codec),
-        "fingerprint": hashlib.sha256(listing.encode()).hexdigest()[:16],
-    }
+    manifest = _manifest(source, config, codec)
     if not (out / MANIFEST_FILE).exists():
         # A run that was killed while it wrote its manifest leaves part of that.
         if out.exists() and any(path.suffix != UNFINISHED for path in out.iterdir()):
@@ -120,11 +111,35 @@ def _claim_folder(out: Path, source: Source, config: Config, codec: CodecConfig)
                 f"{out} holds other files. Name a new folder, or that of an interrupted run."
             )
         write_text_atomically(out / MANIFEST_FILE, dumps(manifest))
-    elif _meant(load_manifest(str(out))) != _meant(manifest):
+        return
+    since = {"metadata": manifest["metadata"]}  # which older manifests lack
+    if _meant(since | load_manifest(str(out))) != _meant(manifest):
         raise DatasetError(
-            f"{out} was started with another config or other videos. Name a new folder, "
-            "or remove this one."
+            f"{out} was started with another config, or with other videos or other metadata of "
+            "them, such as their originals and people. Name a new folder, or remove this one."
         )
+
+
+def _manifest(source: Source, config: Config, codec: CodecConfig) -> dict[str, Any]:
+    listing = "\n".join(
+        f"{v.key} {v.path.stat().st_size} {v.is_fake} {v.split} {v.group}" for v in source.videos
+    )
+    metadata = [
+        (v.key, v.original_id, v.source_ids, dict(v.attributes), v.is_crop) for v in source.videos
+    ]
+    parts = config.to_dict()
+    return {
+        "source": {"name": source.name, "options": dict(source.options)},
+        "config": {name: parts[name] for name in ("video", "faces", "tracks", "crops")},
+        "codec": to_json_value(codec),
+        "fingerprint": _hash(listing),
+        # Apart from the fingerprint, which would change for data sets that are prepared already.
+        "metadata": _hash(json.dumps(metadata, sort_keys=True)),
+    }
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _meant(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -13,12 +13,15 @@ from datasets.exceptions import DatasetsError
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 
-from dfjax.config import Config
+from dfjax.config import Config, CropConfig
 from dfjax.data.clip_row import FEATURES, LABELS, ClipRow, clip_row
 from dfjax.errors import DatasetError
 
 MANIFEST_FILE = "dfjax.json"
 REPORT_FILE = "report.json"
+
+_DEFAULT = Config(crops=CropConfig(min_detail=0.125))
+"""What `python -m dfjax prepare` makes unless it is told otherwise."""
 
 
 def open_rows(source: str, split: str, *, streaming: bool = False) -> Any:
@@ -99,15 +102,15 @@ def load_manifest(source: str) -> dict:
 
     Returns:
       `config`: the parts of the config that made the clips; `fingerprint`: a hash of the videos. A
-      parquet file on its own has no manifest: it is assumed to be made with the default config, and
-      its fingerprint is a hash of its bytes.
+      parquet file on its own has no manifest: it is assumed to be made with the defaults of
+      `python -m dfjax prepare`, and its fingerprint is a hash of its bytes.
 
     Raises:
       DatasetError: The data set was not made by `prepare`.
     """
     path = Path(source)
     if path.is_file():
-        parts = Config().to_dict()
+        parts = _DEFAULT.to_dict()
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return {

@@ -22,8 +22,8 @@ def make_report(outcomes: Mapping[str, Mapping[str, Outcome]], source: Source) -
       `unreadable`, and `skipped`: each video that gave no clip, with its `reason`, `is_fake`,
       `method` and `group`. `missing`: keys that are in a list but not in the folder. `dropped`:
       for each reason, the `count` and the keys of the `videos` that the source left out.
-      `left_out`: for each reason, the `count` of files in the folder that were not taken, and the
-      first of these `files`.
+      `left_out`: for each reason, the `count` of files that were not taken, or of originals that
+      are named and not listed, and the first of these `files`.
     """
     dropped: dict[str, dict[str, Any]] = {}
     for key, reason in source.dropped.items():
@@ -90,7 +90,7 @@ def dataset_card(datasets: Iterable[str], codec: CodecConfig, report: Mapping[st
         for reason, group in report["dropped"].items()
     )
     dropped += "".join(
-        f"- {files['count']} files in the folder were left out: {reason}\n"
+        f"- {files['count']} files were left out: {reason}\n"
         for reason, files in report["left_out"].items()
     )
     factor = f"a constant rate factor between {codec.min_crf} and {codec.max_crf}"

@@ -37,7 +37,8 @@ class MetricsLog:
         self._rows = kept
         self._file = path.open("a", encoding="utf-8")
         logging.getLogger("tensorboardX").setLevel(logging.ERROR)
-        self._events = SummaryWriter(str(folder / EVENTS_FOLDER), purge_step=start)
+        # TensorBoard hides this step and the later ones. Step `start` is not repeated.
+        self._events = SummaryWriter(str(folder / EVENTS_FOLDER), purge_step=start + 1)
 
     def __enter__(self) -> Self:
         return self

@@ -153,13 +153,13 @@ class PairIndex:
             return []
         share = config.share_blended(stills=self.stills)
         if not self.reals or (share < 1 and not self.fakes):
-            what = "single pictures" if self.stills else "videos"
+            what, prefix = ("single pictures", "still-") if self.stills else ("videos", "")
             num_reals = sum(map(len, self.reals.values()))
             raise TrainingError(
                 f"the training data has {num_reals} real {what} and "
                 f"{sum(map(len, self.fakes.values()))} fake ones that can be paired with a real "
-                "one. Both are needed, or only real ones if --self-blended is 1. Add data, or set "
-                f"--{'still-' if self.stills else ''}pairs to 0."
+                f"one. Both are needed, or only real ones if --{prefix}self-blended is 1. Add "
+                f"data, or set --{prefix}pairs to 0."
             )
         # Whole pairs are blended, and over the steps as many as the share says.
         before, after = (math.floor(share * count * end + 1e-6) for end in (step, step + 1))

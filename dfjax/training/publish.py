@@ -115,7 +115,9 @@ def _record(
 ) -> dict[str, Any]:
     """Returns what the detector was trained on, how, and its validation results."""
     options, description = opened.options, opened.description
-    data = opened.data.describe([clip.row for clip in scored], about=options.about_data)
+    data = opened.data.describe(
+        opened.train_config, [clip.row for clip in scored], about=options.about_data
+    )
     return {
         "data": data,
         "license": options.license,

@@ -1,7 +1,7 @@
 """A whole training run, from prepared data to a checkpoint folder."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ def run(
     detector_config: HeadConfig,
     options: RunOptions,
     on_step: OnStep,
+    on_note: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Trains a detector, calibrates it, and writes `out/checkpoint`.
 
@@ -45,6 +46,8 @@ def run(
       detector_config: Shape of the layers after the encoder.
       options: Options that do not affect training itself.
       on_step: Called with the metrics after each step and each validation.
+      on_note: Called before the first step, with a sentence on each kind of clips in the data that
+        the configs leave unused.
 
     Returns:
       The record, also written to `training.json` in the checkpoint.
@@ -62,6 +65,9 @@ def run(
         detector_config=detector_config,
         options=options,
     )
+    if on_note is not None:
+        for note in opened.data.unused(train_config):
+            on_note(note)
     try:
         variables, step = _train(opened, on_step)
     except BaseException:

@@ -13,6 +13,7 @@ from dfjax.data.sources import title
 from dfjax.data.store import ClipStore
 from dfjax.errors import DatasetError
 from dfjax.evaluation.scores import compression_name
+from dfjax.train_config import TrainConfig
 from dfjax.training.validation import SPLIT
 
 
@@ -27,14 +28,40 @@ class RunData:
     skipped: dict[str, int]  # videos in the training data without a clip, by reason
     validation_skipped: dict[str, Any] | None  # the same for validation, from `load_skipped`
 
-    def describe(self, validation_clips: Sequence[ClipRow], *, about: str) -> dict[str, Any]:
+    def unused(self, config: TrainConfig) -> list[str]:
+        """Returns a sentence on each kind of training clips that no step learns from.
+
+        Fakes without a real clip of their kind are not counted: they cannot be paired anyway.
+
+        Args:
+          config: How many pairs of each kind a step has.
+        """
+        sentences = []
+        for stills, what, option in (
+            (False, "videos", "--pairs"),
+            (True, "pictures", "--still-pairs"),
+        ):
+            kind = [clip for clip in self.store.clips if _is_still(clip) == stills]
+            num_reals = sum(not clip.is_fake for clip in kind)
+            if num_reals and not _pairs_of(kind[0], config):
+                sentences.append(
+                    f"The training data has {num_reals} real {what} and {len(kind) - num_reals} "
+                    f"fake ones, and nothing is learnt from them, because {option} is 0. Set it "
+                    "to 8, for example, or leave them out of the data."
+                )
+        return sentences
+
+    def describe(
+        self, config: TrainConfig, validation_clips: Sequence[ClipRow], *, about: str
+    ) -> dict[str, Any]:
         """Returns the description of the data for the run's record.
 
         Args:
+          config: Only kinds of clips, videos or pictures, of which it has pairs are described.
           validation_clips: The validation clips that were scored.
           about: Origin and terms of the data, in sentences.
         """
-        clips = self.store.clips
+        clips = [clip for clip in self.store.clips if _pairs_of(clip, config)]
         names = {f"{title(clip.dataset)} {compression_name(clip.compression)}" for clip in clips}
         methods: dict[str, set[str]] = collections.defaultdict(set)
         for clip in clips:
@@ -110,6 +137,15 @@ def _require_both_labels(validation: Sequence[ClipInfo]) -> None:
             "no data set has both real and fake validation videos, so nothing can be measured or "
             f"calibrated. The labels are {dict(labels)}. Add a data set that has both."
         )
+
+
+def _is_still(clip: ClipInfo) -> bool:
+    return clip.num_frames == 1
+
+
+def _pairs_of(clip: ClipInfo, config: TrainConfig) -> int:
+    """Returns how many pairs of a clip's kind a step has."""
+    return config.still_pairs if _is_still(clip) else config.pairs
 
 
 def _counts(clips: Sequence[ClipInfo] | Sequence[ClipRow]) -> dict[str, int]:

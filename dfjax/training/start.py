@@ -43,7 +43,8 @@ def start(
 
     Raises:
       TrainingError: A detector uses different crops or has another shape than `config`; or
-        `weights` is empty, or has several entries of which one is an encoder.
+        `weights` is empty, or has several entries of which one is an encoder or has another encoder
+        than the first.
     """
     if not weights:
         raise TrainingError("--weights is empty. Give an encoder or a detector to start from.")
@@ -65,6 +66,7 @@ def start(
         _load(source, folder, config, new_crops)
         for source, folder in zip(weights, folders, strict=True)
     ]
+    _require_same_encoder(weights, detectors)
     detector = detectors[0]
     states = [nnx.state(one) for one in detectors]
     nnx.update(detector, jax.tree.map(lambda *values: sum(values) / len(values), *states))
@@ -85,6 +87,17 @@ def _load(source: str, folder: Path, config: Config, new_crops: bool) -> Detecto
             )
     detector.config = dataclasses.replace(config, encoder=detector.config.encoder)
     return detector
+
+
+def _require_same_encoder(weights: Sequence[str], detectors: Sequence[Detector]) -> None:
+    ours, *others = (to_json_value(detector.config.encoder) for detector in detectors)
+    for source, theirs in zip(weights[1:], others, strict=True):
+        if theirs != ours:
+            raise TrainingError(
+                f"The encoder of {source} is not that of {weights[0]}, so their weights have no "
+                f"mean: {describe_difference(theirs, ours)}. Give --weights one of them, or "
+                "detectors with the same encoder."
+            )
 
 
 def _what_weights_see(config: Config, part: str) -> dict[str, Any]:

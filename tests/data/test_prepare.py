@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -8,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dfjax.commands.prepare import Prepare
 from dfjax.config import Config, CropConfig, VideoConfig
 from dfjax.data import rows as rows_module
 from dfjax.data.clip_row import FEATURES
 from dfjax.data.prepare import prepare
-from dfjax.data.prepared import load_report, read_clips, split_names
+from dfjax.data.prepared import load_manifest, load_report, read_clips, split_names
 from dfjax.data.rows import NO_FACE
 from dfjax.data.sources import read_source
 from dfjax.data.sources.ffpp import read_ffpp
@@ -82,6 +84,38 @@ def test_a_folder_of_an_older_version_which_held_limits_too_is_continued(root, p
     (older / "dfjax.json").write_text(json.dumps(manifest))
     with pytest.raises(DatasetError, match="another config|a different config"):
         prepare(read_source("ffpp", root), older, CONFIG)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"original_id": "011"},
+        {"source_ids": ("somebody",)},
+        {"attributes": {"light": "dark"}},
+        {"is_crop": True},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_folder_whose_videos_are_described_anew_is_refused(root, prepared, tmp_path, changed):
+    copy = tmp_path / "copy"
+    shutil.copytree(prepared, copy)
+    source = read_source("ffpp", root)
+    assert prepare(source, copy, CONFIG) == load_report(str(prepared))
+    videos = (dataclasses.replace(source.videos[0], **changed), *source.videos[1:])
+    with pytest.raises(DatasetError, match="other metadata"):
+        prepare(dataclasses.replace(source, videos=videos), copy, CONFIG)
+
+
+def test_a_folder_of_an_older_version_which_noted_no_metadata_is_continued(
+    root, prepared, tmp_path
+):
+    older = tmp_path / "older"
+    shutil.copytree(prepared, older)
+    manifest = json.loads((older / "dfjax.json").read_text())
+    del manifest["metadata"]
+    (older / "dfjax.json").write_text(json.dumps(manifest))
+    assert prepare(read_source("ffpp", root), older, CONFIG) == load_report(str(prepared))
+    assert load_manifest(str(older))["fingerprint"] == manifest["fingerprint"]
 
 
 def test_labels_are_those_of_the_folders_whatever_order_the_names_have(prepared):
@@ -253,6 +287,12 @@ def test_a_folder_that_was_not_prepared_says_what_to_run(tmp_path):
 def test_the_manifest_holds_the_config_that_made_the_clips(prepared):
     manifest = json.loads((prepared / "dfjax.json").read_text())
     assert Config.from_dict(manifest["config"]) == CONFIG
+
+
+def test_a_parquet_file_alone_is_taken_for_what_prepare_makes_by_default(prepared):
+    file = prepared / "data" / "train-00000-of-00001.parquet"
+    default = Prepare(source="folder", root=Path("videos"), out=Path("prepared")).config()
+    assert Config.from_dict(load_manifest(str(file))["config"]) == default
 
 
 def test_the_manifest_says_from_what_the_clips_were_made_and_nothing_tells_where_that_was(

@@ -58,6 +58,68 @@ def test_a_fake_is_in_the_group_of_its_original_and_of_whoever_that_is_a_group_w
     assert videos["f.mp4"].original_id == "a.mp4"
 
 
+@pytest.mark.parametrize(
+    "original, file",
+    [
+        ("{}.mp4", "real/{}.mp4"),
+        ("real/{}.mp4", "{}.mp4"),
+        ("fake/{}.mp4", "real/{}.mp4"),
+        ("real/{}.MP4", "real/{}.mp4"),
+        ("{}.mp4", "real/{}.MP4"),
+        ("./real/{}.mp4", "real/{}.mp4"),
+    ],
+)
+def test_a_fake_and_its_original_are_in_one_split_however_the_list_writes_its_path(
+    tmp_path, original, file
+):
+    lines = ["file,label,original"]
+    for n in range(40):
+        lines += [f"{file.format(n)},real,", f"swaps/{n}_swap.mp4,fake,{original.format(n)}"]
+    write_list(tmp_path, "\n".join(lines))
+    source = read_folder(tmp_path, validation_share=0.25)
+    reals = {v.video_id: v for v in source.videos if not v.is_fake}
+    fakes = [v for v in source.videos if v.is_fake]
+    assert {v.split for v in fakes} == {"train", "validation"}
+    for fake in fakes:
+        real = reals[fake.original_id]
+        assert (fake.group, fake.split) == (real.group, real.split)
+    assert {v.group for v in fakes} == {file.format(n).replace("/", ":") for n in range(40)}
+    assert not source.left_out
+
+
+def test_a_listed_original_of_exactly_the_path_is_taken_before_one_that_is_like_it(tmp_path):
+    write_list(
+        tmp_path,
+        "file,label,method,original\n"
+        "real/a.mp4,real,phone,\na.mp4,real,camera,\na.MP4,real,webcam,\nf.mp4,fake,,a.mp4\n",
+    )
+    groups = {
+        v.path.relative_to(tmp_path).as_posix(): v.group for v in read_folder(tmp_path).videos
+    }
+    assert groups["f.mp4"] == groups["a.mp4"]
+    assert len({groups["a.mp4"], groups["a.MP4"], groups["real/a.mp4"]}) == 3
+
+
+def test_a_fake_made_from_a_fake_is_in_its_group_and_in_that_of_the_real_one_like_it(tmp_path):
+    write_list(
+        tmp_path,
+        "file,label,original\nreal/a.mp4,real,\nfake/a.mp4,fake,\nfake/b.mp4,fake,fake/a.mp4\n",
+    )
+    assert len({v.group for v in read_folder(tmp_path).videos}) == 1
+
+
+def test_originals_that_the_list_lacks_are_counted_and_keep_their_fakes_together(tmp_path):
+    write_list(
+        tmp_path,
+        "file,label,original\nb.mp4,fake,real/x.mp4\nc.mp4,fake,real/x.mp4\nd.mp4,fake,b.mp4\n",
+    )
+    source = read_folder(tmp_path)
+    assert len({v.group for v in source.videos}) == 1
+    ((reason, originals),) = source.left_out.items()
+    assert "no such real file" in reason
+    assert (originals.count, originals.examples) == (2, ("b.mp4", "real/x.mp4"))
+
+
 def test_the_order_of_the_list_changes_no_group_and_no_split(tmp_path):
     lines = [f"{n}.mp4,real,person {n % 7}," for n in range(20)]
     lines += [f"f{n}.mp4,fake,,{n}.mp4" for n in range(20)]
@@ -175,7 +237,7 @@ def test_folders_of_labels_may_be_spelled_as_people_do(tmp_path, real, fake):
 
 
 def test_folders_of_labels_are_found_further_down_with_their_splits(tmp_path):
-    names = ("train/real/a", "train/fake/b", "val/real/c", "test/1_fake/sub/a", "more/real/d")
+    names = ("train/real/a", "train/fake/b", "val/real/c", "test/1_fake/sub/a", "val/fake/d")
     touch(tmp_path, *(f"faces/{name}.jpg" for name in names))
     videos = {
         v.path.relative_to(tmp_path / "faces").as_posix(): v for v in read_folder(tmp_path).videos
@@ -185,11 +247,41 @@ def test_folders_of_labels_are_found_further_down_with_their_splits(tmp_path):
         "train/fake/b.jpg": True,
         "val/real/c.jpg": False,
         "test/1_fake/sub/a.jpg": True,
-        "more/real/d.jpg": False,
+        "val/fake/d.jpg": True,
     }
     assert [videos[f"{name}.jpg"].split for name in names[:4]] == [
         *("train", "train", "validation", "test")
     ]
+
+
+@pytest.mark.parametrize("top", ["", "faces/"])
+def test_splits_directly_below_the_labels_are_kept(tmp_path, top):
+    names = {"train": "train", "Training": "train", "valid": "validation", "testing": "test"}
+    for folder in names:
+        touch(tmp_path, f"{top}real/{folder}/{folder}.mp4", f"{top}1_fake/{folder}/{folder}.mp4")
+    videos = read_folder(tmp_path).videos
+    assert len(videos) == 2 * len(names)
+    assert all(v.split == names[v.path.stem] for v in videos)
+
+
+def test_a_folder_further_below_a_label_says_no_split(tmp_path):
+    touch(tmp_path, *(f"real/anna/test/{n}.mp4" for n in range(9)))
+    assert {v.split for v in read_folder(tmp_path).videos} == {"train", "validation"}
+
+
+@pytest.mark.parametrize(
+    "split, unsplit",
+    [
+        ("train/real/a.mp4", "more/fake/b.mp4"),
+        ("real/train/a.mp4", "real/more/b.mp4"),
+        ("real/test/a.mp4", "fake/b.mp4"),
+        ("train/fake/a.mp4", "real/b.mp4"),
+    ],
+)
+def test_files_of_which_only_some_have_a_split_are_refused(tmp_path, split, unsplit):
+    touch(tmp_path, split, unsplit)
+    with pytest.raises(DatasetError, match=f"such as {split}, and .*, such as {unsplit}"):
+        read_folder(tmp_path)
 
 
 def test_the_label_nearest_to_the_top_counts_and_what_is_beside_it_is_left_out(tmp_path):

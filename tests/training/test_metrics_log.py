@@ -1,11 +1,15 @@
 import json
+import struct
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from tensorboardX.proto import event_pb2
 
 from dfjax.config import CalibrationConfig
 from dfjax.evaluation.scores import video_scores
-from dfjax.training.metrics_log import METRICS_FILE, MetricsLog, read_metrics
+from dfjax.training.metrics_log import EVENTS_FOLDER, METRICS_FILE, MetricsLog, read_metrics
 from tests.evaluation.clips import scored_set
 
 
@@ -27,6 +31,30 @@ def test_steps_that_are_done_again_are_dropped_first(tmp_path):
     with MetricsLog(tmp_path, start=2) as record:
         record.add(3, {"loss": 33.0})
     assert [row["loss"] for row in read_metrics(tmp_path)] == [1.0, 2.0, 33.0]
+
+
+MESSAGES: Any = event_pb2  # protobuf makes its classes when it is imported
+
+
+def _events(folder: Path) -> list[Any]:
+    """Returns the TensorBoard events of a run, in order: records of length, CRC, event and CRC."""
+    events = []
+    for file in sorted((folder / EVENTS_FOLDER).iterdir()):
+        data, place = file.read_bytes(), 0
+        while place < len(data):
+            (length,) = struct.unpack_from("<Q", data, place)
+            events.append(MESSAGES.Event.FromString(data[place + 12 : place + 12 + length]))
+            place += 16 + length
+    return events
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_tensorboard_hides_the_steps_that_are_done_again_and_not_the_one_before(tmp_path, start):
+    with MetricsLog(tmp_path, start=start) as record:
+        record.add(start + 1, {"loss": 0.5})
+    events, begun = _events(tmp_path), MESSAGES.SessionLog.START
+    assert [e.step for e in events if e.session_log.status == begun] == [start + 1]
+    assert [e.step for e in events if e.summary.value] == [start + 1]
 
 
 def test_a_rewrite_that_is_cut_off_keeps_every_line(tmp_path, monkeypatch):

@@ -107,6 +107,29 @@ def test_a_run_that_fails_before_its_first_step_does_not_block_the_next(
     _open(data, weights, out, pairs=16)
 
 
+def test_clips_that_no_step_learns_from_are_told_before_the_first_step(
+    tmp_path, data, weights, monkeypatch
+):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    notes: list[str] = []
+    monkeypatch.setattr(Trainer, "run", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(
+            [data],
+            [weights],
+            tmp_path / "run",
+            train_config=dataclasses.replace(CONFIG, still_pairs=0),
+            detector_config=TINY_CONFIG.detector,
+            options=RunOptions(command="python train.py"),
+            on_step=lambda *_: None,
+            on_note=notes.append,
+        )
+    (note,) = notes
+    assert "--still-pairs is 0" in note
+
+
 def test_each_initial_state_may_be_donated(tmp_path, data, weights):
     machinery = _open(data, weights, tmp_path / "run").machinery
     first, second = machinery.initial_state(), machinery.initial_state()

@@ -80,7 +80,7 @@ def test_a_run_leaves_all_that_is_needed_to_read_it_and_to_run_it_again(whole):
     for name in ("loss.png", "roc.png"):
         assert (whole / name).read_bytes().startswith(b"\x89PNG")
     record = json.loads((whole / "checkpoint" / "training.json").read_text())
-    assert record["data"]["train"]["videos"] == 6 * 3 + 3 * 2
+    assert record["data"]["train"]["videos"] == 6 * 3  # and no picture
     assert 0 <= record["correction_share"] <= 1
     assert 0 < record["rounding"]["largest_logit_change"] < 1e-2
     assert (whole / "checkpoint" / "README.md").read_text().startswith("---")

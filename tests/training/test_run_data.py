@@ -9,7 +9,7 @@ import pytest
 from dfjax.data.prepared import MANIFEST_FILE, REPORT_FILE, load_manifest
 from dfjax.errors import DatasetError
 from dfjax.training.run_data import RunData, open_data
-from tests.training.prepared_set import without_fakes, write_prepared
+from tests.training.prepared_set import CONFIG, plain, without_fakes, write_prepared
 
 
 def _open(*sources: str, validation_data: tuple[str, ...] = ()) -> RunData:
@@ -23,13 +23,33 @@ def data(tmp_path) -> str:
 
 
 def test_videos_clips_labels_and_groups_are_counted(data):
-    found = _open(data).describe([], about="Drawn at random.")
+    found = _open(data).describe(CONFIG, [], about="Drawn at random.")
     # Three quarters of eight groups of a real video and two fakes, and of four with one fake.
     counts = {"videos": 24, "clips": 24, "real": 9, "fake": 15, "groups": 9}
     assert found["train"] == counts
     assert found["name"] == "FaceForensics++ c23"
     assert found["about"] == "Drawn at random."
     assert found["fingerprint"] == "0" * 16
+
+
+def test_kinds_of_which_no_step_has_a_pair_are_not_described_and_are_told(data):
+    opened = _open(data)
+    assert opened.unused(CONFIG) == []
+    videos = plain(still_pairs=0)
+    found = opened.describe(videos, [], about="")
+    assert found["train"] == {"videos": 18, "clips": 18, "real": 6, "fake": 12, "groups": 6}
+    assert found["trained_methods"] == {"ffpp": ["Deepfakes", "FaceSwap"]}
+    (told,) = opened.unused(videos)
+    assert "3 real pictures and 3 fake ones" in told and "--still-pairs is 0" in told
+    pictures = plain(pairs=0)
+    assert opened.describe(pictures, [], about="")["trained_methods"] == {"ffpp": ["stills"]}
+    (told,) = opened.unused(pictures)
+    assert "6 real videos and 12 fake ones" in told and "--pairs is 0" in told
+
+
+def test_nothing_is_told_of_kinds_that_the_data_lacks(tmp_path):
+    folder = write_prepared(tmp_path / "videos", stills=0)
+    assert _open(folder).unused(plain(still_pairs=0)) == []
 
 
 def test_videos_without_a_clip_are_counted_over_all_splits(data):

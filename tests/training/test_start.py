@@ -59,6 +59,14 @@ def test_an_encoder_has_no_mean_with_a_detector(tmp_path):
         start([_write(tmp_path / "one"), encoder], TINY_CONFIG, seed=0)
 
 
+def test_detectors_with_different_encoders_have_no_mean(tmp_path):
+    encoder = dataclasses.replace(TINY_CONFIG.encoder, depths=(1, 2))
+    deeper = dataclasses.replace(TINY_CONFIG, encoder=encoder)
+    folders = [_write(tmp_path / "one"), _write(tmp_path / "deeper", config=deeper)]
+    with pytest.raises(TrainingError, match=r"of \S+deeper is not that of \S+one, .* depths: 1: 2"):
+        start(folders, TINY_CONFIG, seed=0)
+
+
 def test_nothing_to_start_from_is_said():
     with pytest.raises(TrainingError, match="--weights is empty"):
         start([], TINY_CONFIG, seed=0)

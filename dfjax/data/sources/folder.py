@@ -1,37 +1,26 @@
 """A user's own folder of videos, with `real/` and `fake/` or a `metadata.csv`."""
 
 import dataclasses
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from dfjax.data.sources.files import (
     as_spelled,
     contents,
     find_home,
-    is_hidden,
-    is_media,
     left_out,
     require_some,
-    walk,
 )
+from dfjax.data.sources.label_folders import is_sorted, labelled_files
 from dfjax.data.sources.lists import read_table
-from dfjax.data.sources.split import VALIDATION_SHARE, held_out
-from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, Source, flat_id
+from dfjax.data.sources.originals import find_originals, without_label
+from dfjax.data.sources.split import SPLIT_NAMES, VALIDATION_SHARE, held_out
+from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, LeftOut, Source, flat_id
 from dfjax.errors import DatasetError
 
 _LIST = "metadata.csv"
 _FILE_COLUMNS = ("file", "path", "file_name")
-_LABEL_FOLDER = re.compile(r"(?:\d+[ _-])?(real|fake)s?", re.IGNORECASE)  # also 0_real, 1_fake
 _IS_FAKE = {"real": False, "0": False, "fake": True, "1": True}
-_SPLITS = {
-    "train": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "": "",
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,13 +32,13 @@ class _Row:
     method: str
     identity: str = ""
     split: str = ""
-    original: str = ""  # file of the real video that a fake was made from
+    original: PurePosixPath | None = None  # the real video that a fake was made from, as listed
     attributes: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def video_id(self) -> str:
         """The path inside the folder, without a leading `real/` or `fake/`."""
-        return flat_id(_inside(self.file))
+        return flat_id(without_label(self.file))
 
 
 def read_folder(
@@ -63,14 +52,17 @@ def read_folder(
 
     Without a `metadata.csv`, the files in `real/` and its subfolders are real, and those in `fake/`
     and its subfolders are fake; `0_real` and `1_fake`, in any case, do as well. If there are no
-    such folders at the top, they are looked for further down: `train/real`, `val/real` and
-    `test/real` then also say the split. With a `metadata.csv`, there or up to two levels below,
-    only the files that it lists count. Its columns:
+    such folders at the top, they are looked for further down. `train/real`, `val/real` and
+    `test/real` also say the split, as do `real/train`, `real/val` and `real/test`; then every file
+    needs one. With a `metadata.csv`, there or up to two levels below, only the files that it lists
+    count. Its columns:
 
     - `file` (or `path`, or `file_name`): path inside the folder
     - `label`: real or fake, or 0 or 1 (fake)
     - `identity`: who is in it; files of one identity stay in one split
-    - `original`: for a fake, the file of the real video; the two stay in one split
+    - `original`: for a fake, the file of the real video; the two stay in one split. `real/` may
+      be left out before it, and its ending may be in another case; originals that are not in the
+      list are counted as left out
     - `split`: train, validation or test; without it, some of the groups are held out for
       validation, by a hash of their names
     - `method`: how a fake was made, or where a real one comes from
@@ -88,9 +80,9 @@ def read_folder(
         to it.
 
     Raises:
-      DatasetError: There are neither such folders nor a list, the list contradicts itself, or none
-        of its files is there; or no fake has one of the unseen methods, or a group with one is to
-        be trained on.
+      DatasetError: There are neither such folders nor a list, only some of the files are in the
+        folder of a split, the list contradicts itself, or none of its files is there; or no fake
+        has one of the unseen methods, or a group with one is to be trained on.
     """
     if not name or "/" in name:
         raise DatasetError(f"The data set's name is {name!r}; it needs one without a slash.")
@@ -98,15 +90,18 @@ def read_folder(
         raise DatasetError(
             f"The share for validation is {validation_share}; it must be between 0 and 1."
         )
-    is_sorted = any(map(_label, _folders(root)))
-    home = root if is_sorted else find_home(root, lambda folder: (folder / _LIST).is_file())
+    home = root if is_sorted(root) else find_home(root, lambda folder: (folder / _LIST).is_file())
     rows = list(_listed(home) if (home / _LIST).is_file() else _found(home))
     if not rows:
         raise DatasetError(
             f"{root} holds neither a {_LIST} with files nor videos or pictures in folders named "
             f"real and fake (or 0_real and 1_fake), there or further down. {contents(root)}"
         )
-    groups = _groups(rows)
+    originals = find_originals(
+        (row.original for row in rows if row.original),
+        (row.file for row in rows if not row.is_fake),
+    )
+    groups = _groups(rows, originals)
     held_methods = {method.replace("/", ":") for method in unseen_methods}
     splits = _splits(rows, groups, validation_share, held_methods)
     videos = [
@@ -120,7 +115,7 @@ def read_folder(
             split=splits[group],
             source_ids=(row.identity or group,),
             group=group,
-            original_id=flat_id(_inside(PurePosixPath(row.original))) if row.original else "",
+            original_id=_original_id(row, originals),
             attributes=row.attributes,
         )
         for row, group in zip(rows, groups, strict=True)
@@ -135,46 +130,13 @@ def read_folder(
         },
         videos=tuple(video for video in videos if video.path.is_file()),
         missing=tuple(video.key for video in videos if not video.path.is_file()),
-        left_out=left_out(root, (video.path for video in videos)),
+        left_out=left_out(root, (video.path for video in videos)) | _unlisted(rows, originals),
     )
 
 
-def _inside(file: PurePosixPath) -> PurePosixPath:
-    is_sorted = len(file.parts) > 1 and file.parts[0] in ("real", "fake")
-    return PurePosixPath(*file.parts[1:]) if is_sorted else file
-
-
-def _folders(root: Path) -> list[str]:
-    """Returns the names of the folders directly in a folder."""
-    return sorted(path.name for path in root.iterdir() if path.is_dir())
-
-
-def _label(name: str) -> str | None:
-    """Returns "real" or "fake" if that is what a folder's name says, else None."""
-    match = _LABEL_FOLDER.fullmatch(name)
-    return match[1].lower() if match else None
-
-
 def _found(home: Path) -> Iterator[_Row]:
-    """Yields the files in folders that are named after a label, the real ones first."""
-    is_at_top = any(map(_label, _folders(home)))
-    rows = []
-    for path in sorted(path for path in walk(home) if is_media(path) and not is_hidden(path, home)):
-        file = path.relative_to(home)
-        above = file.parts[: 1 if is_at_top else -1]
-        labels = [(place, label) for place, name in enumerate(above) if (label := _label(name))]
-        if labels:
-            place, label = labels[0]
-            named = [_SPLITS[name.lower()] for name in above[:place] if name.lower() in _SPLITS]
-            rows.append(
-                _Row(
-                    file=PurePosixPath(file.as_posix()),
-                    is_fake=_IS_FAKE[label],
-                    method=label,
-                    split=named[-1] if named else "",
-                )
-            )
-    yield from sorted(rows, key=lambda row: row.is_fake)
+    for file, label, _, split in labelled_files(home):
+        yield _Row(file=file, is_fake=_IS_FAKE[label], method=label, split=split)
 
 
 def _listed(home: Path) -> Iterator[_Row]:
@@ -197,7 +159,7 @@ def _row(values: dict[str, str], file_column: str, where: str) -> _Row:
         raise DatasetError(f"{where} names the file {str(file)!r}; it must be inside the folder.")
     if label not in _IS_FAKE:
         raise DatasetError(f"{where} has the label {label!r}; it must be real or fake, or 0 or 1.")
-    if split not in _SPLITS:
+    if split and split not in SPLIT_NAMES:
         raise DatasetError(f"{where} has the split {split!r}; use train, validation or test.")
     method = values.pop("method", "") or ("fake" if _IS_FAKE[label] else "real")
     return _Row(
@@ -205,14 +167,37 @@ def _row(values: dict[str, str], file_column: str, where: str) -> _Row:
         is_fake=_IS_FAKE[label],
         method=method.replace("/", ":"),  # a slash separates the fields of a key
         identity=values.pop("identity", ""),
-        split=_SPLITS[split],
-        original=values.pop("original", ""),
+        split=SPLIT_NAMES.get(split, ""),
+        original=PurePosixPath(original) if (original := values.pop("original", "")) else None,
         attributes={name: value for name, value in values.items() if value},
     )
 
 
-def _groups(rows: list[_Row]) -> list[str]:
-    """Returns the group of each row: rows that share an identity or an original are grouped."""
+def _original_id(row: _Row, originals: Mapping[PurePosixPath, PurePosixPath]) -> str:
+    if row.original is None:
+        return ""
+    return flat_id(without_label(originals.get(row.original, row.original)))
+
+
+def _unlisted(
+    rows: list[_Row], originals: Mapping[PurePosixPath, PurePosixPath]
+) -> dict[str, LeftOut]:
+    """Returns the originals that no real line of the list is about, with the reason."""
+    named = {row.original for row in rows if row.original}
+    if not (unlisted := sorted(map(str, named - originals.keys()))):
+        return {}
+    reason = f"fakes name them as their original, but {_LIST} lists no such real file"
+    return {reason: LeftOut.of(unlisted)}
+
+
+def _groups(rows: list[_Row], originals: Mapping[PurePosixPath, PurePosixPath]) -> list[str]:
+    """Returns the group of each row: rows that share an identity or an original are grouped.
+
+    Args:
+      rows: The files.
+      originals: From `find_originals`.
+    """
+    files = {row.file for row in rows}
     parents: dict[tuple[str, str], tuple[str, str]] = {}
 
     def find(link: tuple[str, str]) -> tuple[str, str]:
@@ -222,7 +207,11 @@ def _groups(rows: list[_Row]) -> list[str]:
 
     for row in rows:
         links = [("file", str(row.file))]
-        links += [("file", str(PurePosixPath(row.original)))] if row.original else []
+        if row.original:
+            original = originals.get(row.original, row.original)
+            links.append(("file", str(original)))
+            if row.original in files:  # maybe a fake: then the two have its people in common too
+                links.append(("file", str(row.original)))
         links += [("a person", row.identity)] if row.identity else []
         # The first in sorted order represents the group, so that the order of rows does not matter.
         first, *others = sorted({find(link) for link in links})

@@ -9,6 +9,17 @@ from dfjax.data.sources.videos import LabelledVideo
 VALIDATION_SHARE = 0.1
 """Share of identities or groups that is held out of training, unless another one is asked for."""
 
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""The splits by what people call them, in lower case."""
+
 
 def hash_fraction(name: str) -> float:
     """Returns a number in [0, 1) that depends only on the name, on every machine."""

@@ -36,7 +36,7 @@ class LabelledVideo:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """Files in a data set's folder that were not taken, all for the same reason."""
+    """Files of a data set, in its folder or its list, that were not taken for the same reason."""
 
     count: int
     examples: tuple[str, ...]  # paths inside the folder, of the first 20
