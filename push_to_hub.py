@@ -115,11 +115,14 @@ class Space(_Push):
 
     def finish(self) -> None:
         """Sets up what is no file: the hardware, and the model that is fetched."""
-        from dfjax.hub.hardware import set_up_space
+        from dfjax.hub.hardware import set_up_space, to_set_up
         from dfjax.hub.space import hub_model
 
+        options = (self.repo_id, self.hardware, hub_model(self.model))
         if not self.create_pr:
-            set_up_space(self.repo_id, self.hardware, hub_model(self.model))
+            set_up_space(*options)
+        elif left := to_set_up(*options):
+            print(left, file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

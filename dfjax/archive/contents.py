@@ -18,7 +18,14 @@ from dfjax.files import shown_path
 from dfjax.video.file_facts import read_file_facts
 from dfjax.video.formats import shown_name
 
+CHANGED = "{!r} was changed while the archive was scanned. Run the same command again."
+"""Why a file could not be judged whose bytes are no longer those that were hashed."""
+
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+_WEB = re.compile(r"https?://", re.IGNORECASE)
+
+_WEB_VERSIONS = ("ETag", "Last-Modified", "Content-MD5", "Digest")  # each changes with a file
+_MAX_NAME_BYTES = 200  # of a copy; file systems take 255
 
 
 class Content(NamedTuple):
@@ -32,7 +39,7 @@ class Hashed(NamedTuple):
     """What hashing a file gave: a digest, or why there is none."""
 
     path: str
-    facts: str | None
+    facts: str | None  # None also if nothing tells whether it has changed since
     sha256: str | None
     error: str | None
 
@@ -45,6 +52,18 @@ def is_url(path: str) -> bool:
 def from_anywhere(path: str) -> str:
     """Returns a path that means the same in every folder, and on machines that share a disk."""
     return path if is_url(path) else os.path.abspath(path)
+
+
+def file_name(path: str) -> str:
+    """Returns what a file is called: without its folder and, on the web, what follows its path.
+
+    Args:
+      path: The file, or its address.
+    """
+    if not is_url(path) or path.startswith(("file:", "local:")):
+        return shown_name(path)
+    name = shown_name(re.split("[?#]", path)[0] if _WEB.match(path) else path)
+    return name.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")  # its copy here is called so
 
 
 def open_filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -84,9 +103,9 @@ def hash_file(path: str, known: Mapping[str, tuple[str, str]]) -> Hashed:
         filesystem, place = open_filesystem(path)
         if isinstance(filesystem, LocalFileSystem) and not os.path.exists(place):
             read_file_facts(Path(place))  # says what is wrong
-        facts = filesystem.ukey(place)
+        facts = _facts(filesystem, place)
         before, digest = known.get(shown_path(path), (None, None))
-        if before != facts:
+        if facts is None or before != facts:
             if isinstance(filesystem, LocalFileSystem):
                 digest = read_file_facts(Path(place)).sha256
             else:
@@ -97,19 +116,32 @@ def hash_file(path: str, known: Mapping[str, tuple[str, str]]) -> Hashed:
     return Hashed(path, facts, digest, None)
 
 
+def _facts(filesystem: fsspec.AbstractFileSystem, place: str) -> str | None:
+    """Returns what changes when a file does; None if nothing tells."""
+    if not _WEB.match(place):
+        return filesystem.ukey(place)
+    # `ukey` takes what is on the web to stay as it is for ever.
+    info = filesystem.info(place)
+    versions = [info.get(name) for name in _WEB_VERSIONS]
+    if not any(versions):
+        return None
+    return hashlib.sha256(repr((info.get("size"), versions)).encode()).hexdigest()
+
+
 @contextlib.contextmanager
-def on_this_machine(path: str) -> Iterator[Path]:
+def on_this_machine(path: str, folder: str) -> Iterator[Path]:
     """Gives the path of a file on this machine: a copy, for as long as needed, if it is elsewhere.
 
     Args:
       path: The file, or its address.
+      folder: Where a copy is put, in a folder of its own.
     """
     filesystem, place = open_filesystem(path)
     if isinstance(filesystem, LocalFileSystem):
         yield Path(place)
         return
-    with tempfile.TemporaryDirectory(prefix="dfjax-") as folder:
-        copy = Path(folder) / shown_name(place)
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        copy = Path(own) / file_name(path)
         filesystem.get_file(place, os.fspath(copy))
         yield copy
 
@@ -118,7 +150,7 @@ def reason(path: str, error: Exception) -> str:
     """Returns why a file could not be judged, as a sentence."""
     if isinstance(error, DfjaxError):
         return str(error)
-    name, cause = shown_name(path), f"{type(error).__name__}: {error}".rstrip(".")
+    name, cause = file_name(path), f"{type(error).__name__}: {error}".rstrip(".")
     if isinstance(error, OSError):
         return f"{name!r} could not be read: {cause}. Check that it is there and may be read."
     return f"{name!r} could not be judged: {cause}. This may be a fault of dfjax."

@@ -64,13 +64,14 @@ def scan_on_ray(
 
     Raises:
       DfjaxError: The folder cannot be written to, or the job failed, for one because the model
-        cannot be loaded.
+        cannot be loaded, or is not the same on every machine.
     """
     report = on_progress or ignore_progress
-    there = settings
+    there = settings = settings.pinned()
     if os.path.isdir(settings.model):
         there = dataclasses.replace(settings, model=from_anywhere(settings.model))
-    results = Results(out, settings.key())
+    key = settings.key()
+    results = Results(out, key)
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level=logging.WARNING)
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what fails is told below
@@ -87,7 +88,7 @@ def scan_on_ray(
         for batch in _run(
             _in_blocks(pa.Table.from_pylist(rows), at_once).map_batches(
                 _Scorer,
-                fn_constructor_args=(there, from_anywhere(out)),
+                fn_constructor_args=(there, key, from_anywhere(out)),
                 batch_size=None,
                 batch_format="pyarrow",
                 compute=ray.data.ActorPoolStrategy(min_size=1, max_size=pool.most),
@@ -158,9 +159,13 @@ def _hash_files(batch: pa.Table) -> pa.Table:
 class _Scorer:
     """Scores files, and keeps what comes of them before it says that they are done."""
 
-    def __init__(self, settings: ScanSettings, out: str):
-        self._workers = Workers(settings, 1)
-        self._results = Results(out, settings.key())
+    def __init__(self, settings: ScanSettings, key: str, out: str):
+        self._workers = Workers(settings, key, 1)
+        self._results = Results(out, key)
+
+    def __del__(self):
+        """Ends its process, as the job does. Ray would kill it, and leave what it has fetched."""
+        self._workers.close()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         contents = [Content(os.fsdecode(row["path"]), row["sha256"]) for row in batch.to_pylist()]

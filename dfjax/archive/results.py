@@ -7,6 +7,7 @@ at once, and any of them may be killed at any time.
 
 import collections
 import io
+import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -19,16 +20,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from dfjax.archive.contents import Hashed, open_filesystem
+from dfjax.archive.contents import CHANGED, Hashed, file_name, open_filesystem
 from dfjax.archive.schema import HASHED_SCHEMA, SCORED_SCHEMA, TABLE_SCHEMA
 from dfjax.errors import DfjaxError
 from dfjax.files import require_writable, shown_path, write_bytes_atomically
-from dfjax.video.formats import shown_name
 
 _KEPT = "_kept"  # readers of parquet folders pass over what begins so
+_TABLE = re.compile(r"results(?:-\d+-of-(\d+))?\.parquet")
 _FILES_PER_GROUP = 1024
 _READ_AT_ONCE = 16
-_CHANGED = "{!r} was changed while the archive was scanned. Run the same command again."
 
 
 class Counts(NamedTuple):
@@ -99,9 +99,15 @@ class Results:
     def write_table(self, files: Sequence[Hashed], name: str) -> Counts:
         """Writes the table of files whose contents have been scored.
 
+        Tables of a scan in another number of parts are deleted: who reads all tables of the folder
+        would count files twice. All that is in them is kept.
+
         Args:
           files: The files, in the order of the rows.
-          name: Of the file to write, in the folder.
+          name: Of the file to write, in the folder; as `Shard.table`.
+
+        Raises:
+          DfjaxError: A table cannot be deleted.
         """
         scored = self._kept(self._scored, SCORED_SCHEMA)
         digests = scored["sha256"].to_numpy(zero_copy_only=False)
@@ -111,7 +117,7 @@ class Results:
         row_of = dict(zip(digests[order].tolist(), order.tolist(), strict=True))
         places = [row_of.get(file.sha256) for file in files]
         rows = scored.take(pa.array(places, pa.int64()))
-        names = [shown_name(file.path) for file in files]
+        names = [file_name(file.path) for file in files]
         columns = {name: rows[name].combine_chunks() for name in TABLE_SCHEMA.names[2:]}
         columns["path"] = pa.array([shown_path(file.path) for file in files], pa.string())
         columns["sha256"] = pa.array([file.sha256 for file in files], pa.string())
@@ -124,12 +130,32 @@ class Results:
             if error is not None:  # of a file with the same bytes
                 error = error.replace(repr(read), repr(own))
             elif place is None:
-                error = file.error or _CHANGED.format(own)
+                error = file.error or CHANGED.format(own)
             errors.append(error)
         columns["error"] = pa.array(errors, pa.string())
         table = pa.table([columns[name] for name in TABLE_SCHEMA.names], schema=TABLE_SCHEMA)
         self._write(name, table)
+        self._delete_tables_unlike(name)
         return Counts.of(table)
+
+    def _delete_tables_unlike(self, name: str) -> None:
+        """Deletes the tables of a scan in another number of parts than that of this table."""
+        root = self._root.rstrip("/")
+        self._filesystem.invalidate_cache(root)
+        for path in self._filesystem.ls(root, detail=False):
+            other = path.rstrip("/").rpartition("/")[2]
+            if not _TABLE.fullmatch(other) or _num_parts(other) == _num_parts(name):
+                continue
+            try:
+                self._filesystem.rm_file(path)
+            except FileNotFoundError:  # another shard was sooner
+                continue
+            except Exception as error:  # each kind of bucket has its own
+                raise DfjaxError(
+                    f"{path} is of a scan with another --shard and cannot be deleted: "
+                    f"{type(error).__name__}: {error}. Delete it: files that are in it and in "
+                    f"{name} would be counted twice."
+                ) from error
 
     def _keep(self, folder: str, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
         # Sorted by name, the last file is the newest.
@@ -150,6 +176,8 @@ class Results:
     ) -> pa.Table:
         """Returns the rows of all files in a folder, the oldest first."""
         place = f"{self._root.rstrip('/')}/{folder}"
+        # Other processes may have written to it since it was listed.
+        self._filesystem.invalidate_cache(place)
         names = sorted(self._filesystem.find(place)) if self._filesystem.exists(place) else []
         wanted = pa.schema([schema.field(name) for name in columns or schema.names])
 
@@ -166,6 +194,12 @@ class Results:
         names = [name for name in names if name.endswith(".parquet")]
         with ThreadPoolExecutor(_READ_AT_ONCE) as pool:  # those in a bucket take a while each
             return pa.concat_tables([wanted.empty_table(), *pool.map(read, names)])
+
+
+def _num_parts(table: str) -> int:
+    """Returns in how many parts the scan is that wrote a table of this name."""
+    match = _TABLE.fullmatch(table)
+    return int(match[1]) if match and match[1] else 1
 
 
 def _renamed(video: pa.StructArray, names: Sequence[str]) -> pa.StructArray:

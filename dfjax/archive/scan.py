@@ -72,14 +72,16 @@ def scan(
       What the table holds.
 
     Raises:
-      DfjaxError: The folder cannot be written to, or the model cannot be loaded.
+      DfjaxError: The folder cannot be written to, or the model cannot be loaded or has changed.
     """
     report = on_progress or ignore_progress
-    results = Results(out, settings.key())
+    settings = settings.pinned()
+    key = settings.key()
+    results = Results(out, key)
     files = _hash(shard.files(paths), results, workers, report)
     contents = unscored(files, results.known_contents())
     if contents:
-        with Workers(settings, min(workers, len(contents))) as processes:
+        with Workers(settings, key, min(workers, len(contents))) as processes:
             rows = _counted(processes.score(contents), "Scoring", len(contents), report)
             _keep_often(rows, results.keep_scores)
     return results.write_table(files, shard.table)
@@ -114,8 +116,9 @@ def _hash(paths: Sequence[str], results: Results, workers: int, report: OnProgre
 
 
 def is_new(file: Hashed, known: Mapping[str, tuple[str, str]]) -> bool:
-    """Returns whether the digest of a file was not known, or another one was."""
-    return file.sha256 is not None and known.get(shown_path(file.path), ("",))[0] != file.facts
+    """Returns whether a digest is worth keeping: it is not known, and can be told to be valid."""
+    is_known = known.get(shown_path(file.path), ("",))[0] == file.facts
+    return file.sha256 is not None and file.facts is not None and not is_known
 
 
 def _keep_often(items: Iterable[_Item], keep: Callable[[list[_Item]], None]) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Self
 
 from dfjax.models.locate import find_folder
 from dfjax.models.model_files import INDEX_NAME, WEIGHTS_PATTERN
@@ -19,9 +20,24 @@ class ScanSettings:
     """How every file of a scan is scored."""
 
     model: str  # folder or Hub repository
+    revision: str | None = None  # of the repository; None: its main branch
     runtime: RuntimeName = "jax"
     effort: Effort = "standard"
     threads: int | None = None  # of jax's CPU client in each process; None: one per core
+
+    def pinned(self) -> Self:
+        """Returns the same settings with the commit that a model on the Hub has now.
+
+        Whoever loads it later, here or on another machine, then loads the same.
+
+        Raises:
+          ModelFormatError: The model is neither a folder nor a name on the Hub.
+          HubError: It could not be downloaded from the Hub.
+        """
+        if Path(self.model).expanduser().is_dir():
+            return self
+        folder = find_folder(self.model, revision=self.revision)
+        return dataclasses.replace(self, revision=folder.name)
 
     def key(self) -> str:
         """Returns 16 hex digits that change with all that may change a score.
@@ -33,7 +49,7 @@ class ScanSettings:
           ModelFormatError: The model is neither a folder nor a name on the Hub.
           HubError: It could not be downloaded from the Hub.
         """
-        folder = find_folder(self.model)
+        folder = find_folder(self.model, revision=self.revision)
         digest = hashlib.sha256()
         for part in (__version__, self.runtime, self.effort, *_file_digests(folder)):
             digest.update(part.encode() + b"\0")

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from dfjax.evaluation.recalibration import Recalibration
 
 
+_CARD_IS_OLD = (
+    "README.md there still states the thresholds and figures of before. Before you publish the "
+    "model, renew it with `python -m dfjax evaluate ... --card`; or calibrate a copy with --out, "
+    "which gets a card of its own."
+)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Calibrate:
     """Fit a model's probabilities and thresholds to the validation split of prepared data sets.
@@ -74,7 +81,7 @@ class Calibrate:
                 options=options,
                 on_clip=lambda done: progress.update(task, description=f"Scoring: {done} clips"),
             )
-        _write_missing_card(self.model, result)
+        is_card_ours = _write_missing_card(self.model, result)
         decision = Decision.from_calibration(result.config.calibration)
         lines = []
         for name, is_fake in (("real", 0), ("fake", 1)):
@@ -85,19 +92,25 @@ class Calibrate:
         if result.config.calibration.caveat is not None:
             lines.append(result.config.calibration.caveat)
         lines.append(f"Written to {result.folder}.")
+        if not is_card_ours:
+            lines.append(_CARD_IS_OLD)
         Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
         return 0
 
 
-def _write_missing_card(model: str, result: "Recalibration") -> None:
-    """Writes a card that says what was done, if the model's folder has none."""
+def _write_missing_card(model: str, result: "Recalibration") -> bool:
+    """Writes a card that says what was done, unless the model's folder has one.
+
+    Returns:
+      Whether it was written.
+    """
     from dfjax.models.model_files import read_json
     from dfjax.models.pretrained import CONFIG_NAME, MODEL_TYPE
     from dfjax.reporting.calibration_card import calibration_card
 
     path = result.folder / "README.md"
     if path.exists():
-        return
+        return False
     is_ours = read_json(result.folder, CONFIG_NAME).get("model_type") == MODEL_TYPE
     card = calibration_card(
         result.config,
@@ -106,3 +119,4 @@ def _write_missing_card(model: str, result: "Recalibration") -> None:
         calibrated_on=result.calibrated_on,
     )
     write_text_atomically(path, card)
+    return True

@@ -100,6 +100,30 @@ def set_up_space(repo_id: str, hardware: str | None, model: str | None) -> None:
             api.request_space_hardware(repo_id, SpaceHardware(hardware))
 
 
+def to_set_up(repo_id: str, hardware: str | None, model: str | None) -> str | None:
+    """Returns what is to be set in a Space once a pull request is merged; None if nothing is.
+
+    A pull request holds files only, and the Space that is published must not change before.
+
+    Args:
+      repo_id: The Space.
+      hardware: As for `set_up_space`.
+      model: As for `set_up_space`.
+    """
+    steps = []
+    if model is not None:
+        steps.append(
+            f"set the variable {_MODEL} to {model}: the Space holds no model, and does not start "
+            "without it"
+        )
+    if hardware is not None:
+        steps.append(f"choose the hardware {hardware}")
+    if not steps:
+        return None
+    page = f"{HfApi().endpoint}/spaces/{repo_id}/settings"
+    return f"Once the pull request is merged, open {page} and {'; then '.join(steps)}."
+
+
 def _package(line: str) -> str:
     """Returns the package that a line of requirements is about; "" if about none."""
     match = re.match(r"[A-Za-z0-9._-]+", line)

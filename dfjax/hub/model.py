@@ -14,7 +14,7 @@ from dfjax.files import write_text_atomically
 from dfjax.hub.folder import copy_known_files, read_front_matter, require_files
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
-from dfjax.models.evaluation_file import EVALUATION_FILE
+from dfjax.models.evaluation_file import EVALUATION_FILE, read_evaluation
 from dfjax.models.fingerprint import fingerprint
 from dfjax.reporting.card import MODEL_ID_PLACEHOLDER, PICTURES, model_card
 
@@ -118,7 +118,8 @@ def check_model_folder(folder: Path) -> None:
     """Checks a checkpoint as a user would get it: its card, its weights, and that it can score.
 
     Raises:
-      HubError: The card lacks what the Hub shows, or a logit is not finite.
+      HubError: The card lacks what the Hub shows, the evaluation is of another model, or a logit
+        is not finite.
       ModelFormatError: It cannot be loaded.
     """
     metadata = read_front_matter(folder / "README.md", ModelCard)
@@ -133,6 +134,7 @@ def check_model_folder(folder: Path) -> None:
             f"this model is for {_PIPELINE_TAG!r}."
         )
     detector = Detector.from_pretrained(folder)
+    _check_evaluation(folder, detector)
     engine = JaxEngine(detector)
     size = detector.config.crops.image_size
     crops = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
@@ -141,4 +143,20 @@ def check_model_folder(folder: Path) -> None:
         raise HubError(
             "The model's logits are not finite: its weights are damaged, or training diverged. "
             "Publish an earlier checkpoint."
+        )
+
+
+def _check_evaluation(folder: Path, detector: Detector) -> None:
+    """Checks that the evaluation beside a model, if there is one, is of exactly this model.
+
+    Raises:
+      HubError: It is of another one, so that the card states thresholds and figures of that.
+    """
+    known = fingerprint(nnx.state(detector), detector.config)
+    if (folder / EVALUATION_FILE).exists() and read_evaluation(folder, known) is None:
+        raise HubError(
+            f"{EVALUATION_FILE} and the card are not about the model beside them, whose "
+            f"fingerprint is {known}: it was calibrated or changed after its evaluation. Evaluate "
+            "it again with `python -m dfjax evaluate ... --card`; or calibrate a copy with `python "
+            "-m dfjax calibrate ... --out FOLDER`, which gets a card of its own, and publish that."
         )

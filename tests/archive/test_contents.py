@@ -1,10 +1,17 @@
 import hashlib
+import io
 import os
+from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
 
-from dfjax.archive.contents import Hashed, hash_file, on_this_machine
+from dfjax.archive import contents
+from dfjax.archive.contents import Hashed, file_name, hash_file, on_this_machine
+from dfjax.archive.scan import is_new
+
+ADDRESS = "https://host/in/a.mp4?X-Amz-Signature=" + 300 * "a"
 
 
 @pytest.fixture
@@ -12,6 +19,33 @@ def bucket() -> str:
     address = "memory://videos-bucket"
     fsspec.filesystem("memory").pipe_file(f"{address}/in/a.mp4", b"bytes")
     return address
+
+
+class Web(fsspec.AbstractFileSystem):
+    """A file on the web: what it is, and what its server says of it."""
+
+    cachable = False
+    headers: dict[str, str] = {}
+    data = b"one"
+
+    def ukey(self, path: str) -> str:
+        return path  # as fsspec's file system for the web has it
+
+    def info(self, path: str, **kwargs) -> dict:
+        return {"name": path, "size": len(self.data), "type": "file"} | self.headers
+
+    def open(self, path: str, mode: str = "rb", *args, **kwargs) -> Any:
+        return io.BytesIO(self.data)
+
+    def get_file(self, rpath: str, lpath: str, *args, **kwargs) -> None:
+        Path(lpath).write_bytes(self.data)
+
+
+@pytest.fixture
+def web(monkeypatch) -> Web:
+    web = Web()
+    monkeypatch.setattr(contents, "open_filesystem", lambda path: (web, path))
+    return web
 
 
 def known(file: Hashed) -> dict[str, tuple[str, str]]:
@@ -29,12 +63,39 @@ def test_a_file_is_read_again_only_if_it_has_changed(tmp_path):
     assert hash_file(str(path), known(first)).sha256 == hashlib.sha256(b"two").hexdigest()
 
 
-def test_a_file_in_a_bucket_is_hashed_and_fetched(bucket):
+def test_a_file_in_a_bucket_is_hashed_and_fetched(bucket, tmp_path):
     path = f"{bucket}/in/a.mp4"
     assert hash_file(path, {}).sha256 == hashlib.sha256(b"bytes").hexdigest()
-    with on_this_machine(path) as copy:
+    with on_this_machine(path, str(tmp_path)) as copy:
+        assert tmp_path in copy.parents
         assert copy.name == "a.mp4" and copy.read_bytes() == b"bytes"
     assert not copy.exists()
+
+
+@pytest.mark.parametrize("header", ["ETag", "Last-Modified"])
+def test_a_file_on_the_web_is_read_again_only_if_its_server_says_that_it_has_changed(web, header):
+    web.headers = {header: "before"}
+    first = hash_file(ADDRESS, {})
+    assert first.sha256 == hashlib.sha256(b"one").hexdigest() and is_new(first, {})
+    assert hash_file(ADDRESS, known(first)).sha256 == "digest of before"
+    web.headers, web.data = {header: "after"}, b"two"
+    assert hash_file(ADDRESS, known(first)).sha256 == hashlib.sha256(b"two").hexdigest()
+
+
+def test_a_file_of_which_the_web_says_nothing_is_always_read(web):
+    first = hash_file(ADDRESS, {})
+    assert first.facts is None and not is_new(first, {})
+    web.data = b"two"  # as long as it was
+    before = {ADDRESS: ("facts", "digest of before")}
+    assert hash_file(ADDRESS, before).sha256 == hashlib.sha256(b"two").hexdigest()
+
+
+def test_a_signed_address_is_fetched_under_the_name_of_its_file(web, tmp_path):
+    with on_this_machine(ADDRESS, str(tmp_path)) as copy:
+        assert copy.name == file_name(ADDRESS) == "a.mp4" and copy.read_bytes() == b"one"
+    with on_this_machine(f"s3://bucket/{300 * 'ä'}.mp4", str(tmp_path)) as copy:
+        assert copy.name == 100 * "ä"
+    assert file_name("in/what?.mp4") == file_name("s3://bucket/what?.mp4") == "what?.mp4"
 
 
 @pytest.mark.parametrize("address", ["memory://videos-bucket/none.mp4", "no-such-thing://a/b.mp4"])

@@ -1,6 +1,7 @@
 import fsspec
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from dfjax.archive.contents import Hashed
 from dfjax.archive.results import Results
@@ -18,6 +19,29 @@ def scored(sha256: str = A, name: str = "first.mp4") -> dict:
 
 def failed(sha256: str = A, name: str = "first.mp4", *, again: bool = False) -> dict:
     return {"sha256": sha256, "name": name, "again": again, "error": f"{name!r} is broken."}
+
+
+class ListedOnce(MemoryFileSystem):
+    """A bucket that remembers what it listed, as those on the network do."""
+
+    cachable = False
+
+    def __init__(self):
+        super().__init__()
+        self.listed: dict[str, list[str]] = {}
+
+    def find(self, path: str, *args, **kwargs) -> list[str]:
+        if path not in self.listed:
+            self.listed[path] = list(super().find(path, *args, **kwargs))
+        return self.listed[path]
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        assert path is not None, "What it knows of the archive would be asked for once more."
+        self.listed.pop(path, None)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def table(results: Results, folder, *files: Hashed) -> list[dict]:
@@ -81,6 +105,38 @@ def test_an_answer_is_not_given_up_for_a_later_failure_to_get_it(tmp_path):
     assert row["label"] == "fake" and row["error"] is None
 
 
+@pytest.mark.parametrize("bucket", [False, True])
+def test_tables_of_another_number_of_parts_are_deleted_and_no_others(tmp_path, bucket):
+    address = f"memory://parts{tmp_path}" if bucket else str(tmp_path)
+    results = Results(address, "key")
+    results.keep_scores([scored()])
+    files, place = results._filesystem, results._root
+
+    def tables() -> list[str]:
+        return sorted(name for name in map(_name, files.ls(place, detail=False)) if name[0] != "_")
+
+    files.pipe_file(f"{place}/results-of-mine.parquet", b"not ours")
+    first, second = (f"results-0000{number}-of-00002.parquet" for number in (1, 2))
+    for name in ("results.parquet", "results-00003-of-00003.parquet", first, second):
+        results.write_table([Hashed("first.mp4", "facts", A, None)], name)
+    assert tables() == [first, second, "results-of-mine.parquet"]
+    results.write_table([], "results.parquet")
+    assert tables() == ["results-of-mine.parquet", "results.parquet"]
+    assert results.known_contents() == {A}
+
+
+def test_a_table_that_cannot_be_deleted_is_named(tmp_path, monkeypatch):
+    results = Results(str(tmp_path), "key")
+    results.write_table([], "results.parquet")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(results._filesystem, "rm_file", refuse)
+    with pytest.raises(DfjaxError, match="results.parquet is of a scan with another --shard.*"):
+        results.write_table([], "results-00001-of-00002.parquet")
+
+
 def test_what_was_left_unfinished_is_not_read(tmp_path):
     results = Results(str(tmp_path), "key")
     results.keep_scores([scored()])
@@ -96,6 +152,17 @@ def test_a_damaged_file_is_named(tmp_path):
     kept.write_bytes(kept.read_bytes()[:100])
     with pytest.raises(DfjaxError, match=f"{kept.name} is damaged.*Delete it"):
         results.known_contents()
+
+
+def test_what_others_have_kept_meanwhile_is_seen_though_the_bucket_was_listed_before():
+    address = "memory://listed-bucket/scan"
+    ours, theirs = Results(address, "key"), Results(address, "key")
+    bucket = ours._filesystem = ListedOnce()
+    theirs.keep_scores([failed(A)])
+    assert ours.known_contents() == {A}
+    theirs.keep_scores([scored(B)])
+    assert ours.known_contents() == {A, B}
+    assert bucket.listed  # so that there was something to forget
 
 
 def test_results_can_be_in_a_bucket():

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dfjax.archive import scan as scan_module
-from dfjax.archive.contents import Content
-from dfjax.archive.scan import Shard, scan
+from dfjax.archive.contents import Content, hash_file
+from dfjax.archive.scan import Shard, scan, unscored
 from dfjax.archive.workers import Workers, _Process
 from dfjax.errors import ModelFormatError
 from dfjax.predictor import Predictor
@@ -119,8 +119,9 @@ def test_a_file_that_kills_its_process_costs_no_other_file(scanned, monkeypatch)
 
     monkeypatch.setattr(_Process, "receive", receive_or_die)
     monkeypatch.setattr(_Process, "send", send)
-    contents = [Content(path, path) for path in (paths[0], paths[3])]
-    with Workers(settings, 1) as workers:
+    files = [hash_file(path, {}) for path in (paths[0], paths[3])]
+    contents = unscored(files, set())
+    with Workers(settings, settings.key(), 1) as workers:
         deadly, other = workers.score(contents)
     assert "'face.mp4' could not be judged: the process that read it died" in deadly["error"]
     assert deadly["again"]  # in the next scan

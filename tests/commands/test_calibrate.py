@@ -101,6 +101,16 @@ def test_a_calibrated_copy_can_be_published(gend, data, tmp_path):
         _calibrate(gend, data, out=copy)
 
 
+def test_a_card_from_before_is_kept_and_said_to_be_out_of_date(copied, data, capsys):
+    (copied / "README.md").write_text("A card.")
+    _calibrate(copied, data)
+    assert (copied / "README.md").read_text() == "A card."
+    assert "README.md there still states the thresholds" in capsys.readouterr().out
+    (copied / "README.md").unlink()
+    _calibrate(copied, data)
+    assert (copied / "README.md").exists() and "still" not in capsys.readouterr().out
+
+
 def test_too_few_people_give_no_verdict_and_a_sentence_that_says_so(copied, data, capsys):
     _calibrate(copied, data, max_false_positive_rate=0.01)
     calibration = read_config(copied).calibration

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dfjax.commands.video_files import VideoFile, find_archive, find_videos
+from dfjax.archive import contents
+from dfjax.commands.video_files import VideoFile, _address, find_archive, find_videos
 from dfjax.errors import DfjaxError
 
 
@@ -75,10 +76,84 @@ def test_a_file_with_the_letters_of_a_pattern_is_that_file(folder):
 def test_an_archive_can_be_in_a_bucket(folder):
     for name in ("a.mp4", "deep/b.mp4", "notes.txt", "deep/.hidden.mp4"):
         fsspec.filesystem("memory").pipe_file(f"memory://archive-bucket/{name}", b"bytes")
-    inside = ["memory:///archive-bucket/a.mp4", "memory:///archive-bucket/deep/b.mp4"]
+    inside = ["memory://archive-bucket/a.mp4", "memory://archive-bucket/deep/b.mp4"]
     assert find_archive(["memory://archive-bucket"]) == inside
     assert find_archive(["memory://archive-bucket/*.mp4"]) == inside[:1]
     assert find_archive(["memory://archive-bucket/a.mp4"]) == inside[:1]
+
+
+class Remote(fsspec.AbstractFileSystem):
+    """A host with three videos, in a folder that may be locked."""
+
+    protocol = "remote"
+    cachable = False
+    locked: str | None = None
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return "/" + path.split("://", 1)[-1].partition("/")[2] if "://" in path else path
+
+    def ls(self, path: str, detail: bool = True, **kwargs) -> list[dict]:
+        path = path.rstrip("/")
+        if path == self.locked:
+            raise PermissionError(13, "Permission denied")
+        inside = {"": ["in/"], "/in": ["a.mp4", "deep/"], "/in/deep": ["b.mp4", "c.mov"]}
+        if path not in inside:
+            raise FileNotFoundError(path)
+        return [
+            {
+                "name": f"{path}/{name}".rstrip("/"),
+                "type": "directory" if name[-1] == "/" else "file",
+            }
+            for name in inside[path]
+        ]
+
+
+@pytest.fixture
+def remote(monkeypatch) -> Remote:
+    remote = Remote()
+    monkeypatch.setattr(
+        contents, "open_filesystem", lambda name: (remote, remote._strip_protocol(name))
+    )
+    return remote
+
+
+@pytest.mark.parametrize(
+    "name", ["remote://me@host:21/in", "remote://me@host:21/in/", "remote://me@host:21/"]
+)
+def test_files_on_a_host_keep_its_name(remote, name):
+    inside = [f"remote://me@host:21/in/{path}" for path in ("a.mp4", "deep/b.mp4", "deep/c.mov")]
+    assert find_archive([name]) == inside
+    assert find_archive(["remote://me@host:21/in/deep/*.mp4"]) == inside[1:2]
+
+
+def test_an_address_without_a_path_keeps_its_host():
+    files = fsspec.filesystem("memory")
+    for place, path in (("", "v/a.mp4"), ("v", "v/a.mp4"), ("/", "/v/a.mp4")):
+        name = f"github://org:repo@main/{place.strip('/')}"
+        assert _address(files, name, place, path) == "github://org:repo@main/v/a.mp4"
+    # Where the path is written otherwise than in the address, its file system has to know.
+    assert _address(files, "abfs://box@account/v", "box/v", "box/v/a") == "memory://box/v/a"
+
+
+@pytest.mark.parametrize("locked", ["/in", "/in/deep"])
+def test_a_folder_on_a_host_that_cannot_be_read_is_named(remote, locked):
+    remote.locked = locked
+    with pytest.raises(DfjaxError, match=f"The folder {locked} cannot be read: Permission denied"):
+        find_archive(["remote://host/in"])
+
+
+@pytest.mark.parametrize("named", ["in", "file://{folder}/in"])
+def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch, named):
+    def scandir(path, scan=os.scandir):
+        if str(path).endswith("deep"):  # root, as whom tests may run, can read all
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DfjaxError, match="The folder .*in/deep cannot be read: Permission denied"):
+        find_archive([named.format(folder=folder)])
+    assert find_videos(["in"], recursive=False)  # which does not look there
 
 
 @pytest.mark.parametrize(

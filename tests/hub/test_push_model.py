@@ -1,6 +1,7 @@
 """Publishing a model: the folder that is built, the one commit that carries it, the way back."""
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ import push_to_hub
 from dfjax.errors import HubError, ModelFormatError
 from dfjax.hub.model import build_model_folder
 from dfjax.models.detector import Detector
+from dfjax.models.evaluation_file import EVALUATION_FILE
+from dfjax.models.fingerprint import fingerprint
+from dfjax.models.pretrained import read_config, write_calibration
 from dfjax.reporting.card import MODEL_ID_PLACEHOLDER
 from tests.hub.loopback_hub import OTHER_TOKEN, READ_TOKEN, WRITE_TOKEN, LoopbackHub
 from tests.hub.loopback_repo import Commit, File, Repo
@@ -276,6 +280,23 @@ def test_a_file_over_the_limit_is_refused(
     monkeypatch.setattr("dfjax.hub.folder.MAX_FILE_BYTES", 100)
     with pytest.raises(HubError, match="README.md.*at most 100"):
         build_model_folder(copied, tmp_path / "built", REPO_ID)
+
+
+def test_an_evaluation_from_before_a_calibration_is_refused(copied: Path, tmp_path: Path):
+    def evaluate() -> None:
+        detector = Detector.from_pretrained(copied)
+        measured = fingerprint(nnx.state(detector), detector.config)
+        report = {"model": {"fingerprint": measured}}
+        (copied / EVALUATION_FILE).write_text(json.dumps(report))
+
+    evaluate()
+    assert EVALUATION_FILE in build_model_folder(copied, tmp_path / "built", REPO_ID)
+    calibration = read_config(copied).calibration
+    write_calibration(copied, dataclasses.replace(calibration, fake_above=0.99), {})
+    with pytest.raises(HubError, match="not about the model beside them.*--card.*--out FOLDER"):
+        build_model_folder(copied, tmp_path / "refused", REPO_ID)
+    evaluate()
+    build_model_folder(copied, tmp_path / "again", REPO_ID)
 
 
 def test_a_model_whose_logits_are_not_finite_is_refused(copied: Path, tmp_path: Path):

@@ -11,6 +11,7 @@ import pytest
 from gradio_client import Client, handle_file
 from huggingface_hub import SpaceCard, snapshot_download
 
+import push_to_hub
 from dfjax.errors import HubError
 from dfjax.hub.hardware import set_up_space
 from dfjax.hub.space import SPACE_FILES, build_space_folder
@@ -259,6 +260,33 @@ def test_a_space_that_holds_its_model_no_longer_serves_another(hub: LoopbackHub)
     for _ in range(2):
         set_up_space(REPO_ID, None, None)
         assert repo.variables == {"DFJAX_RUNTIME": "onnx"}
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ((), ["set the variable DFJAX_MODEL to a/b: the Space holds no model"]),
+        (("--hardware", "t4-small"), ["DFJAX_MODEL to a/b", "choose the hardware t4-small"]),
+        (("--model", "checkpoint"), []),
+    ],
+)
+def test_a_pull_request_says_what_is_left_to_set_and_sets_nothing(
+    hub: LoopbackHub, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys, options, left
+):
+    repo = hub.repos["space", REPO_ID] = Repo("space", REPO_ID, private=False)
+    built = push_to_hub._Built(folder, ["README.md"], ("README.md",))
+    monkeypatch.setattr(push_to_hub.Space, "build", lambda self, folder: built)
+    monkeypatch.chdir(folder.parent)
+    (folder.parent / "checkpoint").mkdir()
+    arguments = ["space", "--repo-id", REPO_ID, "--model", "a/b", "--create-pr", *options]
+    assert push_to_hub.main(arguments) == 0
+    said = capsys.readouterr()
+    assert "/discussions/1" in said.out.splitlines()[-1]
+    if left:
+        page = f"{hub.url}/spaces/{REPO_ID}/settings"
+        assert said.err.startswith(f"Once the pull request is merged, open {page} and ")
+    assert all(words in said.err for words in left) and bool(said.err) is bool(left)
+    assert not repo.variables and not any("hardware" in call.path for call in hub.requests)
 
 
 @pytest.mark.parametrize(
