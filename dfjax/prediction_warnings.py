@@ -62,9 +62,10 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
     if config.calibration.caveat is not None:
         warnings.append(config.calibration.caveat)
     num_frames = len(read.timestamps)
-    if frames_scored < num_frames / 2:
+    num_with_face = max(read.num_with_face, frames_scored)
+    if num_with_face < num_frames / 2:
         warnings.append(
-            f"{RARELY_SEEN} {frames_scored} of {num_frames} frames; the rest were not judged."
+            f"{RARELY_SEEN} {num_with_face} of {num_frames} frames; the rest were not judged."
         )
     looks = _looks(read)
     between = float(np.diff(looks).max()) if len(looks) > 1 else 0.0
@@ -81,10 +82,9 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
         )
     if read.num_blurred:
         warnings.append(f"{BLURRED}: {read.num_blurred}. The verdict is based on the others.")
-    if len(read.clips) + read.num_blurred >= config.tracks.max_tracks:
-        warnings.append(
-            f"There are many faces; only the {config.tracks.max_tracks} most prominent were judged."
-        )
+    if read.is_crowded:
+        num_kept = len(read.clips) + read.num_blurred
+        warnings.append(f"There are many faces; only the {num_kept} most prominent were judged.")
     return tuple(warnings)
 
 
@@ -113,11 +113,12 @@ def _file_warnings(read: FaceClips) -> list[str]:
     elif read.is_damaged:
         warnings.append(f"{DAMAGED} What is left of a damaged picture can look manipulated.")
     if info.other_streams:
-        named = " and ".join(info.other_streams[:_MOST_NAMED])
+        # Without a word between them: translations take this part over as it is.
+        named = ", ".join(info.other_streams[:_MOST_NAMED])
         more = len(info.other_streams) - _MOST_NAMED
         warnings.append(
             f"{OTHER_STREAM}: stream {named}"
-            + (f", and {more} more" if more > 0 else "")
+            + (f", +{more}" if more > 0 else "")
             + ". Save it as a file of its own to have it judged."
         )
     if info.is_disabled:

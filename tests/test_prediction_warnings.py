@@ -48,6 +48,14 @@ def _read(
     )
 
 
+def _crowded(read: FaceClips) -> FaceClips:
+    return dataclasses.replace(read, is_crowded=True)
+
+
+def _with_faces_in(read: FaceClips, num_frames: int) -> FaceClips:
+    return dataclasses.replace(read, num_with_face=num_frames)
+
+
 def test_of_a_plain_video_there_is_nothing_to_say():
     assert prediction_warnings(_read(), NUM_FRAMES, CONFIG) == ()
 
@@ -60,8 +68,9 @@ def test_of_a_plain_video_there_is_nothing_to_say():
         (_read(), 4, "in only 4 of 10 frames"),
         (_read(side=63), NUM_FRAMES, "faces are small"),
         (_read(num_blurred=2), NUM_FRAMES, "too blurred to judge were left out: 2"),
-        (_read(faces=8), NUM_FRAMES, "many faces; only the 8 most prominent"),
-        (_read(faces=7, num_blurred=1), NUM_FRAMES, "many faces"),
+        (_crowded(_read(faces=8)), NUM_FRAMES, "many faces; only the 8 most prominent"),
+        (_crowded(_read(faces=7, num_blurred=1)), NUM_FRAMES, "only the 8 most prominent"),
+        (_with_faces_in(_read(), 4), 2, "in only 4 of 10 frames"),
     ],
 )
 def test_what_limits_a_verdict_is_said(read, frames_scored, sentence):
@@ -72,7 +81,12 @@ def test_what_limits_a_verdict_is_said(read, frames_scored, sentence):
 
 @pytest.mark.parametrize(
     ("read", "frames_scored"),
-    [(_read(), 5), (_read(side=64), NUM_FRAMES), (_read(faces=7), NUM_FRAMES)],
+    [
+        (_read(), 5),
+        (_with_faces_in(_read(), 5), 2),
+        (_read(side=64), NUM_FRAMES),
+        (_read(faces=8), NUM_FRAMES),
+    ],
 )
 def test_at_the_limit_nothing_is_said(read, frames_scored):
     assert prediction_warnings(read, frames_scored, CONFIG) == ()
@@ -91,7 +105,7 @@ def test_the_models_caveat_comes_before_what_is_said_of_the_faces():
     [
         ({"is_cut_off": True}, "cut off.* only the 4.0 seconds"),
         ({"other_streams": ("number 1 (h264, 64x48)",)}, r"stream number 1 \(h264, 64x48\)\. "),
-        ({"other_streams": tuple("abcde")}, "stream a and b and c, and 2 more"),
+        ({"other_streams": tuple("abcde")}, r"stream a, b, c, \+2\. "),
         ({"is_disabled": True}, "not to be shown"),
         ({"is_fitted": True}, "a frame of 1280x720 pixels"),
     ],

@@ -18,7 +18,7 @@ from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH, find_in_video
 from dfjax.faces.following import Frame
 from dfjax.faces.shots import colours, shots_of
-from dfjax.faces.tracks import FaceTrack, link_faces
+from dfjax.faces.tracks import FaceTrack, linked_faces
 from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
 from dfjax.video.info import VideoInfo, describe_frames, fitted
@@ -44,6 +44,7 @@ class FaceClip:
     frames: np.ndarray  # uint8 [n, S, S, 3] RGB face crops
     boxes_xyxy: np.ndarray  # int64 [n, 4], pixels of the displayed video, max exclusive
     landmarks: np.ndarray  # float32 [n, 5, 2], xy in pixels of the crop, as in `Faces.landmarks`
+    shot_frames: int | None = None  # sampled frames of its shot, in a long video
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,8 @@ class FaceClips:
     decode_seconds: float  # probing the file, and waiting for its frames
     face_seconds: float
     num_blurred: int = 0  # faces left out because they are too blurred compared with the others
+    num_with_face: int = 0  # sampled frames that show a face, be it left out or not; 0: not known
+    is_crowded: bool = False  # whether faces were left out because there are too many
     is_turned: bool = False  # whether they were found only once the pictures were turned
     is_damaged: bool = False  # whether something in the file could not be decoded as recorded
 
@@ -259,9 +262,14 @@ def _follow(
     shots = shots_of(shares)
     if sizes is not None:
         shots = shots + views(sizes)
-    tracks = link_faces(faces, timestamps, config.tracks, shots=shots)
-    found = crop_faces(frames, timestamps, tracks, config, info)
-    return dataclasses.replace(found, is_turned=any(each.quarter_turns for each in faces))
+    linked = linked_faces(faces, timestamps, config.tracks, shots=shots)
+    found = crop_faces(frames, timestamps, linked.tracks, config, info)
+    return dataclasses.replace(
+        found,
+        num_with_face=linked.num_frames,
+        is_crowded=linked.is_crowded,
+        is_turned=any(each.quarter_turns for each in faces),
+    )
 
 
 def crop_faces(

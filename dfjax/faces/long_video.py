@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dfjax.config import MAX_TRACKS, Config, VideoConfig
+from dfjax.config import MAX_TRACKS, Config, TrackConfig, VideoConfig
 from dfjax.faces.clips import (
     LOOKING,
     FaceClip,
@@ -27,7 +27,7 @@ from dfjax.faces.finding import FACE_BATCH
 from dfjax.faces.following import Frame, detect_in_video
 from dfjax.faces.glances import APART, looks_at_faces, nearest, times_with_faces
 from dfjax.faces.shots import colours, shots_of
-from dfjax.faces.tracks import link_faces
+from dfjax.faces.tracks import LinkedFaces, linked_faces
 from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
 from dfjax.video.info import VideoInfo, fitted
@@ -53,8 +53,9 @@ class LongVideo:
 
     First one looks around, then perhaps more closely where it seems worth it. The crop of a face
     depends on those around it for less than a second, and looks are further apart. So the faces of
-    a look are cropped at once, and joined to tracks at the end, by where they were. If no face is
-    found, nothing is searched any harder.
+    a look are cropped at once, and joined to tracks at the end, by where they were. There may be a
+    track for every shot, but a few crops of each frame are all that is held. If no face is found,
+    nothing is searched any harder.
     """
 
     def __init__(
@@ -180,12 +181,11 @@ class LongVideo:
         started = time.perf_counter()
         times = np.sort(np.array(list(self._seen), np.float64))
         seen = [self._seen[moment] for moment in times.tolist()]
-        shots = shots_of([each.colours for each in seen]) + views([each.size for each in seen])
         size = frame_size(self.info, self._plan)
+        linked = _link(seen, times, self._config.tracks)
+        shots = _shots(seen)
         clips = []
-        for track in link_faces(
-            [each.faces for each in seen], times, self._config.tracks, shots=shots
-        ):
+        for track in linked.tracks:
             keys = [
                 (float(times[index]), box.tobytes())
                 for index, box in zip(track.frame_indices, track.boxes_xyxy, strict=True)
@@ -200,12 +200,15 @@ class LongVideo:
                         frames=np.stack([crop.pixels for crop in cropped]),
                         boxes_xyxy=shown_boxes(track.boxes_xyxy[kept], self.info, size),
                         landmarks=np.stack([crop.landmarks for crop in cropped]),
+                        shot_frames=int(np.sum(shots == shots[track.frame_indices[0]])),
                     )
                 )
         found = clear_ones(clips, times, self._config, self.info)
         self._seconds += time.perf_counter() - started
         return dataclasses.replace(
             found,
+            num_with_face=linked.num_frames,
+            is_crowded=linked.is_crowded,
             decode_seconds=self._probed + self._waited,
             face_seconds=self._seconds - self._waited,
             is_damaged=self._is_damaged,
@@ -256,10 +259,11 @@ class LongVideo:
             for batch in _batches(self._awaited(ahead)):
                 times, pictures = zip(*batch, strict=True)
                 found = detect_in_video(pictures, times, self._face_detector)
-                self._crops.update(_crop(batch, found, self._config))
                 sizes = findings.sizes[done : done + len(batch)]
-                for (moment, picture), faces, shown in zip(batch, found, sizes, strict=True):
-                    self._seen[moment] = _Seen(faces, colours(picture), shown)
+                each = zip(found, map(colours, pictures), sizes, strict=True)
+                seen = [_Seen(*of_frame) for of_frame in each]
+                self._seen.update(zip(times, seen, strict=True))
+                self._crops.update(_crop(batch, seen, self._config))
                 done += len(batch)
                 on_progress(min(1.0, done / num_frames), LOOKING)
         self._is_damaged |= is_damaged(self.info, findings)
@@ -295,6 +299,17 @@ class _Cropped(NamedTuple):
     landmarks: np.ndarray  # float32 [5, 2]
 
 
+def _link(seen: Sequence[_Seen], times: np.ndarray, config: TrackConfig) -> LinkedFaces:
+    """Links the faces of frames, in each of which `config.max_tracks` limits how many are kept."""
+    faces = [each.faces for each in seen]
+    return linked_faces(faces, times, config, shots=_shots(seen), at_once=True)
+
+
+def _shots(seen: Sequence[_Seen]) -> np.ndarray:
+    """Returns the number of each frame's shot, int64 [n]; a turned picture is another shot."""
+    return shots_of([each.colours for each in seen]) + views([each.size for each in seen])
+
+
 def _batches(
     frames: Iterable[tuple[float, np.ndarray]],
 ) -> Iterator[list[tuple[float, np.ndarray]]]:
@@ -310,13 +325,13 @@ def _batches(
 
 
 def _crop(
-    batch: Sequence[tuple[float, np.ndarray]], faces: Sequence[Faces], config: Config
+    batch: Sequence[tuple[float, np.ndarray]], seen: Sequence[_Seen], config: Config
 ) -> dict[tuple[float, bytes], _Cropped]:
     """Returns the crops of the largest faces of some frames, by time and box.
 
     Args:
       batch: Frames with their times.
-      faces: What was found in them.
+      seen: What was found in them.
       config: Its parts `tracks` and `crops` are used.
     """
     frames, times = [frame for _, frame in batch], np.array([time for time, _ in batch])
@@ -328,7 +343,7 @@ def _crop(
         max_tracks=min(2 * config.tracks.max_tracks, MAX_TRACKS),
     )
     crops = {}
-    for track in link_faces(faces, times, every_face):
+    for track in _link(seen, times, every_face).tracks:
         pixels, _ = crop_track(frames, track, times, config.crops)
         points = crop_landmarks(track, times, config.crops)
         for row, index in enumerate(track.frame_indices.tolist()):

@@ -7,7 +7,7 @@ is short; as it grows, a face may have moved at `TrackConfig.max_speed` for up t
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -45,6 +45,14 @@ class FaceTrack:
     quarter_turns: np.ndarray
 
 
+class LinkedFaces(NamedTuple):
+    """The faces of a video, of which some may be left out."""
+
+    tracks: list[FaceTrack]  # ordered by id
+    is_crowded: bool  # whether faces were left out because there are more than `max_tracks`
+    num_frames: int  # how many frames show a face, be it left out or not
+
+
 @dataclasses.dataclass(frozen=True)
 class _Sightings:
     """The faces of all frames in one list, in an order that does not depend on the detector's."""
@@ -67,7 +75,19 @@ def link_faces(
     *,
     shots: np.ndarray | None = None,
 ) -> list[FaceTrack]:
-    """Returns the face tracks of a video, ordered by id.
+    """Returns the tracks of `linked_faces`, at most `config.max_tracks` of them."""
+    return linked_faces(faces, timestamps, config, shots=shots).tracks
+
+
+def linked_faces(
+    faces: Sequence["Faces"],
+    timestamps: np.ndarray,
+    config: TrackConfig = TrackConfig(),
+    *,
+    shots: np.ndarray | None = None,
+    at_once: bool = False,
+) -> LinkedFaces:
+    """Links the faces of a video into tracks.
 
     Each frame's faces are assigned to the existing tracks at the lowest total cost (distance from
     the predicted position, and change of size). A track ends when its face has been missing for
@@ -81,9 +101,12 @@ def link_faces(
       timestamps: float [T], seconds, increasing.
       config: Limits on what may be one face.
       shots: int64 [T], the number of each frame's shot, as from `shot_numbers`; None: there is one.
+      at_once: Whether `max_tracks` holds for each frame, not for the whole video. In an edited
+        video, one person is another track after each cut.
 
     Returns:
-      At most `max_tracks` tracks; if there are more, the largest and longest-seen.
+      At most `max_tracks` tracks, in all or in any one frame; if there are more, the largest and
+      longest-seen.
 
     Raises:
       ValueError: `faces` and `timestamps` differ in length, or time does not increase.
@@ -102,10 +125,16 @@ def link_faces(
     tracks: list[list[int]] = []  # rows of `sightings`
     for frame_index in np.unique(sightings.frame_indices):
         _extend(tracks, sightings, int(frame_index), config)
-    tracks = _select(sightings, tracks, timestamps, config)
+    real = _select(sightings, tracks, timestamps, config)
+    most = config.max_tracks
+    tracks = _at_once(sightings, real, most) if at_once else real[:most]
     first = [(sightings.frame_indices[t[0]], *sightings.boxes_xyxy[t[0]]) for t in tracks]
     ordered = [tracks[i] for i in sorted(range(len(tracks)), key=first.__getitem__)]
-    return [_face_track(sightings, track, number) for number, track in enumerate(ordered)]
+    return LinkedFaces(
+        tracks=[_face_track(sightings, track, number) for number, track in enumerate(ordered)],
+        is_crowded=len(tracks) < len(real),
+        num_frames=len({index for track in real for index in sightings.frame_indices[track]}),
+    )
 
 
 class FaceTracker:
@@ -325,4 +354,16 @@ def _select(
     kept = seen_enough or confident
     sides = sightings.sides
     kept.sort(key=lambda track: (-sides[track].sum(), track[0]))
-    return kept[: config.max_tracks]
+    return kept
+
+
+def _at_once(sightings: _Sightings, tracks: list[list[int]], most: int) -> list[list[int]]:
+    """Returns the first of the tracks, except those that would make more than `most` in a frame."""
+    num_seen = np.zeros(sightings.frame_indices.max(initial=-1) + 1, np.int64)
+    kept = []
+    for track in tracks:
+        frames = sightings.frame_indices[track]
+        if num_seen[frames].max() < most:
+            num_seen[frames] += 1
+            kept.append(track)
+    return kept

@@ -9,7 +9,7 @@ LeftOut = Literal["short", "small"]
 """Why a face has no say: it is in hardly any frame, or hardly a face's details can be seen."""
 
 FEWEST_FRAMES = 4
-"""A face in fewer sampled frames is "short"."""
+"""A face in fewer sampled frames is "short", unless its shot has no more."""
 
 SMALLEST = 32
 """Pixels: a face whose box is lower, in most frames, is "small". It is enlarged fourfold or more to
@@ -30,19 +30,31 @@ class SeenFace(Protocol):
         ...
 
 
-def left_out(clips: Sequence[SeenFace]) -> list[LeftOut | None]:
+def left_out(
+    clips: Sequence[SeenFace], shot_frames: Sequence[int | None] | None = None
+) -> list[LeftOut | None]:
     """Returns why each face has no say, and None for those that have.
 
     Nobody can say whether a figure in the background was manipulated, so it must not decide the
     verdict while others are seen well. If there are none, all have a say: a brief look is better
     than none, and the warnings say how brief it was.
+
+    Of a long video that is cut every few seconds, most shots are looked at once. A face that is in
+    all sampled frames of its shot is not "short", or only those faces would decide that were looked
+    at again because they seemed suspicious.
+
+    Args:
+      clips: The faces of a video.
+      shot_frames: How many sampled frames the shot of each has. None: of one or all, not known.
     """
-    reasons: list[LeftOut | None] = [_reason(clip) for clip in clips]
+    sampled = shot_frames or [None] * len(clips)
+    reasons: list[LeftOut | None] = list(map(_reason, clips, sampled))
     return reasons if None in reasons else [None for _ in clips]
 
 
-def _reason(clip: SeenFace) -> LeftOut | None:
-    if len(clip.frame_indices) < FEWEST_FRAMES:
+def _reason(clip: SeenFace, shot_frames: int | None) -> LeftOut | None:
+    num_frames = len(clip.frame_indices)
+    if num_frames < FEWEST_FRAMES and num_frames != shot_frames:
         return "short"
     if np.median(clip.boxes_xyxy[:, 3] - clip.boxes_xyxy[:, 1]) < SMALLEST:
         return "small"

@@ -117,7 +117,11 @@ def decode_keyframes(request: Request, gap: float | None, stopwatch: Stopwatch) 
     Raises:
       VideoLimitError: It took too long.
     """
-    decoding = _at_keyframes(request, stopwatch) if gap is None else _apart(request, gap, stopwatch)
+    if gap is None:
+        decoding = _at_keyframes(request, stopwatch)
+    else:  # the frames beside them are not decoded, and other keyframes must not take their place
+        form = dataclasses.replace(request.form, is_interlaced=False)
+        decoding = _apart(dataclasses.replace(request, form=form), gap, stopwatch)
     yield from _finished(request, decoding)
 
 
@@ -152,11 +156,14 @@ def _at_keyframes(request: Request, stopwatch: Stopwatch) -> _Decoding:
 
     def lost(end: int) -> _Decoding:
         part = slice(num_done, end)
+        if request.source.has_breaks:
+            return _one_pass(request, wanted[part], stopwatch)
         rest = dataclasses.replace(request, timestamps=wanted[part], counts=request.counts[part])
         return _seeks(rest, stopwatch)
 
     file_times = float(request.start) + wanted
-    if only := keyframes_at(request.source, request.codec, file_times):
+    only = keyframes_at(request.source, request.codec, file_times)
+    if only and not request.form.is_interlaced:
         with closing(_one_pass(request, wanted, stopwatch, only)) as frames:
             for frame in frames:
                 place = int(np.searchsorted(wanted - TOLERANCE, frame.time, side="right")) - 1
@@ -194,6 +201,8 @@ def _unneeded(request: Request, stopwatch: Stopwatch) -> np.ndarray:
     nothing, times = np.empty(0, np.int64), request.times
     if not times.is_whole or times.is_damaged or len(times.keyframes) == 0:
         return nothing
+    if request.form.is_interlaced:  # each frame takes those beside it
+        return nothing
     work, pixels = _Work.of(request), request.num_pixels
     least = (1 - _UNREFERRED) * min(work.in_one_pass, work.by_seeks) * pixels
     scan = _SEEK_PIXELS + _SCAN_PIXELS * request.source.path.stat().st_size
@@ -208,7 +217,7 @@ def _unneeded(request: Request, stopwatch: Stopwatch) -> np.ndarray:
 
 def _one_pass_is_cheaper(request: Request, unneeded: np.ndarray) -> bool:
     """Compares the frames that must be decoded either way, and the cost of each seek."""
-    if request.source.demuxer == "gif":  # has no index
+    if request.source.demuxer == "gif" or request.source.has_breaks:  # cannot be sought
         return True
     if not request.times.is_whole or len(request.times.keyframes) == 0:
         return request.times.is_whole
@@ -270,7 +279,8 @@ def _seeks(request: Request, stopwatch: Stopwatch) -> _Decoding:
         while waiting or started:
             while waiting and len(started) < _SEEKS_AT_ONCE:
                 wanted = waiting.popleft()
-                started.append((wanted, _start_seek(request, stopwatch, wanted.time, wanted)))
+                begin = _begin(request, wanted.time)
+                started.append((wanted, _start_seek(request, stopwatch, begin, wanted)))
             wanted, run = started.popleft()
             frames, is_clean = _finish_seek(request, wanted, run)
             if mend and not is_clean:
@@ -290,6 +300,16 @@ def _seeks(request: Request, stopwatch: Stopwatch) -> _Decoding:
     finally:
         for _, run in started:
             run.close()
+
+
+def _begin(request: Request, time: float) -> float:
+    """Returns when the first frame is shown that the frame at a time is made of, seconds."""
+    if not request.form.is_interlaced:
+        return time
+    shown = request.times.shown
+    if not request.times.is_whole:
+        return time - float(np.median(np.diff(shown)))
+    return float(shown[max(0, np.searchsorted(shown, time - TOLERANCE) - 1)])
 
 
 def _start_seek(

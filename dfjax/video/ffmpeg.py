@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple, Self
 
 import numpy as np
 
-from dfjax.errors import VideoLimitError
+from dfjax.errors import VideoError, VideoLimitError
 from dfjax.video.confinement import confine
 from dfjax.video.executable import ffmpeg_executable
 from dfjax.video.formats import open_plain
@@ -33,6 +33,13 @@ _DECODERS = (
     "mpeg1video,mpeg2video,ffv1,rawvideo,apng,webp_anim,"
     "h263,flv,vp6f,vp6a,wmv1,wmv2,wmv3,vc1,msmpeg4v2,msmpeg4"
 )
+
+# Audio decoders are not needed, so they are not whitelisted. ffmpeg reports that each time, and for
+# sound in MP2 also that the second decoder that it tries is not the first.
+_ABOUT_SOUND = ("not on whitelist", "AVCodecContext was allocated for")
+
+# The time at which the last picture before a break is shown may have been guessed from those after.
+_ACROSS_BREAKS = "setts=pts=if(eq(DTS\\,NOPTS)+between((PTS-DTS)*TB\\,0\\,10)\\,PTS\\,DTS):dts=DTS"
 
 _MAX_LOG_BYTES = 1 << 20  # of ffmpeg's messages; the rest is discarded
 _CHUNK_BYTES = 1 << 16
@@ -79,6 +86,7 @@ class MediaFile:
     max_pixels: int  # of one coded frame
     stream: str = "V:0"  # which one is read, as ffmpeg's `-map` calls it
     decoder: str | None = None  # None: the usual one of the codec
+    has_breaks: bool = False  # whether its clock restarts or jumps; then ffmpeg makes one that runs
 
 
 class Shape(NamedTuple):
@@ -119,7 +127,8 @@ class FfmpegRun:
         Args:
           source: The file.
           stopwatch: Limits the time that is spent waiting for this run.
-          input_options: Options for decoding and seeking. Times are the file's own (`-copyts`).
+          input_options: Options for decoding and seeking. Times are the file's own, or, if its
+            clock has breaks, those of one that runs on from the start of the file.
           output_options: Filters, codec and format of what is written.
           output: An open, seekable file to write to; None: a pipe that is read here.
           log_level: Which of ffmpeg's messages are kept.
@@ -141,7 +150,8 @@ class FfmpegRun:
                 command += ["-enable_drefs", "0", "-use_absolute_path", "0"]
             if source.demuxer == "mpeg":  # says the times of some of its pictures only
                 command += ["-fflags", "+genpts"]
-            command += ["-f", source.demuxer, "-copyts", *input_options]
+            command += ["-f", source.demuxer, *input_options]
+            command += ["-bsf:v", _ACROSS_BREAKS] if source.has_breaks else ["-copyts"]
             if source.decoder is not None:
                 command += ["-c:v", source.decoder]
             command += ["-fd", "0", "-i", "fd:", "-map", f"0:{source.stream}"]
@@ -206,11 +216,11 @@ class FfmpegRun:
     @property
     def complaints(self) -> list[str]:
         """The messages that may mean a damaged picture."""
-        # Audio decoders are not needed, so they are not whitelisted; ffmpeg reports that each time.
         return [
             line
             for line in self.log
-            if ("[error]" in line or "[fatal]" in line) and "not on whitelist" not in line
+            if ("[error]" in line or "[fatal]" in line)
+            and not any(words in line for words in _ABOUT_SOUND)
         ]
 
     def read_lines(self) -> Iterator[str]:
@@ -306,7 +316,25 @@ class FfmpegRun:
                 self._keep_times(data)
         if num_bytes == 0:
             self._selector.unregister(key.fileobj)
+            if not self._open_pipes():
+                self._require_own_end()
         return num_bytes if key.fileobj is self._stdout else 0
+
+    def _require_own_end(self) -> None:
+        """Checks that the process, whose pipes have ended, was not killed.
+
+        What it wrote is then not all that is in the file, which need not be damaged.
+
+        Raises:
+          VideoError: It was.
+        """
+        status = self._process.wait()
+        if status < 0:
+            raise VideoError(
+                f"{self._source.name!r} could not be read: the program that decodes it was ended "
+                f"by signal {-status}. The file may be damaged, or memory may have run out: try "
+                "again when less is running."
+            )
 
     def _keep_times(self, data: bytes) -> None:
         *lines, self._times_text = (self._times_text + data).split(b"\n")

@@ -5,7 +5,7 @@ Nothing that is claimed here is believed: `streams.measure` compares it with the
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from dfjax.errors import (
@@ -64,6 +64,7 @@ class Header:
     start: Fraction  # when the first picture is shown, seconds by the file's own clock
     delay: float  # seconds after the start of the file at which it is shown
     has_alpha: bool
+    is_interlaced: bool  # whether a frame may consist of two pictures, line by line
     colour: Colour
     duration: float | None  # as claimed, seconds
     fps: float | None  # as claimed
@@ -84,10 +85,12 @@ def read_header(source: MediaFile, stopwatch: Stopwatch) -> tuple[MediaFile, Hea
       VideoLimitError: A picture is too large.
     """
     first = _first_picture(source, stopwatch)
-    chosen, others = _choose_stream(_video_streams(first.log))
+    blocks = _stream_blocks(first.log)
+    chosen, others = _choose_stream(_video_streams(blocks))
     if chosen is not None:
-        block = _stream_lines(first.log, chosen.index)
-        has_hidden_alpha = any(re.search(r"alpha_mode +: 1$", line) for line in block)
+        has_hidden_alpha = any(
+            re.search(r"alpha_mode +: 1$", line) for line in blocks[chosen.index]
+        )
         decoder = _ALPHA_DECODERS.get(chosen.codec) if has_hidden_alpha else None
         is_first = first.index == chosen.index
         stream = source.stream if is_first else str(chosen.index)
@@ -98,13 +101,15 @@ def read_header(source: MediaFile, stopwatch: Stopwatch) -> tuple[MediaFile, Hea
         raise _why_no_picture(source, first.log)
     height, width = displayed_size(first.shape)
 
-    lines, log = _stream_lines(first.log, chosen.index), first.log
+    described, log = blocks[chosen.index][0], first.log
     duration, fps, file_start = None, None, None
     if claimed := _first_match(r"\[info\]   Duration: (\d+):(\d\d):(\d\d\.\d+),", log):
         duration = 3600 * int(claimed[1]) + 60 * int(claimed[2]) + float(claimed[3])
-    if begins := _first_match(r"\[info\]   Duration: [^,]*, start: (-?[\d.]+)", log):
+    if source.has_breaks:  # then ffmpeg's clock starts with the file
+        file_start = 0.0
+    elif begins := _first_match(r"\[info\]   Duration: [^,]*, start: (-?[\d.]+)", log):
         file_start = float(begins[1])
-    if rate := re.search(r", ([\d.]+) fps", lines[0]):
+    if rate := re.search(r", ([\d.]+) fps", described):
         fps = float(rate[1])
     delay = 0.0 if file_start is None else float(first.start) - file_start
     has_alpha = _WITH_ALPHA.match(first.shape.pixel_format) is not None
@@ -116,6 +121,8 @@ def read_header(source: MediaFile, stopwatch: Stopwatch) -> tuple[MediaFile, Hea
         delay=delay if delay >= _MIN_DELAY else 0.0,
         # In AVI nobody reads the fourth byte of a pixel, and programs leave anything there.
         has_alpha=(has_alpha and source.demuxer != "avi") or source.demuxer in _ALPHA_LATER,
+        is_interlaced=_first_match(r"\[Parsed_showinfo_0 @ \w+\] \[info\] n: *0 .* i:[TB] ", log)
+        is not None,
         colour=_colour(log),
         duration=duration or None,
         fps=fps or None,
@@ -158,32 +165,48 @@ def _first_picture(source: MediaFile, stopwatch: Stopwatch) -> _FirstPicture:
         )
 
 
-def _stream_lines(log: Sequence[str], index: int) -> list[str]:
-    """Returns the line that describes a stream of the file, and those of its metadata."""
-    start = rf"\[info\]   Stream #0:{index}[\[(:]"
-    first = next((n for n, line in enumerate(log) if re.match(start, line)), None)
-    if first is None:
-        return [""]
-    rest = range(first + 1, len(log))
-    end = next((n for n in rest if not log[n].startswith("[info]    ")), len(log))
-    return list(log[first:end])
+def _stream_blocks(log: Sequence[str]) -> dict[int, list[str]]:
+    """Returns, for each stream of the file, the line that describes it and those of its metadata.
 
-
-def _video_streams(log: Sequence[str]) -> list[VideoStream]:
-    """Returns the streams that hold moving pictures, as ffmpeg has listed those of the file."""
-    streams = []
+    ffmpeg lists streams that refer to each other, such as a picture and its timecode, as a group,
+    and then further in: as far as the metadata of the whole file, which may say anything. So a line
+    that far in is a stream only below the heading of a group.
+    """
+    blocks: dict[int, list[str]] = {}
+    block: list[str] = []
+    usual, grouped = "  ", "    "
+    depth = depths = usual
     for line in log:
         if re.match(r"\[info\] (Stream mapping|Output)", line):
             break
-        found = re.match(r"\[info\]   Stream #0:(\d+)(?:\[\w+\])?(?:\(\w+\))?: Video: (\w+)", line)
+        if re.match(r"\[info\]   \S", line):
+            is_group = line.startswith(f"[info] {usual}Stream group #")
+            depths = f"{usual}|{grouped}" if is_group else usual
+        found = re.match(rf"\[info\] ({depths})Stream #0:(\d+)[\[(:]", line)
+        if found is not None:
+            depth, index = found[1], int(found[2])
+            block = [line]
+            blocks.setdefault(index, block)  # groups may share a stream
+        elif line.startswith(f"[info] {depth} "):
+            block.append(line)
+        else:
+            block = []  # what is as far in again is of something else
+    return blocks
+
+
+def _video_streams(blocks: Mapping[int, Sequence[str]]) -> list[VideoStream]:
+    """Returns the streams that hold moving pictures, in their order in the file."""
+    streams = []
+    for index, (line, *_) in sorted(blocks.items()):
+        found = re.match(r"\[info\] +Stream #0:\d+(?:\[\w+\])?(?:\([^()]*\))?: Video: (\w+)", line)
         if found is None or any(f"({words})" in line for words in _NOT_FILMED):
             continue
         # Behind the codec's profile and tag, which may hold an "x" of their own.
         size = re.search(r", (\d+)x(\d+)[ ,]", line[found.end() :] + ",")
         streams.append(
             VideoStream(
-                index=int(found[1]),
-                codec=found[2],
+                index=index,
+                codec=found[1],
                 width=int(size[1]) if size else 0,
                 height=int(size[2]) if size else 0,
                 is_default="(default)" in line,
@@ -232,7 +255,7 @@ def _why_no_picture(source: MediaFile, log: list[str]) -> VideoError:
     text = "\n".join(log)
     refused = re.search(r"\[dec:(\w+) @ [^\n]*Error while opening decoder", text)
     size = re.search(r"Picture size (\d+)x(\d+)", text)
-    if "matches no streams" in text and "[info]   Stream #0:" in text:
+    if "matches no streams" in text and _stream_blocks(log):
         error = NoVideoStreamError(
             f"{source.name!r} holds no video: only sound, subtitles or a cover picture. "
             "Choose a file with moving pictures."

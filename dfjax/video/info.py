@@ -29,6 +29,7 @@ class VideoInfo:
     colour: Colour = Colour()
     has_alpha: bool = False  # whether some of a frame may be transparent
     is_fitted: bool = False  # whether pictures differ in size, so that each is fitted into a frame
+    is_interlaced: bool = False  # whether a frame may consist of two pictures, line by line
     is_cut_off: bool = False  # whether the end of the file is missing
     is_disabled: bool = False  # whether the file says that its only picture is not to be shown
     other_streams: tuple[str, ...] = ()  # video streams that are not read, in words

@@ -13,6 +13,11 @@ from dfjax.video.ffmpeg import SHOW
 # Bit-exact, so that a file gives the same crops on every machine.
 _SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
 
+DEINTERLACE = "bwdif=mode=send_frame:deint=interlaced"
+"""The filter that makes a whole picture of each that consists of two, taken one after the other.
+Without it, whatever moves has teeth like a comb. It looks at the frames before and after each, and
+leaves as it is what is not marked as interlaced."""
+
 _GREY = 127  # what is shown where a picture is transparent, or does not fill the frame
 
 
@@ -104,6 +109,7 @@ class PictureForm:
     has_alpha: bool = False  # whether some of it may be transparent
     is_fitted: bool = False  # whether pictures differ in size, so that each is fitted into `size`
     colour: Colour = Colour()
+    is_interlaced: bool = False  # whether a frame may consist of two pictures, line by line
 
     @property
     def num_channels(self) -> int:
@@ -117,7 +123,9 @@ class PictureForm:
           select: Expression that is true for the frames that are wanted; "" for all of them.
         """
         height, width = self.size
-        filters = [f"select='{select}'"] if select else []
+        filters = [DEINTERLACE] if self.is_interlaced else []
+        if select:
+            filters.append(f"select='{select}'")
         filters.append(SHOW)
         if self.is_fitted:
             # `dar` is the aspect of the picture as it is to be shown.

@@ -79,6 +79,9 @@ def probe(path: str | PathLike[str], limits: VideoLimits = VideoLimits()) -> Vid
         chosen, header = read_header(source, stopwatch)
         is_other = chosen.stream != source.stream
         frame_times, fps = measure(chosen, header, limits, stopwatch, None if is_other else packets)
+    if frame_times.has_breaks:
+        chosen, header = read_header(dataclasses.replace(chosen, has_breaks=True), stopwatch)
+        frame_times, fps = measure(chosen, header, limits, stopwatch)
     info = VideoInfo(
         name=name,
         duration=frame_times.end,
@@ -92,6 +95,7 @@ def probe(path: str | PathLike[str], limits: VideoLimits = VideoLimits()) -> Vid
         delay=header.delay,
         colour=header.colour,
         has_alpha=header.has_alpha,
+        is_interlaced=header.is_interlaced,
         is_cut_off=is_cut_off(path, container),
         is_disabled=header.is_disabled,
         other_streams=tuple(stream.words for stream in header.others),
@@ -251,6 +255,7 @@ def _request(
             has_alpha=info.has_alpha,
             is_fitted=info.is_fitted,
             colour=info.colour,
+            is_interlaced=info.is_interlaced,
         ),
         timestamps=timestamps,
         counts=np.ones(len(timestamps), np.int64),

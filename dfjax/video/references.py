@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch
+from dfjax.video.streams import DISCARDED, packet_flags
 
 _DEMUXERS = ("mov", "matroska")
 """Those whose packets are whole frames. In others, a packet may be half of an interlaced one."""
@@ -52,7 +53,6 @@ _Packet = tuple[str, str]
 """When it is to be decoded and shown, as ffmpeg prints it."""
 
 _NO_TIME = "-9223372036854775808"  # ffmpeg's AV_NOPTS_VALUE
-_DISCARDED = "F=0x4"  # decoded but, by the file's edit list, not shown
 
 
 def unneeded_packets(
@@ -84,7 +84,7 @@ def unneeded_packets(
             if line.startswith("#"):
                 continue
             stream, decoded_at, shown_at, *rest = (field.strip() for field in line.split(","))
-            if shown_at == _NO_TIME or _DISCARDED in rest:
+            if shown_at == _NO_TIME or packet_flags(rest) & DISCARDED:
                 return nothing
             if stream == "0":
                 packets.append((decoded_at, shown_at))

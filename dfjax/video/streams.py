@@ -2,7 +2,7 @@
 
 import array
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -23,13 +23,22 @@ files are scanned, so that decoding can be made to begin where it can."""
 _BEFORE_KEYFRAME = 1.0
 """Seconds before a keyframe at which such a demuxer begins, to have it in any case."""
 
+# By these, ffmpeg tells where a clock breaks. It makes one that runs only for a file read through.
+_JUMP = 10.0  # seconds from one packet to another
+_FALL = 0.1  # seconds from one keyframe back to another
+
 _TAIL_SECONDS = 5.0  # of a long video, in which its last frame must be
+
+_AS_SHOWN = "setts=pts=if(eq(PTS\\,NOPTS)\\,DTS\\,PTS):dts=N-4000000000"
+"""The filter that keeps ffmpeg from changing when packets are shown. When they are decoded must not
+go back in what it writes, which it does where an edit list cuts a part out; it would then move both
+times. So packets are just counted, from long before the first is shown."""
 
 _NO_TIME = -(2**63)  # ffmpeg's AV_NOPTS_VALUE
 
 # Flags of a packet
 _KEYFRAME = 1
-_DISCARDED = 4  # decoded but, by the file's edit list, not shown
+DISCARDED = 4  # decoded but, by the file's edit list, not shown
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,11 +50,21 @@ class FrameTimes:
     end: float  # when the last one is over
     is_whole: bool  # whether all frames are here, or only those at the end of a long video
     is_damaged: bool = False  # whether packets were missing or made no sense
+    has_breaks: bool = False  # whether the clock restarts or jumps after the last of these
 
 
 def read_packets(source: MediaFile, stopwatch: Stopwatch, seek: Sequence[str] = ()) -> FfmpegRun:
     """Starts reading the packets of a video, without decoding them."""
-    return FfmpegRun(source, stopwatch, seek, ["-c", "copy", "-f", "framecrc"])
+    # AVI has no other times than those of decoding.
+    times = [] if source.demuxer == "avi" else ["-bsf:v", _AS_SHOWN]
+    # An animated PNG may begin with a picture that is not marked as a keyframe.
+    copied = ["-c", "copy", "-copyinkf", *times, "-f", "framecrc"]
+    return FfmpegRun(source, stopwatch, seek, copied)
+
+
+def packet_flags(fields: Iterable[str]) -> int:
+    """Returns the flags of a packet, from the fields of its line, without spaces around them."""
+    return next((int(field[2:], 16) for field in fields if field.startswith("F=")), _KEYFRAME)
 
 
 def measure(
@@ -60,6 +79,9 @@ def measure(
     The header's claims are checked against the packets: all of them in a short video or one without
     claims, the last ones in a long video. A truncated file thus gets the length that is left, and
     one that claims hours that it does not have is scanned like the short video that it is.
+
+    Where the clock of an MPEG stream turns out to break, as in recordings that were joined, nothing
+    more is read: the header and the packets must be read again as a file with `has_breaks`.
 
     Args:
       source: The file.
@@ -123,6 +145,7 @@ def _frame_times(
     # AVI stores only the order of decoding, from 0 on, so its first frame seems to be shown later.
     is_avi = source.demuxer == "avi"
     unit, start = Fraction(0), Fraction(0) if is_avi else first
+    may_break, has_breaks = source.demuxer in _UNINDEXED and not source.has_breaks, False
     last, last_end = -1.0, 0.0
     shown, keyframes = array.array("d"), array.array("d")
     for line in packets.read_lines():
@@ -131,11 +154,15 @@ def _frame_times(
         if line.startswith("#"):
             continue
         _, decoded_at, shown_at, length, _, _, *more = (f.strip() for f in line.split(","))
-        flag = next((int(f[2:], 16) for f in more if f.startswith("F=")), _KEYFRAME)
+        flags = packet_flags(more)
         ticks = int(decoded_at if is_avi else shown_at)
-        if flag & _DISCARDED or ticks == _NO_TIME:
+        if flags & DISCARDED or ticks == _NO_TIME:
             continue
         timestamp = float(ticks * unit - start)
+        fall = keyframes[-1] - timestamp if flags & _KEYFRAME and keyframes else 0.0
+        if may_break and shown and (fall > _FALL or abs(timestamp - last) > _JUMP):
+            has_breaks = True
+            break
         if timestamp > limits.max_duration:
             raise _too_long(source, timestamp, limits)
         if len(shown) >= limits.max_source_frames:
@@ -145,7 +172,7 @@ def _frame_times(
         shown.append(timestamp)
         if timestamp > last:  # otherwise the length may refer to decoding order
             last, last_end = timestamp, timestamp + float(int(length) * unit)
-        if flag & _KEYFRAME:
+        if flags & _KEYFRAME:
             keyframes.append(timestamp)
     is_damaged = len(packets.complaints) > 0
     if not shown:
@@ -160,6 +187,7 @@ def _frame_times(
         end=float(last_end),
         is_whole=is_whole,
         is_damaged=is_damaged,
+        has_breaks=has_breaks,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from dfjax.errors import DamagedVideoError, VideoError
 from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch
 from dfjax.video.limits import VideoLimits
+from dfjax.video.pictures import DEINTERLACE
 from dfjax.video.reading import probe
 
 _MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
@@ -94,6 +95,8 @@ def transcode(
     source = info.source
     stopwatch = Stopwatch(limits.max_decode_seconds + _ENCODE_SECONDS * info.duration)
     chain = ["setpts=PTS-STARTPTS", *filters]
+    if info.is_interlaced:  # nothing in the new file would say that it is
+        chain.insert(0, DEINTERLACE)
     if crf is None:
         encoder = ["-c:v", "ffv1", "-threads", "1"]
         if _is_full_range(source, stopwatch):  # else ffmpeg would squeeze it into 16 to 235

@@ -83,7 +83,7 @@ def test_a_file_whose_decoder_was_killed_is_tried_again(video, tmp_path, monkeyp
     killed.chmod(0o755)
     monkeypatch.setattr(ffmpeg, "ffmpeg_executable", lambda: str(killed))
     row = judged(video, probe)
-    assert row["again"] and "was killed by signal 9" in row["error"]
+    assert row["again"] and "was ended by signal 9" in row["error"]
 
 
 def test_a_model_that_was_changed_since_the_scan_began_scores_nothing(tmp_path):

@@ -11,6 +11,8 @@ from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.glances import APART, looks_at_faces, nearest, times_with_faces
 from dfjax.faces.long_video import LongVideo
+from dfjax.faces.voting import left_out
+from dfjax.prediction_warnings import prediction_warnings
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames, read_keyframes
 from dfjax.video.sampling import Effort, plan_looks
@@ -64,6 +66,54 @@ def test_a_video_read_look_by_look_gives_the_crops_of_all_its_frames_together(
         np.testing.assert_array_equal(long.frames, short.frames)
         np.testing.assert_array_equal(long.boxes_xyxy, short.boxes_xyxy)
         np.testing.assert_array_equal(long.landmarks, short.landmarks)
+
+
+def _shot(number: int, frame: np.ndarray) -> np.ndarray:
+    """Puts a face, 270x360, somewhere into a frame with colours of its own: uint8 [360, 480, 3]."""
+    place = np.random.default_rng(number)
+    shot = np.empty((360, 480, 3), np.uint8)
+    shot[:] = [255 * (number % 2), 127 * (number % 3), 80 * (number % 4)]
+    top, left = place.integers(0, 90), place.integers(0, 120)
+    shot[top : top + 270, left : left + 360] = frame
+    return shot
+
+
+def _crops(read: FaceClips) -> dict[tuple[float, bytes], np.ndarray]:
+    return {
+        (float(read.timestamps[index]), box.tobytes()): crop
+        for clip in read.clips
+        for index, box, crop in zip(clip.frame_indices, clip.boxes_xyxy, clip.frames, strict=True)
+    }
+
+
+@pytest.fixture(scope="module")
+def edited(tmp_path_factory, face_detector) -> tuple[Path, FaceClips]:
+    """One person for 30 seconds, with a cut every three, 0.2 seconds after each look."""
+    portraits = portrait_frames(120, (270, 360))
+    shots = (_shot((n + 28) // 30, portraits[n % 120]) for n in range(300))
+    path = write_video(tmp_path_factory.mktemp("edited") / "cuts.mp4", shots, fps=10)
+    return path, _look_around(path, face_detector)
+
+
+def test_one_person_is_judged_in_every_shot_of_an_edited_video(edited):
+    _, read = edited
+    assert len(read.clips) > CONFIG.tracks.max_tracks and not read.is_crowded
+    judged = np.unique(np.concatenate([clip.frame_indices for clip in read.clips]))
+    assert len(judged) == read.num_with_face > 0.8 * len(read.timestamps)
+    assert prediction_warnings(read, len(judged), CONFIG) == ()
+    heard = left_out(read.clips, [clip.shot_frames for clip in read.clips])
+    assert heard.count(None) > CONFIG.tracks.max_tracks
+
+
+def test_a_cut_between_the_frames_of_a_look_moves_no_crop(edited, face_detector):
+    path, read = edited
+    video = dataclasses.replace(CONFIG.video, num_frames=len(read.timestamps))
+    times, frames = zip(*read_frames(path, video), strict=True)
+    together = _crops(face_clips(frames, np.array(times), CONFIG, face_detector))
+    crops = _crops(read)
+    assert len(together) > 10
+    for key, crop in together.items():
+        np.testing.assert_array_equal(crops[key], crop)
 
 
 def test_all_that_is_read_of_a_file_counts_against_its_limit_on_time(minute, face_detector):

@@ -5,7 +5,7 @@ import pytest
 
 from dfjax.config import TrackConfig
 from dfjax.faces.detection import Faces
-from dfjax.faces.tracks import FaceTrack, FaceTracker, link_faces
+from dfjax.faces.tracks import FaceTrack, FaceTracker, link_faces, linked_faces
 
 Pose = tuple[float, float, float]  # middle x, middle y, side: pixels
 Person = Callable[[float], Pose | None]  # where someone's face is at a time; None: not to be seen
@@ -260,6 +260,26 @@ def test_a_crowd_is_bounded_to_the_largest_faces():
     tracks = link_faces(faces, SHORT_CLIP, TrackConfig(max_tracks=3))
     assert sorted(map(people_in, tracks), key=min) == [{13}, {47}, {88}]
     assert len(link_faces(faces, SHORT_CLIP)) == TrackConfig().max_tracks
+
+
+def test_in_an_edited_video_the_limit_is_one_on_faces_that_are_seen_at_once():
+    faces, shots = film([still_at(300)], LONG_VIDEO), np.arange(32)
+    linked = linked_faces(faces, LONG_VIDEO, shots=shots, at_once=True)
+    assert len(linked.tracks) == linked.num_frames == 32 and not linked.is_crowded
+    linked = linked_faces(faces, LONG_VIDEO, shots=shots)
+    assert len(linked.tracks) == TrackConfig().max_tracks
+    assert linked.num_frames == 32 and linked.is_crowded
+
+
+def test_of_a_crowd_in_every_shot_the_largest_faces_are_kept():
+    crowd = [still_at(60 + 110 * place, side=60 + 2 * place) for place in range(9)]
+    faces, config = film(crowd, LONG_VIDEO), TrackConfig(max_tracks=3)
+    shots = np.arange(32) // 8
+    linked = linked_faces(faces, LONG_VIDEO, config, shots=shots, at_once=True)
+    assert linked.is_crowded and len(linked.tracks) == 4 * 3
+    assert set().union(*map(people_in, linked.tracks)) == {6, 7, 8}
+    indices = np.concatenate([track.frame_indices for track in linked.tracks])
+    assert np.bincount(indices).tolist() == [3] * 32
 
 
 def test_scattered_detections_stay_bounded():

@@ -10,7 +10,7 @@ from dfjax.video.decode import Findings
 from dfjax.video.formats import identify
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
-from tests.videos import moving_pattern, write_video
+from tests.videos import moving_pattern, run_ffmpeg, write_video
 
 _FRAGMENTS = ["-movflags", "frag_keyframe+empty_moov"]
 
@@ -45,6 +45,16 @@ def test_a_file_without_its_end_is_known_and_a_whole_one_too(tmp_path, suffix, e
     assert info.is_cut_off and 0 < info.duration < 2.9
 
 
+def test_a_time_stamp_before_a_packet_is_not_taken_for_its_beginning(tmp_path):
+    path = write_video(tmp_path / "clip.m2ts", moving_pattern(30, 96, 128), 10)
+    content = bytearray(path.read_bytes())
+    content[0] = content[4]
+    path.write_bytes(content)
+    assert not is_cut_off(path, "mpegts")
+    path.write_bytes(content[:-90])
+    assert is_cut_off(path, "mpegts")
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_what_others_append_to_a_file_is_no_missing_end(tmp_path, suffix):
     path = write_video(tmp_path / f"clip.{suffix}", moving_pattern(5, 48, 64))
@@ -71,6 +81,20 @@ def test_damage_is_found_where_frames_are_read(tmp_path, monkeypatch, one_pass):
         findings = Findings()
         assert list(read_frames(path, findings=findings))
         assert findings.is_damaged == is_damaged
+
+
+@pytest.mark.parametrize("one_pass", [True, False])
+@pytest.mark.parametrize("suffix, encoder", [("ts", "mp2"), ("vob", "mp2"), ("mp4", "aac")])
+def test_sound_is_no_damage(tmp_path, monkeypatch, suffix, encoder, one_pass):
+    monkeypatch.setattr("dfjax.video.decode._one_pass_is_cheaper", lambda *given: one_pass)
+    video = ["mpeg2video", "-qscale:v", "4"] if suffix == "vob" else ["libx264"]
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=64x48:d=2"]
+    sound = ["-f", "lavfi", "-i", "sine=d=2", "-c:a", encoder, "-ac", "2"]
+    path = tmp_path / f"sounds.{suffix}"
+    run_ffmpeg(*picture, *sound, "-c:v", *video, "-pix_fmt", "yuv420p", path)
+    findings, info = Findings(), probe(path)
+    assert list(read_frames(path, info=info, findings=findings)) and not findings.is_damaged
+    assert info.frame_times is not None and not info.frame_times.is_damaged
 
 
 @pytest.mark.real_clips

@@ -15,6 +15,7 @@ from dfjax.video.decode import Findings
 from dfjax.video.info import fitted
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
+from tests.video.mp4_boxes import boxes
 from tests.videos import frame_number, moving_pattern, run_ffmpeg, write_video
 
 _GREY = 127
@@ -39,21 +40,6 @@ def both(clips: tuple[Path, Path], out: Path, *marks: str) -> Path:
     return out
 
 
-def boxes(
-    content: bytes | bytearray, path: list[bytes], start: int = 0, end: int | None = None
-) -> list[int]:
-    """Returns where the boxes at `path` begin in an MP4."""
-    end, found = len(content) if end is None else end, []
-    while start + 8 <= end:
-        size, kind = struct.unpack_from(">I4s", content, start)
-        if kind == path[0] and len(path) == 1:
-            found.append(start)
-        elif kind == path[0]:
-            found += boxes(content, path[1:], start + 8, start + size)
-        start += size
-    return found
-
-
 def disable(path: Path, *indices: int) -> Path:
     """Marks tracks of an MP4 as disabled."""
     content = bytearray(path.read_bytes())
@@ -71,6 +57,43 @@ def test_the_default_stream_is_read_and_the_other_is_named(tmp_path, clips):
     info = probe(path)
     assert (info.width, info.height) == (128, 96)
     assert info.other_streams == ("number 1 (h264, 64x48)",)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_a_video_with_a_timecode_is_read(tmp_path, clips, suffix):
+    path = tmp_path / f"camera.{suffix}"
+    run_ffmpeg("-i", clips[0], "-c", "copy", "-timecode", "01:00:00:00", path)
+    info = probe(path)
+    assert numbers(path) == [0, 5, 10, 15]
+    assert info.fps == pytest.approx(10.0) and info.other_streams == ()
+
+
+@pytest.mark.parametrize("with_timecode", [0, 1])
+def test_a_timecode_changes_nothing_about_which_stream_is_read(tmp_path, clips, with_timecode):
+    path = tmp_path / "both.mov"
+    timecode = [f"-metadata:s:v:{with_timecode}", "timecode=01:00:00:00"]
+    both((clips[0], clips[0]), path, "-write_tmcd", "1", *timecode)
+    assert numbers(path) == [0, 5, 10, 15]
+    assert probe(path).other_streams == ("number 2 (h264, 64x48)",)
+
+
+@pytest.mark.parametrize("timecode", [[], ["-timecode", "01:00:00:00"]])
+def test_a_file_s_metadata_is_not_taken_for_a_stream(tmp_path, clips, timecode):
+    path = tmp_path / "poses.mp4"
+    key = "Stream #0:9[0x1]: Video: vp9, yuv420p, 640x480, 25 fps (default)"
+    tags = ["-movflags", "use_metadata_tags", "-metadata", f"{key}=1"]
+    run_ffmpeg("-i", clips[0], "-c", "copy", *timecode, *tags, path)
+    assert probe(path).other_streams == () and numbers(path) == [0, 5, 10, 15]
+
+
+@pytest.mark.parametrize("language", ["en-US", "zh-Hans"])
+def test_a_language_changes_nothing_about_which_stream_is_read(tmp_path, clips, language):
+    path, tag = tmp_path / "alone.mkv", ["-metadata:s:v:0", f"language={language}"]
+    run_ffmpeg("-i", clips[0], "-c", "copy", *tag, path)
+    assert numbers(path) == [0, 5, 10, 15]
+    path = both((clips[0], clips[0]), tmp_path / "both.mkv", *tag)
+    assert numbers(path) == [0, 5, 10, 15]
+    assert probe(path).other_streams == ("number 2 (h264, 64x48)",)
 
 
 def test_a_disabled_track_is_not_read_if_there_is_another(tmp_path, clips):
@@ -240,6 +263,15 @@ def test_an_animated_picture_is_a_video(tmp_path, suffix, encoder):
     info = probe(path)
     assert not info.is_still and info.duration == pytest.approx(0.8)
     assert [frame_number(frame) for _, frame in read_frames(path, info=info)] == list(range(8))
+
+
+def test_an_animated_picture_may_be_laid_over_nothing_first(tmp_path):
+    first, *others = [Image.new("RGBA", (64, 48), colour) for colour in ("red", "lime", "blue")]
+    path = tmp_path / "over.png"
+    first.save(path, save_all=True, append_images=others, duration=200, blend=1)
+    frames = [frame for _, frame in read_frames(path)]
+    shown = [tuple((frame.mean(axis=(0, 1)) > 127).tolist()) for frame in frames]
+    assert shown == [(True, False, False), (False, True, False), (False, False, True)]
 
 
 def test_a_fourth_byte_in_an_avi_is_no_transparency(tmp_path):

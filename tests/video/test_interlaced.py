@@ -1,0 +1,137 @@
+"""Frames that consist of two pictures, line by line, are shown without teeth; others untouched."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfjax.config import VideoConfig
+from dfjax.video import decode
+from dfjax.video.pictures import DEINTERLACE
+from dfjax.video.reading import probe, read_frames, read_keyframes
+from dfjax.video.transcode import transcode
+from tests.videos import frame_number, moving_pattern, run_ffmpeg, write_video
+
+_NUM_FRAMES = 40
+_FIELDS = ["-flags", "+ildct+ilme", "-vf", "setfield=tff"]
+_KINDS = {
+    "air.ts": ("mpeg2video", ["-q:v", "2", "-g", "12", "-bf", "2"]),
+    "disc.vob": ("mpeg2video", ["-q:v", "2", "-g", "12", "-bf", "2"]),
+    "camera.mp4": ("libx264", ["-g", "12", "-bf", "2", "-b_strategy", "0"]),
+    "camera.mkv": ("libx264", ["-g", "12", "-bf", "2", "-b_strategy", "0"]),
+    "edited.mov": ("prores_ks", []),
+}
+
+
+def at_moments(moments: np.ndarray) -> np.ndarray:
+    """Returns the lower half of each frame, in which a bar moves: uint8 [T, 48, 128, 3]."""
+    frames = np.full((len(moments), 48, 128, 3), 60, np.uint8)
+    for frame, moment in zip(frames, moments, strict=True):
+        left = round(10 * moment) % 100
+        frame[:, left : left + 24] = 200
+    return frames
+
+
+def interlaced_frames() -> np.ndarray:
+    """Returns numbered frames of which every other line was taken half a frame later."""
+    frames = moving_pattern(_NUM_FRAMES, 96, 128)
+    number = np.arange(_NUM_FRAMES)
+    frames[:, 48::2] = at_moments(number)[:, ::2]
+    frames[:, 49::2] = at_moments(number + 0.5)[:, 1::2]
+    return frames
+
+
+def written(path: Path) -> Path:
+    codec, options = _KINDS[path.name]
+    pixels = "yuv422p10le" if codec == "prores_ks" else "yuv420p"
+    arguments = [*_FIELDS, *options]
+    return write_video(
+        path, interlaced_frames(), codec=codec, pixel_format=pixels, arguments=arguments
+    )
+
+
+def teeth(frame: np.ndarray) -> float:
+    """Returns by how much lines differ from their neighbours, over that from every other one."""
+    lower = frame[48:].astype(float)
+    beside, apart = lower[1:-1] - lower[:-2], lower[2:] - lower[:-2]
+    return float(np.abs(beside).mean() / (np.abs(apart).mean() + 1))
+
+
+@pytest.mark.parametrize("name", _KINDS)
+def test_an_interlaced_frame_is_shown_without_teeth_at_its_time(name, tmp_path):
+    path = written(tmp_path / name)
+    assert teeth(interlaced_frames()[5]) > 5
+    info = probe(path)
+    assert info.is_interlaced
+    frames = list(read_frames(path, VideoConfig(num_frames=_NUM_FRAMES), info=info))
+    assert [frame_number(frame) for _, frame in frames] == [*range(_NUM_FRAMES)]
+    assert [time for time, _ in frames] == pytest.approx(np.arange(_NUM_FRAMES) / 25, abs=1e-3)
+    assert max(teeth(frame) for _, frame in frames) < 1.5
+    assert {frame.shape for _, frame in frames} == {(96, 128, 3)}
+
+
+@pytest.mark.parametrize("name", _KINDS)
+def test_a_sought_frame_is_that_of_a_pass(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(decode, "_UNREFERRED", 1e9)  # nothing may be left out, though it paid
+    path, bursts = written(tmp_path / name), VideoConfig(burst_frames=2)
+    times = np.array([0.0, 0.28, 0.48, 0.96, 1.4, 1.56])  # 0.48 and 0.96 are those of keyframes
+    read = {}
+    for one_pass in (True, False):
+        monkeypatch.setattr(decode, "_one_pass_is_cheaper", lambda *given, it=one_pass: it)
+        read[one_pass] = list(read_frames(path, bursts, timestamps=times))
+    assert [frame_number(frame) for _, frame in read[False]] == [
+        0,
+        1,
+        7,
+        8,
+        12,
+        13,
+        24,
+        25,
+        35,
+        36,
+        39,
+    ]
+    for (time_a, frame_a), (time_b, frame_b) in zip(read[True], read[False], strict=True):
+        assert time_a == time_b
+        np.testing.assert_array_equal(frame_a, frame_b)
+
+
+def test_keyframes_at_given_times_are_shown_without_teeth(tmp_path):
+    path = written(tmp_path / "camera.mp4")
+    info = probe(path)
+    assert info.frame_times is not None
+    times = info.frame_times.keyframes
+    frames = list(read_keyframes(path, info, (96, 128), timestamps=times))
+    assert len(frames) == len(times) and max(teeth(frame) for _, frame in frames) < 1.5
+    whole = dict(read_frames(path, VideoConfig(num_frames=_NUM_FRAMES), info=info))
+    for time, frame in frames:
+        np.testing.assert_array_equal(frame, whole[time])
+
+
+def test_an_interlaced_video_of_one_frame_is_read(tmp_path):
+    path = tmp_path / "one.ts"
+    options = [*_FIELDS, "-q:v", "2"]
+    write_video(path, interlaced_frames()[5:6], codec="mpeg2video", arguments=options)
+    ((_, frame),) = read_frames(path)
+    assert frame_number(frame) == 5
+
+
+def test_a_frame_that_is_not_interlaced_is_left_as_it_is(tmp_path):
+    path = tmp_path / "film.ts"
+    write_video(path, moving_pattern(20), codec="mpeg2video", arguments=["-q:v", "2"])
+    assert not probe(path).is_interlaced
+    for out, filters in (("a.mkv", "null"), ("b.mkv", DEINTERLACE)):
+        run_ffmpeg("-i", path, "-vf", filters, "-c:v", "ffv1", tmp_path / out)
+    pairs = zip(read_frames(tmp_path / "a.mkv"), read_frames(tmp_path / "b.mkv"), strict=True)
+    for (time_a, frame_a), (time_b, frame_b) in pairs:
+        assert time_a == time_b
+        np.testing.assert_array_equal(frame_a, frame_b)
+
+
+def test_an_interlaced_video_is_encoded_again_as_it_is_shown(tmp_path):
+    path, out = written(tmp_path / "air.ts"), tmp_path / "again.mkv"
+    transcode(path, out, crf=None)
+    assert not probe(out).is_interlaced
+    for (_, frame_a), (_, frame_b) in zip(read_frames(path), read_frames(out), strict=True):
+        np.testing.assert_array_equal(frame_a, frame_b)
