@@ -48,7 +48,9 @@ def left_out(
       shot_frames: How many sampled frames the shot of each has. None: of one or all, not known.
     """
     sampled = shot_frames or [None] * len(clips)
-    reasons = [_reason(*each) for each in zip(clips, sampled, strict=True)]
+    reasons: list[LeftOut | None] = [
+        _reason(clip, num_frames) for clip, num_frames in zip(clips, sampled, strict=True)
+    ]
     return reasons if None in reasons else [None for _ in clips]
 
 
