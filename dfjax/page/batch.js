@@ -4,15 +4,20 @@ const find = (selector) => element.querySelector(selector);
 const [input, bar, table, body, panel] =
   ["input", ".df-batch-bar", "table", "tbody", ".df-batch-result"].map(find);
 const say = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
+let wake = () => {};  // ends the pause that there is
+const pause = (seconds) => new Promise((done) => {
+  wake = done;
+  setTimeout(done, 1000 * seconds);
+});
 
 let files = [];  // {file, state, answer, data, sent, tries, checks}
 let current = null, opened = null, running = false, stopping = false, csvUrl = "";
+let isLost = false;  // the connection: Gradio then does nothing more on this page
 let source = {url: ""}, setUp = null;  // of the result that is shown
 let trouble = "";  // why the list was given up
 table.tabIndex = -1;
 
-const MOST_TRIES = 5;  // at sending a file to a server that is full
+const MOST_TRIES = 5;  // at sending a file to a server that is full, or cannot be reached
 const MOST_CHECKS = 60;  // at having a file checked: some ten minutes
 const ORDER = {no_face: -1, error: -2};  // after all that have a probability
 
@@ -62,12 +67,13 @@ function draw() {
   const done = files.filter((one) => one.answer);
   const left = files.some((one) => one.state === "waiting" || one.state === "stopped");
   bar.hidden = table.hidden = !files.length;
-  find("[data-do=check]").hidden = running || !left;
+  find("[data-do=check]").hidden = running || isLost || !left;
   find("[data-do=stop]").hidden = !running;
   find("[data-do=stop]").disabled = stopping;
   find("[data-do=clear]").hidden = running;
   const progress = files.length ? say(words.progress, {done: done.length, all: files.length}) : "";
-  find("[role=status]").textContent = [progress, trouble].filter(Boolean).join(". ");
+  const why = isLost ? words.lost : trouble;
+  find("[role=status]").textContent = [progress, why].filter(Boolean).join(". ");
   if (held?.dataset.do && (bar.hidden || held.hidden || held.disabled)) {
     const still = ["stop", "check"].map((name) => find(`[data-do=${name}]`));
     const next = still.find((button) => !bar.hidden && !button.hidden && !button.disabled);
@@ -132,53 +138,92 @@ function endWithError(one, message) {
   });
 }
 
-// Returns what the server calls the file, or nothing once the file has its error.
+// Ends the run. It is no fault of the files that have no answer: they can be checked later.
+function endRun(why = "") {
+  const left = files.filter((one) => !one.answer);
+  for (const one of left) Object.assign(one, {state: "stopped", tries: 0, checks: 0});
+  current = null;
+  running = stopping = false;
+  trouble = why;
+  draw();
+}
+
+// Waits before another try; returns whether there is to be one.
+async function waitFor(one, state, seconds) {
+  one.state = state;
+  draw();
+  await pause(seconds);
+  if (stopping) endRun();
+  return one === current;
+}
+
+function addressOf(path) {
+  const {root = "", api_prefix: prefix = "/gradio_api"} = window.gradio_config ?? {};
+  return `${root}${prefix}/${path}`;
+}
+
+// Returns the server's answer and what it says, or nothing where the connection broke.
+async function upload(file) {
+  const body = new FormData();
+  body.append("files", file, file.name);
+  try {
+    const answer = await fetch(addressOf("upload"), {method: "POST", body});
+    return {answer, said: await answer.text()};
+  } catch {
+    return null;
+  }
+}
+
+// A folder, and a file that was changed or deleted since it was chosen, fail as the network does.
+const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+
+// Returns what the server calls the file, or nothing where it has its error or the run has ended.
 async function send(one) {
   if (one.file.size > maxBytes) {
     endWithError(one, say(words.too_large, {limit: Math.floor(maxBytes / 2 ** 20)}));
     return null;
   }
-  const form = new FormData();
-  form.append("files", one.file, one.file.name);
-  const {root = "", api_prefix: prefix = "/gradio_api"} = window.gradio_config ?? {};
   for (;;) {
-    let answer;
-    try {
-      answer = await fetch(`${root}${prefix}/upload`, {method: "POST", body: form});
-    } catch {
-      endWithError(one, words.not_sent);
-      return null;
-    }
-    if (answer.ok) return {
-      path: (await answer.json())[0], orig_name: one.file.name, size: one.file.size,
+    one.state = "uploading";
+    draw();
+    const {answer, said} = (await upload(one.file)) ?? {};
+    if (one !== current) return null;
+    if (answer?.ok) return {
+      path: JSON.parse(said)[0], orig_name: one.file.name, size: one.file.size,
       mime_type: one.file.type, meta: {_type: "gradio.FileData"},
     };
-    const full = [429, 503, 507].includes(answer.status);
-    if (!full || ++one.tries > MOST_TRIES) {
-      endWithError(one, (await answer.text()).slice(0, 300) || words.not_sent);
+    if (answer ? ![429, 503, 507].includes(answer.status) : !(await isReadable(one.file))) {
+      endWithError(one, said?.slice(0, 300) || (answer ? words.not_sent : words.not_read));
       return null;
     }
-    one.state = "room";
-    draw();
-    await pause(Math.min(Number(answer.headers.get("retry-after")) || 10, 130));
+    if (++one.tries > MOST_TRIES) {
+      endRun(answer ? words.not_taken : words.not_sent);
+      return null;
+    }
+    const seconds = Math.min(Number(answer?.headers.get("retry-after")) || 10, 130);
+    if (!(await waitFor(one, answer ? "room" : "offline", seconds))) return null;
   }
 }
 
-async function next() {
-  current = stopping ? null : files.find((one) => one.state === "waiting" && !one.answer);
-  if (!current) {
-    for (const one of files) if (!one.answer && one.state === "waiting") one.state = "stopped";
-    running = stopping = false;
-    draw();
-    return;
-  }
-  current.state = "uploading";
-  draw();
-  current.data = current.sent = await send(current);
-  if (!current?.data) return;
-  current.state = "checking";
+// Sends the file, unless the server has it still, and asks for its check.
+async function check(one) {
+  if (!one.data || !(await isThere(one.data.path))) one.data = one.sent = await send(one);
+  if (one !== current || !one.data) return;
+  one.state = "checking";
   draw();
   trigger("click");
+}
+
+async function isThere(path) {
+  const address = addressOf(`file=${path.split("/").map(encodeURIComponent).join("/")}`);
+  const answer = await fetch(address, {method: "HEAD"}).catch(() => null);
+  return Boolean(answer?.ok);
+}
+
+function next() {
+  current = stopping ? null : files.find((one) => one.state === "waiting" && !one.answer);
+  if (current) check(current);
+  else endRun();
 }
 
 // What the page's events call, once for each file.
@@ -187,19 +232,10 @@ window.dfBatch = {
   shown: () => opened?.sent ?? null,
   take: (answer) => current && end(current, JSON.parse(answer)),
   fail: async () => {
-    if (!current) return;
-    if (++current.checks > MOST_CHECKS) {
-      // No fault of the file: it and those after it can be checked later.
-      current.state = "stopped";
-      current.checks = 0;
-      trouble = words.not_taken;
-      stopping = true;
-      return next();
-    }
-    current.state = "room";
-    draw();
-    await pause(10);
-    trigger("click");
+    const one = current;
+    if (!one) return;
+    if (++one.checks > MOST_CHECKS) endRun(words.not_taken);
+    else if (await waitFor(one, "room", 10)) check(one);
   },
 };
 
@@ -208,9 +244,14 @@ const deeds = {
     for (const one of files) if (one.state === "stopped") one.state = "waiting";
     running = true;
     trouble = "";
+    draw();
     next();
   },
-  stop: () => { stopping = true; draw(); },
+  stop: () => {
+    stopping = true;
+    draw();
+    wake();
+  },
   clear: () => {
     files = [];
     opened = null;
@@ -224,9 +265,18 @@ const deeds = {
 element.addEventListener("click", (event) => {
   deeds[event.target.closest("button[data-do]")?.dataset.do]?.();
 });
-// Gradio loads the page anew where it has lost the server for a while, and the results are here alone.
+// Where Gradio has lost the server in the middle of a check, it asks for this address until there
+// is an answer, and then loads the page anew. Nothing more comes of the check.
+new PerformanceObserver((list) => {
+  if (isLost || !list.getEntries().some((entry) => entry.name.endsWith("/app_id"))) return;
+  isLost = true;
+  if (running) endRun();
+  else draw();
+}).observe({type: "resource"});
+// The list and its results are here alone. Gradio hangs up at the question itself, which loses the
+// check that runs even where the visitor then stays.
 addEventListener("beforeunload", (event) => {
-  if (files.some((one) => one.answer)) event.preventDefault();
+  if (running || files.some((one) => isLost || one.answer)) event.preventDefault();
 });
 input.addEventListener("change", () => {
   add(input.files);

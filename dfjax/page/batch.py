@@ -21,11 +21,11 @@ from dfjax.page.limits import PageLimits
 from dfjax.page.player import file_key
 from dfjax.page.rendering import render
 from dfjax.page.result import render_error, render_result
+from dfjax.page.upload import ACCEPTED
 from dfjax.prediction import SCHEMA_VERSION, Prediction
 from dfjax.reporting.spreadsheets import VIDEO_COLUMNS, csv_header, csv_lines, video_rows
 from dfjax.shown_numbers import percent
 from dfjax.video.formats import shown_name
-from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
 from dfjax.words import speaking, words
 
 _LOG = logging.getLogger(__name__)
@@ -51,9 +51,8 @@ def lay_out_batch(*, has_efforts: bool, limits: PageLimits) -> BatchParts:
     """
     effort = effort_choice(is_offered=has_efforts, elem_classes="df-effort")
     upload = gr.File(visible=False)
-    accepted = ",".join(("video/*", *VIDEO_SUFFIXES, *STILL_SUFFIXES))
     board = gr.HTML(
-        render("batch.html", accepted=accepted),
+        render("batch.html", accepted=ACCEPTED),
         apply_default_css=False,
         js_on_load=_script(limits),
         elem_id="df-batch",

@@ -13,7 +13,15 @@ from dfjax.page.batch_endpoint import add_batch_endpoint
 from dfjax.page.cards import ON_LOAD, ExampleVideo, example_cards
 from dfjax.page.checks import check_upload
 from dfjax.page.effort import effort_choice
-from dfjax.page.events import ONE_AT_A_TIME, Parts, frames_place, join, script_of, spoken_place
+from dfjax.page.events import (
+    OFFER_VIDEOS,
+    ONE_AT_A_TIME,
+    Parts,
+    frames_place,
+    join,
+    script_of,
+    spoken_place,
+)
 from dfjax.page.health import Health
 from dfjax.page.how_good import how_good
 from dfjax.page.language import language_of
@@ -28,16 +36,12 @@ from dfjax.page.verdict import spoken_summary
 from dfjax.prediction import Prediction
 from dfjax.video.limits import VideoLimits
 from dfjax.video.sampling import Effort
-from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
 from dfjax.words import ENGLISH, LANGUAGES, speaking, translated, words
 
 _LOG = logging.getLogger(__name__)
 
 # Gradio knows a function that reports progress by a default value of this type.
 _PROGRESS = gr.Progress()
-
-# Some systems know no type for these endings, so they are named in addition to the type.
-_FILE_TYPES = ["video", *VIDEO_SUFFIXES, *STILL_SUFFIXES]
 
 SWEEP_SECONDS = 300
 """Time between two looks for uploaded files that are old enough to be deleted."""
@@ -136,6 +140,7 @@ def _compose(
         )
         join_batch(batch, score, frames, parts.frames)
         page.load(fn=None, js=ONE_AT_A_TIME)
+        page.load(fn=None, js=OFFER_VIDEOS)
         _add_endpoint(_predict_with(score), [parts.video, parts.effort])
         add_batch_endpoint(parts.effort, limits)
     return page
@@ -148,12 +153,7 @@ def _lay_out(
     cards = example_cards(examples) if examples else ""
     with gr.Row(elem_id="df-main"):
         with gr.Column(scale=2, min_width=300):
-            video = gr.File(
-                label=words.page.video,
-                file_types=_FILE_TYPES,
-                height=170,
-                elem_id="df-upload",
-            )
+            video = gr.File(label=words.page.video, height=170, elem_id="df-upload")
             # Gradio's own example in the API's documentation is an address, and a PDF.
             video.example_payload = lambda: {
                 "path": "clip.mp4",

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import gradio as gr
 
+from dfjax.page.result import render_error
+from dfjax.page.upload import ACCEPTED
 from dfjax.words import words
 
 # On a phone the result lies below the fold. Where it is in sight already, nothing moves. What is
@@ -36,10 +38,21 @@ ONE_AT_A_TIME = """() => {
 """For when the page is loaded: makes a double click one check, since Gradio's button can be clicked
 again before the first click has disabled it."""
 
+OFFER_VIDEOS = f"""() => {{
+  document.addEventListener("click", (event) => {{
+    const input = event.target.closest?.("#df-upload")?.querySelector("input[type=file]");
+    if (input) input.accept = "{ACCEPTED}";
+  }}, true);
+}}"""
+"""For when the page is loaded: makes the browser's dialog offer videos and pictures. Gradio would
+refuse all other names if it were told of them, but a file is known by what is in it."""
+
 # The button that is disabled loses the focus, so it goes to where the answer will be.
 _BEGIN = """(file) => {
   const chosen = Array.isArray(file) ? file[0] : file;
   const result = document.getElementById("df-result");
+  document.body.dataset.dfChecked =
+    document.querySelector("#df-preview .df-preview")?.dataset.file ?? "";
   if (document.activeElement?.id === "df-check") {
     result.tabIndex = -1;
     result.focus({preventScroll: true});
@@ -52,8 +65,14 @@ _BEGIN = """(file) => {
   ];
 }"""
 
+# So does "Cancel", which is hidden.
 _END = """(file) => {
   delete document.body.dataset.dfBusy;
+  if (document.activeElement?.id === "df-cancel") {
+    const result = document.getElementById("df-result");
+    result.tabIndex = -1;
+    result.focus({preventScroll: true});
+  }
   const chosen = Array.isArray(file) ? file[0] : file;
   return [
     {__type__: "update", interactive: Boolean(chosen?.url)},
@@ -61,7 +80,22 @@ _END = """(file) => {
   ];
 }"""
 
-_CANCELLED = "() => [EMPTY_RESULT, WORDS.cancelled]"
+_CANCELLED = """() => {
+  delete document.body.dataset.dfChecked;
+  return [EMPTY_RESULT, WORDS.cancelled];
+}"""
+
+# A check that could not begin says nothing itself. To Gradio, one that was cancelled, by the button
+# or because another file was chosen, has failed as well.
+_NOT_TAKEN = """() => {
+  const file = document.querySelector("#df-preview .df-preview")?.dataset.file;
+  const asItIs = {__type__: "update"};
+  if (file === undefined || file !== document.body.dataset.dfChecked) return [asItIs, asItIs];
+  const place = document.createElement("div");
+  place.innerHTML = NO_RESULT;
+  place.firstElementChild.dataset.file = file;
+  return [place.innerHTML, WORDS.notTaken];
+}"""
 
 # An example is checked at once, when it has arrived and the button can be pressed.
 _CHECK_EXAMPLE = """(file) => {
@@ -140,6 +174,7 @@ def join(parts: Parts, *, check: Callable, pick: Callable, frames_at: Callable, 
     )
     for ended in (checking.then, checking.failure):
         ended(fn=None, js=_END, inputs=video, outputs=buttons)
+    checking.failure(fn=None, js=_fill_in(_NOT_TAKEN, empty), outputs=[result, spoken])
     checking.then(fn=None, js=_SHOW_RESULT)
     parts.cancel.click(
         fn=None, js=_fill_in(_CANCELLED, empty), outputs=[result, spoken], cancels=checking
@@ -185,14 +220,17 @@ def spoken_place() -> gr.HTML:
 
 
 def _fill_in(script: str, empty: str) -> str:
-    """Returns a script with its words and the empty result in it."""
+    """Returns a script with its words, the empty result and the error in it."""
     said = {
         "checking": words.evidence.checking,
         "cancelled": words.evidence.cancelled,
+        "notTaken": words.page.not_taken,
         "cannotPlay": words.evidence.cannot_play,
         "video": words.evidence.chosen_video,
         "picture": words.evidence.chosen_picture,
     }
     for name, word in said.items():
         script = script.replace(f"WORDS.{name}", json.dumps(word))
+    no_result = render_error(words.page.not_taken)
+    script = script.replace("NO_RESULT", json.dumps(no_result))
     return script.replace("EMPTY_RESULT", json.dumps(empty))

@@ -84,7 +84,6 @@ window.dfPlayer = (root, chosen, ask) => {
       const [shown, source] = frames[nearest(frames, at)];
       find("img.df-media").src = source;
       find(".df-instead span").textContent = clock(shown);
-      at = duration ? shown : 0;
     } else if (!video.hidden) {
       video.pause();
       video.currentTime = at + A_LITTLE;
@@ -93,9 +92,10 @@ window.dfPlayer = (root, chosen, ask) => {
   }
 
   function draw(time) {
+    const pictured = frames.length ? frames[nearest(frames, time)][0] : time;
     find(".df-timeline").style.setProperty("--at", duration ? clamp(time / duration, 0, 1) : 0.5);
     for (const lane of lanes) {
-      place(lane.box, lane.frames, time);
+      place(lane.box, lane.frames, pictured);
       tell(lane, nearest(lane.frames, time));
     }
   }

@@ -11,21 +11,24 @@ from gradio_client.utils import is_file_obj, is_file_obj_with_meta, traverse
 
 from dfjax.page import texts
 from dfjax.page.fair_queue import FairQueue
-from dfjax.page.language import in_other_words
+from dfjax.page.language import in_other_words, language_of
 from dfjax.page.limits import PageLimits
 from dfjax.page.live_sessions import LiveSessions
 from dfjax.page.log import fields
 from dfjax.page.upload_folder import OWN_FILE
-from dfjax.words import language, words
+from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
+from dfjax.words import ENGLISH, language, speaking, words
 
 _LOG = logging.getLogger(__name__)
+
+ACCEPTED = ",".join(("video/*", *VIDEO_SUFFIXES, *STILL_SUFFIXES))
+"""What a browser's dialog offers. Some systems know no type for these endings, so they are named in
+addition to the type."""
 
 _NO_ADDRESSES = (
     "Addresses are not fetched. Upload the file: POST it to /gradio_api/upload, "
     "then name the path that this returns."
 )
-
-_NOT_HERE = "The file is not, or no longer, on this server. Please upload it again."
 
 
 class UploadBlocks(gr.Blocks):
@@ -75,14 +78,16 @@ class UploadBlocks(gr.Blocks):
         """
         if block_fn.fn is None:
             raise gr.Error(texts.HOW_TO_CALL, print_exception=False)
-        try:
-            return await super().process_api(block_fn, *args, **kwargs)
-        except gr.Error:
-            raise
-        except Exception:
-            # The last line before a stranger: the log gets the error, the client a sentence.
-            _LOG.exception("an event failed")
-            raise gr.Error(words.page.our_fault, print_exception=False) from None
+        is_for_programs = block_fn.api_visibility == "public"  # to them, all is English
+        with speaking(ENGLISH if is_for_programs else language_of(kwargs.get("request"))):
+            try:
+                return await super().process_api(block_fn, *args, **kwargs)
+            except gr.Error:
+                raise
+            except Exception:
+                # The last line before a stranger: the log gets the error, the client a sentence.
+                _LOG.exception("an event failed")
+                raise gr.Error(words.page.our_fault, print_exception=False) from None
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
@@ -147,9 +152,9 @@ def upload_path(path_or_address: str, uploads: Path) -> str:
         resolved = Path(path).resolve()
         is_upload = resolved.is_relative_to(uploads.resolve()) and resolved.is_file()
     except (ValueError, OSError):  # a NUL, or more letters than a path may have
-        raise gr.Error(_NOT_HERE, print_exception=False) from None
+        raise gr.Error(words.page.not_here, print_exception=False) from None
     if not is_upload:
-        raise gr.Error(_NOT_HERE, print_exception=False)
+        raise gr.Error(words.page.not_here, print_exception=False)
     return str(resolved)
 
 

@@ -61,9 +61,9 @@ def calibration_card(
         rule = (
             f"A `probability_fake` below {calibration.real_below:.3f} is called real, above "
             f"{calibration.fake_above:.3f} fake, and between them uncertain. Of people like those "
-            f"of the data, at most {threshold_percent(calibration.false_positive_rate)} of real "
-            f"videos are called fake, and at most "
-            f"{threshold_percent(calibration.false_negative_rate)} of fakes real."
+            f"of the data, at most {threshold_percent(calibration.false_positive_rate or 0)} of "
+            "real videos are called fake, and at most "
+            f"{threshold_percent(calibration.false_negative_rate or 0)} of fakes real."
         )
     data = ModelCardData(
         license=license,

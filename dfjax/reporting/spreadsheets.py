@@ -54,9 +54,14 @@ def video_rows(report: Mapping[str, Any], name: str | None = None) -> Iterator[d
 
 
 def csv_lines(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Returns lines of CSV without a header; what a row lacks is empty."""
+    """Returns lines of CSV without a header; what a row lacks is empty.
+
+    All text is in quotation marks. Spreadsheets of many countries part cells at semicolons, and
+    would else take a part of a file's name for a cell, or a formula, of its own.
+    """
     buffer = io.StringIO()
-    csv.DictWriter(buffer, list(columns), restval="").writerows(rows)
+    quoting = csv.QUOTE_NONNUMERIC
+    csv.DictWriter(buffer, list(columns), restval="", quoting=quoting).writerows(rows)
     return buffer.getvalue()
 
 

@@ -13,7 +13,7 @@ from dfjax.prediction import Prediction, TrackScore
 from dfjax.reporting.crops import data_uri, shown_frames
 from dfjax.reporting.decision_sentences import decision_sentence, withheld
 from dfjax.reporting.shown_provenance import shown_provenance
-from dfjax.shown_numbers import clock, percent, threshold_percent, whole_percent
+from dfjax.shown_numbers import clock, percent, threshold_percent
 from dfjax.words import language, translated, words
 
 HeatMaps = Mapping[tuple[int, int], np.ndarray]
@@ -197,7 +197,7 @@ def _face(prediction: Prediction, track: TrackScore, heat_maps: HeatMaps) -> dic
                     "heat_map": None if heat_map is None else _picture(heat_map),
                     "alt": words.report.crop.format(face=name, time=time),
                     "time": time,
-                    "percent": whole_percent(frame.probability_fake),
+                    "value": f"{100 * frame.probability_fake:.0f}",  # on a scale of its own
                 }
             )
     lasts = track.end > track.start
@@ -284,7 +284,7 @@ def _size(num_bytes: int) -> str:
     """Returns a size in the unit in which it is read best."""
     size, unit = float(num_bytes), "B"
     for larger in ("kB", "MB", "GB"):
-        if size < 1000:
+        if size < 999.5:  # else it would be rounded to four digits
             break
         size, unit = size / 1000, larger
     return f"{size:.3g} {unit}"

@@ -3,16 +3,17 @@
 The predictor waits for the test, so that nothing depends on how fast the machine is.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
 from dfjax.page.limits import PageLimits
 from tests.e2e.test_browser import CHROMIUM, QUIET, choose
 from tests.page.serving import Server, served
-from tests.videos import portrait_frames, write_video
+from tests.videos import moving_pattern, portrait_frames, write_video
 
 pytestmark = [
     pytest.mark.browser,
@@ -21,12 +22,12 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory) -> Callable[[str], object]:
+def files(tmp_path_factory) -> Callable[..., FilePayload]:
     """Returns a video by its name, which says what is predicted of it."""
     folder = tmp_path_factory.mktemp("files")
     video = write_video(folder / "any.mp4", portrait_frames(10)).read_bytes()
 
-    def named(name: str, content: bytes = video) -> object:
+    def named(name: str, content: bytes = video) -> FilePayload:
         return {"name": name, "mimeType": "video/mp4", "buffer": content}
 
     return named
@@ -92,6 +93,7 @@ def test_a_verdict_never_lands_beside_another_video(page, shut, files):
     shut.predictor.gate.set()
     expect(page.get_by_role("heading", name="How it works")).to_be_visible()
     expect(page.locator("#df-check")).to_be_enabled()
+    expect(page.locator("#df-spoken [role=status]")).to_be_empty()
     page.click("#df-check")
     expect(page.locator(".df-result[data-label=real]")).to_be_visible(timeout=20_000)
     expect(page.locator(".df-name")).to_have_text("real two.mp4")
@@ -127,15 +129,28 @@ def test_cancel_stops_the_check_on_the_server_and_the_next_one_can_start(page, s
     choose(page, files("fake cancelled.mp4"))
     start(page, shut, "fake cancelled.mp4")
     abandoned = shut.health.total("dfjax_checks_total", outcome="abandoned")
-    page.click("#df-cancel")
+    page.locator("#df-cancel").press("Enter")
     # The gate stays shut: only giving up can end it.
     wait_for(lambda: shut.health.total("dfjax_checks_total", outcome="abandoned") > abandoned)
     assert shut.queue.counts() == (0, 0)
     expect(page.locator("#df-spoken [role=status]")).to_contain_text("cancelled")
     expect(page.locator("#df-cancel")).to_be_hidden()
+    expect(page.locator("#df-result")).to_be_focused()
+    expect(page.get_by_role("heading", name="How it works")).to_be_visible()
     shut.predictor.gate.set()
     page.click("#df-check")
     expect(page.locator(".df-result[data-label=fake]")).to_be_visible(timeout=20_000)
+
+
+def test_a_file_is_taken_whatever_it_is_called(page, server, files):
+    with page.expect_file_chooser() as chooser:
+        page.locator("#df-upload").get_by_role("button").first.click()
+    assert "video/*" in chooser.value.element.get_attribute("accept")
+    unknown = files("real but without an ending") | {"mimeType": "application/octet-stream"}
+    chooser.value.set_files(unknown)
+    expect(page.locator(".df-preview")).to_be_visible(timeout=20_000)
+    page.click("#df-check")
+    expect(page.locator(".df-result[data-label=real]")).to_be_visible(timeout=20_000)
 
 
 def test_a_check_that_fails_can_be_tried_again(page, server, files):
@@ -159,3 +174,121 @@ def test_a_check_that_fails_can_be_tried_again(page, server, files):
     expect(gone).to_be_visible()
     expect(page.locator("#df-check")).to_be_enabled()
     expect(gone).to_have_count(1)
+    # The card is not behind Gradio's "Error".
+    expect(page.locator(".df-result[data-label=error] h2")).to_be_visible()
+    expect(page.locator("#df-result .error")).to_be_hidden()
+    expect(page.locator("#df-spoken [role=status]")).to_contain_text("could not begin")
+
+
+def begin_list(page: Page, *listed: FilePayload) -> None:
+    """Opens the tab for several files, adds some, and begins to check them."""
+    page.get_by_role("tab", name="Several files").click()
+    page.set_input_files("#df-batch input[type=file]", list(listed))
+    page.get_by_role("button", name="Check all").click()
+
+
+def hurry(page: Page) -> None:
+    """Makes the page wait for a moment where it would wait for ten seconds or more."""
+    page.evaluate("""() => {
+        const wait = window.setTimeout;
+        window.setTimeout = (deed, time, ...rest) => wait(deed, time >= 9000 ? 50 : time, ...rest);
+    }""")
+
+
+def states(page: Page) -> list[str]:
+    return page.locator("#df-batch tbody .df-batch-verdict").all_inner_texts()
+
+
+def test_a_list_whose_connection_is_lost_ends_and_keeps_its_answers(page, shut, files):
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    listened = []
+
+    def break_off(route):
+        listened.append(route)
+        route.continue_() if len(listened) == 1 else route.abort()
+
+    page.route("**/queue/data*", break_off)
+    begin_list(page, files("real a.mp4"), files("real b.mp4"), files("real c.mp4"))
+    expect(page.get_by_text("In the queue or being checked")).to_be_visible()
+    with page.expect_event("dialog", timeout=20_000) as asked:  # as Gradio loads the page anew
+        shut.predictor.gate.set()
+    assert asked.value.type == "beforeunload"
+    status = page.locator("#df-batch [role=status]")
+    expect(status).to_contain_text("The connection to the server was lost")
+    expect(status).to_contain_text("1 of 3 checked")
+    assert states(page) == ["Likely real", "Not checked", "Not checked"]
+    visible = {do: page.locator(f"[data-do={do}]").is_visible() for do in ("check", "stop", "csv")}
+    assert visible == {"check": False, "stop": False, "csv": True}
+
+
+def test_a_list_waits_for_the_connection_and_can_be_checked_later(page, server, files):
+    hurry(page)
+    uploads = []
+
+    def fail(route):
+        uploads.append(route)
+        route.abort("internetdisconnected") if len(uploads) <= 2 else route.continue_()
+
+    page.route("**/upload*", fail)
+    begin_list(page, files("real a.mp4"), files("fake b.mp4"))
+    status = page.locator("#df-batch [role=status]")
+    expect(status).to_have_text("2 of 2 checked", timeout=20_000)
+    assert states(page) == ["Likely fake", "Likely real"]
+    page.get_by_role("button", name="Clear the list").click()
+    page.unroute("**/upload*")
+
+    page.route("**/upload*", lambda route: route.abort("internetdisconnected"))
+    begin_list(page, files("real a.mp4"), files("fake b.mp4"))
+    expect(status).to_contain_text("0 of 2 checked. The file could not be uploaded", timeout=20_000)
+    assert states(page) == ["Not checked", "Not checked"]
+    page.unroute("**/upload*")
+    page.get_by_role("button", name="Check all").click()
+    expect(status).to_have_text("2 of 2 checked", timeout=20_000)
+
+
+def test_a_file_of_a_list_that_has_gone_from_the_server_is_sent_again(page, server, files):
+    hurry(page)
+
+    def lose(route):
+        for path in server.uploads.glob("*/real lost.mp4"):
+            path.unlink()
+        route.continue_()
+
+    page.route("**/queue/join*", lose, times=1)
+    begin_list(page, files("real lost.mp4"), files("fake b.mp4"))
+    expect(page.locator("#df-batch [role=status]")).to_have_text("2 of 2 checked", timeout=20_000)
+    assert states(page) == ["Likely fake", "Likely real"]
+
+
+def test_a_list_that_waits_for_room_stops_at_once(page, server, files):
+    full = {"status": 503, "json": {"detail": "The queue is full."}}
+    page.route("**/queue/join*", lambda route: route.fulfill(**full))
+    begin_list(page, files("real a.mp4"), files("real b.mp4"))
+    expect(page.get_by_text("Waiting for room on the server")).to_be_visible()
+    page.get_by_role("button", name="Stop after this one").click()
+    expect(page.get_by_role("button", name="Check all")).to_be_visible()
+    assert states(page) == ["Not checked", "Not checked"]
+    page.unroute("**/queue/join*")
+    page.get_by_role("button", name="Check all").click()
+    expect(page.locator("#df-batch [role=status]")).to_have_text("2 of 2 checked", timeout=20_000)
+
+
+def test_frames_of_what_no_browser_plays_come_each_time_and_keys_pass_between_them(
+    page, server, files, tmp_path
+):
+    video = write_video(tmp_path / "any.avi", moving_pattern(240), codec="mpeg4")
+    begin_list(page, files("real a.avi", video.read_bytes()), files("fake b.mp4"))
+    for name in ("real a.avi", "fake b.mp4", "real a.avi"):
+        page.get_by_role("button", name=f"Show the result of {name}").click(timeout=20_000)
+        expect(page.locator(".df-batch-result .df-name")).to_have_text(name)
+        if name == "real a.avi":
+            picture = page.locator(".df-batch-result img.df-media")
+            expect(picture).to_be_visible(timeout=20_000)
+    # More frames were scored than are sent, so several have the same picture.
+    lane = page.locator(".df-batch-result .df-scrub")
+    rows = json.loads(lane.get_attribute("data-frames"))
+    assert len(rows) == 32
+    lane.press("Home")
+    for index in range(1, len(rows)):
+        lane.press("ArrowRight")
+        assert lane.get_attribute("aria-valuenow") == str(index)

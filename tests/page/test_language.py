@@ -6,6 +6,7 @@ import json
 import re
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from dfjax.page.blocks import build_page
@@ -28,12 +29,17 @@ CAVEAT = "It was only tried on mice."
 
 
 @pytest.fixture(scope="module")
-def functions():
+def page():
     async def build():
         return build_page(SamplePredictor(), warm_up=False)
 
     # Outside of a running event loop, Gradio makes one of its own and never closes it.
-    return {function.name: function.fn for function in asyncio.run(build()).fns.values()}
+    return asyncio.run(build())
+
+
+@pytest.fixture(scope="module")
+def functions(page):
+    return {function.name: function.fn for function in page.fns.values()}
 
 
 def sentences(page):
@@ -110,6 +116,22 @@ def test_a_result_is_in_the_language_of_who_asked_and_an_error_says_that_it_is_e
     one = functions["check_one"]({"path": "/tmp/x/fake.mp4"}, "standard", request=request)
     assert json.loads(one)["title"] == "Probablemente falso"
     assert "<h2>Likely real</h2>" in functions["check"]({"path": "/tmp/x/real.mp4"}, "standard")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("check", "El archivo no está"),
+        ("check_one", "El archivo no está"),
+        ("predict", "no longer"),
+    ],
+)
+def test_a_visitor_is_told_in_their_language_that_a_file_is_gone(page, name, sentence):
+    (event,) = [function for function in page.fns.values() if function.name == name]
+    gone = {"path": "/tmp/x/gone.mp4", "meta": {"_type": "gradio.FileData"}}
+    request = SimpleNamespace(headers=SPANISH)
+    with pytest.raises(gr.Error, match=sentence):
+        asyncio.run(page.process_api(event, [gone, "standard"], request=request))
 
 
 def test_the_api_speaks_english_whatever_the_program_asks_for(served_page):

@@ -73,6 +73,11 @@ def test_frames_are_those_of_the_times_that_were_asked_for(clip):
         assert frame_number(picture) == round(time * 25)
 
 
+def test_frames_that_are_asked_for_again_are_another_answer(clip):
+    first, again = (frames_at(str(clip), [0.4], LIMITS) for _ in range(2))
+    assert first != again and first.split("<img")[1:] == again.split("<img")[1:]
+
+
 @pytest.mark.parametrize(
     "times", [None, [], "abc", [float("nan")], [[0.0]], {"a": 1}, [0.0] * (NUM_MOMENTS + 1)]
 )

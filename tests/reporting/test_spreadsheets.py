@@ -20,4 +20,13 @@ def test_each_face_in_each_frame_has_a_line_in_the_order_of_time():
 
 
 def test_a_video_without_a_face_has_the_header_alone():
-    assert frames_csv(sample_prediction("no_face")).splitlines() == [",".join(FRAME_COLUMNS)]
+    (header,) = csv.reader(frames_csv(sample_prediction("no_face")).splitlines())
+    assert tuple(header) == FRAME_COLUMNS
+
+
+def test_a_files_name_stays_one_cell_where_cells_are_parted_at_semicolons():
+    table = frames_csv(sample_prediction("real", name='a";=1+1;b.mp4')).splitlines()
+    assert {len(row) for row in csv.reader(table, delimiter=";")} == {1}
+    _, *rows = csv.reader(table, quoting=csv.QUOTE_NONNUMERIC)
+    assert {row[0] for row in rows} == {'a";=1+1;b.mp4'}
+    assert {type(cell) for row in rows for cell in row[2:]} == {float}

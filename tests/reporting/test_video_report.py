@@ -143,3 +143,21 @@ def test_the_report_has_a_safe_name_after_the_video(name, safe):
 
 def test_a_long_name_gives_a_short_file_name():
     assert len(report_name("x" * 500 + ".mp4", ".html")) < 100
+
+
+def test_a_frame_has_a_value_and_no_percentage_beside_that_of_its_face():
+    page = html_report(sample_prediction("fake"))
+    values = re.findall(r"<strong>([^<]*)</strong></p></li>", page)
+    assert values and all(0 <= int(value) <= 100 for value in values)
+    assert words.report.faces_info in page
+    assert words.report.faces_info not in html_report(sample_prediction("no_face"))
+
+
+@pytest.mark.parametrize(
+    ("num_bytes", "shown"), [(999, "999 B"), (999_499, "999 kB"), (999_600, "1 MB")]
+)
+def test_a_size_never_has_an_exponent(num_bytes, shown):
+    prediction = sample_prediction("real")
+    video = dataclasses.replace(prediction.video, size_bytes=num_bytes)
+    page = html_report(dataclasses.replace(prediction, video=video))
+    assert f"{shown} ({num_bytes:,} bytes)" in page
