@@ -2,13 +2,16 @@
 
     python -m benchmarks.compare [--against COMMIT] [--runtimes NAME...] [--video FILE]
                                  [--clips FILE...] [--json FILE] [--shipped-only]
+                                 [--measure cold app warm]
 
 The earlier version is checked out with `git worktree`, and both run in the same environment. First
 all run the earlier version's own model, so that the networks are the same, unless --shipped-only is
 given; then today's runs the model that it ships. Each side is a process that stays; they take
 turns, and medians are printed, with the factor by which a side is faster than the earlier version.
 Without --video, a 10-second 1080p clip is made from the project's own portrait, and repeated for 60
-minutes. --clips are many files, one after the other. It wants a machine that does nothing else.
+minutes. --clips are many files, one after the other. --measure leaves the other rows out: "cold" is
+a new process, "app" the start of the page, "warm" all else. It wants a machine that does nothing
+else.
 """
 
 import argparse
@@ -35,6 +38,7 @@ LONG_TURNS = 2
 APP_TURNS = 2
 LONG_REPEATS = 360  # of the 10-second clip: 60 minutes
 SHORT_SECONDS = "5"
+_ROWS = ("cold", "app", "warm")  # groups of rows, which can be measured alone
 ENCODED = 32  # crops
 SEARCHED = 32  # frames of 1080p
 
@@ -63,6 +67,7 @@ def main() -> None:
     parser.add_argument("--clips", nargs="*", type=Path, default=[], help="many files")
     parser.add_argument("--json", type=Path, help="also write all figures to this file")
     parser.add_argument("--shipped-only", action="store_true", help="today's model alone")
+    parser.add_argument("--measure", nargs="+", choices=_ROWS, default=_ROWS, help="these rows")
     parser.add_argument("--worker", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker is not None:
@@ -79,10 +84,13 @@ def main() -> None:
         ]
         files = _files(options.video, Path(folder))
         figures = {side.name: {} for side in sides}
-        _measure_cold(sides, files["short"], figures)
-        _measure_app(sides, files["short"], figures)
-        _measure_warm(sides, files, options.clips, figures)
-        figures["ffmpeg"] = {"10 s of video, warm": _decode(files["video"])}
+        if "cold" in options.measure:
+            _measure_cold(sides, files["short"], figures)
+        if "app" in options.measure:
+            _measure_app(sides, files["short"], figures)
+        if "warm" in options.measure:
+            _measure_warm(sides, files, options.clips, figures)
+            figures["ffmpeg"] = {"10 s of video, warm": _decode(files["video"])}
     _print(figures)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
@@ -311,6 +319,8 @@ def _print(figures: dict[str, Any]) -> None:
             value = f"{figures[name][row]:.0f}" if "MB" in row else f"{figures[name][row]:.2f}"
             cells.append(value if name == "before" else f"{value} ({factor:.2f}x)")
         print(f"| {row} | {' | '.join(cells)} |")
+    if "ffmpeg" not in figures:
+        return
     print(f"\nffmpeg alone decodes the 10 s in {figures['ffmpeg']['10 s of video, warm']:.2f} s.")
     for suffix, reference in (("", "jax"), (", shipped", "jax, shipped")):
         if reference not in figures:
