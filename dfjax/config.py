@@ -20,6 +20,9 @@ SCHEMA_VERSION = 2
 MAX_CROP_BYTES = 2 * 1024**3
 """What the crops of one video may take in memory, if it is full of faces."""
 
+MIN_DETAIL = 0.125
+"""Of crops that `python -m dfjax prepare` makes unless it is told otherwise; see `CropConfig`."""
+
 MAX_TRACKS = 64
 """The most faces that a model may ask for."""
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dfjax.commands.progress import progress_bar
-from dfjax.config import Config, CropConfig, VideoConfig
+from dfjax.config import MIN_DETAIL, Config, CropConfig, VideoConfig
 from dfjax.data.sources import LAYOUTS, read_source
 from dfjax.errors import DatasetError
 from dfjax.extras import require_extra
@@ -72,7 +72,7 @@ class Prepare:
     """Folder or Hub repository of a model whose frames and crops to make, instead of those that the
     options before this one and --min-detail give: to calibrate it, or to train on from it."""
 
-    min_detail: float = 0.125
+    min_detail: float = MIN_DETAIL
     """A face with less detail than this, such as one out of focus in the background, is left out if
     a sharper one is in view, both here and by a model trained on this data. 0 keeps all faces."""
 

@@ -13,14 +13,14 @@ from datasets.exceptions import DatasetsError
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 
-from dfjax.config import Config, CropConfig
+from dfjax.config import MIN_DETAIL, Config, CropConfig
 from dfjax.data.clip_row import FEATURES, LABELS, ClipRow, clip_row
 from dfjax.errors import DatasetError
 
 MANIFEST_FILE = "dfjax.json"
 REPORT_FILE = "report.json"
 
-_DEFAULT = Config(crops=CropConfig(min_detail=0.125))
+_DEFAULT = Config(crops=CropConfig(min_detail=MIN_DETAIL))
 """What `python -m dfjax prepare` makes unless it is told otherwise."""
 
 

@@ -182,8 +182,8 @@ class LongVideo:
         times = np.sort(np.array(list(self._seen), np.float64))
         seen = [self._seen[moment] for moment in times.tolist()]
         size = frame_size(self.info, self._plan)
-        linked = _link(seen, times, self._config.tracks)
         shots = _shots(seen)
+        linked = _link(seen, times, shots, self._config.tracks)
         clips = []
         for track in linked.tracks:
             keys = [
@@ -299,10 +299,12 @@ class _Cropped(NamedTuple):
     landmarks: np.ndarray  # float32 [5, 2]
 
 
-def _link(seen: Sequence[_Seen], times: np.ndarray, config: TrackConfig) -> LinkedFaces:
+def _link(
+    seen: Sequence[_Seen], times: np.ndarray, shots: np.ndarray, config: TrackConfig
+) -> LinkedFaces:
     """Links the faces of frames, in each of which `config.max_tracks` limits how many are kept."""
     faces = [each.faces for each in seen]
-    return linked_faces(faces, times, config, shots=_shots(seen), at_once=True)
+    return linked_faces(faces, times, config, shots=shots, at_once=True)
 
 
 def _shots(seen: Sequence[_Seen]) -> np.ndarray:
@@ -343,7 +345,7 @@ def _crop(
         max_tracks=min(2 * config.tracks.max_tracks, MAX_TRACKS),
     )
     crops = {}
-    for track in _link(seen, times, every_face).tracks:
+    for track in _link(seen, times, _shots(seen), every_face).tracks:
         pixels, _ = crop_track(frames, track, times, config.crops)
         points = crop_landmarks(track, times, config.crops)
         for row, index in enumerate(track.frame_indices.tolist()):

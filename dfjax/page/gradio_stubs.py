@@ -1,4 +1,4 @@
-"""Imports Gradio without its type stubs, which take more than a third of the time of the import.
+"""Imports Gradio without its type stubs, which take a good part of the time of the import.
 
 At every import, Gradio parses the source of each of its components and compares it with a `.pyi`
 file beside it, or writes that file. Editors read these; a server that starts has no use for them.

@@ -60,11 +60,14 @@ def calibration_card(
     if rule is None:
         rule = (
             f"A `probability_fake` below {calibration.real_below:.3f} is called real, above "
-            f"{calibration.fake_above:.3f} fake, and between them uncertain. Of people like those "
-            f"of the data, at most {threshold_percent(calibration.false_positive_rate or 0)} of "
-            "real videos are called fake, and at most "
-            f"{threshold_percent(calibration.false_negative_rate or 0)} of fakes real."
+            f"{calibration.fake_above:.3f} fake, and between them uncertain."
         )
+        of_real, of_fakes = calibration.false_positive_rate, calibration.false_negative_rate
+        if of_real is not None and of_fakes is not None:
+            rule += (
+                f" Of people like those of the data, at most {threshold_percent(of_real)} of real "
+                f"videos are called fake, and at most {threshold_percent(of_fakes)} of fakes real."
+            )
     data = ModelCardData(
         license=license,
         library_name="dfjax",

@@ -84,7 +84,7 @@ def test_chance_is_not_counted_as_a_calibration_error(real, fake):
 
 
 def test_frames_of_a_video_share_their_label_by_chance_too():
-    """Drawn for each frame anew, chance would explain a fifth of this error of a true model."""
+    """Drawn for each frame anew, chance would explain hardly any of this error of a true model."""
     rng = np.random.default_rng(0)
     errors, noises = [], []
     for _ in range(10):

@@ -86,10 +86,7 @@ def test_without_videos_of_people_there_is_nothing_to_compose():
 
 @pytest.mark.parametrize("together", [1, 4, 6])
 def test_intervals_cover_the_truth_however_many_people_are_in_a_video(together):
-    """Those from draws in which all of a video's people come together did so 68% of the time.
-
-    That was with four in a video; where no video was called fake, they never did.
-    """
+    """Those from draws in which all of a video's people come together do so far less often."""
     groups, share = 33, 0.03
     truth = 1 - (1 - share) ** together
     rng = np.random.default_rng(0)
