@@ -53,8 +53,8 @@ class Arguments:
 
     weights: tuple[str, ...] = ()
     """Folder or Hub repository of the starting weights: published files of an encoder (ResNet,
-    CLIP), or a model of dfjax or GenD to continue from. If several models are given, the run starts
-    from the mean of their weights."""
+    CLIP, DINOv2), or a model of dfjax or GenD to continue from. If several models are given, the
+    run starts from the mean of their weights."""
 
     new_crops: bool = False
     """Start from a model of other frames or crops than those of the data, and train it on these."""

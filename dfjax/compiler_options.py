@@ -2,6 +2,8 @@
 
 import functools
 import os
+from collections.abc import Callable
+from typing import Any
 
 import jax
 
@@ -14,7 +16,7 @@ def compiler_options() -> dict[str, str]:
 
     From jaxlib 0.10.1 on, XLA hands convolutions on a CPU to YNNPACK. Eigen, which did them before,
     is faster for those of a ResNet and their gradients, and far faster for small ones in a loop, as
-    MTCNN has them: measured with AVX2, not yet with AVX-512. Products and sums stay with YNNPACK.
+    MTCNN has them, with AVX2 and with AVX-512 alike. Products and sums stay with YNNPACK.
     `XLA_FLAGS` goes before this.
     """
     if jax.default_backend() != "cpu" or _FUSIONS in os.environ.get("XLA_FLAGS", ""):
@@ -25,3 +27,18 @@ def compiler_options() -> dict[str, str]:
     except jax.errors.JaxRuntimeError:
         return {}  # a version of XLA that does not know the option, and so may do as it likes
     return options
+
+
+def in_float32(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function to be compiled in which float32 numbers are multiplied as they are.
+
+    TPUs would round them to bfloat16, and GPUs to TF32, if that were not asked against. On CPUs it
+    makes no difference.
+    """
+
+    @functools.wraps(run)
+    def traced(*args: Any) -> Any:
+        with jax.default_matmul_precision("highest"):
+            return run(*args)
+
+    return traced

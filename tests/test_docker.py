@@ -61,13 +61,23 @@ def test_the_image_has_no_rights_and_nothing_that_builds():
     assert "--require-hashes" in build and "--without-pip" in build
 
 
-def test_the_command_is_one_that_the_app_takes():
-    assert yaml.safe_load(of("ENTRYPOINT")) == ["python", "app.py"]
+def commented_out() -> list[str]:
+    """Returns what a comment in the compose file says to add to its command."""
+    text = (FOLDER / "compose.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load("\n".join(re.findall(r"^    #   (- --.*)", text, re.M)))
+
+
+def test_the_page_is_reached_from_outside_with_whatever_arguments():
+    entrypoint = yaml.safe_load(of("ENTRYPOINT"))
+    assert entrypoint[:2] == ["python", "app.py"]
+    assert "CMD" not in dict(instructions())  # arguments would replace it
     (service,) = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"].values()
-    for command in (yaml.safe_load(of("CMD")), service["command"]):
-        options = app.parse(command)
+    behind_a_proxy = [*service["command"], *commented_out()]
+    for arguments in ([], ["--model", "/model"], service["command"], behind_a_proxy):
+        options = app.parse([*entrypoint[2:], *arguments])
         assert (options.host, options.port) == ("0.0.0.0", 7860)
         app.page_limits_of(options)
+    assert options.allowed_hosts == ["check.example"] and options.trusted_proxies
 
 
 def test_compose_gives_the_container_no_more_than_it_needs():

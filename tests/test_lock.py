@@ -34,6 +34,13 @@ def test_the_lock_file_pins_nothing_that_the_space_must_not_have():
     assert not {"torch", "tensorflow"} & set(locked())
 
 
+def test_the_table_of_licences_has_what_is_locked_and_nothing_else():
+    text = (PROJECT / "docs" / "security.md").read_text(encoding="utf-8")
+    _, _, table = text.partition("| licence | packages |\n|---|---|\n")
+    rows = [row.split("|")[2].strip() for row in table.partition("\n\n")[0].splitlines()]
+    assert sorted(", ".join(rows).split(", ")) == sorted(locked())
+
+
 def test_each_line_for_the_gpu_stands_in_place_of_one_with_the_same_range():
     def ranges(name):
         lines = (PROJECT / name).read_text(encoding="utf-8").splitlines()

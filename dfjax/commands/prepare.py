@@ -66,7 +66,8 @@ class Prepare:
     """Side of the face crops, pixels."""
 
     margin: float = CropConfig().margin
-    """Side of the crop over side of the face box."""
+    """Side of the crop over the side of the face, which is 2.5 times the distance from eyes to
+    mouth: about that of the detector's box, but also where the face fills the picture."""
 
     model: str | None = None
     """Folder or Hub repository of a model whose frames and crops to make, instead of those that the

@@ -45,8 +45,8 @@ class Scan:
     """How much of a long video is looked at; as for `predict`."""
 
     workers: int = 1
-    """Number of processes that score files, each with a model of its own; about 1 GB each. With
-    --ray, the most that are started on the cluster."""
+    """Number of processes that score files, each with a model of its own; about 0.8 GB each with
+    JAX. With --ray, the most that are started on the cluster."""
 
     shard: str = "1/1"
     """Scan only a part: 3/8 is the third of eight. For job arrays, whose jobs may share --out."""

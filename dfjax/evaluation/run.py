@@ -9,24 +9,22 @@ from typing import Any
 
 from flax import nnx
 
-from dfjax.config import Config
 from dfjax.data.clip_row import ClipRow
 from dfjax.data.prepared import load_manifest, load_skipped, read_all_clips
 from dfjax.data.sources import LabelledVideo, read_source
 from dfjax.errors import DatasetError
 from dfjax.evaluation import studies
 from dfjax.evaluation.figures import report
+from dfjax.evaluation.notes import notes
 from dfjax.evaluation.scores import Scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, Scorer
 from dfjax.evaluation.studies.study import OnProgress, ScoreFunction, Study, StudyContext
-from dfjax.evaluation.thresholds import groups_needed
 from dfjax.head_config import DetectorConfig
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from dfjax.models.fingerprint import fingerprint
 from dfjax.models.locate import find_folder, model_name
 from dfjax.models.pretrained import read_calibrated_on
-from dfjax.shown_numbers import threshold_percent
 from dfjax.version import __version__
 
 SCHEMA_VERSION = 1
@@ -122,7 +120,7 @@ def evaluate(
             "dfjax": __version__,
             **{name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax")},
         },
-        "notes": _notes(figures, data, detector.config),
+        "notes": notes(figures, data, detector.config),
         "figures": figures,
         **{study.name: None for study in studies.STUDIES},
     }
@@ -207,40 +205,3 @@ def _data(
         }
         for source, manifest in zip(sources, manifests, strict=True)
     ]
-
-
-def _notes(figures: Mapping[str, Any], data: Sequence[Mapping], config: Config) -> list[str]:
-    """Returns caveats that a reader of the figures must know."""
-    notes = []
-    counts = figures["counts"]
-    for entry in data:
-        if entry["calibrated_on"]:
-            notes.append(
-                f"**The model's calibration and thresholds were fitted on this split of "
-                f"{entry['name']}.** Its figures are not a measure of unseen data."
-            )
-        if entry["trained_on"]:
-            notes.append(
-                f"**The model was trained on this split of {entry['name']}.** Its figures say "
-                "nothing about unseen data."
-            )
-    if config.calibration.caveat is not None:
-        notes.append(config.calibration.caveat)
-    if config.calibration.false_positive_rate is None:
-        notes.append("The model was never calibrated: its probabilities and threshold mean little.")
-    rate = config.calibration.false_positive_rate
-    if rate and all(entry["calibrated_on"] for entry in data):
-        needed = groups_needed(rate)
-        for row in figures["per_dataset"]:
-            if 0 < row["real_groups"] < needed:
-                notes.append(
-                    f"The real videos of {row['dataset']} show {row['real_groups']} groups of "
-                    f"people, too few to promise a false-positive rate of "
-                    f"{threshold_percent(rate)} for them alone (that takes {needed}). It was "
-                    "promised for them and others together."
-                )
-    if 0 < counts["real"] < 100:
-        notes.append(
-            f"With {counts['real']} real videos, a rate of 1% false positives cannot be resolved."
-        )
-    return notes

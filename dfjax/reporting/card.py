@@ -11,6 +11,7 @@ from dfjax.data import sources
 from dfjax.data.sources import DatasetLayout, title
 from dfjax.encoder_config import CLIPConfig, DINOv2Config, ResNetConfig
 from dfjax.evaluation import studies
+from dfjax.evaluation.notes import known_videos
 from dfjax.evaluation.tables import table
 from dfjax.head_config import DetectorConfig, HeadConfig
 from dfjax.models.evaluation_file import EVALUATION_FILE
@@ -105,10 +106,10 @@ def model_card(
     novelty = figure_tables.novelty_table(report, ("auc", "tpr_at_5_percent_fpr"))
     settings = record.at("train_config").flat()
     return CARD.format(
-        front_matter=_front_matter(report, model_id, _license(training)).to_yaml(),
+        front_matter=_front_matter(report, model_id, weights_license(training)).to_yaml(),
         image_size=config.crops.image_size,
         encoder=_ENCODERS.get(config.encoder.type, f"an encoder ({config.encoder.type})"),
-        correction=_correction(config.detector),
+        correction=_correction(config.detector, training),
         num_frames=config.video.num_frames,
         faces=_HIGHEST if calibration.evidence is None else _WEIGHED,
         trained=card_training.trained(
@@ -133,6 +134,7 @@ def model_card(
         decisions=figure_tables.decisions_table(report),
         novelty=f"Methods that it was trained on, and others:\n\n{novelty}\n\n" if novelty else "",
         operating_points=f"{points}\n\n" if points else "",
+        notes=_notes(evaluation, datasets, calibration.caveat),
         per_method=figure_tables.methods_table(report, ("auc", "tpr_at_5_percent_fpr")),
         per_setting=figure_tables.settings_table(report, ("auc",)),
         failures=figure_tables.unscored(report),
@@ -165,8 +167,12 @@ def _is_own(training: Mapping[str, Any]) -> bool:
     return "license" not in training
 
 
-def _license(training: Mapping[str, Any]) -> str:
-    """Returns the licence of the weights, as the Hub calls it."""
+def weights_license(training: Mapping[str, Any]) -> str:
+    """Returns the licence of the weights, as the Hub calls it.
+
+    Args:
+      training: What training recorded in `training.json`.
+    """
     return "cc-by-nc-4.0" if _is_own(training) else str(training["license"])
 
 
@@ -181,12 +187,30 @@ def _licence_sentence(training: Mapping[str, Any]) -> str:
     return f"Weights: {training['license']}."
 
 
-def _correction(head: HeadConfig) -> str:
+def _correction(head: HeadConfig, training: Mapping[str, Any]) -> str:
     """Returns the part of a sentence on how the mean of frames is corrected; empty if it is not."""
-    if not isinstance(head, DetectorConfig):
+    if not isinstance(head, DetectorConfig) or training.get("correction_share") == 0:
         return ""
     lstm = "a bidirectional LSTM" if head.bidirectional else "an LSTM"
     return f", corrected by {lstm} that reads them in order"
+
+
+def _notes(
+    evaluation: Mapping[str, Any] | None, datasets: Iterable[str], caveat: str | None
+) -> str:
+    """Returns the evaluation's caveats, each a paragraph, but those that the card states elsewhere.
+
+    Args:
+      evaluation: What `evaluate` wrote.
+      datasets: Names of its data sets, which are shown by their titles.
+      caveat: That of the model's calibration.
+    """
+    if evaluation is None:
+        return ""
+    stated = {caveat, *known_videos(evaluation["data"])}
+    text = "".join(f"{note}\n\n" for note in evaluation["notes"] if note not in stated)
+    names = "|".join(re.escape(name) for name in sorted(datasets, key=len, reverse=True))
+    return re.sub(rf"(?<=videos of )({names})(?= )", lambda name: title(name[0]), text)
 
 
 def _further(evaluation: Mapping[str, Any] | None) -> str:

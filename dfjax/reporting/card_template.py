@@ -9,8 +9,8 @@ CARD = """\
 
 Given a video, this model estimates the probability that a face in it was manipulated, for the whole
 video and for each frame. It detects and tracks faces (MTCNN), crops them to {image_size} x
-{image_size} pixels, encodes each crop with {encoder} and scores each frame. A face's score is the
-mean over up to {num_frames} frames{correction}. {faces}
+{image_size} pixels, encodes each crop with {encoder} and scores each frame. The score of a clip of
+up to {num_frames} frames of a face is their mean{correction}. {faces}
 
 {trained} It was trained on {train_clips} face clips from {data_name}, and is for research.
 
@@ -36,8 +36,8 @@ On the {split} split: {scored}. Parentheses show 95% intervals from {draws} boot
 
 {decisions}
 
-{operating_points}{novelty}Per manipulation method, each against the real videos of its data set and
-compression:
+{operating_points}{notes}{novelty}\
+Per manipulation method, each against the real videos of its data set and compression:
 
 {per_method}
 
@@ -74,13 +74,14 @@ of `microsoft/resnet-50`, a GPU, and the dfjax code, you can train the whole enc
 pixels; this model uses {image_size} pixels.
 
 ```
-python -m dfjax prepare ffpp FFPP --out prepared/ffpp --compressions c23 c40 --codec-variants 1 \
+python -m dfjax prepare ffpp FFPP --out prepared/ffpp --compressions c23 c40 --codec-variants 1 \\
     --image-size 224
 python -m dfjax prepare dfdc DFDC --out prepared/dfdc --image-size 224
-python train.py --data prepared/ffpp prepared/dfdc --out runs/own --compute-dtype bfloat16 \
-    --trained-stages 5 --steps 20000 --pairs 16 --clip-frames 16 --validate-every 1000
-python -m dfjax evaluate prepared/ffpp prepared/dfdc --split validation --self-blended --shortcuts \
-    --roots FFPP DFDC --robustness --model runs/own/checkpoint --out report --card
+python train.py --data prepared/ffpp prepared/dfdc --out runs/own --compute-dtype bfloat16 \\
+    --trained-stages 5 --steps 20000 --pairs 16 --clip-frames 16 --augment-ramp 1000 \\
+    --validate-every 1000
+python -m dfjax evaluate prepared/ffpp prepared/dfdc --split validation --self-blended \\
+    --shortcuts --roots FFPP DFDC --robustness --model runs/own/checkpoint --out report --card
 ```
 
 `docs/training.md` in the project explains each part and what was tried.

@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import tyro
 from huggingface_hub import ModelCard
 
+import train
+from dfjax.commands.evaluate import Evaluate
+from dfjax.commands.prepare import Prepare
 from dfjax.config import CalibrationConfig, Config
 from dfjax.data import sources
 from dfjax.data.sources import DatasetLayout, Source, title
@@ -126,6 +130,24 @@ def test_the_card_says_how_faces_make_a_video_s_score(training: dict[str, Any]):
     weighed = dataclasses.replace(CONFIG, calibration=evidence)
     assert "the highest score is the video's" in model_card(CONFIG, training=training)
     assert "weighs all stretches of all faces" in model_card(weighed, training=training)
+
+
+def test_an_lstm_whose_share_is_zero_is_not_said_to_correct_scores(training: dict[str, Any]):
+    assert "corrected by a bidirectional LSTM" in model_card(CONFIG, training=training)
+    training["correction_share"] = 0.0
+    text = model_card(CONFIG, training=training)
+    assert "frames of a face is their mean. " in text and "corrected by" not in text
+    assert "is multiplied by 0.00" in text
+
+
+def test_the_commands_of_the_card_are_shown_with_their_line_breaks(training: dict[str, Any]):
+    _, _, rest = model_card(CONFIG, training=training).partition("## Train a better one")
+    commands = rest.split("```")[1].strip().replace("\\\n", " ").splitlines()
+    assert len(commands) == 4 and all(command.startswith("python ") for command in commands)
+    assert "--augment-ramp 1000" in commands[2]  # else nothing is learnt from ImageNet
+    kinds = ((Prepare, 4), (Prepare, 4), (train.Arguments, 2), (Evaluate, 4))
+    for (kind, num_before), command in zip(kinds, commands, strict=True):
+        tyro.cli(kind, args=command.split()[num_before:])
 
 
 def test_the_hub_reads_the_front_matter(training: dict[str, Any]):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dfjax.errors import HubError
+from dfjax.evaluation.notes import known_videos
 from dfjax.evaluation.run import Evaluation, evaluate
 from dfjax.evaluation.studies.controls import ControlsStudy
 from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
@@ -124,6 +125,17 @@ def test_a_split_that_nothing_was_fitted_on_is_not_called_so(evaluated: Path):
         card = model_card(read_config(evaluated), training=training, evaluation=evaluation)
         assert ("not a measure of unseen data" in card) == fitted
         assert ("fitted on other videos" in card) != fitted
+
+
+def test_the_report_s_caveats_are_in_the_card_once_and_with_the_usual_names(evaluated: Path):
+    evaluation = json.loads((evaluated / EVALUATION_FILE).read_text())
+    training = json.loads((evaluated / "training.json").read_text())
+    evaluation["data"][0]["calibrated_on"] = True
+    few = "The real videos of {} show 2 groups of people, too few to promise 5%."
+    evaluation["notes"] = [*known_videos(evaluation["data"]), few.format("ffpp")]
+    card = model_card(read_config(evaluated), training=training, evaluation=evaluation)
+    assert card.count(f"\n\n{few.format('FaceForensics++')}\n\n") == 1
+    assert "fitted on this split of" not in card and card.count("not a measure of unseen") == 1
 
 
 def test_a_folder_without_a_report_is_refused(checkpoint: Path, tmp_path: Path):
