@@ -93,8 +93,10 @@ def _looks_at(read: FaceClips) -> str:
     if read.info.is_still:
         return ""
     looks = _looks(read)
-    apart = f", up to {np.diff(looks).max():.0f} seconds apart" if len(looks) > 1 else ""
-    return f" The video was looked at {len(looks)} times{apart}, also turned by each quarter."
+    often = "once"
+    if len(looks) > 1:
+        often = f"{len(looks)} times, up to {np.diff(looks).max():.0f} s apart"
+    return f" The video was looked at {often}, also turned by each quarter."
 
 
 def _looks(read: FaceClips) -> np.ndarray:

@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
+from dfjax.errors import VideoError
 from dfjax.video.confinement import confine
 from dfjax.video.file_facts import FileFacts, read_file_facts
 from dfjax.video.formats import open_plain
@@ -67,7 +68,7 @@ def read_origin(path: Path) -> Origin:
     """Returns the facts about a file, and what its Content Credentials say.
 
     Raises:
-      VideoError: The file is missing or may not be read.
+      VideoError: The file is missing or cannot be read.
     """
     facts = read_file_facts(path)
     return Origin(facts, read_provenance(path, facts))
@@ -79,9 +80,6 @@ def read_provenance(path: Path, facts: FileFacts) -> Provenance:
     Args:
       path: The file.
       facts: What `read_file_facts` returned for it: most files have nothing to be read.
-
-    Raises:
-      VideoError: The file is missing or may not be read.
     """
     if not facts.may_have_credentials:
         return Provenance(status="absent")
@@ -90,6 +88,8 @@ def read_provenance(path: Path, facts: FileFacts) -> Provenance:
         return Provenance(status="not_read")
     try:
         found = json.loads(_run_reader(path, Path(home.origin).parents[1]))
+    except (VideoError, OSError):  # the file is gone, or no process starts; it has a verdict anyway
+        return Provenance(status="unreadable")
     except (ValueError, RecursionError):  # it was ended, or its answer cut off
         return Provenance(status="unreadable")
     return _checked(found)

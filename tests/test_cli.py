@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import push_to_hub
+import train
 from dfjax.__main__ import main
 from dfjax.data.prepared import load_manifest
 from dfjax.evaluation.distortions import KINDS
@@ -14,7 +16,7 @@ from dfjax.predictor import Predictor
 from dfjax.version import __version__
 from tests.tiny import tiny_detector
 from tests.training.prepared_set import write_prepared
-from tests.videos import moving_pattern, portrait_frames, write_video
+from tests.videos import FAILS_TO_READ, moving_pattern, portrait_frames, write_video
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -64,6 +66,19 @@ def test_a_file_that_cannot_be_read_costs_exit_code_one_and_not_the_others(run, 
     assert "error" in broken and "error" in missing
     assert "label" not in broken and "label" not in missing
     assert face["label"] == "uncertain"
+
+
+@pytest.mark.skipif(not FAILS_TO_READ.exists(), reason="no plain file here fails to be read")
+def test_a_broken_disk_a_long_name_and_an_endless_link_do_not_cost_the_others(run, tmp_path):
+    (tmp_path / "disk.mp4").symlink_to(FAILS_TO_READ)
+    (tmp_path / "link.mp4").symlink_to("link.mp4")
+    videos = (tmp_path / "disk.mp4", "x" * 300 + ".mp4", tmp_path / "link.mp4", "face.mp4")
+    code, _, err = run("predict", *videos, "--model", "model", "--json", tmp_path / "all.json")
+    *unread, face = json.loads((tmp_path / "all.json").read_text())
+    assert code == 1 and face["label"] == "uncertain"
+    assert all(report["error"] in err for report in unread)
+    for report, video in zip(unread, videos, strict=False):
+        assert Path(video).name in report["error"]
 
 
 def test_the_report_of_one_video_is_the_contracts_object(run, files):
@@ -218,6 +233,7 @@ def test_an_evaluation_says_the_auc_with_its_counts_and_where_the_report_is(run,
     assert f"AUC {auc:.3f} (" in out and "over 2 real and 4 fake videos" in " ".join(out.split())
     assert "cannot be resolved" in err  # what a reader of the figure must know
     assert (tmp_path / "out" / "report.md").is_file()
+    assert f"Written to {tmp_path / 'out' / 'report.md'}." in out  # in one line, to be copied
 
 
 def test_a_report_that_could_not_be_written_is_refused_before_anything_is_measured(
@@ -243,21 +259,24 @@ def test_the_version_is_said(run):
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [("-m", "dfjax", name) for name in ("predict", "prepare", "evaluate")]
-    + [("train.py",)]
-    + [("push_to_hub.py", name) for name in ("model", "dataset", "space")],
+    "program, arguments",
+    [(main, [name]) for name in ("predict", "prepare", "evaluate")]
+    + [(train.main, [])]
+    + [(push_to_hub.main, [name]) for name in ("model", "dataset", "space")],
 )
-def test_an_option_that_may_be_left_out_is_shown_by_what_it_takes(arguments):
-    command = [sys.executable, *arguments, "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=True)
-    assert "{None}" not in done.stdout
-    assert " STR" in done.stdout
+def test_an_option_that_may_be_left_out_is_shown_by_what_it_takes(
+    program, arguments, monkeypatch, capsys
+):
+    monkeypatch.setattr("sys.argv", ["program", *arguments, "--help"])
+    with pytest.raises(SystemExit):
+        program()
+    shown = capsys.readouterr().out
+    assert "{None}" not in shown
+    assert " STR" in shown
 
 
-@pytest.mark.parametrize("command", [(), ("evaluate",)])
-def test_help_does_not_wait_for_jax(command):
-    """Every distortion is offered by its name, from the one list that there is."""
+def test_the_help_of_evaluate_names_every_distortion_and_does_not_wait_for_jax():
+    """Each is offered by its name, from the one list that there is."""
     program = (
         "import sys\n"
         "from dfjax.__main__ import main\n"
@@ -265,8 +284,7 @@ def test_help_does_not_wait_for_jax(command):
         "except SystemExit: sys.exit('jax' in sys.modules)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, *command, "--help"], capture_output=True, text=True
+        [sys.executable, "-c", program, "evaluate", "--help"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    if command:
-        assert all(kind in done.stdout for kind in KINDS)
+    assert all(kind in done.stdout for kind in KINDS)

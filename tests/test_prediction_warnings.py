@@ -52,6 +52,10 @@ def _crowded(read: FaceClips) -> FaceClips:
     return dataclasses.replace(read, is_crowded=True)
 
 
+def _seldom(read: FaceClips) -> FaceClips:
+    return dataclasses.replace(read, timestamps=read.timestamps + 8.5 * (read.timestamps > 2))
+
+
 def _with_faces_in(read: FaceClips, num_frames: int) -> FaceClips:
     return dataclasses.replace(read, num_with_face=num_frames)
 
@@ -65,6 +69,8 @@ def test_of_a_plain_video_there_is_nothing_to_say():
     [
         (_read(is_still=True), 1, "single picture"),
         (_read(faces=0), 0, "nothing was judged.*smaller than 48 pixels"),
+        (_read(faces=0), 0, "looked at once, also"),
+        (_seldom(_read(faces=0)), 0, "looked at 2 times, up to 11 s apart, also"),
         (_read(), 4, "in only 4 of 10 frames"),
         (_read(side=63), NUM_FRAMES, "faces are small"),
         (_read(num_blurred=2), NUM_FRAMES, "too blurred to judge were left out: 2"),

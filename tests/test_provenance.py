@@ -2,12 +2,14 @@ import importlib.util
 import io
 import socket
 import threading
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dfjax import provenance
+from dfjax.errors import VideoError
 from dfjax.provenance import Provenance, read_provenance
 from dfjax.video.file_facts import read_file_facts
 from tests.credentials import AI, CAMERA, signed
@@ -108,6 +110,14 @@ def test_an_answer_of_the_reader_that_is_none_is_not_believed(
 
 def test_a_reader_that_takes_too_long_is_ended(tmp_path, signed_picture, monkeypatch):
     monkeypatch.setattr(provenance, "_SECONDS", 0.0)
+    assert read(tmp_path, signed_picture) == Provenance(status="unreadable")
+
+
+@pytest.mark.parametrize("error", [VideoError("It is gone."), BlockingIOError("No process.")])
+def test_credentials_that_cannot_be_looked_for_do_not_cost_the_verdict(
+    tmp_path, signed_picture, monkeypatch, error
+):
+    monkeypatch.setattr(provenance, "_run_reader", Mock(side_effect=error))
     assert read(tmp_path, signed_picture) == Provenance(status="unreadable")
 
 

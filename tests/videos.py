@@ -17,6 +17,9 @@ FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 ASTRONAUT_FACE_XYXY = (180.0, 60.0, 270.0, 180.0)
 """About where the face is in `skimage.data.astronaut()`, which is 512x512."""
 
+FAILS_TO_READ = Path("/proc/self/mem")
+"""A plain file, on Linux, that opens, and of which the first bytes cannot be read."""
+
 _NUMBER_ROWS, _NUMBER_COLUMNS = 2, 8  # cells of the frame number: 16 bits, in the upper half
 
 # Tests want small files soon, not good ones.

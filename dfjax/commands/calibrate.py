@@ -107,15 +107,21 @@ def _write_missing_card(model: str, result: "Recalibration") -> bool:
     from dfjax.models.model_files import read_json
     from dfjax.models.pretrained import CONFIG_NAME, MODEL_TYPE
     from dfjax.reporting.calibration_card import calibration_card
+    from dfjax.reporting.card import weights_license
 
     path = result.folder / "README.md"
     if path.exists():
         return False
-    is_ours = read_json(result.folder, CONFIG_NAME).get("model_type") == MODEL_TYPE
+    if (result.folder / "training.json").exists():
+        license = weights_license(read_json(result.folder, "training.json"))
+    elif read_json(result.folder, CONFIG_NAME).get("model_type") == MODEL_TYPE:
+        license = "cc-by-nc-4.0"
+    else:
+        license = "mit"  # of GenD
     card = calibration_card(
         result.config,
         base_model=None if Path(model).expanduser().is_dir() else model,
-        license="cc-by-nc-4.0" if is_ours else "mit",  # of GenD
+        license=license,
         calibrated_on=result.calibrated_on,
     )
     write_text_atomically(path, card)

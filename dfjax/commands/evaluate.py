@@ -115,7 +115,8 @@ class Evaluate:
                 )
             except KeyboardInterrupt:
                 Console(stderr=True).print(
-                    "Stopped. Run the same command again; finished distortions are kept."
+                    "Stopped. Run the same command again; finished distortions are kept.",
+                    soft_wrap=True,
                 )
                 return 130
         write_report(evaluation, self.out)
@@ -126,12 +127,13 @@ class Evaluate:
         counts = figures["counts"]
         console = Console(stderr=True)
         for note in report["notes"]:
-            console.print(note.replace("**", ""), markup=False)
+            console.print(note.replace("**", ""), markup=False, soft_wrap=True)
         Console().print(
             f"AUC {cell(figures['video']['auc'])} over {counts['real']} real and "
             f"{counts['fake']} fake videos. {figures['mean_of_frames']['sentence']} "
             f"Written to {self.out / 'report.md'}.",
             markup=False,
+            soft_wrap=True,
         )
         return 0
 

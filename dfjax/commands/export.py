@@ -46,12 +46,14 @@ class Export:
         console = Console()
         for name in names:
             size = (self.out / name).stat().st_size
-            console.print(f"{size:>14,}  {self.out / name}", markup=False, highlight=False)
+            line = f"{size:>14,}  {self.out / name}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         for runtime, difference in differences.items():
             console.print(
                 f"Checked in {runtime}: probabilities differ from those in JAX by up to "
                 f"{difference:.1g}.",
                 markup=False,
                 highlight=False,
+                soft_wrap=True,
             )
         return 0

@@ -1,6 +1,7 @@
 """What the command line does with errors that a user can act on: one sentence and an exit code."""
 
 import errno
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -41,9 +42,12 @@ def exit_code(run: Callable[[], int]) -> int:
         return run()
     except DfjaxError as error:
         message = str(error)
+    except BrokenPipeError:  # who read the output, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python writes what is left, and complains
+        return 1
     except OSError as error:
         if error.errno not in _OF_THE_DISK:
             raise
         message = f"{error.strerror}: {error.filename or 'while reading or writing'}."
-    Console(stderr=True).print(f"Error: {message}", style="red", markup=False)
+    Console(stderr=True).print(f"Error: {message}", style="red", markup=False, soft_wrap=True)
     return 1

@@ -2,13 +2,14 @@
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tyro
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from dfjax.commands.prediction_file import PredictionFile
 from dfjax.commands.prediction_table import PredictionTable
@@ -59,7 +60,8 @@ class Predict:
     effort: Effort = "standard"
     """How much of a long video is looked at: as many frames as of a short one, up to 128, or up to
     1,024, so that looks are three seconds apart in up to 6 or 51 minutes. Only for models that
-    weigh all evidence (train.py --weigh-evidence); others always look quickly."""
+    weigh all evidence (those of train.py do, unless made with --no-weigh-evidence); others always
+    look quickly."""
 
     json: str | None = None
     """Write the predictions to this file, or with "-" to standard output instead of the table.
@@ -83,7 +85,7 @@ class Predict:
         for option, name in (("--json", self.json), ("--csv", self.csv), ("--html", self.html)):
             if name is not None:
                 _require_no_video(option, name, files)
-        is_list = len(files) > 1 or any(Path(name).is_dir() for name in self.videos)
+        is_list = len(files) > 1 or any(map(os.path.isdir, self.videos))
         answers = _Answers()
         stopped = False
         with contextlib.ExitStack() as stack:
@@ -149,7 +151,8 @@ def _require_no_video(option: str, name: str, files: Sequence[VideoFile]) -> Non
       DfjaxError: It ends like a video or a picture, or is one of the files.
     """
     path = Path(name)
-    is_input = path.resolve() in {Path(file.path).resolve() for file in files}
+    # `Path.resolve` raises at a link to itself, before Python 3.13.
+    is_input = os.path.realpath(name) in {os.path.realpath(file.path) for file in files}
     if is_input or path.suffix.lower() in (*VIDEO_SUFFIXES, *STILL_SUFFIXES):
         raise DfjaxError(
             f"{option} is {name}, which would overwrite a video or a picture. "
@@ -163,9 +166,15 @@ class _Answers:
     def __init__(self):
         self.count = 0
         self.failures: list[str] = []
-        self._table = Table("video", "verdict", "P(fake)", "faces", "frames", "seconds", box=None)
+        self._table = Table(
+            Column("video", overflow="fold"),  # a name that is cut off finds no file
+            *("verdict", "P(fake)", "faces", "frames", "seconds"),
+            box=None,
+        )
         self._stretches = Table(
-            "stretch that looks fake", "face", "from", "to", "P(fake)", box=None
+            Column("stretch that looks fake", overflow="fold"),
+            *("face", "from", "to", "P(fake)"),
+            box=None,
         )
         self._notes: dict[str, list[str]] = {}  # from a warning to the files it applies to
 
@@ -195,9 +204,9 @@ class _Answers:
                 Console().print(self._stretches)
         errors = Console(stderr=True)
         for warning, names in self._notes.items():
-            errors.print(f"{', '.join(names)}: {warning}", markup=False)
+            errors.print(f"{', '.join(names)}: {warning}", markup=False, soft_wrap=True)
         for failure in self.failures:
-            errors.print(f"Error: {failure}", style="red", markup=False)
+            errors.print(f"Error: {failure}", style="red", markup=False, soft_wrap=True)
 
 
 def _plain(name: str) -> str:

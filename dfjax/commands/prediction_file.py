@@ -1,12 +1,13 @@
 """Writes predictions while they are made, so that a kill does not lose those that are there."""
 
+import contextlib
 import sys
 import textwrap
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from dfjax.errors import DfjaxError
 from dfjax.files import require_writable, write_text_atomically
@@ -34,20 +35,23 @@ class PredictionFile:
         Raises:
           DfjaxError: `name` is a folder, or in one that cannot be written to.
         """
-        self._path = Path(name).resolve()  # of a link, what it points to is replaced
-        self._stream = None
+        path = Path(name)
+        self._path = path.resolve()  # of a link, what it points to is replaced
+        self._stream: TextIO | None = None
         if name == "-":
             self._stream = sys.stdout
-        elif self._path.is_dir():
+        elif path.is_dir():
             raise DfjaxError(f"--json is {name}, which is a folder. Name a file in it.")
-        elif self._path.exists() and not self._path.is_file():
-            self._stream = self._path.open("w", encoding="utf-8")  # a pipe or a device
+        elif path.exists() and not path.is_file():
+            # A pipe or a device. A shell's pipe, as /dev/fd/63, resolves to what does not exist.
+            self._stream = path.open("w", encoding="utf-8")
         else:
             require_writable(self._path.parent)
         self._as_list = as_list
         self._texts: list[str] = []
         self._num_written = 0
         self._next_write = 0.0
+        self._is_broken = False  # whether nothing more can be written to the stream
 
     def __enter__(self) -> Self:
         return self
@@ -58,16 +62,13 @@ class PredictionFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._num_written < len(self._texts):
-            self._write()
-        if self._stream is None:
-            return
-        if self._as_list and self._texts:
-            self._stream.write("\n]\n")
-        if self._stream is sys.stdout:
-            self._stream.flush()
-        else:
-            self._stream.close()
+        try:
+            if not self._is_broken:
+                self._end()
+        finally:
+            if self._stream is not None and self._stream is not sys.stdout:
+                with contextlib.suppress(OSError):  # of what was sent, which has been raised
+                    self._stream.close()
 
     def add(self, report: Mapping[str, Any]) -> None:
         """Adds a prediction."""
@@ -80,11 +81,25 @@ class PredictionFile:
         started = time.monotonic()
         if self._stream is not None:
             before = "" if not self._as_list else ",\n" if self._num_written else "[\n"
-            self._stream.write(before + self._texts[-1])
-            self._stream.flush()
+            self._send(self._stream, before + self._texts[-1])
         else:
             whole = ",\n".join(self._texts)
             write_text_atomically(self._path, f"[\n{whole}\n]\n" if self._as_list else whole)
         self._num_written = len(self._texts)
         seconds = time.monotonic() - started
         self._next_write = started + seconds / _MAX_SHARE
+
+    def _end(self) -> None:
+        """Writes what is left."""
+        if self._num_written < len(self._texts):
+            self._write()
+        if self._stream is not None and self._as_list and self._texts:
+            self._send(self._stream, "\n]\n")
+
+    def _send(self, stream: TextIO, text: str) -> None:
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:
+            self._is_broken = True
+            raise

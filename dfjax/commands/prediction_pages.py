@@ -38,11 +38,11 @@ class PredictionPages:
         write_text_atomically(path, html_report(prediction))
 
     def _free_name(self, video_name: str) -> str:
-        """Returns a name that no other report of this run has."""
+        """Returns a name that no other report of this run has, nor one in other capitals."""
         name = first = report_name(video_name, ".html")
         number = 1
-        while name in self._taken:
+        while name.casefold() in self._taken:  # to many systems, that is the same name
             number += 1
             name = first.replace(".html", f"-{number}.html")
-        self._taken.add(name)
+        self._taken.add(name.casefold())
         return name

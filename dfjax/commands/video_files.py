@@ -37,7 +37,7 @@ def find_videos(named: Sequence[str], *, recursive: bool) -> list[VideoFile]:
     """
     found = []
     for name in named:
-        if not Path(name).is_dir():
+        if not os.path.isdir(name):  # `Path.is_dir` raises where it may not look
             found.append(VideoFile(name, shown_path(Path(name).name)))
             continue
         inside = [VideoFile(path, shown_path(path)) for path in _inside(name, recursive)]

@@ -21,11 +21,10 @@ from dfjax.page.limits import PageLimits
 from dfjax.page.player import file_key
 from dfjax.page.rendering import render
 from dfjax.page.result import render_error, render_result
-from dfjax.page.upload import ACCEPTED
+from dfjax.page.upload import ACCEPTED, upload_name
 from dfjax.prediction import SCHEMA_VERSION, Prediction
 from dfjax.reporting.spreadsheets import VIDEO_COLUMNS, csv_header, csv_lines, video_rows
 from dfjax.shown_numbers import percent
-from dfjax.video.formats import shown_name
 from dfjax.words import speaking, words
 
 _LOG = logging.getLogger(__name__)
@@ -137,7 +136,7 @@ def _check_with(score: Callable[[dict[str, Any], Any, gr.Progress], Prediction])
             except Exception:
                 _LOG.exception("a check failed")
                 failure = {"message": words.page.our_fault}
-            return json.dumps(_failure(video["path"], **failure))
+            return json.dumps(_failure(video, **failure))
 
     return check_one
 
@@ -155,8 +154,8 @@ def _answer(prediction: Prediction, file: str) -> dict[str, Any]:
     }
 
 
-def _failure(path: str, message: str, *, is_english: bool = False) -> dict[str, Any]:
-    name = shown_name(path)
+def _failure(video: dict[str, Any], message: str, *, is_english: bool = False) -> dict[str, Any]:
+    name = upload_name(video)
     report = {"schema_version": SCHEMA_VERSION, "video": {"name": name}, "error": message}
     return {
         "label": "error",
@@ -164,5 +163,5 @@ def _failure(path: str, message: str, *, is_english: bool = False) -> dict[str, 
         "probability": None,
         "percent": "",
         "csv": csv_lines(VIDEO_COLUMNS, video_rows(report)),
-        "html": render_error(message, file=file_key(path), is_english=is_english),
+        "html": render_error(message, file=file_key(video["path"]), is_english=is_english),
     }

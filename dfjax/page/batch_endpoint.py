@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,6 +12,7 @@ from dfjax.errors import AbandonedError
 from dfjax.page import texts
 from dfjax.page.fair_queue import FairQueue, current_event
 from dfjax.page.limits import PageLimits
+from dfjax.page.upload import upload_name
 from dfjax.prediction import SCHEMA_VERSION
 from dfjax.words import words
 
@@ -150,5 +150,5 @@ def _require_wanted(queue: FairQueue, event_id: str) -> None:
 
 def _failure(video: dict[str, Any], message: str) -> dict[str, Any]:
     """Returns what stands in the list for a file that has no verdict, as in `predict --json`."""
-    name = video.get("orig_name") or Path(str(video.get("path", ""))).name
-    return {"schema_version": SCHEMA_VERSION, "video": {"name": name}, "error": message}
+    report = {"schema_version": SCHEMA_VERSION, "video": {"name": upload_name(video)}}
+    return {**report, "error": message}

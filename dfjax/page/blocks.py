@@ -1,5 +1,6 @@
 """The page put together: its parts, and the events that join them."""
 
+import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
@@ -31,7 +32,7 @@ from dfjax.page.live_sessions import LivePredictor, LiveSessions
 from dfjax.page.player import file_key, frames_at
 from dfjax.page.result import render_error, render_result
 from dfjax.page.shared_predictor import SharedPredictor, VideoPredictor
-from dfjax.page.upload import UploadBlocks
+from dfjax.page.upload import UploadBlocks, upload_name
 from dfjax.page.verdict import spoken_summary
 from dfjax.prediction import Prediction
 from dfjax.video.limits import VideoLimits
@@ -290,7 +291,9 @@ def _score_with(scorer: SharedPredictor, health: Health) -> _Score:
         def report(fraction: float, stage: str) -> None:
             progress(fraction, desc=translated(stage) or stage)
 
-        return check_upload(scorer, health, video["path"], report, effort=effort)
+        prediction = check_upload(scorer, health, video["path"], report, effort=effort)
+        named = dataclasses.replace(prediction.video, name=upload_name(video))
+        return dataclasses.replace(prediction, video=named)
 
     return score
 

@@ -14,7 +14,7 @@ const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[na
 const percent = (share) =>
   share < 0.01 ? "< 1%" : share > 0.99 ? "> 99%" : `${Math.round(100 * share)}%`;
 
-let session = null, camera = null, timer = 0, run = 0;
+let session = null, closing = null, camera = null, timer = 0, run = 0;
 let isWaiting = false, dropped = 0, times = [], past = [], said = "";
 
 // What the server says is English; everything else is in the language of the page.
@@ -50,7 +50,8 @@ async function start() {
     if (own !== run) return stream.getTracks().forEach((track) => track.stop());
     camera = stream;
   } catch (error) {
-    if (own === run) fail(fill(words.denied, {reason: error.name}));
+    const why = {NotFoundError: words.noCamera, NotReadableError: words.inUse}[error.name];
+    if (own === run) fail(why ?? fill(words.denied, {reason: error.name}));
     return;
   }
   camera.getVideoTracks()[0].addEventListener("ended", () => own === run && stop(words.idle));
@@ -58,6 +59,7 @@ async function start() {
   video.hidden = false;
   try {
     await video.play();
+    await closing; // each client has one session, and requests may overtake each other
     const answer = await fetch(address, {method: "POST"});
     if (!answer.ok) throw new Refusal(await answer.text());
     const {session: name} = await answer.json();
@@ -80,15 +82,18 @@ const close = (name) =>
 function stop(why, lang) {
   run += 1;
   clearInterval(timer);
-  if (session) close(session);
+  if (session) closing = close(session);
   camera?.getTracks().forEach((track) => track.stop());
   session = camera = video.srcObject = null;
   video.hidden = true;
   isWaiting = false;
   boxes.replaceChildren();
   showScore(null);
-  find(".df-live-start").hidden = false;
-  find(".df-live-stop").hidden = true;
+  const [starting, stopping] = [find(".df-live-start"), find(".df-live-stop")];
+  starting.hidden = false;
+  // A button that is hidden loses the focus. Where the tab was left, none can take it.
+  if (document.activeElement === stopping) starting.focus({preventScroll: true});
+  stopping.hidden = true;
   show("off", why, lang);
   say(why);
 }
@@ -122,7 +127,8 @@ async function tick(own) {
     const answer = await fetch(url, {method: "PUT", body});
     if (own !== run) return;
     if (!answer.ok) throw new Refusal(await answer.text());
-    draw(await answer.json(), taken);
+    const score = await answer.json();
+    if (own === run) draw(score, taken);
   } catch (error) {
     if (own === run) failWith(error);
   } finally {

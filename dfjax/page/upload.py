@@ -16,6 +16,7 @@ from dfjax.page.limits import PageLimits
 from dfjax.page.live_sessions import LiveSessions
 from dfjax.page.log import fields
 from dfjax.page.upload_folder import OWN_FILE
+from dfjax.video.formats import shown_name
 from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
 from dfjax.words import ENGLISH, language, speaking, words
 
@@ -158,6 +159,15 @@ def upload_path(path_or_address: str, uploads: Path) -> str:
     return str(resolved)
 
 
+def upload_name(file: dict[str, Any]) -> str:
+    """Returns what the owner of an upload calls it: Gradio leaves letters out of its path.
+
+    Args:
+      file: As Gradio describes it. What a client says of the name is only ever shown.
+    """
+    return shown_name(file.get("orig_name") or "") or shown_name(file.get("path") or "")
+
+
 def _is_upload_or_none(value: Any) -> bool:
     """Returns whether a value is nothing, or a file as Gradio describes it."""
     return value is None or is_file_obj_with_meta(value)
@@ -185,4 +195,7 @@ def _as_uploads(files: Any) -> tuple[list[dict[str, Any]], dict[int, dict[str, A
 
 
 def _as_upload(file: dict[str, Any]) -> dict[str, Any]:
-    return {**file, "path": upload_path(file["path"], Path(get_upload_folder()))}
+    upload = {**file, "path": upload_path(file["path"], Path(get_upload_folder()))}
+    if "://" in file["path"]:  # of which Gradio's client has made a name that is not its owner's
+        upload["orig_name"] = None
+    return upload

@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from dfjax.words import language, translated, words
 HeatMaps = Mapping[tuple[int, int], np.ndarray]
 """By `TrackScore.id` and index among its `frames`: uint8 [S,S,3] RGB, the crop overlaid."""
 
+_NAME_BYTES = 150  # of a video's name in that of its report; file systems take 255 of all
 _NUM_CROPS = 8  # of a face
 _CROP_SIDE = 144  # pixels: sharp in print as well
 _CROP_QUALITY = 88
@@ -68,13 +70,17 @@ def html_report(prediction: Prediction, *, heat_maps: HeatMaps | None = None) ->
 def report_name(video_name: str, ending: str) -> str:
     """Returns a file name for a report that is safe on every system, from the video's name.
 
+    Letters, with their marks, and digits of any script are kept.
+
     Args:
       video_name: The video's file name.
       ending: What the report's name ends with, such as ".html".
     """
-    stem = video_name.rsplit(".", 1)[0]
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._")[:80]
-    return f"{safe or 'video'}-report{ending}"
+    stem = unicodedata.normalize("NFC", video_name.rsplit(".", 1)[0])
+    kept = (c if c in "._-" or unicodedata.category(c)[0] in "LMN" else " " for c in stem)
+    safe = re.sub(" +", "_", "".join(kept)).strip("._")
+    short = safe.encode()[:_NAME_BYTES].decode(errors="ignore")  # the cut may have split a letter
+    return f"{short or 'video'}-report{ending}"
 
 
 def _measured(prediction: Prediction) -> dict[str, str] | None:

@@ -5,7 +5,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from dfjax.video.formats import ISO_BOXES, open_plain
+from dfjax.video.formats import ISO_BOXES, reading
 
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # what programs write that did not know it, or were stopped
 _TS_SYNC, _TS_PACKET, _M2TS_PACKET = 0x47, 188, 192  # first byte; bytes of a packet
@@ -24,7 +24,7 @@ def is_cut_off(path: Path, container: str) -> bool:
       container: What `identify` returned for it.
 
     Raises:
-      VideoError: As for `open_plain`.
+      VideoError: As for `reading`.
     """
     kinds = {
         "mov": _iso,
@@ -39,7 +39,7 @@ def is_cut_off(path: Path, container: str) -> bool:
     }
     if container not in kinds:
         return False
-    with open_plain(path) as file:
+    with reading(path) as file:
         num_bytes = os.fstat(file.fileno()).st_size
         try:
             return kinds[container](file, num_bytes)

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from dfjax.video.formats import open_plain
+from dfjax.video.formats import reading
 
 _CHUNK_BYTES = 1 << 20
 
@@ -33,11 +33,11 @@ def read_file_facts(path: Path) -> FileFacts:
       path: The file.
 
     Raises:
-      VideoError: It is missing, a folder, not a plain file, or may not be read.
+      VideoError: It is missing, a folder, not a plain file, or cannot be read.
     """
     digest, size_bytes, is_marked, before = hashlib.sha256(), 0, False, b""
     overlap = max(map(len, _CREDENTIAL_MARKS)) - 1
-    with open_plain(path) as file:
+    with reading(path) as file:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
             size_bytes += len(chunk)

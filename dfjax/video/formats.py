@@ -3,6 +3,8 @@
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
@@ -121,17 +123,33 @@ def open_plain(path: Path) -> BinaryIO:
     return file
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file whose bytes are read in the `with` block; nothing else may fail in there.
+
+    Raises:
+      VideoError: As for `open_plain`, or its bytes cannot be read.
+    """
+    with open_plain(path) as file:
+        try:
+            yield file
+        except OSError as error:  # a broken disk, or one that went away
+            raise VideoError(
+                f"{shown_name(path)!r} cannot be read: {error.strerror}. Try another copy."
+            ) from error
+
+
 def identify(path: Path, limits: VideoLimits) -> str:
     """Returns what the file is: one of `VIDEO_FORMATS` or of `STILL_FORMATS`.
 
     Raises:
-      VideoError: The file is missing, a folder, not a plain file, or may not be read.
+      VideoError: The file is missing, a folder, not a plain file, or cannot be read.
       UnsupportedFormatError: It is empty or of another kind.
       NoVideoStreamError: It is an audio file.
       VideoLimitError: It is larger than `limits.max_file_bytes`.
     """
     name = shown_name(path)
-    with open_plain(path) as file:
+    with reading(path) as file:
         num_bytes = os.fstat(file.fileno()).st_size
         head = file.read(512)
         is_animated = _is_animated_png(file) if head.startswith(_PNG) else False

@@ -5,12 +5,13 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dfjax.commands.calibrate import Calibrate
+from dfjax.commands.calibrate import Calibrate, _write_missing_card
 from dfjax.config import CropConfig, VideoConfig
 from dfjax.data.prepared import MANIFEST_FILE, read_clips
 from dfjax.errors import DatasetError, DfjaxError
@@ -23,6 +24,7 @@ from dfjax.models.linear_head import l2_normalized
 from dfjax.models.pretrained import read_config
 from dfjax.prediction import Decision
 from tests.models.gend_files import write_gend
+from tests.tiny import TINY_CONFIG, tiny_detector
 from tests.training.prepared_set import write_prepared
 
 VIDEO = VideoConfig(num_frames=32)
@@ -99,6 +101,21 @@ def test_a_calibrated_copy_can_be_published(gend, data, tmp_path):
     assert read_config(tmp_path / "built") == read_config(copy)
     with pytest.raises(DfjaxError, match="already exists"):
         _calibrate(gend, data, out=copy)
+
+
+@pytest.mark.parametrize(
+    "training, licence",
+    [({"license": "mit"}, "mit"), ({"license": "other"}, "other"), ({}, "cc-by-nc-4.0")],
+)
+def test_the_card_of_a_model_that_was_trained_here_has_the_licence_of_its_weights(
+    tmp_path, training, licence
+):
+    tiny_detector().save_pretrained(tmp_path)
+    (tmp_path / "training.json").write_text(json.dumps(training))
+    fitted_on = {"real": 1, "fake": 2, "groups": 1, "datasets": ["ffpp"], "split": "validation"}
+    result = Mock(folder=tmp_path, config=TINY_CONFIG, calibrated_on=fitted_on)
+    assert _write_missing_card(str(tmp_path), result)
+    assert f"\nlicense: {licence}\n" in (tmp_path / "README.md").read_text()
 
 
 def test_a_card_from_before_is_kept_and_said_to_be_out_of_date(copied, data, capsys):

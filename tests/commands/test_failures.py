@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -38,6 +40,40 @@ def test_what_a_user_can_act_on_is_a_sentence(capsys, error, words):
 def test_a_fault_of_the_program_stays_a_traceback(error):
     with pytest.raises(type(error)):
         exit_code(_raises(error))
+
+
+def test_a_sentence_is_one_line_so_that_a_path_in_it_can_be_copied(capsys):
+    path = "/data/" + 60 * "long/" + "clip.mp4"
+    exit_code(_raises(DfjaxError(f"{path} may not be written to. Choose another place.")))
+    assert (
+        capsys.readouterr().err == f"Error: {path} may not be written to. Choose another place.\n"
+    )
+
+
+_PREDICTS = """
+import sys
+from dfjax.commands.failures import exit_code
+from dfjax.commands.prediction_file import PredictionFile
+
+def run():
+    with PredictionFile(sys.argv[1], as_list=True) as output:
+        for number in range(1_000_000):
+            output.add({"number": number})
+    return 0
+
+sys.exit(exit_code(run))
+"""
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+def test_who_reads_the_first_line_only_ends_the_command_without_a_word(name):
+    command = [sys.executable, "-c", _PREDICTS, name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == b"[\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 1
 
 
 def test_a_value_that_a_config_refuses_is_fit_to_be_shown():

@@ -86,6 +86,15 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     assert read == [dumps(REPORTS)] and pipe.is_fifo()
 
 
+def test_the_pipe_of_a_shell_which_has_a_number_for_a_name_is_written_to():
+    reader, writer = os.pipe()
+    with os.fdopen(reader, encoding="utf-8") as pipe:
+        with os.fdopen(writer, "w"), PredictionFile(f"/dev/fd/{writer}", as_list=True) as output:
+            for report in REPORTS:
+                output.add(report)
+        assert pipe.read() == dumps(REPORTS)
+
+
 def test_a_folder_is_refused_before_anything_is_predicted(tmp_path):
     with pytest.raises(DfjaxError, match="which is a folder"):
         PredictionFile(str(tmp_path), as_list=True)

@@ -36,6 +36,18 @@ def test_folders_in_a_folder_are_looked_into_when_asked(folder):
     assert found == ["in/a.jpg", "in/b.MP4", "in/deep/c.mov"]
 
 
+@pytest.mark.parametrize("find", [lambda named: find_videos(named, recursive=False), find_archive])
+def test_a_file_that_may_not_be_looked_at_is_named_and_ends_nothing(folder, monkeypatch, find):
+    def stat(path, *args, look=os.stat, **options):
+        if path == "locked/a.mp4" or os.fspath(path) == "locked/a.mp4":
+            raise PermissionError(13, "Permission denied", path)  # root may look everywhere
+        return look(path, *args, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    long = "x" * 300 + ".mp4"
+    assert len(find(["locked/a.mp4", long, "in/a.jpg"])) == 3
+
+
 def test_a_folder_without_videos_is_told(folder):
     (folder / "empty").mkdir()
     with pytest.raises(DfjaxError, match="empty has no file that ends.*--recursive"):

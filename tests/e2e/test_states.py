@@ -4,7 +4,6 @@ The predictor waits for the test, so that nothing depends on how fast the machin
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,7 +11,7 @@ from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwri
 
 from dfjax.page.limits import PageLimits
 from tests.e2e.test_browser import CHROMIUM, QUIET, choose
-from tests.page.serving import Server, served
+from tests.page.serving import Server, served, wait_for
 from tests.videos import moving_pattern, portrait_frames, write_video
 
 pytestmark = [
@@ -69,13 +68,6 @@ def shut(server: Server) -> Iterator[Server]:
     server.predictor.gate.clear()
     yield server
     server.predictor.gate.set()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.02)
 
 
 def start(page: Page, server: Server, name: str) -> None:

@@ -55,6 +55,15 @@ def test_a_file_that_cannot_be_read_is_a_line_with_its_reason(check_one):
     assert line["video"] == "broken.mp4" and "no frame that can be decoded" in line["error"]
 
 
+@pytest.mark.parametrize("orig_name", ["real WOW!.mp4", "../«real» Año?.mp4"])
+@pytest.mark.parametrize("path", ["/tmp/x/real.mp4", "/tmp/x/broken.mp4"])
+def test_a_file_is_named_as_its_owner_names_it(page, path, orig_name):
+    (function,) = {f.fn for f in page.fns.values() if f.name == "check_one"}
+    answer = json.loads(function({"path": path, "orig_name": orig_name}, "standard"))
+    (line,) = lines(answer)
+    assert line["video"] == orig_name.removeprefix("../")
+
+
 def test_an_error_that_nobody_foresaw_tells_nothing_of_the_inside(check_one, caplog):
     answer = check_one("bug.mp4")
     assert lines(answer)[0]["error"] == words.page.our_fault

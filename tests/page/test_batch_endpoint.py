@@ -60,6 +60,20 @@ def test_each_file_gets_its_answer_and_a_bad_one_loses_none_of_the_others(server
     assert server.predictor.efforts[-3:] == ["quick"] * 3
 
 
+def test_a_file_is_named_as_its_owner_names_it_though_gradio_stores_it_otherwise(server):
+    client, names = server.client(), ["real WOW!.mp4", "broken (1)?.mp4"]
+    paths = [upload(server, client, name) for name in names]
+    assert not any(path.endswith(name) for path, name in zip(paths, names, strict=True))
+    files = [
+        {"path": path, "orig_name": name, "meta": META}
+        for path, name in zip(paths, names, strict=True)
+    ]
+    asked = client.post(f"{server.api}/call/predict_batch", json={"data": [files]})
+    _, (answers,) = answer(server, client, asked)
+    assert [one["video"]["name"] for one in answers] == names
+    assert "label" in answers[0] and "error" in answers[1]
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

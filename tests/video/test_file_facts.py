@@ -4,7 +4,11 @@ import pytest
 
 from dfjax.errors import VideoError
 from dfjax.video import file_facts
+from dfjax.video.cut_off import is_cut_off
 from dfjax.video.file_facts import read_file_facts
+from dfjax.video.formats import identify
+from dfjax.video.limits import VideoLimits
+from tests.videos import FAILS_TO_READ
 
 
 def test_the_digest_is_the_one_of_the_whole_file(tmp_path):
@@ -27,3 +31,19 @@ def test_a_mark_of_credentials_is_found_wherever_pieces_of_the_file_begin(
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path):
     with pytest.raises(VideoError, match="no file named"):
         read_file_facts(tmp_path / "missing.mp4")
+
+
+@pytest.mark.skipif(not FAILS_TO_READ.exists(), reason="no plain file here fails to be read")
+@pytest.mark.parametrize(
+    "read",
+    [
+        read_file_facts,
+        lambda path: identify(path, VideoLimits()),
+        lambda path: is_cut_off(path, "avi"),
+    ],
+    ids=["facts", "identify", "cut off"],
+)
+def test_a_disk_that_fails_while_a_file_is_read_is_told_with_the_files_name(tmp_path, read):
+    (tmp_path / "mine.mp4").symlink_to(FAILS_TO_READ)
+    with pytest.raises(VideoError, match="'mine.mp4' cannot be read: Input/output error"):
+        read(tmp_path / "mine.mp4")
