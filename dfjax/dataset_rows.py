@@ -4,16 +4,19 @@ import contextlib
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dfjax.errors import DatasetError, DfjaxError, VideoError
+from dfjax.files import without_query
 from dfjax.prediction import Prediction
 
 _LONGEST_NAME = 200  # bytes; file systems take 255
 _AT_ONCE = 1 << 20  # bytes
+_QUERY = re.compile(r"(https?://[^\s'\"?#]*)[?#][^\s'\"]*", re.IGNORECASE)  # in a sentence
 
 
 def judge_rows(
@@ -132,15 +135,18 @@ def _fetch(address: str, copy: Path, max_bytes: int) -> None:
                 target.write(part)
                 left -= len(part)
     except Exception as error:  # every file system has errors of its own
+        shown = "::".join(map(without_query, address.split("::")))
+        # A signed address may be written in another way here, but has no query either.
+        reason = _QUERY.sub(r"\1", str(error).replace(address, shown)) or type(error).__name__
         raise VideoError(
-            f"{address} could not be fetched: {error or type(error).__name__}. Check that it is "
-            "there and that you may read it."
+            f"{shown} could not be fetched: {reason}. Check that it is there and that you may read "
+            "it."
         ) from error
 
 
 def _name(path: str | None) -> str:
     """Returns what to call a file in reports, from its path or address."""
-    first = (path or "").partition("::")[0]
+    first = without_query((path or "").partition("::")[0])
     name = first.replace("\\", "/").rpartition("/")[2].replace("\0", "")
     end = name.encode("utf-8", "ignore")[-_LONGEST_NAME:]  # has the file's ending
     name = end.decode("utf-8", "ignore")  # the cut may have split a character

@@ -1,6 +1,7 @@
 """Writes files atomically, and checks before long work that they can be written."""
 
 import os
+import re
 from pathlib import Path
 
 from dfjax.errors import DfjaxError
@@ -35,6 +36,17 @@ def shown_path(path: str) -> str:
     return os.fsencode(path).decode(errors="replace")
 
 
+def without_query(address: str) -> str:
+    """Returns an address on the web without what follows its path, which may be a secret.
+
+    Args:
+      address: Anything that does not begin with http:// or https:// is returned as it is.
+    """
+    return (
+        re.split("[?#]", address)[0] if re.match("https?://", address, re.IGNORECASE) else address
+    )
+
+
 def require_writable(folder: Path) -> None:
     """Checks that a folder can be written to, or made. Changes nothing.
 
@@ -44,8 +56,9 @@ def require_writable(folder: Path) -> None:
     Raises:
       DfjaxError: It or the nearest folder above it that exists is none, or may not be written to.
     """
-    place = next(place for place in (folder, *folder.parents) if place.exists())
+    # `Path.exists` raises below a folder that may not be searched, before Python 3.14.
+    place = next(place for place in (folder, *folder.parents) if os.path.exists(place))
     if not place.is_dir():
         raise DfjaxError(f"{place} is a file; a folder is needed there. Choose another place.")
-    if not os.access(place, os.W_OK):
+    if not os.access(place, os.W_OK | os.X_OK):
         raise DfjaxError(f"{place} may not be written to. Choose another place.")

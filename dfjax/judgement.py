@@ -82,7 +82,7 @@ def judge(
         decision=decision,
         frames=frames,
         tracks=tracks,
-        segments=_segments(read.clips, faces, evidence, calibration),
+        segments=_segments(read.clips, faces, evidence, reasons, calibration),
         video=VideoSummary(
             name=info.name,
             duration=info.delay + info.duration,
@@ -133,12 +133,13 @@ def _segments(
     clips: Sequence[FaceClip],
     faces: Sequence[FaceFrames],
     evidence: Sequence[Evidence],
+    reasons: Sequence[LeftOut | None],
     calibration: CalibrationConfig,
 ) -> tuple[Segment, ...]:
-    """Returns the stretches in which a face is more likely fake than not, by time."""
+    """Returns the stretches in which a face with a say is more likely fake than not, by time."""
     segments = []
-    for clip, face, said in zip(clips, faces, evidence, strict=True):
-        named = named_stretch(said, calibration)
+    for clip, face, said, reason in zip(clips, faces, evidence, reasons, strict=True):
+        named = named_stretch(said, calibration) if reason is None else None
         if named is None:
             continue
         start, end = named.stretch.between(face.timestamps)

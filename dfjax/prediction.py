@@ -80,7 +80,7 @@ class TrackScore:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A stretch of time in which a face is more likely fake than not."""
+    """A stretch of time in which a face that has a say is more likely fake than not."""
 
     track: int  # `TrackScore.id`
     start: float  # seconds, halfway to the frame before the stretch

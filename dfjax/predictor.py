@@ -16,7 +16,7 @@ from dfjax.dataset_rows import judge_rows
 from dfjax.errors import DfjaxError
 from dfjax.faces.clips import FaceClips, OnProgress, face_clips, read_face_clips
 from dfjax.faces.detection import FaceDetector
-from dfjax.faces.long_video import LongVideo
+from dfjax.faces.long_video import LongVideo, most_frames
 from dfjax.inference.engine import Engine, score_faces
 from dfjax.inference.evidence import most_suspicious
 from dfjax.inference.face_scorer import FaceScorer, ScoredFaces
@@ -247,7 +247,9 @@ class Predictor:
         """Scores frames that are in memory, from a camera or decoded by other means.
 
         If there are more than `config.video.num_frames`, that many are used, spread evenly over
-        time as for a file of up to two minutes with the effort "quick", and give its result.
+        time as for a file of up to two minutes with the effort "quick", and give its result. Not so
+        where frames have more than `config.video.max_frame_pixels`: those of a file are scaled down
+        to that, and these are not.
 
         Args:
           frames: T frames, uint8 [H, W, 3] RGB, all of the same size, as a viewer sees them:
@@ -310,7 +312,9 @@ class Predictor:
         if self.config.calibration.evidence is None:
             effort = "quick"
         info = probe(path, self.limits)
-        plan = plan_looks(info.duration, self.config.video, effort)
+        plan = plan_looks(
+            info.duration, self.config.video, effort, most_frames=most_frames(self.config)
+        )
         # A file of a gigabyte takes a second to read through.
         pool = ThreadPoolExecutor(1, thread_name_prefix="origin")
         origin = pool.submit(read_origin, Path(os.fsdecode(path)))

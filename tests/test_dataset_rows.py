@@ -1,5 +1,6 @@
 """Rows of a data set, judged with `datasets`, streamed or not."""
 
+import io
 import json
 import math
 from pathlib import Path
@@ -115,6 +116,28 @@ def test_a_name_too_long_for_a_file_keeps_its_end(name):
     judge_rows({"video": [{"bytes": b"x", "path": f"{name}.mp4"}]}, "video", judge, max_bytes=9)
     (found,) = seen
     assert found.endswith(f"{name[-1] * 60}.mp4") and len(found.encode()) <= 200
+
+
+def test_what_follows_the_path_of_a_signed_address_is_in_no_answer(monkeypatch):
+    address = "https://host/in/clip.mp4?expires=1&signature=secret#t=1"
+
+    def judge(path):
+        raise VideoError(f"{Path(path).name} is no video.")
+
+    def refuse(address, mode):
+        raise OSError(f"403, message='Forbidden', url='{address.replace('=', '%3D')}'")
+
+    def errors(*cells):
+        return judge_rows({"video": cells}, "video", judge, max_bytes=9)["error"]
+
+    monkeypatch.setattr(fsspec, "open", lambda address, mode: io.BytesIO(b"x"))
+    cells = address, {"path": address, "bytes": b"x"}, {"path": "in/what?.mp4", "bytes": b"x"}
+    assert errors(*cells) == ["clip.mp4 is no video."] * 2 + ["what?.mp4 is no video."]
+    monkeypatch.setattr(fsspec, "open", refuse)
+    for cell in (address, f"simplecache::{address}"):
+        (error,) = errors(cell)
+        assert "https://host/in/clip.mp4 could not be fetched: 403, message='Forbidden'" in error
+        assert "secret" not in error and "signature" not in error
 
 
 def test_a_column_that_is_not_there_or_holds_decoded_videos_is_named(predictor):

@@ -41,6 +41,13 @@ def test_the_space_installs_the_core_and_the_extras_that_it_uses():
     assert sorted(filter(None, installed)) == sorted(expected)
 
 
+@pytest.mark.parametrize("extra", ["onnx", "openvino"])
+def test_an_onnx_that_cannot_hold_weights_in_bfloat16_is_not_allowed(extra):
+    """Up to 1.18, `numpy_helper.from_array` refuses the bfloat16 of ml_dtypes."""
+    (wanted,) = [one for one in map(Requirement, EXTRAS[extra]) if one.name == "onnx"]
+    assert wanted.specifier.contains("1.19.0") and not wanted.specifier.contains("1.18.0")
+
+
 @pytest.mark.parametrize(
     "extra",
     [

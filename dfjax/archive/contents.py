@@ -14,7 +14,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from dfjax.errors import DfjaxError
-from dfjax.files import shown_path
+from dfjax.files import shown_path, without_query
 from dfjax.video.file_facts import read_file_facts
 from dfjax.video.formats import shown_name
 
@@ -62,7 +62,7 @@ def file_name(path: str) -> str:
     """
     if not is_url(path) or path.startswith(("file:", "local:")):
         return shown_name(path)
-    name = shown_name(re.split("[?#]", path)[0] if _WEB.match(path) else path)
+    name = shown_name(without_query(path))
     return name.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")  # its copy here is called so
 
 

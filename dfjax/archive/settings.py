@@ -23,7 +23,7 @@ class ScanSettings:
     revision: str | None = None  # of the repository; None: its main branch
     runtime: RuntimeName = "jax"
     effort: Effort = "standard"
-    threads: int | None = None  # of jax's CPU client in each process; None: one per core
+    threads: int | None = None  # of each process, in any runtime; None: one per core
 
     def pinned(self) -> Self:
         """Returns the same settings with the commit that a model on the Hub has now.

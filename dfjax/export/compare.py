@@ -1,11 +1,13 @@
 """Compares an exported model with the one that it was made of, on clips with absent frames."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
 from flax import nnx
 
+from dfjax.compiler_options import in_float32
 from dfjax.errors import ExportError
 from dfjax.export.describe import calibrations
 from dfjax.faces.mtcnn import load_networks
@@ -29,13 +31,18 @@ _MOST_OFFSET = 1e-3  # in shares of a box
 
 
 class Reference:
-    """What a model and MTCNN compute in JAX for a few pictures."""
+    """What a model and MTCNN compute in JAX for a few pictures.
+
+    Exported files compute in float32 on any device, but for what a model itself rounds to bfloat16;
+    so does this.
+    """
 
     def __init__(self, detector: Detector):
         """Computes it.
 
         Args:
-          detector: What is exported.
+          detector: What is exported. If the files round nothing, it must not either; see
+            `without_rounding`.
         """
         rng = np.random.default_rng(0)
         size = detector.config.crops.image_size
@@ -43,9 +50,8 @@ class Reference:
         self._frame_mask = np.ones((2, 5), bool)
         self._frame_mask[0, _ABSENT] = self._frame_mask[1, -1] = False
         graph, state = nnx.split(detector)
-        output = jax.jit(lambda *inputs: nnx.merge(graph, state)(*inputs))(
-            self._clips, self._frame_mask
-        )
+        run = in_float32(lambda *inputs: nnx.merge(graph, state)(*inputs))
+        output = jax.jit(run)(self._clips, self._frame_mask)
         self._of_clips, self._of_frames = (
             probabilities(scale * np.asarray(logits, np.float64) + bias)
             for logits, (scale, bias) in zip(
@@ -59,10 +65,10 @@ class Reference:
         self._pictures = {
             name: rng.integers(0, 256, shape, np.uint8) for name, shape in shapes.items()
         }
-        self._scores = {
-            name: [np.asarray(part) for part in jax.jit(network.__call__)(self._pictures[name])]
-            for name, network in zip(MTCNN, load_networks(), strict=True)
-        }
+        self._scores = {}
+        for name, network in zip(MTCNN, load_networks(), strict=True):
+            of_mtcnn = jax.jit(in_float32(network.__call__))(self._pictures[name])
+            self._scores[name] = [np.asarray(part) for part in of_mtcnn]
 
     def compare(self, detector: Run, networks: Mapping[str, Run], where: str) -> float:
         """Returns by how much probabilities differ from those in JAX, at most.
@@ -93,6 +99,16 @@ class Reference:
             for a, b in zip(found, self._scores[name], strict=True):
                 _require(float(np.abs(a - b).max()), _MOST_OFFSET, f"{name} of {where}")
         return largest
+
+
+def without_rounding(detector: Detector) -> Detector:
+    """Returns a detector that computes all of a model in float32, as ONNX files do."""
+    encoder = dataclasses.replace(detector.config.encoder, compute_dtype="float32")
+    config = dataclasses.replace(detector.config, encoder=encoder)
+    if config == detector.config:
+        return detector
+    shapes = nnx.eval_shape(lambda: Detector(config, rngs=nnx.Rngs(0)))
+    return nnx.merge(nnx.graphdef(shapes), nnx.state(detector))
 
 
 def _require(difference: float, limit: float, where: str) -> None:

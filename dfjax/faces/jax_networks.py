@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from dfjax.compiler_options import compiler_options
+from dfjax.compiler_options import compiler_options, in_float32
 from dfjax.faces.mtcnn import load_networks
 from dfjax.faces.networks import Scores
 
@@ -82,7 +82,7 @@ def _padded(pictures: np.ndarray, number: int) -> np.ndarray:
 @functools.cache
 def _compiled(run: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a function of a network's graph, state and pictures, compiled by its first call."""
-    return jax.jit(run, static_argnums=0, compiler_options=compiler_options())
+    return jax.jit(in_float32(run), static_argnums=0, compiler_options=compiler_options())
 
 
 def _run_on_sheets(graph, state, sheets):

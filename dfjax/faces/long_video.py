@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dfjax.config import MAX_TRACKS, Config, TrackConfig, VideoConfig
+from dfjax.config import MAX_CROP_BYTES, MAX_TRACKS, Config, TrackConfig, VideoConfig
 from dfjax.faces.clips import (
     LOOKING,
     FaceClip,
@@ -46,6 +46,24 @@ _MOST_GLANCES = 512  # at keyframes
 _MOST_NEAR = 2 * FACE_BATCH  # frames planned so near each other that they are held together
 
 _GLANCE_SIDE = 320  # pixels, the longer side of these
+
+
+def most_frames(config: Config) -> int:
+    """Returns of how many frames a `LongVideo` may hold the crops, if each is full of faces.
+
+    Args:
+      config: Its parts `tracks` and `crops` are used.
+    """
+    return MAX_CROP_BYTES // (3 * _faces_held(config.tracks) * config.crops.image_size**2)
+
+
+def _faces_held(config: TrackConfig) -> int:
+    """Returns of how many faces in a frame the crops are held, at most.
+
+    They are more than are kept in the end, for the largest of a look need not be those of the
+    video.
+    """
+    return min(2 * config.max_tracks, MAX_TRACKS)
 
 
 class LongVideo:
@@ -341,8 +359,7 @@ def _crop(
         config.tracks,
         min_frames=1,
         min_confidence=0.0,
-        # More than are kept in the end, for the largest of a look need not be those of the video.
-        max_tracks=min(2 * config.tracks.max_tracks, MAX_TRACKS),
+        max_tracks=_faces_held(config.tracks),
     )
     crops = {}
     for track in _link(seen, times, _shots(seen), every_face).tracks:

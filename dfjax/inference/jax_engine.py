@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from dfjax.compiler_options import compiler_options
+from dfjax.compiler_options import compiler_options, in_float32
 from dfjax.config import Config
 from dfjax.inference.engine import FaceLogits, batches, check_crops
 from dfjax.models.detector import Detector
@@ -51,29 +51,33 @@ class JaxEngine:
             (len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices
         )
         self.config: Config = detector.config
-        self.crops_per_batch = _multiple(crops_per_batch, len(devices))
-        self.clips_per_batch = _multiple(clips_per_batch, len(devices))
+        self._num_devices = len(devices)
+        self.crops_per_batch = _multiple(crops_per_batch, self._num_devices)
+        self.clips_per_batch = _multiple(clips_per_batch, self._num_devices)
         self._replicated = NamedSharding(mesh, PartitionSpec())
         split = NamedSharding(mesh, PartitionSpec("data"))
         self._published, state = nnx.split(detector)
         self.load(state)
+
+        def encode(state, images):
+            return self._detector(state).encode(images)
+
+        def score(state, features, mask, past=None):
+            return self._detector(state).score_features(features, mask, past=past)
+
+        def remember(state, features, mask, past):
+            return self._detector(state).remember(features, mask, past)
+
+        # Where a model rounds to bfloat16, it does so itself; all else is float32 on any device.
+        is_exact = self.config.encoder.compute_dtype == "float32"
         self._encode = jax.jit(
-            lambda state, images: self._detector(state).encode(images),
+            in_float32(encode) if is_exact else encode,
             in_shardings=(self._replicated, split),
             compiler_options=compiler_options(),
         )
-        self._score = jax.jit(
-            lambda state, features, mask: self._detector(state).score_features(features, mask),
-            in_shardings=(self._replicated, split, split),
-        )
-        self._score_after = jax.jit(
-            lambda state, features, mask, past: self._detector(state).score_features(
-                features, mask, past=past
-            )
-        )
-        self._remember = jax.jit(
-            lambda state, features, mask, past: self._detector(state).remember(features, mask, past)
-        )
+        self._score = jax.jit(in_float32(score), in_shardings=(self._replicated, split, split))
+        self._score_after = jax.jit(in_float32(score))
+        self._remember = jax.jit(in_float32(remember))
 
     @classmethod
     def for_many(cls, detector: Detector) -> Self:
@@ -109,7 +113,7 @@ class JaxEngine:
         check_crops(crops, self.config)
         encoded = [
             np.asarray(self._encode(self._state, batch))
-            for batch in batches(crops, self.crops_per_batch)
+            for batch in batches(crops, _multiple(self.crops_per_batch, self._num_devices))
         ]
         return np.concatenate(encoded)[: len(crops)]
 
@@ -117,13 +121,10 @@ class JaxEngine:
         """Returns the logits as numpy arrays; see `Engine.score`."""
         if not len(features):
             raise ValueError("features is empty; at least one clip is needed.")
+        size = _multiple(self.clips_per_batch, self._num_devices)
         outputs = [
             self._score(self._state, *pair)
-            for pair in zip(
-                batches(features, self.clips_per_batch),
-                batches(frame_mask, self.clips_per_batch),
-                strict=True,
-            )
+            for pair in zip(batches(features, size), batches(frame_mask, size), strict=True)
         ]
         return DetectorOutput(
             frame_logits=np.concatenate([o.frame_logits for o in outputs])[: len(features)],

@@ -72,7 +72,7 @@ def explain(prediction: Prediction) -> Explanation:
         return _explanation(prediction, (), reasons, [])
     findings = (*_findings(prediction), _how_sure(prediction, prediction.probability_fake))
     if prediction.label == "fake":
-        first = [words.reasons.do_stretch] if _heard_segments(prediction) else []
+        first = [words.reasons.do_stretch] if prediction.segments else []
         steps = [*first, words.reasons.do_source, words.reasons.do_others]
         return _explanation(prediction, findings, [], steps)
     if prediction.label == "real":
@@ -122,7 +122,7 @@ def _findings(prediction: Prediction) -> Iterator[str]:
     """Yields which faces look manipulated, and in which stretches."""
     heard = [track for track in prediction.tracks if track.left_out is None]
     top = max(heard, key=lambda track: track.probability_fake)
-    segments = sorted(_heard_segments(prediction), key=lambda of: -of.probability_fake)
+    segments = sorted(prediction.segments, key=lambda of: -of.probability_fake)
     if prediction.label == "fake":
         for segment in segments[:_MOST_STRETCHES]:
             yield _stretch(words.reasons.stretch, segment, prediction)
@@ -143,12 +143,6 @@ def _findings(prediction: Prediction) -> Iterator[str]:
             face=face_name(top, prediction),
             percent=percent(top.probability_fake, prediction.decision),
         )
-
-
-def _heard_segments(prediction: Prediction) -> list[Segment]:
-    """Returns the stretches of faces that have a say."""
-    heard = {track.id for track in prediction.tracks if track.left_out is None}
-    return [segment for segment in prediction.segments if segment.track in heard]
 
 
 def _stretch(sentence: str, segment: Segment, prediction: Prediction) -> str:

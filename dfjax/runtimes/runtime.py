@@ -1,7 +1,10 @@
 """The interface of runtimes other than JAX, and the choice between them."""
 
+import contextlib
+import math
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, Protocol, get_args
 
 import numpy as np
@@ -14,6 +17,9 @@ RuntimeName = Literal["jax", "onnx", "openvino", "openvino-bf16"]
 float32."""
 
 VARIABLE = "DFJAX_RUNTIME"
+
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""In a container under cgroup v2, its share of the processor: microseconds, and of how many."""
 
 Network = Callable[..., tuple[np.ndarray, ...]]
 """A network that is ready to run: takes its inputs and returns its outputs, in their order. Several
@@ -76,7 +82,18 @@ def open_runtime(name: RuntimeName) -> Runtime:
 
 
 def num_threads() -> int:
-    """Returns how many threads to compute with: one for each core that this process may use."""
+    """Returns how many threads to compute with: one for each core that this process may use.
+
+    `NPROC` may ask for fewer; it is XLA's own variable, and so holds in every runtime.
+    """
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    asked = os.environ.get("NPROC", "")
+    if asked.isdecimal() and int(asked) > 0:
+        cores = min(cores, int(asked))
+    with contextlib.suppress(OSError, ValueError):  # no cgroup v2 here, or "max": no limit
+        used, of = map(int, _QUOTA.read_text(encoding="ascii").split())
+        cores = min(cores, math.ceil(used / of))
+    return cores

@@ -52,7 +52,9 @@ def burst_sizes(config: VideoConfig) -> np.ndarray:
     return np.array([small + (index < num_larger) for index in range(num_bursts)], np.int64)
 
 
-def plan_looks(duration: float, config: VideoConfig, effort: Effort) -> VideoConfig:
+def plan_looks(
+    duration: float, config: VideoConfig, effort: Effort, *, most_frames: int | None = None
+) -> VideoConfig:
     """Returns how many frames of a video to read, so that bursts are `GRID_SECONDS` apart.
 
     There are never less than `config.num_frames`, and no more than that, 128 or 1,024 by effort. If
@@ -63,6 +65,8 @@ def plan_looks(duration: float, config: VideoConfig, effort: Effort) -> VideoCon
       duration: Of the video, seconds.
       config: How many frames a short video gives, and how many of them in a row.
       effort: Sets the most.
+      most_frames: Of how many frames the crops may be held, if the video is full of faces; None: of
+        any number.
 
     Returns:
       `config` with other numbers of frames, or `config` itself if they are enough.
@@ -74,6 +78,8 @@ def plan_looks(duration: float, config: VideoConfig, effort: Effort) -> VideoCon
       (100, 2)
     """
     looks, most = math.ceil(duration / GRID_SECONDS), _MOST_FRAMES[effort]
+    if most_frames is not None:
+        most = min(most, most_frames)
     if most <= config.num_frames or looks * config.burst_frames <= config.num_frames:
         return config
     in_a_row = config.burst_frames

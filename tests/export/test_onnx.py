@@ -1,11 +1,14 @@
 """An export to ONNX: what the files say and compute, without dfjax, in Python and in Node."""
 
+import dataclasses
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -17,10 +20,13 @@ from PIL import Image
 from dfjax.__main__ import main
 from dfjax.errors import ExportError
 from dfjax.evaluation.run import fingerprint
+from dfjax.export import compare
 from dfjax.export.onnx_files import ONNX_FILES, check_onnx, export_onnx
+from dfjax.faces.mtcnn import load_networks
 from dfjax.models.detector import Detector
 from tests.conftest import NODE_MODULES
-from tests.tiny import tiny_detector
+from tests.models.tiny import filled
+from tests.tiny import TINY_CONFIG, tiny_detector
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -59,11 +65,12 @@ def test_the_command_writes_the_files_and_says_how_well_they_agree(
 ):
     arguments = ["export", str(folder / "model"), "--format", "onnx", "--out", str(tmp_path)]
     monkeypatch.setattr("sys.argv", ["dfjax", *arguments])
+    monkeypatch.setenv("COLUMNS", "40")
     assert main() == 0
     assert {path.name for path in tmp_path.iterdir()} == set(ONNX_FILES)
-    assert "Checked in onnx: probabilities differ from those in JAX by up to" in " ".join(
-        capsys.readouterr().out.split()
-    )
+    *files, checked = capsys.readouterr().out.splitlines()[: len(ONNX_FILES) + 1]
+    assert [line.split()[1] for line in files] == [str(tmp_path / name) for name in ONNX_FILES]
+    assert "Checked in onnx: probabilities differ from those in JAX by up to" in checked
 
 
 def test_the_files_keep_the_rules_of_onnx(folder):
@@ -83,6 +90,31 @@ def test_the_file_says_what_it_was_made_of_and_how_to_use_it(folder):
     assert json.loads(said["id2label"]) == {"0": "real", "1": "fake"}
     assert "positive logit means 'fake'" in said["label_rule"]
     assert "scaled to 32 pixels" in said["crop_rule"] and "2.5 times" in said["crop_rule"]
+
+
+def test_files_are_compared_with_numbers_that_no_device_has_rounded(monkeypatch):
+    """TPUs and GPUs do so unless they are asked against it while a function is traced."""
+    asked, config = [], cast(Any, jax.config)
+
+    def recorded(run):
+        def traced(*args):
+            asked.append(config.jax_default_matmul_precision)
+            return run(*args)
+
+        return traced
+
+    networks = [SimpleNamespace(__call__=recorded(each.__call__)) for each in load_networks()]
+    monkeypatch.setattr(compare, "load_networks", lambda: networks)
+    monkeypatch.setattr(Detector, "__call__", recorded(Detector.__call__))
+    compare.Reference(tiny_detector())
+    assert asked == ["highest"] * 4
+
+
+def test_a_model_made_for_bfloat16_is_compared_in_the_float32_that_its_files_compute_in(tmp_path):
+    encoder = dataclasses.replace(TINY_CONFIG.encoder, compute_dtype="bfloat16")
+    config = dataclasses.replace(TINY_CONFIG, encoder=encoder)
+    filled(lambda rngs: Detector(config, rngs=rngs)).save_pretrained(tmp_path / "model")
+    assert max(export_onnx(str(tmp_path / "model"), tmp_path / "exported").values()) < 1e-5
 
 
 def test_a_file_that_computes_something_else_is_refused(folder, tmp_path):

@@ -25,6 +25,23 @@ def test_a_cache_that_cannot_be_written_is_left_alone(tmp_path, monkeypatch):
     assert FOLDER not in os.environ
 
 
+def test_a_cache_in_a_folder_that_may_not_be_searched_is_left_alone(tmp_path):
+    code = (
+        "import os, sys\n"
+        "from dfjax.inference.compilation_cache import use_compilation_cache\n"
+        "if os.geteuid() == 0: os.setuid(65534)\n"  # root may search any folder
+        "use_compilation_cache()\n"
+        "print(os.environ.get('JAX_COMPILATION_CACHE_DIR'))"
+    )
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    environment = {name: value for name, value in os.environ.items() if name != FOLDER}
+    environment["XDG_CACHE_HOME"] = str(closed / "cache")
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "None", done.stderr
+
+
 def test_what_is_compiled_is_kept(tmp_path):
     code = (
         "from dfjax.inference.compilation_cache import use_compilation_cache\n"

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from dfjax import prediction_warnings
 from dfjax.page.reasons import FEW_FRAMES, explain, face_name
 from dfjax.prediction import Decision, Prediction, Segment
-from dfjax.words import words
+from dfjax.words import LANGUAGES, speaking, words
 from tests.page.samples import sample_prediction
 
 NO_FACE_WARNING = (
@@ -60,7 +61,7 @@ def test_only_so_many_stretches_are_named_and_the_rest_counted():
     segments = tuple(stretch(0.9 - 0.01 * track, track) for track in range(5))
     said = explain(dataclasses.replace(prediction, segments=segments)).findings
     assert [s for s in said if "from 3.1 s" in s] == list(said[:3])
-    assert said[3] == "2 more stretches are marked on the timeline."
+    assert said[3] == "Further stretches marked on the timeline: 2."
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,18 @@ def test_faces_that_disagree_few_frames_and_a_still_are_reasons():
     assert still.because == (words.reasons.still,)
 
 
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_a_count_of_one_has_no_plural(code):
+    prediction = sample_prediction("fake", levels=(0.9,) * 4)
+    segments = tuple(stretch(0.9, track) for track in range(4))
+    fake = dataclasses.replace(prediction, segments=segments)
+    few = sharp(sample_prediction("uncertain", num_frames=1))
+    with speaking(code):
+        said = [text(explain(p)) for p in (fake, few, sample_prediction("no_face", num_frames=1))]
+    assert all(re.search(r"\b1\b", sentences) for sentences in said)
+    assert not re.search(r"\b1 (more |más )?[^\W\d]+s\b", " ".join(said))
+
+
 def test_what_the_pictures_show_is_a_reason():
     prediction = sharp(sample_prediction("uncertain"))
     crops = prediction.clips[0]
@@ -122,16 +135,6 @@ def test_a_face_without_a_say_is_not_the_reason():
     tracks = (prediction.tracks[0], dataclasses.replace(prediction.tracks[1], left_out="small"))
     said = explain(dataclasses.replace(prediction, tracks=tracks))
     assert "Face 2" not in text(said)
-
-
-@pytest.mark.parametrize("label", ["fake", "uncertain", "real"])
-def test_a_stretch_of_a_face_without_a_say_is_not_the_reason(label):
-    prediction = sharp(sample_prediction(label, levels=(0.52, 0.5)))
-    tracks = (prediction.tracks[0], dataclasses.replace(prediction.tracks[1], left_out="small"))
-    stretch = Segment(track=1, start=3.1, end=5.0, probability_fake=0.95)
-    said = explain(dataclasses.replace(prediction, tracks=tracks, segments=(stretch,)))
-    assert "Face 2" not in text(said)
-    assert words.reasons.do_stretch not in said.next_steps
 
 
 def test_faces_are_told_apart_by_where_they_are():
@@ -173,7 +176,7 @@ def test_no_face_in_a_picture_or_a_short_video_is_not_blamed_on_gaps():
     picture = explain(sample_prediction("no_face", num_frames=1, duration=0.0))
     assert picture.because[0] == words.reasons.none_in_picture
     short = explain(sample_prediction("no_face", duration=2.0))
-    assert short.because[0] == "None was seen in 32 frames."
+    assert short.because[0] == "None was seen. Frames looked at: 32."
     for said in (picture, short):
         assert not {words.reasons.do_thorough, words.reasons.do_passage} & set(said.next_steps)
 

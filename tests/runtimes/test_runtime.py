@@ -37,9 +37,31 @@ def test_an_error_of_the_choice_is_one_that_the_command_line_shows():
     assert issubclass(RuntimeChoiceError, DfjaxError)
 
 
-def test_as_many_threads_compute_as_this_process_has_cores(monkeypatch):
+@pytest.mark.parametrize(
+    ("asked", "quota", "threads"),
+    [
+        (None, None, 3),
+        ("2", None, 2),
+        ("8", None, 3),
+        ("0", "max 100000\n", 3),
+        ("all", "", 3),
+        (None, "150000 100000\n", 2),
+        ("1", "150000 100000\n", 1),
+        (None, "1000 100000\n", 1),
+    ],
+)
+def test_as_many_threads_compute_as_there_are_cores_for_them(
+    monkeypatch, tmp_path, asked, quota, threads
+):
+    """Three cores, of which `NPROC` or a container's share may leave less."""
     monkeypatch.setattr(runtime.os, "sched_getaffinity", lambda pid: {3, 5, 7}, raising=False)
-    assert runtime.num_threads() == 3
+    monkeypatch.setattr(runtime, "_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.delenv("NPROC", raising=False)
+    if asked is not None:
+        monkeypatch.setenv("NPROC", asked)
+    if quota is not None:
+        (tmp_path / "cpu.max").write_text(quota)
+    assert runtime.num_threads() == threads
 
 
 def _sum_of_rows() -> bytes:

@@ -23,6 +23,9 @@ _LEAVES = {
 }
 _HWIO_TO_OIHW = (3, 2, 0, 1)
 
+_PREFIX = "resnet."
+_WITHOUT_PREFIX = ("embedder.", "encoder.")  # if it was saved without a classifier
+
 # Not needed by an encoder: the ImageNet classifier and torch's counters.
 _UNUSED_PREFIX = "classifier."
 _UNUSED_SUFFIX = ".num_batches_tracked"
@@ -59,9 +62,10 @@ def published_tensor(path: VariablePath) -> PublishedTensor:
 
 
 def known_name(name: str) -> str | None:
-    """Returns the name of a tensor in files; None if an encoder does not need it."""
-    is_unused = name.startswith(_UNUSED_PREFIX) or name.endswith(_UNUSED_SUFFIX)
-    return None if is_unused else name
+    """Returns the name in `published_tensor` of a tensor in files; None if it is not needed."""
+    if name.startswith(_UNUSED_PREFIX) or name.endswith(_UNUSED_SUFFIX):
+        return None
+    return _PREFIX + name if name.startswith(_WITHOUT_PREFIX) else name
 
 
 def read_published_config(values: Mapping[str, Any], where: str) -> ResNetConfig:

@@ -70,6 +70,22 @@ def test_a_file_that_transformers_writes_gives_the_features_of_its_torch_model(t
     with torch.no_grad():
         pooled = model.resnet(torch.from_numpy(images.transpose(0, 3, 1, 2))).pooler_output
     assert relative_error(run(load_encoder(tmp_path), images), pooled[:, :, 0, 0].numpy()) < 1e-4
+    model.resnet.save_pretrained(tmp_path)  # without its classifier
+    names = load_file(tmp_path / "model.safetensors").keys()
+    assert not any(name.startswith("resnet.") for name in names)
+    assert relative_error(run(load_encoder(tmp_path), images), pooled[:, :, 0, 0].numpy()) < 1e-4
+
+
+def test_a_file_without_a_classifier_holds_the_same_network(tmp_path):
+    """`ResNetModel.save_pretrained` leaves out the prefix."""
+    bare = {
+        name.removeprefix("resnet."): tensor
+        for name, tensor in TENSORS.items()
+        if not name.startswith("classifier")
+    }
+    loaded = to_tensors(load_encoder(written(tmp_path, bare)), ResNet.published)
+    for name, tensor in loaded.items():
+        np.testing.assert_array_equal(tensor, TENSORS[name], err_msg=name)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16])
