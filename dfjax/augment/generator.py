@@ -15,33 +15,35 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dfjax.augment.picture_area import smoothed
 from dfjax.augment.resample import low_resolution_matrix, pixel_middles, resample, sampling_matrix
 
 _RESOLUTION = 0.35, 0.8  # of the maps, as a share of the crop's
-_DETAIL_KEPT = 0.0, 0.7  # share of what is finer than that
+_DETAIL_KEPT = 0.0, 0.4  # share of what is finer than that
 _STEPS = (2.0, 4.0, 8.0)  # of the grid, pixels
-_GRID = 0.0, 0.4  # strength of the grid, relative to the detail around it
+_GRID = 0.1, 0.4  # strength of the grid, relative to the detail around it
 _STUCK = 0.5  # share of clips in which the detail is that of one frame
-_FLICKER = 0.0, 4.0  # change of light from frame to frame, standard deviation in grey levels
+_FLICKER = 1.0, 4.0  # change of light from frame to frame, standard deviation in grey levels
 _FLICKER_POINTS = 5  # on each axis at which it is drawn
 _MIDDLE_GREY = 127.5  # at which the grid and the flicker have the strengths above
 
 
-def generated(key: jax.Array, clip: jax.Array) -> jax.Array:
+def generated(key: jax.Array, clip: jax.Array, inside: jax.Array) -> jax.Array:
     """Returns a clip as a generator might have drawn it.
 
     Args:
       key: For this clip.
       clip: float32 [T, S, S, 3] RGB, 0 to 255.
+      inside: Its `picture_area`.
 
     Returns:
-      float32 [T, S, S, 3], 0 to 255.
+      float32 [T, S, S, 3], 0 to 255, black outside of the picture.
     """
     number_key, flicker_key = jax.random.split(key)
     resolution, kept, step, grid, stuck, flicker, *offset = jax.random.uniform(number_key, (8,))
     size = clip.shape[1]
     smooth = low_resolution_matrix(_between(resolution, *_RESOLUTION), size)
-    drawn = resample(clip, smooth, smooth)
+    drawn = smoothed(clip, smooth, inside)
     detail = clip - drawn
     # The first frame, which is never absent.
     one = jnp.broadcast_to(detail[0], detail.shape)
@@ -58,7 +60,7 @@ def generated(key: jax.Array, clip: jax.Array) -> jax.Array:
     light = _between(flicker, *_FLICKER) * resample(noise, enlarge, enlarge)
     light += strength * jnp.prod(waves, axis=-1)[None, ..., None]
     # A factor, since black areas outside the picture must stay black.
-    return jnp.clip(drawn * (1 + light / _MIDDLE_GREY), 0, 255)
+    return inside * jnp.clip(drawn * (1 + light / _MIDDLE_GREY), 0, 255)
 
 
 def _between(number: jax.Array, low: float, high: float) -> jax.Array:

@@ -1,11 +1,14 @@
 """Self-blended video: a fake made from a single real clip, inside the jitted train step.
 
 A face swap leaves a boundary, and a face whose colours, sharpness and position do not quite match
-its surroundings. A clip blended with a changed version of itself has exactly these flaws, and
-nothing else distinguishes it from the real clip: no other person, generator or codec. By default,
-half of the clips get the same change in all frames; in the others, position and shape drift, as
-they do when each frame of a video is forged independently. A share of the clips gets a generator's
-traces instead, in part of the face or in the whole crop; see `generator`.
+its surroundings. A clip blended with a changed version of itself has exactly these flaws. The real
+clip beside it is the one that it was blended into, changed or not, so nothing else distinguishes
+the two: no other person, generator or codec, and no tint or softness of the whole picture. By
+default, half of the clips get the same change in all frames; in the others, position and shape
+drift, as they do when each frame of a video is forged independently. A share of the clips gets a
+generator's traces instead, in part of the face or in the whole crop; see `generator`.
+
+Around a picture that is smaller than its crop, black stays black, and its edge stays where it is.
 
 Sources: Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022; Yan et
 al., "Generalizing Deepfake Video Detection with Plug-and-Play: Video-Level Blending and
@@ -22,6 +25,7 @@ import numpy as np
 from dfjax.augment.colour import hue_saturation_matrix, mix_channels
 from dfjax.augment.face_outline import draw_outline, inside_distance, place_outline
 from dfjax.augment.generator import generated
+from dfjax.augment.picture_area import picture_area, smoothed
 from dfjax.augment.resample import (
     blur_matrix,
     gather_bilinear,
@@ -39,6 +43,15 @@ _WANDERING = (1.0, 4.0)  # frames over which a drifting clip roughly keeps its p
 _HALF_STEP = 1.88  # half-width of a cubic step as steep as a Gaussian's integral, over its sigma
 _WHOLE = 0.5  # share of the drawn clips of which the whole crop is drawn
 _MAX_BOOST = 4.0  # largest factor by which a change that is too small is amplified
+_AT_EDGE = 0.65  # share of a pixel's surroundings in the picture up to which a mask is 0
+_RIM = 0.02  # over which a mask fades towards the picture's edge, share of the crop's side
+
+
+class Blend(NamedTuple):
+    """A real clip and a fake that differs from it in the blend alone."""
+
+    real: jax.Array  # float32 [B, T, S, S, 3], whole numbers from 0 to 255
+    fake: jax.Array  # likewise
 
 
 class BlendParts(NamedTuple):
@@ -57,8 +70,8 @@ def self_blend(
     config: BlendConfig = BlendConfig(),
     *,
     segments: jax.Array | None = None,
-) -> jax.Array:
-    """Returns fakes made from real clips.
+) -> Blend:
+    """Returns fakes made from real clips, each beside the real clip that it was blended into.
 
     Args:
       keys: [B], one per clip.
@@ -66,18 +79,22 @@ def self_blend(
       landmarks: float32 [B, T, 5, 2], xy in pixels of the crop: eyes, nose, mouth corners.
       frame_mask: bool [B, T], True where the face is present.
       config: Probabilities and ranges.
-      segments: bool [B, T], the frames in which the source is blended in; the others show only the
-        target, whose colours and sharpness may differ from the clip's. None: all frames.
+      segments: bool [B, T], the frames in which the source is blended in; in the others the fake is
+        as the real clip. None: all frames.
 
     Returns:
-      float32 [B, T, S, S, 3], whole numbers from 0 to 255; absent frames are unchanged.
+      Both; absent frames are unchanged.
     """
     sources, targets, masks = blend_parts(keys, clips, landmarks, frame_mask, config)
     if segments is not None:
         masks = jnp.where(segments[:, :, None, None, None], masks, 0.0)
     # Rounded, because real clips have 8 bits and fractions would give a fake away.
-    blended = jnp.round(targets + masks * (sources - targets))
-    return jnp.where(frame_mask[:, :, None, None, None], blended, clips)
+    present = frame_mask[:, :, None, None, None]
+    real, fake = (
+        jnp.where(present, jnp.round(blended), clips)
+        for blended in (targets, targets + masks * (sources - targets))
+    )
+    return Blend(real, fake)
 
 
 def blend_parts(
@@ -110,20 +127,25 @@ def _clip_parts(
     present = frame_mask[:, None, None, None]
     pivot = jnp.sum(jnp.where(present, clip, 0.0)) / jnp.maximum(jnp.sum(frame_mask), 1)
     pivot = jnp.maximum(pivot / clip[0].size, 1.0)
+    inside = picture_area(clip)
     changed = _change_tone(tone_key, clip, pivot, config)
-    changed = jnp.clip(_change_detail(detail_key, changed, config), 0, 255)
+    changed = jnp.clip(_change_detail(detail_key, changed, inside, config), 0, 255)
     swap = jax.random.uniform(swap_key) < config.transform_target
     target = jnp.where(swap, changed, clip)
     source = jnp.where(swap, clip, changed)
 
     motion = _draw_motion(motion_key, len(clip), config)
-    source = gather_bilinear(source, _positions_before(motion, clip.shape[1]))
+    moved = gather_bilinear(
+        jnp.concatenate([source, 255 * inside], axis=-1), _positions_before(motion, clip.shape[1])
+    )
+    source, moved_inside = moved[..., :3], moved[..., 3:] / 255
     outline = place_outline(draw_outline(outline_key), landmarks)
     outline = _positions_after(motion, outline, clip.shape[1])
     mask, ratio = _draw_mask(mask_key, outline, clip.shape[1], config)
+    mask *= _away_from_edge(inside * moved_inside)
     choice, whole = jax.random.uniform(draw_key, (2,))
     is_drawn = choice < config.generated
-    source = jnp.where(is_drawn, generated(drawn_key, clip), source)
+    source = jnp.where(is_drawn, generated(drawn_key, clip, inside), source)
     target = jnp.where(is_drawn, clip, target)
     mask = jnp.where(is_drawn & (whole < _WHOLE), 1.0, mask)
     ratio = jnp.where(is_drawn, 1.0, ratio)
@@ -161,8 +183,10 @@ def _change_tone(
     return pivot * (clip / pivot) ** jnp.exp(contrast)
 
 
-def _change_detail(key: jax.Array, clip: jax.Array, config: BlendConfig) -> jax.Array:
-    """Returns the clip at a lower resolution, or sharpened."""
+def _change_detail(
+    key: jax.Array, clip: jax.Array, inside: jax.Array, config: BlendConfig
+) -> jax.Array:
+    """Returns the clip at a lower resolution, or sharpened; `inside` is its `picture_area`."""
     choice, strength, width = jax.random.uniform(key, (3,))
     lower = choice < 0.5
     strength = _MIN_DETAIL + (1 - _MIN_DETAIL) * strength
@@ -171,7 +195,7 @@ def _change_detail(key: jax.Array, clip: jax.Array, config: BlendConfig) -> jax.
     finest, coarsest = _SHARPENED
     smooth = blur_matrix(finest + (coarsest - finest) * width, size)
     matrix = jnp.where(lower, coarse, smooth)
-    detail = clip - resample(clip, matrix, matrix)
+    detail = clip - smoothed(clip, matrix, inside)
     return clip + jnp.where(lower, -1.0, strength * config.max_sharpening) * detail
 
 
@@ -230,6 +254,16 @@ def _positions_after(motion: _Motion, points: jax.Array, size: int) -> jax.Array
     turned = jnp.einsum("tij,tkj->tki", _turns(motion), points - size / 2, precision="highest")
     scaled = turned * jnp.exp(motion.log_scale)[:, None, None]
     return size / 2 + scaled + size * motion.shift[:, None]
+
+
+def _away_from_edge(inside: jax.Array) -> jax.Array:
+    """Returns weights [T, S, S, 1] that fall to 0 towards the edge of a picture, from its area.
+
+    A mask that crosses the edge would show where the source has moved, which no swap does.
+    """
+    blur = blur_matrix(_RIM * inside.shape[1], inside.shape[1])
+    share = resample(inside, blur, blur)  # somewhat over a half in the pixels next to the edge
+    return jnp.clip((share - _AT_EDGE) / (1 - _AT_EDGE), 0.0, 1.0)
 
 
 def _draw_mask(

@@ -49,9 +49,9 @@ def make_examples(
         is_manipulated = jnp.where(in_part[:, None], some, is_manipulated)
         fake = jnp.where(is_manipulated[:, :, None, None, None], fake, real)
     if config.self_blended or config.still_self_blended:
-        # Outside its segments, a partial self-blend shows the blend's target instead of the
-        # original clip. Otherwise a jump in background colours would give it away.
-        blended = self_blend(
+        # The real clip of such a pair is the one that was blended into, which may differ from the
+        # original in all of the picture. Beside the original, that would give the fake away.
+        blend = self_blend(
             pair_keys[:, 0],
             real,
             batch.landmarks,
@@ -59,7 +59,9 @@ def make_examples(
             config.blend,
             segments=is_manipulated,
         )
-        fake = jnp.where(batch.is_blended[:, None, None, None, None], blended, fake)
+        is_blended = batch.is_blended[:, None, None, None, None]
+        real = jnp.where(is_blended, blend.real, real)
+        fake = jnp.where(is_blended, blend.fake, fake)
     # The two clips of a pair are adjacent, so that the axis of pairs stays split over the devices.
     clips = jnp.stack([real, fake], axis=1).reshape(-1, *real.shape[1:])
     frame_mask = jnp.repeat(batch.frame_mask, 2, axis=0)

@@ -189,8 +189,10 @@ class PairIndex:
             if of_fake.original_id == of_real.video_id:
                 real_places, fake_places = same_moments(of_real, of_fake)
                 is_aligned = is_same_face(of_real, real_places, of_fake, fake_places)
-            if not is_aligned:  # other people, or other moments
-                shorter = min(len(of_real.timestamps), len(of_fake.timestamps))
+            shorter = min(len(of_real.timestamps), len(of_fake.timestamps))
+            # Of videos of different length few moments coincide, and always the same ones.
+            if not is_aligned or len(real_places) < shorter / 2:  # or they show other people
+                is_aligned = False
                 real_places = fake_places = np.arange(shorter)
         num_frames = 1 if self.stills else config.clip_frames
         chosen = choose_frames(len(real_places), num_frames, config, rng)

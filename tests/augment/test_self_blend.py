@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from dfjax.augment.self_blend import BlendParts, blend_parts, self_blend
+from dfjax.augment.self_blend import Blend, BlendParts, blend_parts, self_blend
 from dfjax.train_config import BlendConfig
 from tests.augment.faces import COMPILE_SOON, face_clips
 
@@ -16,7 +16,7 @@ CONFIG = BlendConfig(generated=0.0)
 
 
 @functools.partial(jax.jit, compiler_options=COMPILE_SOON)
-def _blend(keys, clips, landmarks, frame_mask, segments) -> tuple[jax.Array, BlendParts]:
+def _blend(keys, clips, landmarks, frame_mask, segments) -> tuple[Blend, BlendParts]:
     arguments = keys, clips, landmarks, frame_mask, CONFIG
     return self_blend(*arguments, segments=segments), blend_parts(*arguments)
 
@@ -29,17 +29,29 @@ def _run(
     order: np.ndarray | None = None,
 ) -> tuple[np.ndarray, Any]:
     """Returns the fakes of still clips, and their parts, as numpy arrays."""
+    pairs, parts = _run_pairs(clips=clips, frame_mask=frame_mask, segments=segments, order=order)
+    return pairs.fake, parts
+
+
+def _run_pairs(
+    *,
+    clips: np.ndarray | None = None,
+    frame_mask: np.ndarray | None = None,
+    segments: np.ndarray | None = None,
+    order: np.ndarray | None = None,
+) -> tuple[Any, Any]:
+    """Returns fakes of still clips beside their real clips, and their parts, as numpy arrays."""
     still, landmarks = face_clips(NUM_CLIPS, NUM_FRAMES, SIZE)
     everywhere = np.ones((NUM_CLIPS, NUM_FRAMES), bool)
     keys = jax.random.split(jax.random.key(0), NUM_CLIPS)
-    blended, parts = _blend(
+    results = _blend(
         keys if order is None else keys[order],
         still if clips is None else clips,
         landmarks,
         everywhere if frame_mask is None else frame_mask,
         everywhere if segments is None else segments,
     )
-    return np.asarray(blended), jax.tree.map(np.asarray, parts)
+    return jax.tree.map(np.asarray, results)
 
 
 def _motion(clips: np.ndarray) -> np.ndarray:
@@ -56,11 +68,12 @@ def test_of_still_clips_some_fakes_stay_still_and_the_others_drift():
     assert _motion(parts.targets).max() == 0
 
 
-def test_outside_of_the_mask_a_fake_is_its_target():
-    blended, parts = _run()
-    outside = np.broadcast_to(parts.masks == 0, blended.shape)
+def test_outside_of_the_mask_a_fake_is_as_its_real_clip():
+    pairs, parts = _run_pairs()
+    outside = np.broadcast_to(parts.masks == 0, pairs.fake.shape)
     assert outside.mean((1, 2, 3, 4)).min() > 0.3
-    np.testing.assert_array_equal(blended[outside], parts.targets[outside].round())
+    np.testing.assert_array_equal(pairs.fake[outside], pairs.real[outside])
+    np.testing.assert_array_equal(pairs.real, parts.targets.round())
 
 
 def test_inside_of_the_mask_every_fake_can_be_seen():
@@ -103,18 +116,27 @@ def test_absent_frames_stay_and_do_not_change_the_others():
     np.testing.assert_array_equal(other[:, [0, 2]], first[:, [0, 2]])
 
 
-def test_frames_between_segments_show_the_target_alone():
+def test_frames_between_segments_are_as_in_the_real_clip():
     segments = np.tile([True, False, True], (NUM_CLIPS, 1))
-    blended, parts = _run(segments=segments)
-    np.testing.assert_array_equal(blended[:, 1], parts.targets[:, 1].round())
-    np.testing.assert_array_equal(blended[:, [0, 2]], _run()[0][:, [0, 2]])
+    pairs, _ = _run_pairs(segments=segments)
+    np.testing.assert_array_equal(pairs.fake[:, 1], pairs.real[:, 1])
+    np.testing.assert_array_equal(pairs.fake[:, [0, 2]], _run()[0][:, [0, 2]])
 
 
-def test_black_around_a_frame_stays_black():
+def test_black_around_a_picture_stays_black_and_its_edge_where_it_is():
     clips, _ = face_clips(NUM_CLIPS, NUM_FRAMES, SIZE)
-    clips[..., : SIZE // 3, :] = 0
-    _, parts = _run(clips=clips)
-    assert parts.targets[..., :4, :].max() == 0
+    clips = np.maximum(clips, 1.0)
+    edge = SIZE // 2  # through the middle of the face
+    clips[..., :edge, :] = 0
+    pairs, parts = _run_pairs(clips=clips)
+    for made in (pairs.real, pairs.fake):
+        assert made[..., :edge, :].max() == 0
+    assert np.abs(pairs.fake[..., edge, :] - pairs.real[..., edge, :]).max() <= 1
+    assert (parts.masks.max((1, 2, 3, 4)) > 0).all()
+    # A filter that takes black into the picture would darken what lies next to its edge.
+    light = pairs.real[..., edge, :].mean((1, 2, 3)) / pairs.real[..., edge:, :].mean((1, 2, 3, 4))
+    plain = clips[..., edge, :].mean((1, 2, 3)) / clips[..., edge:, :].mean((1, 2, 3, 4))
+    assert np.abs(light / plain - 1).max() < 0.15
 
 
 def test_a_fake_hangs_on_its_key_and_not_on_its_place():
@@ -131,7 +153,7 @@ def test_eight_devices_equal_one():
     everywhere = np.ones((NUM_CLIPS, NUM_FRAMES), bool)
     keys = jax.random.split(jax.random.key(0), NUM_CLIPS)
     arguments = jax.device_put((keys, clips, landmarks, everywhere, everywhere), split)
-    blended, parts = _blend(*arguments)
+    (_, blended), parts = _blend(*arguments)
     assert len(blended.sharding.device_set) == 8
     expected, expected_parts = _run()
     np.testing.assert_allclose(parts.masks, expected_parts.masks, atol=1e-4)
@@ -143,7 +165,7 @@ def test_eight_devices_equal_one():
 def test_a_still_picture_can_be_blended():
     shapes = (jax.random.split(jax.random.key(0), 2), jnp.zeros((2, 1, SIZE, SIZE, 3)))
     rest = jnp.zeros((2, 1, 5, 2)), jnp.ones((2, 1), bool)
-    assert jax.eval_shape(self_blend, *shapes, *rest).shape == (2, 1, SIZE, SIZE, 3)
+    assert jax.eval_shape(self_blend, *shapes, *rest).fake.shape == (2, 1, SIZE, SIZE, 3)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from dfjax.train_config import AugmentConfig, TrainConfig
 from dfjax.training.examples import Examples, make_examples
 from dfjax.training.loader import PairBatch
+from tests.augment.faces import COMPILE_SOON
 from tests.training.prepared_set import CONFIG, SIZE, plain
 
 NUM_PAIRS, NUM_FRAMES = 6, 4
@@ -36,12 +37,16 @@ def _pairs(**changes) -> PairBatch:
 
 @functools.cache
 def _compiled(config: TrainConfig):
-    return jax.jit(lambda keys, pairs: make_examples(keys, pairs, config, config.augmented))
+    def examples(keys: jax.Array, pairs: PairBatch, augmented: float) -> Examples:
+        return make_examples(keys, pairs, config, augmented)
+
+    return jax.jit(examples, compiler_options=COMPILE_SOON)
 
 
-def _examples(config: TrainConfig, pairs: PairBatch, seed: int = 0) -> Examples:
-    keys = jax.random.split(jax.random.key(seed), NUM_PAIRS)
-    return jax.tree.map(np.asarray, _compiled(config)(keys, pairs))
+def _examples(config: TrainConfig, pairs: PairBatch, augmented: float | None = None) -> Examples:
+    keys = jax.random.split(jax.random.key(0), NUM_PAIRS)
+    share = config.augmented if augmented is None else augmented
+    return jax.tree.map(np.asarray, _compiled(config)(keys, pairs, share))
 
 
 def _of_pairs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -59,10 +64,22 @@ def examples() -> Examples:
 
 def test_the_real_clip_of_a_pair_comes_first_as_it_is_and_labelled_real(examples):
     real, _ = _of_pairs(examples.clips)
-    np.testing.assert_array_equal(real, _pairs().real)
+    pairs = _pairs()
+    np.testing.assert_array_equal(real[~pairs.is_blended], pairs.real[~pairs.is_blended])
     assert not _of_pairs(examples.clip_is_fake)[0].any()
     assert not _of_pairs(examples.frame_is_fake)[0].any()
     assert _of_pairs(examples.clip_is_fake)[1].all()
+
+
+def test_nothing_but_the_blend_tells_a_self_blend_from_its_real_clip(examples):
+    """A tint or softness of the whole picture would tell the label, and teach nothing of faces."""
+    is_blended = _pairs().is_blended
+    real, fake = (clips[is_blended] for clips in _of_pairs(examples.clips))
+    labels = _of_pairs(examples.frame_is_fake.astype(bool))[1][is_blended]
+    np.testing.assert_array_equal(real[..., 0, :, :], fake[..., 0, :, :])  # the topmost row
+    np.testing.assert_array_equal(real[~labels], fake[~labels])
+    for clip, other, is_fake in zip(real, fake, labels, strict=True):
+        assert np.abs(clip - other)[is_fake].mean() > 0.1
 
 
 def test_a_partial_fake_is_manipulated_where_its_labels_say_so_and_nowhere_else(examples):
@@ -108,20 +125,24 @@ def test_a_pair_that_is_the_same_twice_is_so_behind_camera_and_codec():
     assert np.mean(difference > 0) < 0.01  # noise is drawn from the same key; rounding is free
 
 
-@pytest.mark.parametrize("flip", [0.0, 1.0])
-def test_pairs_are_only_moved_where_the_share_has_not_begun_to_grow(flip):
+def test_pairs_are_only_moved_where_the_share_has_not_begun_to_grow():
     config = dataclasses.replace(
         CONFIG,
         self_blended=0.0,
         partial_fakes=0.0,
         augmented=1.0,
-        augment=AugmentConfig(flip=flip, zoom=0.0),
+        augment=AugmentConfig(flip=0.5, zoom=0.0),
     )
-    keys = jax.random.split(jax.random.key(0), NUM_PAIRS)
-    share = jax.jit(lambda augmented: make_examples(keys, _pairs(), config, augmented).clips)
-    clips, mask = _of_pairs(np.asarray(share(0.0)))[0], _pairs().frame_mask
-    expected = _pairs().real[..., ::-1, :] if flip else _pairs().real
-    np.testing.assert_array_equal(clips[mask], expected[mask])
+    pairs = _pairs()
+    moved = _of_pairs(_examples(config, pairs, augmented=0.0).clips)
+    flips = set()
+    for pair, mask in enumerate(pairs.frame_mask):
+        is_flipped = not np.array_equal(moved[0][pair][mask], pairs.real[pair][mask])
+        for clips, given in zip(moved, (pairs.real, pairs.fake), strict=True):
+            expected = given[pair][..., ::-1, :] if is_flipped else given[pair]
+            np.testing.assert_array_equal(clips[pair][mask], expected[mask])
+        flips.add(is_flipped)
+    assert flips == {False, True}
 
 
 def test_what_is_drawn_for_a_pair_does_not_hang_on_the_other_pairs(examples):

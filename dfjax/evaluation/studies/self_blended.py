@@ -28,7 +28,9 @@ _blend = jax.jit(functools.partial(self_blend, config=BlendConfig()))
 
 
 def self_blended(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
-    """Yields a fake of each real clip, the same on every call.
+    """Yields a fake of each real clip after the real clip that it was blended into.
+
+    They are the same on every call.
 
     Args:
       rows: Prepared clips; fakes are skipped.
@@ -45,15 +47,15 @@ def self_blended(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
         frame_mask = np.arange(num_frames)[None] < count
         number = zlib.crc32(f"{row.video}/{row.track_id}".encode())
         keys = jax.random.fold_in(base_key, number)[None]
-        blended = np.asarray(
-            _blend(keys, clips, padded_landmarks(row, num_frames)[None], frame_mask)
-        )[0, :count]
+        blend = _blend(keys, clips, padded_landmarks(row, num_frames)[None], frame_mask)
+        real, fake = (np.asarray(clips)[0, :count].round().clip(0, 255) for clips in blend)
+        yield dataclasses.replace(row, frames=real.astype(np.uint8))
         yield dataclasses.replace(
             row,
             method=METHOD,
             is_fake=1,
             original_id=row.video_id,
-            frames=blended.round().clip(0, 255).astype(np.uint8),
+            frames=fake.astype(np.uint8),
         )
 
 
@@ -73,9 +75,8 @@ class SelfBlendedStudy(Study):
           Counts, the figures of `metrics.ranking_measures` for the video scores, and
           `mean_of_frames` with the same figures for that baseline.
         """
-        clips = [clip for clip in context.scored if not clip.row.is_fake]
         blended = self_blended(context.rows(), context.config.video.num_frames)
-        clips += context.score(blended, "Scoring self-blended fakes")
+        clips = context.score(blended, "Scoring self-blended fakes")
         videos = video_scores(clips, context.calibration)
         baseline = mean_of_frames(clips, context.calibration)
         draws = Draws.of(videos.groups)
@@ -94,6 +95,7 @@ class SelfBlendedStudy(Study):
         header = [f"{result['real']} real, {result['fake']} blended", "video", "mean of frames"]
         return f"""## Self-blended fakes
 
-Every real clip against a version blended with itself: no known method, and only the blend differs.
+Every real clip, the whole of which has other colours and less or sharper detail in some cases,
+against a version blended with itself: no known method, and only the blend differs.
 
 {table(header, rows)}"""
