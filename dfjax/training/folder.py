@@ -24,7 +24,7 @@ RUN_FILE = "run.json"
 """In the run folder: everything needed to repeat the run."""
 
 _NEEDED_TO_RESUME = ("train_config", "detector_config", "weights", "fingerprints")
-_NOTED_SINCE = ("prepared", "start")
+_NOTED_SINCE = ("prepared", "start", "num_training")
 """Parts of `run.json` that must be the same to go on; the latter are missing from older ones."""
 
 
@@ -34,6 +34,7 @@ def describe_run(
     *,
     weights: Sequence[str],
     manifests: Sequence[Mapping[str, Any]],
+    num_training: int,
     command: str,
 ) -> dict[str, Any]:
     """Returns the contents of `run.json`.
@@ -43,6 +44,7 @@ def describe_run(
       detector_config: Shape of the layers after the encoder.
       weights: What the run starts from, as for `run`.
       manifests: Those of the prepared data sets.
+      num_training: How many of them, from the first, are trained on; the rest is for validation.
       command: The command line.
     """
     return {
@@ -50,6 +52,7 @@ def describe_run(
         "detector_config": to_json_value(detector_config),
         "weights": list(weights),
         "fingerprints": [manifest["fingerprint"] for manifest in manifests],
+        "num_training": num_training,
         "prepared": [{name: of.get(name) for name in ("config", "codec")} for of in manifests],
         "command": command,
         "versions": _versions(),

@@ -115,6 +115,7 @@ def open_run(
         detector_config,
         weights=weights,
         manifests=manifests,
+        num_training=len(sources),
         command=options.command,
     )
     is_first = jax.process_index() == 0

@@ -20,6 +20,7 @@ import numpy as np
 from dfjax.data.clip_row import ClipInfo
 from dfjax.data.moments import is_same_face, same_moments
 from dfjax.errors import TrainingError
+from dfjax.evaluation.scores import compression_name
 from dfjax.train_config import TrainConfig
 
 # Part of a generator's seed: what it is used for.
@@ -89,17 +90,19 @@ class PairIndex:
 
         A fake is paired with its original, in the same compression, if that is among the clips,
         else with a real clip of the same people. A method of which no fake can be paired so is
-        paired with any real clips of its data set, in the same compression if there are such. All
-        other fakes are left out.
+        paired with any real clips of its data set, in the same compression if there are such, else
+        with those that were encoded again as well, or as little. All other fakes are left out.
         """
         rows = [row for row, clip in enumerate(clips) if (clip.num_frames == 1) == stills]
         reals = collections.defaultdict(list)
         akin = collections.defaultdict(list)  # by what they share with a fake
+        alike = collections.defaultdict(list)  # as they are, or encoded again
         for row in rows:
             clip = clips[row]
             if clip.is_fake:
                 continue
             reals[clip.dataset].append(row)
+            alike[clip.dataset, compression_name(clip.compression)].append(row)
             setting = clip.dataset, clip.compression
             for shared in (("video", clip.video_id), ("group", clip.group), ()):
                 akin[setting, shared].append(row)
@@ -116,7 +119,9 @@ class PairIndex:
                 member = clip.group, (row, np.array(beside))
                 fakes[f"{clip.dataset}/{clip.method}"].append(member)
             else:
-                alone.append((row, akin.get((setting, ())) or reals.get(clip.dataset)))
+                kind = clip.dataset, compression_name(clip.compression)
+                others = akin.get((setting, ())) or alike.get(kind) or reals.get(clip.dataset)
+                alone.append((row, others))
         known = set(fakes)
         for row, beside in alone:
             clip = clips[row]
@@ -174,7 +179,9 @@ class PairIndex:
                 number = step * count - before + slot - num_blended
                 fake, beside = _take(self.fakes, number, (config.seed, _FAKES, self.stills))
                 pairs.append(self._pair(int(rng.choice(beside)), fake, config, rng))
-        return pairs
+        # Dealt out, so that every part of a step has its share of self-blends.
+        parts = config.accumulation
+        return [pair for part in range(parts) for pair in pairs[part::parts]]
 
     def _pair(
         self, real: int, fake: int | None, config: TrainConfig, rng: np.random.Generator

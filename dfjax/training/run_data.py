@@ -120,11 +120,15 @@ def _shared_config(sources: Sequence[str], manifests: Sequence[dict]) -> Config:
 
 
 def _refuse_shared_groups(train_clips: Sequence[ClipInfo], validation: Sequence[ClipInfo]) -> None:
-    shared = sorted({clip.group for clip in train_clips} & {clip.group for clip in validation})
+    trained = {clip.group: clip.dataset for clip in train_clips}
+    shared = {clip.group: clip.dataset for clip in validation if clip.group in trained}
     if shared:
+        group = min(shared)
         raise DatasetError(
             f"{len(shared)} groups of identities are in both training and validation, such as "
-            f"{shared[0]}. Figures from such a split are meaningless. Split by identity."
+            f"{group}, in the training split of {trained[group]!r} and the validation split of "
+            f"{shared[group]!r}. Figures from such a split are meaningless. Hold the same people "
+            "out of all data sets, or leave one of them out."
         )
 
 

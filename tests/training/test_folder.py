@@ -28,6 +28,7 @@ def _description(config: TrainConfig | None = None, command: str = "first") -> d
         DetectorConfig(),
         weights=["weights"],
         manifests=[{"fingerprint": "0" * 16, "config": {"crops": {"margin": 1.0}}, "codec": {}}],
+        num_training=1,
         command=command,
     ) | {"start": "1" * 16}
 
@@ -82,7 +83,7 @@ def test_a_run_does_not_go_on_with_another_config_and_the_field_is_named(tmp_pat
         check_folder(_claimed(tmp_path), _description(other), resume=True)
 
 
-@pytest.mark.parametrize("name", ["weights", "fingerprints", "prepared", "start"])
+@pytest.mark.parametrize("name", ["weights", "fingerprints", "prepared", "start", "num_training"])
 def test_a_run_does_not_go_on_with_other_weights_or_data(tmp_path, name):
     with pytest.raises(TrainingError, match=f"different {name}"):
         check_folder(_claimed(tmp_path), _description() | {name: ["other"]}, resume=True)

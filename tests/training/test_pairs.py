@@ -187,12 +187,47 @@ def test_fakes_stand_beside_strangers_only_if_all_of_their_method_would_and_have
     assert (pair.real, pair.fake, pair.is_aligned) == (0, 1, False)
 
 
-def test_a_fake_stands_beside_a_real_of_another_compression_only_if_its_own_has_none():
-    fake = _clip("f", "Deepfakes", original="999")
-    other = _clip("000", compression="c40")
-    for clips, expected in (([other, fake], [0]), ([other, fake, _clip("1")], [2])):
-        (((_, beside),),) = PairIndex.of(clips, stills=False).fakes["ffpp/beside others"].groups
-        assert beside.tolist() == expected
+@pytest.mark.parametrize(
+    ("compressions", "expected"),
+    [
+        (["c40"], [0]),
+        (["c40", "c23"], [1]),
+        (["c40", "c23-crf31-480p"], [1]),
+        (["c40", "c23-crf31-480p", "c23-crf26"], [2]),
+    ],
+)
+def test_a_fake_stands_beside_a_real_that_was_compressed_as_it_was_if_there_is_one(
+    compressions, expected
+):
+    fake = _clip("f", "Deepfakes", original="999", compression="c23-crf26")
+    if "c23" in compressions:
+        fake = dataclasses.replace(fake, compression="c23")
+    clips = [_clip(f"{i}", compression=name) for i, name in enumerate(compressions)]
+    index = PairIndex.of([*clips, fake], stills=False)
+    (((_, beside),),) = index.fakes["ffpp/beside others"].groups
+    assert beside.tolist() == expected
+
+
+@pytest.mark.parametrize(("shared", "is_aligned"), [(32, True), (16, True), (15, False)])
+def test_only_fakes_of_which_most_moments_are_in_the_original_are_shown_beside_the_same(
+    shared, is_aligned
+):
+    times = np.arange(32) / 8
+    times[shared:] += 1 / 16  # as in a video of another length
+    clips = [_clip("000"), _clip("f", "Deepfakes", original="000", timestamps=times)]
+    config = dataclasses.replace(CONFIG, self_blended=0.0, drop_frames=0.0, repeat_frames=0.0)
+    index = PairIndex.of(clips, stills=False)
+    pairs = [index.pairs(1, config, step=step)[0] for step in range(40)]
+    assert {pair.is_aligned for pair in pairs} == {is_aligned}
+    shown = {place for pair in pairs for place in pair.fake_positions.tolist()}
+    assert (max(shown) >= 16) == (shared != 16)
+
+
+def test_every_part_of_a_step_has_its_share_of_self_blends():
+    config = dataclasses.replace(CONFIG, self_blended=0.5, accumulation=4)
+    pairs = INDEX.pairs(8, config, step=0)
+    blended = np.array([pair.fake is None for pair in pairs]).reshape(4, 2)
+    np.testing.assert_array_equal(blended.sum(axis=1), 1)
 
 
 def test_a_fake_never_stands_beside_a_real_of_another_data_set():
