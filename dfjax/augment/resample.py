@@ -38,7 +38,7 @@ def sampling_matrix(
     return weights / jnp.sum(weights, axis=1, keepdims=True)
 
 
-def blur_matrix(sigma: jax.Array, size: int) -> jax.Array:
+def blur_matrix(sigma: jax.Array | float, size: int) -> jax.Array:
     """Returns the matrix of a Gaussian blur.
 
     Args:
