@@ -1,9 +1,11 @@
 """Settings of the whole test run, and the real clips where they are present."""
 
+import functools
 import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before jax is imported: eight devices, so that sharded code is sharded in the tests.
@@ -17,6 +19,8 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _compiled.name
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# Else each of over a hundred Python processes that the tests start compiles the whole package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.pop("DFJAX_RUNTIME", None)
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -27,6 +31,18 @@ import pytest
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 _PROJECT = Path(__file__).resolve().parent.parent
+
+_LONG_FILES = (
+    "test_kills.py",
+    "training/test_run.py",
+    "training/test_step.py",
+    "inference/test_runtimes_on_real_clips.py",
+    "data/test_prepare_workers.py",
+    "inference/test_one_road.py",
+    "e2e/test_live.py",
+    "hub/test_wheel.py",
+)
+"""Few tests that take long: begun last, they would leave the other workers without work."""
 
 NODE_MODULES = Path(os.environ.get("DFJAX_NODE_MODULES") or _PROJECT / "node_modules")
 """Where npm has put onnxruntime-node, if it has."""
@@ -39,7 +55,9 @@ def _real_clips_root() -> Path | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what needs something that is absent, with the reason."""
+    """Puts long files first, and skips what needs something that is absent, with the reason."""
+    places = {f"tests/{name}": place for place, name in enumerate(_LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
     reasons = {}
     if _real_clips_root() is None:
         reasons["real_clips"] = "no real clips: set DFJAX_REAL_CLIPS to a folder with data/ffpp"
@@ -62,6 +80,20 @@ def real_clips() -> Path:
     root = _real_clips_root()
     assert root is not None, "mark the test with @pytest.mark.real_clips"
     return root
+
+
+@pytest.fixture(scope="module")
+def blends_soon() -> Iterator[None]:
+    """Fakes that evaluation blends are compiled quickly, since only a few are made."""
+    from dfjax.augment.self_blend import self_blend
+    from dfjax.train_config import BlendConfig
+    from tests.augment.faces import COMPILE_SOON
+
+    blend = functools.partial(self_blend, config=BlendConfig())
+    with pytest.MonkeyPatch.context() as patch:
+        quick = jax.jit(blend, compiler_options=COMPILE_SOON)
+        patch.setattr("dfjax.evaluation.studies.self_blended._blend", quick)
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,6 +11,7 @@ from PIL import Image, ImageFilter
 
 from dfjax.config import CalibrationConfig, CropConfig
 from dfjax.errors import ModelFormatError, VideoError
+from dfjax.faces import long_video
 from dfjax.faces.detection import FaceDetector
 from dfjax.inference import face_scorer
 from dfjax.inference.engine import FaceLogits, score_faces
@@ -266,15 +267,30 @@ def weighing(face_detector) -> Predictor:
     return Predictor(detector, face_detector=face_detector)
 
 
-def test_more_of_a_longer_video_is_looked_at_and_what_was_not_is_told(weighing, tmp_path):
-    frames = portrait_frames(20)
-    path = write_video(tmp_path / "long.mp4", (frames[n % 20] for n in range(400)), fps=10)
-    looks = {effort: weighing(path, effort=effort) for effort in ("quick", "standard")}
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory) -> Path:
+    """A face for 40 seconds."""
+    path, frames = tmp_path_factory.mktemp("long") / "long.mp4", portrait_frames(20)
+    return write_video(path, (frames[n % 20] for n in range(400)), fps=10)
+
+
+def test_more_of_a_longer_video_is_looked_at_and_what_was_not_is_told(weighing, long_clip):
+    looks = {effort: weighing(long_clip, effort=effort) for effort in ("quick", "standard")}
     assert looks["quick"].video.frames_scored == 8
     assert looks["standard"].video.frames_scored == 14 * 4
     assert looks["standard"].tracks[0].end > 37
     assert any("Up to 20 seconds" in text for text in looks["quick"].warnings)
     assert not any("between two looks" in text for text in looks["standard"].warnings)
+
+
+def test_a_long_video_is_looked_at_no_more_often_than_its_crops_fit(
+    weighing, long_clip, monkeypatch
+):
+    """At up to 16 faces a frame, twice as many as are kept in the end."""
+    monkeypatch.setattr(long_video, "MAX_CROP_BYTES", 20 * 16 * 3 * 32**2)
+    prediction = weighing(long_clip, effort="thorough")
+    assert 8 < prediction.video.frames_scored <= 20
+    assert prediction.tracks[0].end > 35
 
 
 def test_a_long_video_without_a_face_is_no_face_and_says_how_often_it_was_looked_at(
@@ -287,11 +303,9 @@ def test_a_long_video_without_a_face_is_no_face_and_says_how_often_it_was_looked
     assert any("looked at" in text for text in prediction.warnings)
 
 
-def test_a_model_without_evidence_looks_at_a_long_video_as_before(predictor, tmp_path):
-    frames = portrait_frames(20)
-    path = write_video(tmp_path / "long.mp4", (frames[n % 20] for n in range(400)), fps=10)
-    assert predictor(path, effort="thorough").video.frames_scored == 8
-    assert predictor(path).segments == ()
+def test_a_model_without_evidence_looks_at_a_long_video_as_before(predictor, long_clip):
+    assert predictor(long_clip, effort="thorough").video.frames_scored == 8
+    assert predictor(long_clip).segments == ()
 
 
 def test_a_stretch_that_looks_fake_is_named_with_its_times(weighing, monkeypatch):

@@ -14,7 +14,8 @@ from PIL import Image
 from dfjax.config import CalibrationConfig
 from dfjax.errors import DatasetError
 from dfjax.evaluation import run as run_module
-from dfjax.evaluation.run import _notes, evaluate
+from dfjax.evaluation.notes import notes
+from dfjax.evaluation.run import evaluate
 from dfjax.evaluation.studies import robustness
 from dfjax.evaluation.studies.controls import ControlsStudy
 from dfjax.evaluation.studies.robustness import RobustnessStudy
@@ -44,7 +45,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(folder) -> dict:
+def result(folder, blends_soon) -> dict:
     evaluation = evaluate(
         [str(folder / "set"), str(folder / "other")],
         str(folder / "model"),
@@ -83,9 +84,9 @@ def test_every_measure_is_there(result):
 
 def test_a_split_that_the_model_was_calibrated_on_is_told(result, folder):
     assert [data["calibrated_on"] for data in result["data"]] == [True, False]
-    notes = " ".join(result["notes"])
-    assert "fitted on this split of set" in notes and "of other" not in notes
-    assert "promised" not in notes  # celebdf had no part in that
+    told = " ".join(result["notes"])
+    assert "fitted on this split of set" in told and "of other" not in told
+    assert "promised" not in told  # celebdf had no part in that
 
 
 def test_too_few_people_share_a_promise_only_where_all_were_calibrated_on(result):
@@ -95,7 +96,7 @@ def test_too_few_people_share_a_promise_only_where_all_were_calibrated_on(result
     config = dataclasses.replace(TINY_CONFIG, calibration=calibration)
     data = [dict(entry, calibrated_on=True) for entry in result["data"]]
     note, _ = (  # and of celebdf
-        note for note in _notes(result["figures"], data, config) if "too few to promise" in note
+        note for note in notes(result["figures"], data, config) if "too few to promise" in note
     )
     assert "real videos of" in note and "show 2 groups of people" in note
     assert "a false-positive rate of 0.5% for them alone (that takes 199)" in note

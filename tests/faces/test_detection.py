@@ -208,10 +208,13 @@ def test_sizes_that_no_one_expects_give_an_answer(detector: FaceDetector, size: 
 def test_a_face_cut_by_the_edge_stays_in_the_frame_by_its_centre(
     detector: FaceDetector, portrait: np.ndarray
 ):
+    over_the_edge = 0
     for cut in range(180, 270, 6):
         (found,) = detector.detect([portrait[:300, :cut]])
         centres = (found.boxes_xyxy[:, :2] + found.boxes_xyxy[:, 2:]) / 2
         assert (centres < [cut, 300]).all() and (centres >= 0).all()
+        over_the_edge += np.count_nonzero(found.boxes_xyxy[:, 2] > cut)
+    assert over_the_edge > 0
 
 
 def test_no_frames_give_no_faces(detector: FaceDetector):

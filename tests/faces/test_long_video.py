@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfjax.config import Config, CropConfig, VideoConfig
+from dfjax.config import MAX_CROP_BYTES, Config, CropConfig, VideoConfig
 from dfjax.errors import VideoLimitError
 from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.glances import APART, looks_at_faces, nearest, times_with_faces
-from dfjax.faces.long_video import LongVideo
+from dfjax.faces.long_video import LongVideo, most_frames
 from dfjax.faces.voting import left_out
 from dfjax.prediction_warnings import prediction_warnings
 from dfjax.video.limits import VideoLimits
@@ -155,6 +155,18 @@ def test_effort_has_a_budget_and_looks_get_shorter_before_they_get_fewer():
     assert [plan(t, "thorough") for t in (600, 3600)] == [(800, 4), (1024, 1)]
 
 
+def test_no_effort_holds_more_crops_than_a_model_may_ask_for():
+    def num_frames(image_size: int, least: int = 32) -> int:
+        video = VideoConfig(num_frames=least, burst_frames=4)
+        config = Config(video=video, crops=CropConfig(image_size=image_size))
+        return plan_looks(7200, video, "thorough", most_frames=most_frames(config)).num_frames
+
+    assert num_frames(128) == 1024  # as of the shipped model
+    a_frame = 3 * 2 * Config().tracks.max_tracks * 512**2  # twice as many faces as are kept
+    assert MAX_CROP_BYTES - a_frame < num_frames(512) * a_frame <= MAX_CROP_BYTES
+    assert num_frames(1024, least=64) == 64  # as many as the model asks for anyway
+
+
 def test_a_video_without_a_face_has_none_however_hard_it_is_looked_at(tmp_path, face_detector):
     pattern = moving_pattern(60)
     path = write_video(tmp_path / "pattern.mp4", (pattern[n % 60] for n in range(300)), fps=10)
@@ -163,7 +175,7 @@ def test_a_video_without_a_face_has_none_however_hard_it_is_looked_at(tmp_path, 
 
 def _rarely_a_face(path: Path, seconds: int, faces: Sequence[int]) -> Path:
     """A video of ten frames a second, with a face in the given seconds only."""
-    portraits, rest = portrait_frames(10), moving_pattern(10, 360, 480)
+    portraits, rest = portrait_frames(10, (180, 240)), moving_pattern(10, 180, 240)
     frames = (
         (portraits if second in faces else rest)[n] for second in range(seconds) for n in range(10)
     )

@@ -18,7 +18,7 @@ from dfjax.models.detector import Detector
 from dfjax.predictor import Predictor
 
 CHECKPOINT = Path(__file__).parents[2] / "checkpoint"
-EVERY = 10
+EVERY = 25
 """Of the originals that are held out; `DFJAX_ALL_CROPS=1` takes them all, which takes minutes."""
 
 

@@ -6,7 +6,8 @@ import dataclasses
 import json
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,14 @@ class Server:
         *_, last = text.strip().split("\n\n")
         kind, data = last.split("\n", 1)
         return kind.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Waits until something is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be"
+        time.sleep(0.02)
 
 
 @contextlib.contextmanager

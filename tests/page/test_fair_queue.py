@@ -4,7 +4,7 @@ import time
 import pytest
 
 from dfjax.page.limits import PageLimits
-from tests.page.serving import META, served
+from tests.page.serving import META, served, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -13,13 +13,6 @@ def server(tmp_path_factory):
     limits = PageLimits(max_client_checks=3, unheard_seconds=1.5)
     with pytest.MonkeyPatch.context() as patch, served(uploads, patch, limits=limits) as server:
         yield server
-
-
-def wait_for(condition, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.02)
 
 
 def listen_in_thread(server, client, event, answers):

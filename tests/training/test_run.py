@@ -34,8 +34,10 @@ def data(tmp_path_factory) -> dict[str, str]:
     }
 
 
-def _start(data, out: Path, *more: str, devices: int = 1) -> subprocess.Popen:
+def _start(data, out: Path, *more: str, devices: int = 1, soon: bool = True) -> subprocess.Popen:
+    """Starts a run; `soon` saves time on compiling it, at the cost of some digits."""
     flags = f"--xla_force_host_platform_device_count={devices}"
+    flags += " --xla_backend_optimization_level=0" if soon else ""
     command = [sys.executable, "train.py", "--data", data["data"], "--weights", data["weights"]]
     return subprocess.Popen(
         [*command, "--out", str(out), *ARGUMENTS, *more],
@@ -89,13 +91,14 @@ def test_a_run_leaves_all_that_is_needed_to_read_it_and_to_run_it_again(whole):
 
 def test_two_processes_on_loopback_equal_one_with_two_devices(data, tmp_path):
     plain = ("--augmented=0", "--self-blended=0")  # that is proven elsewhere, and slow to compile
-    _finish(_start(data, tmp_path / "one", *plain, devices=2))
+    _finish(_start(data, tmp_path / "one", *plain, devices=2, soon=False))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     together = ["--coordinator", address, "--num-processes", "2", "--process-id"]
     processes = [
-        _start(data, tmp_path / "two", *plain, *together, str(number)) for number in range(2)
+        _start(data, tmp_path / "two", *plain, *together, str(number), soon=False)
+        for number in range(2)
     ]
     try:
         outputs = [process.communicate(timeout=240)[0] for process in processes]

@@ -66,7 +66,9 @@ def test_parts_of_an_edit_list_are_read_at_the_times_of_a_player(
     # ffmpeg leaves out a frame or two at a seam.
     assert len(shown) - 2 * (len(parts) - 1) <= len(info.frame_times.shown) <= len(shown)
     assert np.diff(info.frame_times.shown).max() < 3.5 / _FPS
-    for time, frame in read_frames(tmp_path / "edited.mp4", VideoConfig(num_frames=12), info=info):
+    frames = list(read_frames(tmp_path / "edited.mp4", VideoConfig(num_frames=12), info=info))
+    assert len(frames) == 12
+    for time, frame in frames:
         assert frame_number(frame) == shown[round(_FPS * time)]
 
 
@@ -74,5 +76,7 @@ def test_a_cut_first_keyframe_leaves_every_frame_what_it_is(clip, tmp_path, monk
     monkeypatch.setattr(decode, "_UNREFERRED", 1e9)  # so that even of a short clip some is left out
     path = edited(clip, tmp_path / "edited.mp4", [(0.1, 4.0), (6.1, 1.9)])
     shown = [*range(1, 41), *range(61, 80)]
-    for time, frame in read_frames(path, VideoConfig(num_frames=12)):
+    frames = list(read_frames(path, VideoConfig(num_frames=12)))
+    assert len(frames) == 12
+    for time, frame in frames:
         assert frame_number(frame) == shown[round(_FPS * time)]

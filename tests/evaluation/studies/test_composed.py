@@ -1,3 +1,4 @@
+import functools
 import json
 
 import numpy as np
@@ -13,28 +14,40 @@ from dfjax.evaluation.studies.composed import (
     _mean,
 )
 from dfjax.evaluation.studies.composed_videos import ComposedVideo
+from dfjax.evaluation.studies.study import StudyContext
 from tests.evaluation.clips import evidence_clips, scored_clip, study_context
 
 RATE = 0.1
 
 
-@pytest.fixture(scope="module", params=[4, None], ids=["with evidence", "highest face"])
-def measured(request) -> dict:
+@functools.cache
+def _context(burst_frames: int | None) -> StudyContext:
     calibration = calibrate_on(
         evidence_clips(60),
         max_false_positive_rate=RATE,
         max_false_negative_rate=RATE,
-        burst_frames=request.param,
+        burst_frames=burst_frames,
     )
-    context = study_context(scored=evidence_clips(60, seed=1), calibration=calibration)
-    return ComposedStudy(num_videos=60).measure(context)
+    return study_context(scored=evidence_clips(60, seed=1), calibration=calibration)
+
+
+@pytest.fixture(scope="module")
+def with_evidence() -> dict:
+    return ComposedStudy(num_videos=60).measure(_context(4))
+
+
+@pytest.fixture(scope="module")
+def by_highest_face() -> dict:
+    return ComposedStudy(num_videos=60).measure(_context(None))
 
 
 def _values(rows: list[dict], name: str) -> list[float]:
     return [row[name]["value"] for row in rows]
 
 
-def test_every_cell_has_a_row_with_an_interval(measured):
+@pytest.mark.parametrize("model", ["with_evidence", "by_highest_face"])
+def test_every_cell_has_a_row_with_an_interval(model, request):
+    measured = request.getfixturevalue(model)
     cells = [(row["seconds"], row["faces"]) for row in measured["false_positives"]]
     assert cells == [(seconds, faces) for seconds in DURATIONS for faces in FACES]
     found = [(row["seconds"], row["stretch"]) for row in measured["stretches"]]
@@ -45,31 +58,35 @@ def test_every_cell_has_a_row_with_an_interval(measured):
         assert low <= row["called_fake"]["value"] <= high
 
 
-def test_a_verdict_holds_for_any_number_of_faces_and_length_with_a_model_of_evidence(
-    measured, request
-):
-    """By the highest face, twice as many honest calls of six are called fake as were to be."""
-    cells = _values(measured["false_positives"], "called_fake")
-    if "with evidence" in request.node.name:
-        assert max(cells) <= RATE + 0.1
-        assert max(_values(measured["montages"], "called_fake")) <= RATE + 0.1
-    else:
-        assert max(cells) > RATE + 0.1
+def test_a_verdict_holds_for_any_number_of_faces_and_length_with_a_model_of_evidence(with_evidence):
+    assert max(_values(with_evidence["false_positives"], "called_fake")) <= RATE + 0.1
+    assert max(_values(with_evidence["montages"], "called_fake")) <= RATE + 0.1
 
 
-def test_a_longer_stretch_is_found_more_often_and_the_right_face_is_named(measured, request):
-    if "with evidence" not in request.node.name:
-        return
-    of_a_minute = _values(measured["stretches"][: len(STRETCHES)], "called_fake")
+def test_by_the_highest_face_more_honest_calls_are_called_fake_than_were_to_be(by_highest_face):
+    """Of calls of six, twice as many."""
+    assert max(_values(by_highest_face["false_positives"], "called_fake")) > RATE + 0.1
+
+
+def test_a_longer_stretch_is_found_more_often_and_the_right_face_is_named(with_evidence):
+    of_a_minute = _values(with_evidence["stretches"][: len(STRETCHES)], "called_fake")
     assert of_a_minute[-1] > of_a_minute[0] + 0.2
-    assert of_a_minute[-1] > 0.6 * measured["whole"]["value"]
-    assert measured["stretches"][3]["overlap"]["value"] > 0.5
-    assert min(_values(measured["one_of_many"], "named")) > 0.8
+    assert of_a_minute[-1] > 0.6 * with_evidence["whole"]["value"]
+    assert with_evidence["stretches"][3]["overlap"]["value"] > 0.5
+    assert min(_values(with_evidence["one_of_many"], "named")) > 0.8
 
 
-def test_the_same_seed_gives_the_same_figures_and_the_text_shows_them(measured):
-    text = ComposedStudy().section(json.loads(json.dumps(measured)), "validation")
-    assert f"| 600 s | 6 | {measured['false_positives'][-1]['called_fake']['value']:.3f}" in text
+def test_the_same_seed_gives_the_same_figures_and_another_gives_others():
+    first, again, other = (
+        ComposedStudy(num_videos=4, seed=seed).measure(_context(4)) for seed in (0, 0, 1)
+    )
+    assert first == again != other
+
+
+def test_the_text_shows_the_figures(with_evidence):
+    text = ComposedStudy().section(json.loads(json.dumps(with_evidence)), "validation")
+    value = with_evidence["false_positives"][-1]["called_fake"]["value"]
+    assert f"| 600 s | 6 | {value:.3f}" in text
     assert "4 s of 60 s" in text
 
 
