@@ -91,7 +91,21 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         type=_positive,
         default=_LIMITS.max_source_pixels / 1e6,
         metavar="MEGAPIXELS",
-        help="size of one picture, millions of pixels; default: %(default)g",
+        help="size of one picture of a video, millions of pixels; default: %(default)g",
+    )
+    limits.add_argument(
+        "--max-still-megapixels",
+        type=_positive,
+        default=_LIMITS.max_still_pixels / 1e6,
+        metavar="MEGAPIXELS",
+        help="size of a still picture, millions of pixels; default: %(default)g",
+    )
+    limits.add_argument(
+        "--max-jpeg-megapixels",
+        type=_positive,
+        default=_LIMITS.max_jpeg_pixels / 1e6,
+        metavar="MEGAPIXELS",
+        help="size of a JPEG, which is shrunk as it is decoded; default: %(default)g",
     )
     _add_visitor_options(parser)
     return parser.parse_args(arguments)
@@ -185,6 +199,8 @@ def limits_of(options: argparse.Namespace) -> VideoLimits:
         max_duration=options.max_duration,
         max_decode_seconds=options.max_decode_seconds,
         max_source_pixels=math.ceil(options.max_megapixels * 1e6),
+        max_still_pixels=math.ceil(options.max_still_megapixels * 1e6),
+        max_jpeg_pixels=math.ceil(options.max_jpeg_megapixels * 1e6),
     )
 
 

@@ -48,6 +48,8 @@ _VIDEOS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "mp4, av1": ("e.mp4", "libsvtav1", ()),
     "mov, prores": ("f.mov", "prores", ()),
     "mov, mjpeg": ("g.mov", "mjpeg", ()),
+    "mov, dnxhr": ("g2.mov", "dnxhd", ("-profile:v", "dnxhr_lb", "-s", "256x144")),
+    "avi, dv": ("g3.avi", "dvvideo", ("-s", "720x576", "-r", "25")),
     "3gp": ("h.3gp", "mpeg4", ()),
     "avi, mpeg4": ("i.avi", "mpeg4", ()),
     "avi, mjpeg": ("j.avi", "mjpeg", ()),
@@ -63,7 +65,10 @@ _VIDEOS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "webp, animated": ("t.webp", "libwebp_anim", ()),
     "apng": ("u.apng", "apng", ()),
 }
-_PIXEL_FORMATS = {"prores": "yuv422p10le", "mjpeg": "yuvj420p", "gif": None, "apng": "rgb24"}
+_PIXEL_FORMATS = {
+    **{"prores": "yuv422p10le", "mjpeg": "yuvj420p", "gif": None, "apng": "rgb24"},
+    "dnxhd": "yuv422p",
+}
 _STILLS: dict[str, tuple[str, dict[str, Any]]] = {
     "jpeg": ("v.jpg", {}),
     "jpeg, progressive": ("w.jpg", {"progressive": True}),

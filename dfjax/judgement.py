@@ -64,7 +64,11 @@ def judge(
     read = dataclasses.replace(read, timestamps=read.timestamps + info.delay)
     faces = [face._replace(timestamps=face.timestamps + info.delay) for face in faces]
     evidence = [evidence_of(face, calibration) for face in faces]
-    reasons = left_out(read.clips, [clip.shot_frames for clip in read.clips])
+    reasons = left_out(
+        read.clips,
+        [clip.shot_frames for clip in read.clips],
+        [clip.scales for clip in read.clips],
+    )
     decision = Decision.from_calibration(calibration)
     probability = None
     if faces:

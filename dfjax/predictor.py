@@ -13,9 +13,10 @@ import numpy as np
 
 from dfjax.config import Config, VideoConfig
 from dfjax.dataset_rows import judge_rows
-from dfjax.errors import DfjaxError
+from dfjax.errors import DfjaxError, VideoLimitError
 from dfjax.faces.clips import FaceClips, OnProgress, face_clips, read_face_clips
 from dfjax.faces.detection import FaceDetector
+from dfjax.faces.finding import hardly_any
 from dfjax.faces.long_video import LongVideo, most_frames
 from dfjax.inference.engine import Engine, score_faces
 from dfjax.inference.evidence import most_suspicious
@@ -335,15 +336,30 @@ class Predictor:
 
     def _finish(self, opened: "_Opened", report: OnProgress) -> Prediction:
         """Scores and judges what was opened."""
-        read, info = opened.read, opened.info
-        scored = None
+        read, scored = opened.read, None
         if read is None:
             scored = self._look_around(opened, report)
-            info = dataclasses.replace(info, read_seconds=scored.read.info.read_seconds)
-        if scored is None or not scored.faces:
-            read = read or self._read(opened.path, info, report)
+            read = self._search_harder(opened, scored, report)
+        if read is not None:
             scored = FaceScorer(self.engine)(read, _part(report, _READING_SHARE, 1.0))
+        assert scored is not None, "it was looked at one way or the other"
         return self._judge(scored, opened.effort, report, opened.origin.result())
+
+    def _search_harder(
+        self, opened: "_Opened", scored: ScoredFaces, report: OnProgress
+    ) -> FaceClips | None:
+        """Searches a video with hardly any face as a short one; None if what is known stays."""
+        known = scored.read
+        if not hardly_any(known.num_with_face, len(known.timestamps)):
+            return None
+        info = dataclasses.replace(opened.info, read_seconds=known.info.read_seconds)
+        try:
+            read = self._read(opened.path, info, report)
+        except VideoLimitError:  # of time: much of it may be spent by now
+            if scored.faces:
+                return None
+            raise
+        return read if read.is_turned or not scored.faces else None
 
     def _look_around(self, opened: "_Opened", report: OnProgress) -> ScoredFaces:
         """Looks around in a video, and more closely where it looks suspicious."""

@@ -7,7 +7,10 @@ import app
 
 @pytest.mark.parametrize(
     "option",
-    ["--max-upload-megabytes", "--max-duration", "--max-decode-seconds", "--max-megapixels"],
+    [
+        *("--max-upload-megabytes", "--max-duration", "--max-decode-seconds"),
+        *("--max-megapixels", "--max-still-megapixels", "--max-jpeg-megapixels"),
+    ],
 )
 @pytest.mark.parametrize("value", ["0", "-3", "nan", "inf", "1e303", "much"])
 def test_a_limit_that_is_no_positive_number_is_refused_in_a_sentence(option, value, capsys):
@@ -19,8 +22,10 @@ def test_a_limit_that_is_no_positive_number_is_refused_in_a_sentence(option, val
 
 def test_the_options_become_the_limits_of_a_file():
     given = {"upload-megabytes": 3, "duration": 60, "decode-seconds": 9, "megapixels": 2}
+    given |= {"still-megapixels": 5, "jpeg-megapixels": 7}
     options = app.parse([f"--max-{name}={value}" for name, value in given.items()])
     limits = app.limits_of(options)
     assert limits.max_file_bytes == 3 * 1024**2
     assert (limits.max_duration, limits.max_decode_seconds) == (60.0, 9.0)
     assert limits.max_source_pixels == 2_000_000
+    assert (limits.max_still_pixels, limits.max_jpeg_pixels) == (5_000_000, 7_000_000)

@@ -45,6 +45,7 @@ class FaceClip:
     boxes_xyxy: np.ndarray  # int64 [n, 4], pixels of the displayed video, max exclusive
     landmarks: np.ndarray  # float32 [n, 5, 2], xy in pixels of the crop, as in `Faces.landmarks`
     shot_frames: int | None = None  # sampled frames of its shot, in a long video
+    scales: np.ndarray | None = None  # float64 [n], from `shown_scales`; None: 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -185,6 +186,21 @@ def views(sizes: Sequence[tuple[int, int]]) -> np.ndarray:
     return np.cumsum(turns).astype(np.int64)
 
 
+def shown_scales(sizes: Sequence[tuple[int, int]] | None, info: VideoInfo) -> np.ndarray | None:
+    """Returns how many times as large as it was recorded each picture is shown: float64 [T].
+
+    None: all are shown as they are.
+
+    Args:
+      sizes: Height and width of each picture as displayed; None: those of the video.
+      info: The video.
+    """
+    if sizes is None or not info.is_fitted:
+        return None
+    heights, widths = np.array(sizes, np.float64).T
+    return np.minimum(info.height / heights, info.width / widths)
+
+
 def face_clips(
     frames: Sequence[np.ndarray],
     timestamps: np.ndarray,
@@ -263,7 +279,8 @@ def _follow(
     if sizes is not None:
         shots = shots + views(sizes)
     linked = linked_faces(faces, timestamps, config.tracks, shots=shots)
-    found = crop_faces(frames, timestamps, linked.tracks, config, info)
+    scales = shown_scales(sizes, info)
+    found = crop_faces(frames, timestamps, linked.tracks, config, info, scales=scales)
     return dataclasses.replace(
         found,
         num_with_face=linked.num_frames,
@@ -278,6 +295,8 @@ def crop_faces(
     tracks: Sequence[FaceTrack],
     config: Config,
     info: VideoInfo,
+    *,
+    scales: np.ndarray | None = None,
 ) -> FaceClips:
     """Crops faces that were found, without those that are blurred beside clearer ones.
 
@@ -287,6 +306,7 @@ def crop_faces(
       tracks: The faces, in pixels of the frames.
       config: Its part `crops` is used.
       info: The video that they come from; boxes are given in its pixels.
+      scales: Of the frames, from `shown_scales`.
     """
     size = frames[0].shape[:2]
     clips = []
@@ -299,6 +319,7 @@ def crop_faces(
                 frames=crops[frame_mask],
                 boxes_xyxy=shown_boxes(track.boxes_xyxy, info, size),
                 landmarks=crop_landmarks(track, timestamps, config.crops),
+                scales=None if scales is None else scales[track.frame_indices],
             )
         )
     return clear_ones(clips, timestamps, config, info)

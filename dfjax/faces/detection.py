@@ -17,7 +17,9 @@ from dfjax.faces.boxes import move_edges, suppress, to_squares
 from dfjax.faces.networks import FaceNetworks, Scores
 from dfjax.faces.pyramid import Canvas, choose_canvas, crop_square, make_canvases
 
-_NUM_FRAMES = 4  # that are worked on at the same time
+NUM_FRAMES = 4
+"""Frames that are worked on at the same time."""
+
 _RNET_SIZE, _ONET_SIZE = 24, 48  # sides of the crops that the networks see, pixels
 
 # Bounds on the cost of one frame, whatever it shows; the most confident are kept.
@@ -158,8 +160,8 @@ class FaceDetector:
         for index, frame in enumerate(frames):
             by_canvas.setdefault(choose_canvas(frame, self.config), []).append(index)
         for canvas, members in by_canvas.items():
-            for start in range(0, len(members), _NUM_FRAMES):
-                yield canvas, members[start : start + _NUM_FRAMES]
+            for start in range(0, len(members), NUM_FRAMES):
+                yield canvas, members[start : start + NUM_FRAMES]
 
     def _finish_batch(self, batch: _Batch) -> dict[int, Faces]:
         """Returns the faces of each frame of a batch, by the frame's index."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from dfjax.faces.detection import FaceDetector, Faces
+from dfjax.faces.detection import NUM_FRAMES, FaceDetector, Faces
 from dfjax.faces.following import Frame, batches, detect_in_video
 
 FACE_BATCH = 16
@@ -12,6 +12,9 @@ FACE_BATCH = 16
 
 _RARELY = 4
 """Faces in less than one in so many frames are so rare that the video may lie on its side."""
+
+_RARELY_AGAIN = 2
+"""Likewise where faces were found only in another attempt, in which some lie on their side."""
 
 _FRAMES_TO_TURN = 8  # of a video, to find out
 
@@ -22,6 +25,11 @@ _ROOM = 0.5  # of a picture's longer side, added on each side
 _DARKEST, _BRIGHTEST = 1, 99  # percentiles that become black and white
 
 
+def hardly_any(num_with_face: int, num_frames: int) -> bool:
+    """Returns whether faces are so rare in the frames of a video that it may lie on its side."""
+    return num_with_face * _RARELY < num_frames
+
+
 def find_in_video(
     frames: Iterable[Frame],
     face_detector: FaceDetector,
@@ -29,9 +37,9 @@ def find_in_video(
 ) -> list[Faces]:
     """Finds the faces in the frames of a video; if there is hardly any, it tries harder.
 
-    A video that lies on its side or stands on its head, because a phone's mark of how it was held
-    got lost, is searched as it was filmed. A video without any face is searched again with room
-    around its frames, and with their contrast raised.
+    A video without any face is searched again with room around its frames, and with their contrast
+    raised. One that lies on its side or stands on its head, because a phone's mark of how it was
+    held got lost, is searched as it was filmed.
 
     Args:
       frames: Times, seconds, increasing, and pictures: uint8 [H, W, 3] RGB each. They are taken a
@@ -50,11 +58,9 @@ def find_in_video(
         seen += pictures
         faces += detect_in_video(pictures, [time for time, _ in batch], face_detector)
         on_progress(len(faces))
-    if sum(map(_any, faces)) * _RARELY >= len(seen):
-        return faces
-    if (turned := _turned(seen, faces, face_detector)) is not None:
-        return turned
-    return faces if any(map(_any, faces)) else _search_again(seen, face_detector)
+    if any(map(_any, faces)):
+        return _unless_rare(seen, faces, _RARELY, face_detector)
+    return _unless_rare(seen, _search_again(seen, face_detector), _RARELY_AGAIN, face_detector)
 
 
 def find_in_pictures(pictures: Sequence[np.ndarray], face_detector: FaceDetector) -> list[Faces]:
@@ -73,12 +79,24 @@ def find_in_pictures(pictures: Sequence[np.ndarray], face_detector: FaceDetector
     missed = [n for n, found in enumerate(faces) if not _any(found)]
     found_later = _search_again([pictures[n] for n in missed], face_detector)
     for n, found in zip(missed, found_later, strict=True):
-        faces[n] = found
-    for n in missed:
-        turned = None if _any(faces[n]) else _turned([pictures[n]], [faces[n]], face_detector)
-        if turned is not None:
-            (faces[n],) = turned
+        (faces[n],) = _unless_rare([pictures[n]], [found], _RARELY_AGAIN, face_detector)
     return faces
+
+
+def _unless_rare(
+    frames: Sequence[np.ndarray], faces: list[Faces], rarely: int, face_detector: FaceDetector
+) -> list[Faces]:
+    """Returns the faces of frames, or, where there are few, those that come of turning the frames.
+
+    Args:
+      frames: As for `find_in_video`.
+      faces: Those found in them.
+      rarely: Faces in less than one in so many frames are few.
+      face_detector: Finds upright faces.
+    """
+    if sum(map(_any, faces)) * rarely >= len(frames):
+        return faces
+    return _turned(frames, faces, face_detector) or faces
 
 
 def _turned(
@@ -147,13 +165,13 @@ def _search_again(pictures: Sequence[np.ndarray], face_detector: FaceDetector) -
 
     MTCNN needs some room around a face: without it, it misses every twentieth face that fills its
     picture, and the crude fakes among them more than anything else. What is still missed is very
-    dark, or tinted, or hardly a face. Pictures are searched `FACE_BATCH` at a time, so that memory
-    does not grow with the length of a video.
+    dark, or tinted, or hardly a face. With room around it, a picture takes four times as much
+    memory, so no more are held than the detector works on.
     """
     return [
         found
-        for start in range(0, len(pictures), FACE_BATCH)
-        for found in _search_batch_again(pictures[start : start + FACE_BATCH], face_detector)
+        for start in range(0, len(pictures), NUM_FRAMES)
+        for found in _search_batch_again(pictures[start : start + NUM_FRAMES], face_detector)
     ]
 
 

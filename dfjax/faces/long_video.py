@@ -19,6 +19,7 @@ from dfjax.faces.clips import (
     clear_ones,
     is_damaged,
     shown_boxes,
+    shown_scales,
     views,
 )
 from dfjax.faces.crops import crop_landmarks, crop_track
@@ -107,6 +108,7 @@ class LongVideo:
         self._is_damaged = False
         self._plan, self._burst = plan, config.video.burst_frames
         looks = len(burst_sizes(plan))
+        self._looks: list[_Look] = []
         self._frames_left = 0
         if looks * GRID_SECONDS < info.duration:
             self._frames_left = plan.num_frames // _FOR_CLOSER_LOOKS
@@ -123,12 +125,7 @@ class LongVideo:
         if self._frames_left:
             on_progress(0.0, "Looking over the video")
             times, at_keyframes = self._glance()
-        self._look_at(times, on_progress, at_keyframes=at_keyframes)
-        shown = fitted(self.info, [each.size for each in self._seen.values()])
-        if shown is not self.info and not self.info.is_fitted:
-            self.info = shown
-            self._seen, self._crops = {}, {}
-            self._look_at(times, on_progress, at_keyframes=at_keyframes)
+        self._look(_Look(times, self._plan, at_keyframes), on_progress)
         self._seconds += time.perf_counter() - started
 
     def _glance(self) -> tuple[np.ndarray | None, bool]:
@@ -187,10 +184,10 @@ class LongVideo:
         if not chosen:
             return False
         self._frames_left = 0
-        plan = dataclasses.replace(self._plan, burst_frames=self._burst)
-        findings = Findings()
-        frames = self._frames(np.sort(chosen), plan, findings)
-        self._read(frames, findings, len(chosen) * self._burst, on_progress)
+        plan = dataclasses.replace(
+            self._plan, num_frames=len(chosen) * self._burst, burst_frames=self._burst
+        )
+        self._look(_Look(np.sort(chosen), plan, at_keyframes=False), on_progress)
         self._seconds += time.perf_counter() - started
         return True
 
@@ -200,6 +197,7 @@ class LongVideo:
         times = np.sort(np.array(list(self._seen), np.float64))
         seen = [self._seen[moment] for moment in times.tolist()]
         size = frame_size(self.info, self._plan)
+        scales = shown_scales([each.size for each in seen], self.info) if seen else None
         shots = _shots(seen)
         linked = _link(seen, times, shots, self._config.tracks)
         clips = []
@@ -219,6 +217,7 @@ class LongVideo:
                         boxes_xyxy=shown_boxes(track.boxes_xyxy[kept], self.info, size),
                         landmarks=np.stack([crop.landmarks for crop in cropped]),
                         shot_frames=int(np.sum(shots == shots[track.frame_indices[0]])),
+                        scales=None if scales is None else scales[track.frame_indices[kept]],
                     )
                 )
         found = clear_ones(clips, times, self._config, self.info)
@@ -232,37 +231,39 @@ class LongVideo:
             is_damaged=self._is_damaged,
         )
 
-    def _look_at(
-        self, times: np.ndarray | None, on_progress: OnProgress, *, at_keyframes: bool
-    ) -> None:
-        """Looks as planned, at given times or evenly."""
+    def _look(self, look: "_Look", on_progress: OnProgress) -> None:
+        """Looks as planned; if that shows a picture of another size, again as all looks so far."""
+        self._looks.append(look)
+        self._look_once(look, on_progress)
+        shown = fitted(self.info, [each.size for each in self._seen.values()])
+        if shown != self.info:
+            self.info = shown
+            self._seen, self._crops = {}, {}
+            for each in self._looks:
+                self._look_once(each, on_progress)
+
+    def _look_once(self, look: "_Look", on_progress: OnProgress) -> None:
+        """Looks as planned."""
         findings = Findings()
-        if at_keyframes:
-            size = frame_size(self.info, self._plan)
+        if look.at_keyframes:
             frames = read_keyframes(
                 self._path,
                 self.info,
-                size,
-                timestamps=times,
+                frame_size(self.info, look.plan),
+                timestamps=look.times,
                 limits=self._limits,
                 findings=findings,
             )
         else:
-            frames = self._frames(times, self._plan, findings)
-        self._read(frames, findings, self._plan.num_frames, on_progress)
-
-    def _frames(
-        self, times: np.ndarray | None, plan: VideoConfig, findings: Findings
-    ) -> Generator[Frame, None, None]:
-        """Reads the frames of a plan, at its own times or at others."""
-        return read_frames(
-            self._path,
-            plan,
-            limits=self._limits,
-            info=self.info,
-            timestamps=times,
-            findings=findings,
-        )
+            frames = read_frames(
+                self._path,
+                look.plan,
+                limits=self._limits,
+                info=self.info,
+                timestamps=look.times,
+                findings=findings,
+            )
+        self._read(frames, findings, look.plan.num_frames, on_progress)
 
     def _read(
         self,
@@ -300,6 +301,14 @@ class LongVideo:
         """Counts the time that reading took against what is left of the limit."""
         spent = self.info.read_seconds + findings.read_seconds
         self.info = dataclasses.replace(self.info, read_seconds=spent)
+
+
+class _Look(NamedTuple):
+    """Which frames are read."""
+
+    times: np.ndarray | None  # float64 [n], seconds, increasing; None: evenly
+    plan: VideoConfig
+    at_keyframes: bool
 
 
 class _Seen(NamedTuple):

@@ -125,7 +125,7 @@ def linked_faces(
     tracks: list[list[int]] = []  # rows of `sightings`
     for frame_index in np.unique(sightings.frame_indices):
         _extend(tracks, sightings, int(frame_index), config)
-    real = _select(sightings, tracks, timestamps, config)
+    real = _select(sightings, tracks, timestamps, shots, config)
     most = config.max_tracks
     tracks = _at_once(sightings, real, most) if at_once else real[:most]
     first = [(sightings.frame_indices[t[0]], *sightings.boxes_xyxy[t[0]]) for t in tracks]
@@ -335,26 +335,46 @@ def _predicted_shift(sightings: _Sightings, track: list[int], time: float) -> np
 
 
 def _select(
-    sightings: _Sightings, tracks: list[list[int]], timestamps: np.ndarray, config: TrackConfig
+    sightings: _Sightings,
+    tracks: list[list[int]],
+    timestamps: np.ndarray,
+    shots: np.ndarray,
+    config: TrackConfig,
 ) -> list[list[int]]:
     """Returns the tracks that are real faces, the largest and longest-seen first."""
-    num_frames = len(timestamps)
-    enough = min(config.min_frames, num_frames)
-    # A face that stays for a second is in at least this many samples of this video.
-    expected = 1
-    if num_frames > 1:
-        expected = max(1, int(_STAY_SECONDS / np.median(np.diff(timestamps))))
+    enough = min(config.min_frames, len(timestamps))
     confident = [
         track
         for track in tracks
         if sightings.confidences[track].max() >= config.min_confidence or len(track) >= enough
     ]
-    seen_enough = [track for track in confident if len(track) >= min(enough, expected)]
+    seen_enough = [
+        track
+        for track in confident
+        if len(track) >= enough or len(track) >= _expected(sightings, track, timestamps, shots)
+    ]
     # A video counts as "no face" only if none was found: a brief track is better than none.
     kept = seen_enough or confident
     sides = sightings.sides
     kept.sort(key=lambda track: (-sides[track].sum(), track[0]))
     return kept
+
+
+def _expected(
+    sightings: _Sightings, track: list[int], timestamps: np.ndarray, shots: np.ndarray
+) -> int:
+    """Returns in how many samples a face is that stays a second in the shot of a track.
+
+    Samples may come in bursts. Then these are the ones of a burst, or fewer if it spans a cut.
+    """
+    times = timestamps[shots == sightings.shots[track[0]]]
+    most = 1
+    for time in sightings.times[track]:
+        near = times[np.abs(times - time) <= _STAY_SECONDS / 2]
+        if len(near) > 1:
+            a_second = int(_STAY_SECONDS * (len(near) - 1) / (near[-1] - near[0]))
+            most = max(most, min(len(near), a_second))
+    return most
 
 
 def _at_once(sightings: _Sightings, tracks: list[list[int]], most: int) -> list[list[int]]:

@@ -13,7 +13,8 @@ FEWEST_FRAMES = 4
 
 SMALLEST = 32
 """Pixels: a face whose box is lower, in most frames, is "small". It is enlarged fourfold or more to
-be judged, so what is seen is mostly the enlargement."""
+be judged, so what is seen is mostly the enlargement. What counts are pixels of the picture as it
+was recorded: where those of a video differ in size, smaller ones are shown enlarged."""
 
 
 class SeenFace(Protocol):
@@ -31,7 +32,9 @@ class SeenFace(Protocol):
 
 
 def left_out(
-    clips: Sequence[SeenFace], shot_frames: Sequence[int | None] | None = None
+    clips: Sequence[SeenFace],
+    shot_frames: Sequence[int | None] | None = None,
+    scales: Sequence[np.ndarray | None] | None = None,
 ) -> list[LeftOut | None]:
     """Returns why each face has no say, and None for those that have.
 
@@ -46,18 +49,20 @@ def left_out(
     Args:
       clips: The faces of a video.
       shot_frames: How many sampled frames the shot of each has. None: of one or all, not known.
+      scales: How many times as large as recorded the picture is shown in each frame of each face,
+        float [n]. None: of one or all, as recorded.
     """
-    sampled = shot_frames or [None] * len(clips)
-    reasons: list[LeftOut | None] = [
-        _reason(clip, num_frames) for clip, num_frames in zip(clips, sampled, strict=True)
-    ]
+    none = [None] * len(clips)
+    each = zip(clips, shot_frames or none, scales or none, strict=True)
+    reasons: list[LeftOut | None] = [_reason(*of_face) for of_face in each]
     return reasons if None in reasons else [None for _ in clips]
 
 
-def _reason(clip: SeenFace, shot_frames: int | None) -> LeftOut | None:
+def _reason(clip: SeenFace, shot_frames: int | None, scales: np.ndarray | None) -> LeftOut | None:
     num_frames = len(clip.frame_indices)
     if num_frames < FEWEST_FRAMES and num_frames != shot_frames:
         return "short"
-    if np.median(clip.boxes_xyxy[:, 3] - clip.boxes_xyxy[:, 1]) < SMALLEST:
+    heights = clip.boxes_xyxy[:, 3] - clip.boxes_xyxy[:, 1]
+    if np.median(heights if scales is None else heights / scales) < SMALLEST:
         return "small"
     return None

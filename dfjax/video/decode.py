@@ -44,6 +44,10 @@ _DELIVERED = 3
 _SCAN_PIXELS = 4
 """Cost of finding out what need not be decoded, for each byte of the file, likewise."""
 
+_BEFORE_KEYFRAME = "mmco: unref short failure"
+"""What ffmpeg says when it is to forget a picture that it does not have. Where it begins to decode
+at a keyframe, it has none of those before, and decodes what follows as it was recorded."""
+
 _STEP_BACK = 20.0
 """How many seconds further back decoding starts after a seek gave damaged frames."""
 
@@ -248,6 +252,7 @@ def _one_pass(
     chosen = len(wanted) <= _MAX_SELECTED  # else ffmpeg gives every frame, and most are dropped
     terms = [f"gte(t,{t})*not(gte(prev_t,{t}))" for t in _file_times(request, earliest)]
     select = _sum(terms) if chosen else ""
+    options = options or keyframe_options(request.source, request.times, request.start, 0.0)
     with _start(request, stopwatch, options, select, num_threads()) as run:
         num_done = 0
         while num_done < len(wanted) and (frame := _next_frame(request, run)) is not None:
@@ -259,7 +264,13 @@ def _one_pass(
             if num_done == len(wanted):
                 run.close()  # what follows need not be decoded while the caller is busy
             yield frame
-        request.findings.is_damaged |= len(run.complaints) > 0
+        complaints = _about_damage(run.complaints) if run.begins_late else run.complaints
+        request.findings.is_damaged |= len(complaints) > 0
+
+
+def _about_damage(complaints: Sequence[str]) -> list[str]:
+    """Returns the complaints without those that only say that decoding began at a keyframe."""
+    return [line for line in complaints if _BEFORE_KEYFRAME not in line]
 
 
 def _seeks(request: Request, stopwatch: Stopwatch) -> _Decoding:
@@ -282,11 +293,11 @@ def _seeks(request: Request, stopwatch: Stopwatch) -> _Decoding:
                 begin = _begin(request, wanted.time)
                 started.append((wanted, _start_seek(request, stopwatch, begin, wanted)))
             wanted, run = started.popleft()
-            frames, is_clean = _finish_seek(request, wanted, run)
+            frames, complaints, is_clean = _finish_seek(request, wanted, run)
             if mend and not is_clean:
                 begin, spent = max(0.0, wanted.time - _STEP_BACK), stopwatch.spent
                 run = _start_seek(request, stopwatch, begin, wanted, num_threads())
-                frames, is_clean = _finish_seek(request, wanted, run)
+                frames, complaints, is_clean = _finish_seek(request, wanted, run)
                 starts, counts = zip(wanted, *(w for w, _ in started), *waiting, strict=True)
                 rest = _every_time(request.times, np.array(starts), np.array(counts))
                 pass_seconds = (stopwatch.spent - spent) / _STEP_BACK * rest[-1]
@@ -295,7 +306,7 @@ def _seeks(request: Request, stopwatch: Stopwatch) -> _Decoding:
                     return
                 # Damaged from the start, or it takes too long to find out: use what we have.
                 mend = is_clean
-            request.findings.is_damaged |= len(run.complaints) > 0
+            request.findings.is_damaged |= len(complaints) > 0
             yield from frames
     finally:
         for _, run in started:
@@ -324,20 +335,31 @@ def _start_seek(
     return _start(request, stopwatch, seek, select, threads, limit)
 
 
-def _finish_seek(request: Request, wanted: _Wanted, run: FfmpegRun) -> tuple[list[_Decoded], bool]:
-    """Returns the frames from a seek, and whether they are certainly right and undamaged."""
+class _Sought(NamedTuple):
+    """What came of a seek."""
+
+    frames: list[_Decoded]
+    complaints: list[str]  # that may mean damage
+    is_clean: bool  # whether the frames are certainly right and undamaged
+
+
+def _finish_seek(request: Request, wanted: _Wanted, run: FfmpegRun) -> _Sought:
+    """Returns the frames from a seek, and what is to be said against them."""
     with run:
         frames = []
         while len(frames) < wanted.num_frames and (frame := _next_frame(request, run)) is not None:
             frames.append(frame)
         run.finish()
-        if run.complaints:
-            return frames, False
-    if not frames or not request.times.is_whole:
-        return frames, bool(frames)
-    shown = request.times.shown
-    expected = shown[min(np.searchsorted(shown, wanted.time - TOLERANCE), len(shown) - 1)]
-    return frames, bool(frames[0].time <= expected + TOLERANCE)
+    complaints, shown = run.complaints, request.times.shown
+    if request.times.is_whole:
+        expected = shown[min(np.searchsorted(shown, wanted.time - TOLERANCE), len(shown) - 1)]
+    else:
+        expected = wanted.time + (shown[-1] - shown[0]) / max(1, len(shown) - 1)
+    is_in_time = bool(frames and frames[0].time <= expected + TOLERANCE)
+    if is_in_time:
+        complaints = _about_damage(complaints)
+    is_right = is_in_time if request.times.is_whole else bool(frames)
+    return _Sought(frames, complaints, is_right and not complaints)
 
 
 def _start(

@@ -31,7 +31,7 @@ from dfjax.video.formats import open_plain
 _DECODERS = (
     "h264,hevc,vp8,vp9,libvpx,libvpx-vp9,libdav1d,libaom-av1,mpeg4,mjpeg,gif,prores,"
     "mpeg1video,mpeg2video,ffv1,rawvideo,apng,webp_anim,"
-    "h263,flv,vp6f,vp6a,wmv1,wmv2,wmv3,vc1,msmpeg4v2,msmpeg4"
+    "h263,flv,vp6f,vp6a,wmv1,wmv2,wmv3,vc1,msmpeg4v2,msmpeg4,dvvideo,dnxhd"
 )
 
 # Audio decoders are not needed, so they are not whitelisted. ffmpeg reports that each time, and for
@@ -40,6 +40,11 @@ _ABOUT_SOUND = ("not on whitelist", "AVCodecContext was allocated for")
 
 # The time at which the last picture before a break is shown may have been guessed from those after.
 _ACROSS_BREAKS = "setts=pts=if(eq(DTS\\,NOPTS)+between((PTS-DTS)*TB\\,0\\,10)\\,PTS\\,DTS):dts=DTS"
+
+# A message begins with what it is about. What a file says of itself may look like one further in.
+_COMPLAINT = re.compile(r"(\[[^\]]+ @ \w+\] )*\[(error|fatal)\]")
+_BY_DECODER = re.compile(rf"\[({_DECODERS.replace(',', '|')}) @ ")
+_OPENED = "[info] Input #0, "  # what comes before is about opening the file
 
 _MAX_LOG_BYTES = 1 << 20  # of ffmpeg's messages; the rest is discarded
 _CHUNK_BYTES = 1 << 16
@@ -215,12 +220,32 @@ class FfmpegRun:
 
     @property
     def complaints(self) -> list[str]:
-        """The messages that may mean a damaged picture."""
+        """The messages that may mean a damaged picture.
+
+        At the log level "info" they are without those of decoders that only find out what is in the
+        file. In a recording that begins between two keyframes, they cannot but fail at first.
+        """
+        opened = self._opened()
         return [
-            line
-            for line in self.log
-            if ("[error]" in line or "[fatal]" in line)
-            and not any(words in line for words in _ABOUT_SOUND)
+            line for n, line in self._complaints() if n >= opened or not _BY_DECODER.match(line)
+        ]
+
+    @property
+    def begins_late(self) -> bool:
+        """Whether the file begins with what cannot be decoded; told at the log level "info"."""
+        opened = self._opened()
+        return any(n < opened and _BY_DECODER.match(line) for n, line in self._complaints())
+
+    def _opened(self) -> int:
+        """Returns the number of the line that says that the file is open; 0: there is none."""
+        return next((n for n, line in enumerate(self.log) if line.startswith(_OPENED)), 0)
+
+    def _complaints(self) -> list[tuple[int, str]]:
+        """Returns the numbers of lines, and the lines, that are about more than sound."""
+        return [
+            (n, line)
+            for n, line in enumerate(self.log)
+            if _COMPLAINT.match(line) and not any(words in line for words in _ABOUT_SOUND)
         ]
 
     def read_lines(self) -> Iterator[str]:

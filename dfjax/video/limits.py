@@ -10,6 +10,8 @@ class VideoLimits(Checked):
     """Limits on one file, chosen by the caller who reads or serves it, never by a model."""
 
     max_source_pixels: int = 8192 * 4320  # pixels of one coded frame; more is refused
+    max_still_pixels: int = 8192 * 8192  # pixels of a still picture; more is refused
+    max_jpeg_pixels: int = 210_000_000  # of a JPEG, which can be shrunk while it is decoded
     max_duration: float = 4 * 3600.0  # seconds; longer is refused
     max_source_frames: int = 2_000_000  # coded frames in the file; more is refused
     max_file_bytes: int = 2 * 1024**3  # bytes; larger is refused

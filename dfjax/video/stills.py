@@ -4,9 +4,10 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, features
+from PIL import Image, ImageOps, JpegImagePlugin, features
 
 from dfjax.errors import DamagedVideoError, UnsupportedFormatError, VideoLimitError
 from dfjax.video.formats import open_plain, shown_name
@@ -18,6 +19,10 @@ _BACKGROUND = (127, 127, 127)
 
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
+_SHRUNK_FROM = 8192 * 4320
+"""Pixels: a JPEG with more is shrunk while it is decoded, so that it takes no more memory than a
+smaller one."""
+
 
 def still_size(path: Path, still_format: str, limits: VideoLimits) -> tuple[int, int]:
     """Returns the height and width of the picture as it is displayed, without decoding it.
@@ -25,7 +30,7 @@ def still_size(path: Path, still_format: str, limits: VideoLimits) -> tuple[int,
     Args:
       path: The file.
       still_format: Pillow's name of its format.
-      limits: Its `max_source_pixels` is enforced.
+      limits: Its `max_still_pixels` and `max_jpeg_pixels` are enforced.
 
     Raises:
       DamagedVideoError: The picture's header cannot be read.
@@ -34,9 +39,7 @@ def still_size(path: Path, still_format: str, limits: VideoLimits) -> tuple[int,
     """
     with _opened(path, still_format, limits) as picture:
         width, height = picture.size
-        if picture.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS:
-            width, height = height, width
-        return height, width
+        return (width, height) if _is_sideways(picture) else (height, width)
 
 
 def read_still(
@@ -50,19 +53,27 @@ def read_still(
       DamagedVideoError: The picture cannot be decoded.
       VideoLimitError: It has more pixels than are allowed.
     """
+    height, width = size
     with _opened(path, still_format, limits) as picture:
+        if picture.width * picture.height > _SHRUNK_FROM:
+            # To an eighth at the least, and no smaller than it is needed. Only JPEGs can do it.
+            picture.draft("RGB", (height, width) if _is_sideways(picture) else (width, height))
         if picture.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would clip
             picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-        picture = ImageOps.exif_transpose(picture)
+        # A large picture is copied no more often than it must be.
+        ImageOps.exif_transpose(picture, in_place=True)
         if picture.has_transparency_data:
-            picture = picture.convert("RGBA")
+            picture = picture if picture.mode == "RGBA" else picture.convert("RGBA")
             grey = Image.new("RGBA", picture.size, (*_BACKGROUND, 255))
             picture = Image.alpha_composite(grey, picture)
-        picture = picture.convert("RGB")
-        height, width = size
+        picture = picture if picture.mode == "RGB" else picture.convert("RGB")
         if picture.size != (width, height):
             picture = picture.resize((width, height), Image.Resampling.LANCZOS)
         return np.asarray(picture)
+
+
+def _is_sideways(picture: Image.Image) -> bool:
+    return picture.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
 
 
 @contextmanager
@@ -74,20 +85,40 @@ def _opened(path: Path, still_format: str, limits: VideoLimits) -> Iterator[Imag
             f"{name!r} is an AVIF picture, which the installed Pillow does not open. Save it as a "
             "JPEG."
         )
-    too_large = (
-        f"{name!r} has more pixels than the limit of {limits.max_source_pixels:,}. "
-        "Make the picture smaller."
-    )
     with open_plain(path) as file:
         try:
-            with Image.open(file, formats=[still_format]) as picture:
-                if picture.width * picture.height > limits.max_source_pixels:
-                    raise VideoLimitError(too_large)
+            with _open(file, still_format) as picture:
+                _check_size(picture, name, limits)
                 yield picture
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-            raise VideoLimitError(too_large) from None
+            raise _too_large(name, limits.max_still_pixels) from None
         # A RuntimeError comes from the AVIF plugin.
         except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error) as error:
             raise DamagedVideoError(
                 f"{name!r} is a damaged picture: it cannot be read to the end. Try another copy."
             ) from error
+
+
+def _open(file: BinaryIO, still_format: str) -> Image.Image:
+    if still_format != "JPEG":
+        return Image.open(file, formats=[still_format])
+    # What `Image.open` does, without its limit, which is one for the whole process.
+    try:
+        return JpegImagePlugin.jpeg_factory(file)
+    except (IndexError, TypeError) as error:
+        raise SyntaxError("the header of the JPEG is damaged") from error
+
+
+def _check_size(picture: Image.Image, name: str, limits: VideoLimits) -> None:
+    """Raises `VideoLimitError` if a picture has too many pixels to be decoded."""
+    # Of a JPEG that comes in several passes, all of it is in memory while it is decoded.
+    is_shrunk = picture.format in ("JPEG", "MPO") and not picture.info.get("progressive")
+    limit = limits.max_jpeg_pixels if is_shrunk else limits.max_still_pixels
+    if picture.width * picture.height > limit:
+        raise _too_large(name, limit)
+
+
+def _too_large(name: str, limit: int) -> VideoLimitError:
+    return VideoLimitError(
+        f"{name!r} has more pixels than the limit of {limit:,} for such a picture. Make it smaller."
+    )

@@ -23,6 +23,8 @@ files are scanned, so that decoding can be made to begin where it can."""
 _BEFORE_KEYFRAME = 1.0
 """Seconds before a keyframe at which such a demuxer begins, to have it in any case."""
 
+_ROUNDING = 1e-3  # seconds by which times may be rounded
+
 # By these, ffmpeg tells where a clock breaks. It makes one that runs only for a file read through.
 _JUMP = 10.0  # seconds from one packet to another
 _FALL = 0.1  # seconds from one keyframe back to another
@@ -59,7 +61,7 @@ def read_packets(source: MediaFile, stopwatch: Stopwatch, seek: Sequence[str] = 
     times = [] if source.demuxer == "avi" else ["-bsf:v", _AS_SHOWN]
     # An animated PNG may begin with a picture that is not marked as a keyframe.
     copied = ["-c", "copy", "-copyinkf", *times, "-f", "framecrc"]
-    return FfmpegRun(source, stopwatch, seek, copied)
+    return FfmpegRun(source, stopwatch, seek, copied, log_level="info")
 
 
 def packet_flags(fields: Iterable[str]) -> int:
@@ -201,22 +203,42 @@ def keyframe_options(
 ) -> list[str]:
     """Returns the options that start decoding at the last keyframe before a time.
 
+    What follows a keyframe but is shown before it may be made of what precedes it. It is left out:
+    decoders complain, and nobody could tell that from damage.
+
     Args:
       source: The file.
       times: Of its frames.
       start: When its first frame is shown, seconds by its own clock.
       begin: Seconds after the first frame.
     """
+    if source.demuxer in _UNINDEXED:
+        return _unindexed_options(source, times, start, begin)
     if begin <= 0:
         return []
-    if source.demuxer not in _UNINDEXED:
-        return seek_options(start + Fraction(begin))
-    place = int(np.searchsorted(times.keyframes, begin, side="right")) - 1
-    if place < 1:
+    seek = seek_options(start + Fraction(begin))
+    if source.demuxer == "avi":  # says only when packets are to be decoded
+        return seek
+    # Variables of an expression outlast a packet. 0: when the keyframe is shown; 1: it has come.
+    is_first, note = "gt(key\\,ld(1))", "0*(st(0\\,pts*tb)+st(1\\,1))"
+    earliest = float(start) + begin - _ROUNDING
+    leads = f"ld(1)*lt(pts*tb\\,ld(0))*lt(pts*tb\\,{earliest:.6f})"
+    return [*seek, "-bsf:v", f"noise=drop=if({is_first}\\,{note}\\,{leads})"]
+
+
+def _unindexed_options(
+    source: MediaFile, times: FrameTimes, start: Fraction, begin: float
+) -> list[str]:
+    """Returns `keyframe_options` where the demuxer does not know where keyframes are."""
+    keyframes = times.keyframes
+    place = max(0, int(np.searchsorted(keyframes, begin, side="right")) - 1)
+    # Without keyframes, or with others that the parser did not notice, all of it may be needed.
+    if source.has_breaks or len(keyframes) == 0 or (place == 0 and keyframes[0] > _ROUNDING):
         return []
-    keyframe = start + Fraction(times.keyframes[place])
-    drop = f"noise=drop=lt(pts*tb\\,{float(keyframe) - 1e-3:.6f})"
-    return [*seek_options(keyframe - Fraction(_BEFORE_KEYFRAME)), "-bsf:v", drop]
+    keyframe = start + Fraction(keyframes[place])
+    drop = ["-bsf:v", f"noise=drop=lt(pts*tb\\,{float(keyframe) - _ROUNDING:.6f})"]
+    seek = seek_options(keyframe - Fraction(_BEFORE_KEYFRAME)) if place > 0 else []
+    return [*seek, *drop]
 
 
 def _too_long(source: MediaFile, duration: float, limits: VideoLimits) -> VideoLimitError:

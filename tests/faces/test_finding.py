@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dfjax.faces.detection import FaceDetector
+from dfjax.faces.detection import NUM_FRAMES, FaceDetector, Faces
 from dfjax.faces.finding import find_in_pictures, find_in_video
 from tests.videos import moving_pattern, portrait_frames
 
@@ -17,18 +17,28 @@ def face_detector() -> FaceDetector:
     return FaceDetector()
 
 
-def test_a_face_that_fills_its_picture_is_found_all_the_same(face_detector):
+def _tight(face_detector, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a picture that a face fills, and where its landmarks are: float [5, 2].
+
+    Args:
+      face_detector: Finds the face in a larger picture.
+      share: Half of the picture's side, over the height of the face.
+    """
     portrait = portrait_frames(1)[0]
     (whole,) = face_detector.detect([portrait])
     left, top, right, bottom = whole.boxes_xyxy[0]
-    half = int(0.3 * (bottom - top))  # from brows to chin
+    half = int(share * (bottom - top))
     x, y = int((left + right) / 2) - half, int((top + bottom) / 2) - half
     tight = Image.fromarray(portrait[y : y + 2 * half, x : x + 2 * half]).resize((128, 128))
-    (missed,) = face_detector.detect([np.asarray(tight)])
+    return np.asarray(tight), (whole.landmarks[0] - [x, y]) * 128 / (2 * half)
+
+
+def test_a_face_that_fills_its_picture_is_found_all_the_same(face_detector):
+    tight, expected = _tight(face_detector, 0.3)  # from brows to chin
+    (missed,) = face_detector.detect([tight])
     assert len(missed.boxes_xyxy) == 0
-    (found,) = find_in_pictures([np.asarray(tight)], face_detector)
+    (found,) = find_in_pictures([tight], face_detector)
     assert len(found.boxes_xyxy) == 1
-    expected = (whole.landmarks[0] - [x, y]) * 128 / (2 * half)
     np.testing.assert_allclose(found.landmarks[0], expected, atol=0.03 * 128)
 
 
@@ -53,10 +63,30 @@ def test_a_dark_face_that_fills_its_picture_is_found_in_a_third_attempt(face_det
 
 
 def test_a_picture_gives_the_same_alone_and_among_others(face_detector):
-    pictures = [moving_pattern(1, 90, 120)[0], (portrait_frames(1)[0] // 16).astype(np.uint8)]
-    for picture, found in zip(pictures, find_in_pictures(pictures, face_detector), strict=True):
+    portrait, (tight, _) = portrait_frames(1)[0], _tight(face_detector, 0.35)
+    pictures = [moving_pattern(1, 90, 120)[0], (portrait // 16).astype(np.uint8), tight]
+    pictures += [np.rot90(portrait[:360, 60:420], turns) for turns in (1, 2, 3)]
+    pictures += [np.rot90(tight, turns) for turns in (1, 2, 3)]
+    several = find_in_pictures(pictures, face_detector)
+    assert {faces.quarter_turns for faces in several} == {0, 1, 2, 3}
+    for picture, found in zip(pictures, several, strict=True):
         (alone,) = find_in_video(_video([picture]), face_detector)
         np.testing.assert_array_equal(alone.landmarks, found.landmarks)
+        assert alone.quarter_turns == found.quarter_turns
+
+
+def test_no_more_pictures_are_enlarged_at_a_time_than_the_detector_works_on(monkeypatch):
+    detector, at_once = FaceDetector(), []
+
+    def nothing(pictures):
+        at_once.append([picture.shape[0] for picture in pictures])
+        none = np.zeros((0, 4), np.float32)
+        return [Faces(none, np.zeros((0, 5, 2), np.float32), none[:, 0]) for _ in pictures]
+
+    monkeypatch.setattr(detector, "detect", nothing)
+    find_in_video(_video(moving_pattern(18, 90, 120)), detector)
+    enlarged = [sizes for sizes in at_once if 210 in sizes]
+    assert sum(map(len, enlarged)) == 2 * 18 and max(map(len, enlarged)) == NUM_FRAMES
 
 
 def test_a_video_is_searched_again_only_if_no_frame_shows_a_face(face_detector):
@@ -86,6 +116,30 @@ def test_a_video_that_lies_on_its_side_is_searched_as_it_was_filmed(face_detecto
         left, top, right, bottom = there.boxes_xyxy[0]
         assert left < there.landmarks[0, :, 0].min() < there.landmarks[0, :, 0].max() < right
         assert top < there.landmarks[0, :, 1].min() < there.landmarks[0, :, 1].max() < bottom
+
+
+@pytest.mark.parametrize(
+    "num_turned, expected", [(8, [(1, 1)] * 8), (6, [(0, 1)] * 3 + [(0, 0)] * 5)]
+)
+def test_few_faces_of_another_attempt_give_way_to_plainly_more_in_turned_frames(
+    monkeypatch, num_turned, expected
+):
+    """The stub of a detector finds three faces where there is room, and more once turned."""
+    detector, side, grey = FaceDetector(), 20, 100
+    none = Faces(np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0))
+    face = Faces(np.array([[4, 4, 9, 9]], np.float32), np.full((1, 5, 2), 6.0), np.array([0.99]))
+
+    def found(picture):
+        room = (len(picture) - side) // 2
+        inner = picture[room : room + side, room : room + side, 0]
+        number, most = (inner[0, 0], 3) if room else (inner[-1, 0], num_turned)
+        return face if number < most and inner[9, 9] == grey else none
+
+    monkeypatch.setattr(detector, "detect", lambda pictures: [*map(found, pictures)])
+    frames = np.full((8, side, side, 3), grey, np.uint8)
+    frames[:, 0, 0] = np.arange(8)[:, None]  # a quarter turn takes it to the lower left
+    faces = find_in_video(_video(frames), detector)
+    assert [(each.quarter_turns, len(each.boxes_xyxy)) for each in faces] == expected
 
 
 def test_a_picture_on_its_head_is_found_among_others(face_detector):

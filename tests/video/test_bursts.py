@@ -68,7 +68,9 @@ def test_bursts_after_a_bad_seek_are_those_decoded_from_the_start(clip, monkeypa
     expected = list(read_frames(clip, BURSTS))
     monkeypatch.setattr(decode, "_one_pass_is_cheaper", lambda *given: False)
     finish = decode._finish_seek
-    monkeypatch.setattr(decode, "_finish_seek", lambda *given: (finish(*given)[0], False))
+    monkeypatch.setattr(
+        decode, "_finish_seek", lambda *given: finish(*given)._replace(is_clean=False)
+    )
     mended = list(read_frames(clip, BURSTS))
     assert [time for time, _ in mended] == [time for time, _ in expected]
 

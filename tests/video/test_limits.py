@@ -13,6 +13,7 @@ from tests.tiny import tiny_detector
 from tests.videos import moving_pattern, write_video
 
 FIELDS = [field.name for field in dataclasses.fields(VideoLimits)]
+_LATER = ("max_still_pixels", "max_jpeg_pixels")  # were never part of a config
 
 
 @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
@@ -26,7 +27,7 @@ def test_a_model_cannot_loosen_them(tmp_path):
     tiny_detector().save_pretrained(tmp_path / "model")
     path = tmp_path / "model" / "config.json"
     values = json.loads(path.read_text())
-    values["video"] |= dict.fromkeys(FIELDS, 10**15)
+    values["video"] |= dict.fromkeys(set(FIELDS) - set(_LATER), 10**15)
     path.write_text(json.dumps(values))
     write_video(tmp_path / "clip.mp4", moving_pattern(25))
     predictor = Predictor.from_pretrained(tmp_path / "model")
