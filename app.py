@@ -8,10 +8,10 @@ import os
 import signal
 import sys
 import tempfile
-import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import get_args
+from typing import NoReturn, get_args
 
 from dfjax.errors import MissingExtraError, ServerError
 from dfjax.extras import require_extra
@@ -276,9 +276,17 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
         shows_metrics=options.metrics,
         sample=examples[-1].path,
     ):
-        # Until a signal becomes a KeyboardInterrupt.
-        threading.Event().wait()
+        wait_for_signal()
     return 0
+
+
+def wait_for_signal() -> NoReturn:
+    """Waits until a signal becomes a KeyboardInterrupt, which happens in the main thread alone.
+
+    On a busy machine the signal may reach another thread, which does not wake this one.
+    """
+    while True:
+        time.sleep(1)
 
 
 if __name__ == "__main__":

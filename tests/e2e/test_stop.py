@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import httpx
 
 from tests.e2e.conftest import app_command, app_environment
 
+PROJECT = Path(__file__).resolve().parents[2]
 META = {"_type": "gradio.FileData"}
 
 
@@ -46,6 +48,30 @@ def test_quotas_that_no_file_fits_into_are_one_sentence(tmp_path):
     assert "--max-upload-megabytes" in line
 
 
+def test_a_signal_that_reaches_another_thread_ends_the_app_too(tmp_path):
+    script = """
+import signal, threading
+from app import wait_for_signal
+
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+tell = lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+threading.Timer(0.2, tell).start()
+try:
+    wait_for_signal()
+except KeyboardInterrupt:
+    print("ended")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "ended\n", done.stderr
+
+
 def test_a_stopped_app_leaves_no_file_and_no_visitor_without_an_answer(checkpoint, clips, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -54,7 +80,10 @@ def test_a_stopped_app_leaves_no_file_and_no_visitor_without_an_answer(checkpoin
     command = app_command("--model", checkpoint, "--port", str(port), "--max-client-checks", "9")
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, env=app_environment(temporary), stdout=output, stderr=output
+            command,
+            env={**app_environment(temporary), "PYTHONFAULTHANDLER": "1"},
+            stdout=output,
+            stderr=output,
         )
     api, answers = f"http://127.0.0.1:{port}/gradio_api", []
     try:
@@ -66,7 +95,7 @@ def test_a_stopped_app_leaves_no_file_and_no_visitor_without_an_answer(checkpoin
             thread.start()
         _wait_for_answers(answers, 1)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 0, log.read_text()
+        assert _ends(process), log.read_text()
         for thread in threads:
             thread.join(60)
     finally:
@@ -77,6 +106,16 @@ def test_a_stopped_app_leaves_no_file_and_no_visitor_without_an_answer(checkpoin
     for answer in answers:
         assert "event: complete" in answer or "being restarted" in answer, answer
     assert "Traceback" not in log.read_text()
+
+
+def _ends(process: subprocess.Popen[bytes]) -> bool:
+    """Returns whether an app that was told to stop ends well; if not, it says what it is doing."""
+    try:
+        return process.wait(timeout=60) == 0
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        process.wait(timeout=20)
+        return False
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
