@@ -91,7 +91,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         type=_positive,
         default=_LIMITS.max_source_pixels / 1e6,
         metavar="MEGAPIXELS",
-        help="size of one picture of a video, millions of pixels; default: %(default)g",
+        help="size of a video's frame, millions of pixels; default: %(default)g",
     )
     limits.add_argument(
         "--max-still-megapixels",

@@ -18,15 +18,13 @@ from dfjax.models.detector import Detector
 from dfjax.models.pretrained import read_tensors
 from dfjax.train_config import TrainConfig
 from dfjax.training.metrics_log import read_metrics
-from dfjax.training.opening import RunOptions
-from dfjax.training.run import run
 from dfjax.training.start import start
 from dfjax.training.state import ModelParts, make_optimizer
-from tests.augment.faces import COMPILE_SOON
 from tests.models.clip_files import write_clip
 from tests.models.gend_files import write_gend
 from tests.tiny import TINY_CONFIG, tiny_detector
-from tests.training.prepared_set import plain, write_prepared
+from tests.training.prepared_set import plain
+from tests.training.short_run import short_run
 from train import Arguments
 
 SHAPE = CLIPConfig(
@@ -53,19 +51,7 @@ def published(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(published, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dfjax.training.step.compiler_options", lambda: COMPILE_SOON)
-        run(
-            [write_prepared(folder / "data")],
-            [str(published)],
-            folder / "run",
-            train_config=NORMS,
-            detector_config=LinearHeadConfig(),
-            options=RunOptions(command="test", workers=1),
-            on_step=lambda step, values: None,
-        )
-    return folder / "run"
+    return short_run(tmp_path_factory.mktemp("run"), published, NORMS, LinearHeadConfig())
 
 
 def test_it_learns_to_tell_real_crops_from_fakes_of_people_it_never_saw(trained):

@@ -48,14 +48,14 @@ def self_blended(rows: Iterable[ClipRow], num_frames: int) -> Iterator[ClipRow]:
         number = zlib.crc32(f"{row.video}/{row.track_id}".encode())
         keys = jax.random.fold_in(base_key, number)[None]
         blend = _blend(keys, clips, padded_landmarks(row, num_frames)[None], frame_mask)
-        real, fake = (np.asarray(clips)[0, :count].round().clip(0, 255) for clips in blend)
-        yield dataclasses.replace(row, frames=real.astype(np.uint8))
+        real, fake = (np.asarray(part)[0, :count].astype(np.uint8) for part in blend)
+        yield dataclasses.replace(row, frames=real)
         yield dataclasses.replace(
             row,
             method=METHOD,
             is_fake=1,
             original_id=row.video_id,
-            frames=fake.astype(np.uint8),
+            frames=fake,
         )
 
 
@@ -95,7 +95,7 @@ class SelfBlendedStudy(Study):
         header = [f"{result['real']} real, {result['fake']} blended", "video", "mean of frames"]
         return f"""## Self-blended fakes
 
-Every real clip, the whole of which has other colours and less or sharper detail in some cases,
-against a version blended with itself: no known method, and only the blend differs.
+Every real clip, in some cases with other colours and other sharpness, against a version of it that
+is blended with itself: no known method, and only the blend differs.
 
 {table(header, rows)}"""

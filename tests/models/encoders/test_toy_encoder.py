@@ -20,12 +20,11 @@ from dfjax.models.detector import Detector
 from dfjax.models.encoders import Encoder, load_encoder
 from dfjax.models.tensors import PublishedTensor, VariablePath, to_tensors
 from dfjax.predictor import Predictor
-from dfjax.training.run import RunOptions, run
 from dfjax.training.state import ModelParts
-from tests.augment.faces import COMPILE_SOON
 from tests.models.tiny import assert_same_weights, filled
 from tests.tiny import TINY_CONFIG
-from tests.training.prepared_set import plain, write_prepared
+from tests.training.prepared_set import plain
+from tests.training.short_run import short_run
 from tests.videos import portrait_frames, write_video
 
 STEM, HEAD = "encoder.toy.patches.weight", "encoder.toy.mixer.weight"
@@ -102,19 +101,9 @@ def published(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def trained(published, tmp_path_factory) -> Path:
     """The checkpoint of a run of two steps that trains the last stage."""
+    config = plain(steps=2, still_pairs=0, trained_stages=1)
     folder = tmp_path_factory.mktemp("run")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dfjax.training.step.compiler_options", lambda: COMPILE_SOON)
-        run(
-            [write_prepared(folder / "data")],
-            [str(published)],
-            folder / "run",
-            train_config=plain(steps=2, still_pairs=0, trained_stages=1),
-            detector_config=TINY_CONFIG.detector,
-            options=RunOptions(command="test", workers=1),
-            on_step=lambda step, values: None,
-        )
-    return folder / "run" / "checkpoint"
+    return short_run(folder, published, config, TINY_CONFIG.detector) / "checkpoint"
 
 
 def _tensors(folder: Path) -> dict[str, np.ndarray]:
