@@ -1,9 +1,16 @@
 """Networks in ONNX Runtime, on the CPU."""
 
+import os
+
 import numpy as np
-import onnxruntime
 
 from dfjax.runtimes.runtime import Network, num_threads
+
+# Read when it is imported. By default, its official builds report to Microsoft the kind of machine,
+# the path of Python, and a number that is kept in the user's own cache.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime  # noqa: E402
 
 
 class OnnxRuntime:

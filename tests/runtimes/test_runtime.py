@@ -1,5 +1,6 @@
 """The choice of a runtime, and what the runtimes need."""
 
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,8 @@ from dfjax.predictor import Predictor
 from dfjax.runtimes import runtime
 from dfjax.runtimes.graph import Graph, Value
 from dfjax.runtimes.runtime import chosen_runtime, open_runtime
+
+_TELEMETRY = {"ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}
 
 
 def test_the_runtime_is_the_argument_else_the_variable_else_jax(monkeypatch):
@@ -102,3 +105,19 @@ def test_openvino_is_imported_without_its_telemetry():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["True", "False"], done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it keeps its number elsewhere")
+def test_onnx_runtime_leaves_no_trace_of_its_telemetry(tmp_path):
+    code = (
+        "from tests.runtimes.test_runtime import _sum_of_rows\n"
+        "from dfjax.runtimes.runtime import open_runtime\n"
+        "print(open_runtime('onnx').load(_sum_of_rows()))"
+    )
+    folders = dict.fromkeys(("HOME", "TMPDIR"), str(tmp_path))
+    kept = {k: v for k, v in os.environ.items() if k not in _TELEMETRY}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=kept | folders, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("*"))
