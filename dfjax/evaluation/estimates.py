@@ -4,8 +4,7 @@ An interval has to cover the truth as often as it says with few groups of identi
 percentiles of the bootstrap do not: they are too narrow with few groups, and have no width at all
 where every video got the same answer. So the bootstrap gives the standard error only, and a figure
 gets the exact interval of a binomial share of as many independent trials as would have that
-standard error. The interval of a mean is put together from those of its parts; a difference has one
-by Student's t, from its own values over the draws.
+standard error. The interval of a mean or a difference is put together from those of its parts.
 `tests/evaluation/test_estimates.py` counts how often they cover a known truth.
 
 Sources: Korn and Graubard, Confidence intervals for proportions with small expected number of
@@ -37,6 +36,9 @@ MIN_GROUPS = 4
 
 _TAIL = 0.025  # on either side of a 95% interval
 
+_ROUNDING = 1e-6
+"""Draws that vary by less than this do not vary, but are rounded, as reports are to six digits."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
@@ -65,7 +67,7 @@ class Estimate:
         # The bootstrap divides by the number of groups, not by that number minus 1.
         variance = float(np.nanvar(draws)) * num_groups / (num_groups - 1)
         trials = float(num_groups)
-        if 0 < value < 1 and variance > 0:
+        if 0 < value < 1 and variance > _ROUNDING**2:
             trials = value * (1 - value) / variance
         trials *= (norm.isf(_TAIL) / t.isf(_TAIL, num_groups - 1)) ** 2
         positive, negative = trials * value, trials * (1 - value)
@@ -88,14 +90,28 @@ class Estimate:
         }
 
     def __sub__(self, other: Self) -> "Estimate":
-        """Returns the difference; a draw counts for both, so errors that they share cancel out."""
+        """Returns the difference; a draw counts for both, so errors that they share cancel out.
+
+        Each part may be off to either side by as far as its own interval reaches. As far as the
+        two are correlated, they are off to the same side, and only the rest of it shows.
+        """
         value = self.value - other.value
-        if self.draws is None or other.draws is None:
+        if self.interval is None or other.interval is None:
             return Estimate(value, reason=self.reason or other.reason)
-        draws, num_groups = self.draws - other.draws, min(self.num_groups, other.num_groups)
-        error = float(np.nanstd(draws)) * math.sqrt(num_groups / (num_groups - 1))
-        reach = float(t.isf(_TAIL, num_groups - 1)) * error
-        return Estimate(value, (value - reach, value + reach), draws, num_groups)
+        assert self.draws is not None and other.draws is not None
+        correlation = _correlations([self.draws, other.draws])[0, 1]
+        low, high = self.interval
+        other_low, other_high = other.interval
+        down, up = self.value - low, high - self.value
+        other_down, other_up = other.value - other_low, other_high - other.value
+        below = _reach(down, other_up, max(down - other_down, other_up - up), correlation)
+        above = _reach(up, other_down, max(up - other_up, other_down - down), correlation)
+        return Estimate(
+            value,
+            (value - below, value + above),
+            self.draws - other.draws,
+            min(self.num_groups, other.num_groups),
+        )
 
 
 Estimates = dict[str, Estimate]
@@ -183,19 +199,45 @@ def _mean(parts: Sequence[Estimate]) -> Estimate:
     draws = [part.draws for part in parts if part.draws is not None]
     if len(intervals) < len(parts) or len(draws) < len(parts):
         return Estimate(value, reason=next(part.reason for part in parts if part.reason))
-    drawn = np.stack(draws)
-    defined = drawn[:, ~np.isnan(drawn).any(axis=0)]
-    spread = defined.std(axis=1)
-    centred = (defined - defined.mean(axis=1, keepdims=True)) / np.where(spread, spread, 1)[:, None]
-    correlations = centred @ centred.T / max(defined.shape[1], 1)
-    np.fill_diagonal(correlations, 1.0)  # also of a part that is the same in all draws
+    correlations = _correlations(draws)
     lows, highs = np.transpose(intervals)
     below, above = (
         math.sqrt(max(0.0, reaches @ correlations @ reaches)) / len(parts)
         for reaches in (values - lows, highs - values)
     )
     num_groups = min(part.num_groups for part in parts)
-    return Estimate(value, (value - below, value + above), drawn.mean(axis=0), num_groups)
+    return Estimate(value, (value - below, value + above), np.mean(draws, axis=0), num_groups)
+
+
+def _correlations(draws: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns how figures vary together over the bootstrap, float64 [P, P], from -1 to 1.
+
+    Args:
+      draws: float64 [D] of each of P figures. One that is the same in all draws goes with no other.
+    """
+    drawn = np.stack(draws)
+    defined = drawn[:, ~np.isnan(drawn).any(axis=0)]
+    spread = defined.std(axis=1, keepdims=True)
+    varies = spread > _ROUNDING
+    centred = (defined - defined.mean(axis=1, keepdims=True)) / np.where(varies, spread, 1) * varies
+    correlations = np.clip(centred @ centred.T / max(defined.shape[1], 1), -1, 1)
+    np.fill_diagonal(correlations, 1.0)
+    return correlations
+
+
+def _reach(own: float, other: float, shared: float, correlation: float) -> float:
+    """Returns how far the difference of two figures may be off to one side.
+
+    Args:
+      own: How far the one may be off to this side.
+      other: How far the other may be off to the other side.
+      shared: By how much the difference is off if both are to the same side, at most.
+      correlation: Of the two.
+    """
+    apart = (1 - abs(correlation)) * (own**2 + other**2)
+    together = max(correlation, 0) * max(shared, 0) ** 2
+    against = max(-correlation, 0) * (own + other) ** 2
+    return math.sqrt(apart + together + against)
 
 
 def _with_intervals(

@@ -78,6 +78,51 @@ def test_intervals_of_rates_cover_the_truth_as_often_as_they_say(groups, rate):
     assert inside / 150 >= 0.92
 
 
+@pytest.mark.parametrize("groups", [4, 6, 10])
+@pytest.mark.parametrize("per_group", [3, 7])
+def test_a_share_that_is_the_same_for_all_people_is_as_uncertain_as_they_are_few(groups, per_group):
+    """Its draws differ by rounding alone."""
+    called = np.tile(np.arange(per_group) == 0, groups)
+    group_of = np.repeat(np.arange(groups), per_group)
+    scores = _made_up(np.zeros(len(called), int), np.where(called, 2.0, -2.0), group_of)
+    decided = estimates.estimate_decisions(scores, 0.5, Draws.of(scores.groups))
+    rate = decided["false_positive_rate"]
+    assert rate.interval is not None
+    assert rate.interval[0] < rate.value < rate.interval[1]
+    assert _width(rate) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("groups", "apart", "other_apart", "alike"),
+    [(6, 3.0, 2.5, 0.8), (12, 3.0, 2.5, 0.8), (40, 3.0, 2.5, 0.8), (12, 2.0, 1.5, 0.97)],
+)
+def test_intervals_of_differences_cover_the_truth_as_often_as_they_say(
+    groups, apart, other_apart, alike
+):
+    """Where both are perfect on the few people there are, they need not be equal."""
+    truth = norm.cdf(apart / np.sqrt(2)) - norm.cdf(other_apart / np.sqrt(2))
+    rng = np.random.default_rng(0)
+    is_fake, group_of = np.arange(2 * groups) % 2, np.arange(2 * groups) // 2
+    inside = 0
+    for _ in range(100):
+        noise, own = rng.normal(size=(2, 2 * groups))
+        mixed = alike * noise + np.sqrt(1 - alike**2) * own
+        first, second = (
+            _auc(_made_up(is_fake, logits, group_of))
+            for logits in (apart * is_fake + noise, other_apart * is_fake + mixed)
+        )
+        interval = (first - second).interval
+        assert interval is not None
+        inside += interval[0] <= truth <= interval[1]
+    assert inside >= 92
+
+
+def test_a_figure_does_not_differ_from_itself():
+    auc = _auc(_scores(scored_set(30)))
+    difference = (auc - auc).to_json()
+    assert (difference["value"], difference["interval"]) == (0, [0, 0])
+
+
 def test_a_mean_over_data_sets_covers_the_truth_though_one_of_them_is_small():
     rng = np.random.default_rng(0)
     inside = 0

@@ -173,8 +173,19 @@ def _no_numbers_but_finite_ones(value) -> bool:
             ],
             {},
         ),
+        (
+            [
+                scored_clip(f"{group}-{i}", logit=2 * (i == 0) - 1, is_fake=i % 2, group=str(group))
+                for group in range(10)
+                for i in range(14)
+            ],
+            {},
+        ),
     ],
-    ids=["nothing", "all failed", "one real", "one fake", "one group", "all alike", "saturated"],
+    ids=[
+        *("nothing", "all failed", "one real", "one fake", "one group", "all alike", "saturated"),
+        "alike in every group",
+    ],
 )
 def test_a_set_that_shows_little_gives_nulls_with_reasons(clips, skipped):
     figures = report(clips, skipped, CALIBRATION, split="test")
