@@ -138,6 +138,22 @@ class PairIndex:
             {name: Source.of(members) for name, members in sorted(fakes.items())},
         )
 
+    def shown(self, config: TrainConfig) -> set[int]:
+        """Returns the rows of the clips that come up in some step.
+
+        Args:
+          config: The share of pairs that are self-blends.
+        """
+        share = config.share_blended(stills=self.stills)
+        rows: set[int] = set()
+        if share > 0:
+            rows.update(row for of in self.reals.values() for group in of.groups for row in group)
+        if share < 1:
+            for of in self.fakes.values():
+                for fake, beside in (member for group in of.groups for member in group):
+                    rows.update((fake, *beside.tolist()))
+        return rows
+
     def pairs(self, count: int, config: TrainConfig, *, step: int) -> list[Pair]:
         """Returns the pairs of one step.
 

@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from dfjax.data.store import ClipStore
 from dfjax.errors import DatasetError
 from dfjax.evaluation.scores import compression_name
 from dfjax.train_config import TrainConfig
+from dfjax.training.pairs import PairIndex
 from dfjax.training.validation import SPLIT
 
 
@@ -28,15 +29,28 @@ class RunData:
     skipped: dict[str, int]  # videos in the training data without a clip, by reason
     validation_skipped: dict[str, Any] | None  # the same for validation, from `load_skipped`
 
+    def shown(self, config: TrainConfig) -> list[ClipInfo]:
+        """Returns the training clips that come up in some step.
+
+        Args:
+          config: How many pairs of each kind a step has, and how many of them are self-blends.
+        """
+        rows: set[int] = set()
+        for stills, count in ((False, config.pairs), (True, config.still_pairs)):
+            if count:
+                rows |= PairIndex.of(self.store.clips, stills=stills).shown(config)
+        return [self.store.clips[row] for row in sorted(rows)]
+
     def unused(self, config: TrainConfig) -> list[str]:
         """Returns a sentence on each kind of training clips that no step learns from.
 
-        Fakes without a real clip of their kind are not counted: they cannot be paired anyway.
+        Where there are no pairs at all, fakes without a real clip of their kind are not counted.
 
         Args:
-          config: How many pairs of each kind a step has.
+          config: As for `shown`.
         """
         sentences = []
+        shown = {clip.video for clip in self.shown(config)}
         for stills, what, option in (
             (False, "videos", "--pairs"),
             (True, "pictures", "--still-pairs"),
@@ -49,6 +63,9 @@ class RunData:
                     f"fake ones, and nothing is learnt from them, because {option} is 0. Set it "
                     "to 8, for example, or leave them out of the data."
                 )
+            elif kind and _pairs_of(kind[0], config):
+                share = config.share_blended(stills=stills)
+                sentences += _unpaired(kind, shown, what, share, option)
         return sentences
 
     def describe(
@@ -57,11 +74,11 @@ class RunData:
         """Returns the description of the data for the run's record.
 
         Args:
-          config: Only kinds of clips, videos or pictures, of which it has pairs are described.
+          config: As for `shown`; only those training clips are described.
           validation_clips: The validation clips that were scored.
           about: Origin and terms of the data, in sentences.
         """
-        clips = [clip for clip in self.store.clips if _pairs_of(clip, config)]
+        clips = self.shown(config)
         names = {f"{title(clip.dataset)} {compression_name(clip.compression)}" for clip in clips}
         methods: dict[str, set[str]] = collections.defaultdict(set)
         for clip in clips:
@@ -141,6 +158,38 @@ def _require_both_labels(validation: Sequence[ClipInfo]) -> None:
             "no data set has both real and fake validation videos, so nothing can be measured or "
             f"calibrated. The labels are {dict(labels)}. Add a data set that has both."
         )
+
+
+def _unpaired(
+    kind: Sequence[ClipInfo], shown: set[str], what: str, share_blended: float, option: str
+) -> Iterator[str]:
+    """Yields a sentence on the clips of each data set and label that come up in no step.
+
+    Args:
+      kind: The videos or the pictures.
+      shown: Those that come up.
+      what: Which they are.
+      share_blended: The share of their pairs that are self-blends.
+      option: The option that says how many pairs of them there are.
+    """
+    left = collections.defaultdict(list)
+    for clip in kind:
+        if clip.video not in shown:
+            left[clip.dataset, clip.is_fake].append(clip)
+    for (dataset, is_fake), clips in sorted(left.items()):
+        sentence = f"{len(clips)} {'fake' if is_fake else 'real'} {what} of {dataset!r} come up in "
+        sentence += "no step, and nothing is learnt from them"
+        if not is_fake:
+            yield f"{sentence}: no fake can stand beside them, and none are blended."
+        elif share_blended == 1:
+            share = option.replace("pairs", "self-blended")
+            yield f"{sentence}: all fakes of pairs are self-blends, because {share} is 1."
+        else:
+            methods = ", ".join(sorted({clip.method for clip in clips}))
+            yield (
+                f"{sentence} ({methods}): there is no real one of their people to stand beside "
+                "them. Prepare them in one folder with real ones of the same people."
+            )
 
 
 def _is_still(clip: ClipInfo) -> bool:

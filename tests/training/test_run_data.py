@@ -4,10 +4,14 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from dfjax.data.clip_row import FEATURES
 from dfjax.data.prepared import MANIFEST_FILE, REPORT_FILE, load_manifest
 from dfjax.errors import DatasetError
+from dfjax.train_config import TrainConfig
+from dfjax.training.pairs import PairIndex
 from dfjax.training.run_data import RunData, open_data
 from tests.training.prepared_set import CONFIG, plain, without_fakes, write_prepared
 
@@ -45,6 +49,42 @@ def test_kinds_of_which_no_step_has_a_pair_are_not_described_and_are_told(data):
     assert opened.describe(pictures, [], about="")["trained_methods"] == {"ffpp": ["stills"]}
     (told,) = opened.unused(pictures)
     assert "6 real videos and 12 fake ones" in told and "--pairs is 0" in told
+
+
+def _drawn(opened: RunData, config: TrainConfig) -> set[str]:
+    index = PairIndex.of(opened.store.clips, stills=False)
+    pairs = [pair for step in range(200) for pair in index.pairs(4, config, step=step)]
+    rows = {row for pair in pairs for row in (pair.real, pair.fake) if row is not None}
+    return {opened.store.clips[row].video for row in rows}
+
+
+def test_fakes_that_only_self_blends_replace_are_not_described_and_are_told(data):
+    opened, config = _open(data), plain(still_pairs=0, self_blended=1.0)
+    assert {clip.video for clip in opened.shown(config)} == _drawn(opened, config)
+    found = opened.describe(config, [], about="")
+    assert (found["train"]["real"], found["train"]["fake"]) == (6, 0)
+    assert found["trained_methods"] == {}
+    assert any("12 fake videos of 'ffpp'" in told for told in opened.unused(config))
+
+
+def test_fakes_and_real_videos_in_different_data_sets_are_not_described_and_are_told(
+    data, tmp_path
+):
+    folders = []
+    for name, label in (("swaps", "fake"), ("reals", "real")):
+        folder = write_prepared(tmp_path / name, stills=0, name=name)
+        path = Path(folder) / "data" / "train-00000-of-00001.parquet"
+        wanted = ("label", "=", FEATURES["label"].str2int(label))
+        pq.write_table(pq.read_table(path, filters=[wanted]), path)
+        folders.append(folder)
+    opened, config = _open(data, *folders), plain(still_pairs=0)
+    assert {clip.video for clip in opened.shown(config)} == _drawn(opened, config)
+    found = opened.describe(config, [], about="")
+    assert found["train"]["videos"] == 18
+    assert found["trained_methods"].keys() == {"ffpp"}
+    reals, swaps, _ = opened.unused(config)  # the last is about pictures
+    assert "6 real videos of 'reals'" in reals
+    assert "12 fake videos of 'swaps'" in swaps and "(Deepfakes, FaceSwap)" in swaps
 
 
 def test_nothing_is_told_of_kinds_that_the_data_lacks(tmp_path):
