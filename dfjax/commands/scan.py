@@ -8,8 +8,8 @@ import time
 import tyro
 from rich.console import Console
 
+from dfjax.commands.archive_files import find_archive
 from dfjax.commands.progress import progress_bar
-from dfjax.commands.video_files import find_archive
 from dfjax.errors import DfjaxError
 from dfjax.extras import require_extra
 from dfjax.runtimes.runtime import RuntimeName, chosen_runtime
