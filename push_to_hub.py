@@ -116,12 +116,14 @@ class Space(_Push):
     def finish(self) -> None:
         """Sets up what is no file: the hardware, and the model that is fetched."""
         from dfjax.hub.hardware import set_up_space, to_set_up
+        from dfjax.hub.push import MAIN
         from dfjax.hub.space import hub_model
 
         options = (self.repo_id, self.hardware, hub_model(self.model))
-        if not self.create_pr:
+        # A Space runs main, and has one set of variables and one hardware for all its branches.
+        if not self.create_pr and self.revision in (None, MAIN):
             set_up_space(*options)
-        elif left := to_set_up(*options):
+        elif left := to_set_up(*options, what="pull request" if self.create_pr else "branch"):
             print(left, file=sys.stderr)
 
 

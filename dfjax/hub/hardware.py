@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
 from huggingface_hub import HfApi, SpaceCard, SpaceHardware
 
@@ -100,15 +101,22 @@ def set_up_space(repo_id: str, hardware: str | None, model: str | None) -> None:
             api.request_space_hardware(repo_id, SpaceHardware(hardware))
 
 
-def to_set_up(repo_id: str, hardware: str | None, model: str | None) -> str | None:
-    """Returns what is to be set in a Space once a pull request is merged; None if nothing is.
+def to_set_up(
+    repo_id: str,
+    hardware: str | None,
+    model: str | None,
+    *,
+    what: Literal["pull request", "branch"],
+) -> str | None:
+    """Returns what is to be set in a Space once its new files are merged; None if nothing is.
 
-    A pull request holds files only, and the Space that is published must not change before.
+    A pull request or a branch holds files only, and the Space that runs must not change before.
 
     Args:
       repo_id: The Space.
       hardware: As for `set_up_space`.
       model: As for `set_up_space`.
+      what: What the files are in.
     """
     steps = []
     if model is not None:
@@ -121,7 +129,7 @@ def to_set_up(repo_id: str, hardware: str | None, model: str | None) -> str | No
     if not steps:
         return None
     page = f"{HfApi().endpoint}/spaces/{repo_id}/settings"
-    return f"Once the pull request is merged, open {page} and {'; then '.join(steps)}."
+    return f"Once the {what} is merged, open {page} and {'; then '.join(steps)}."
 
 
 def _package(line: str) -> str:

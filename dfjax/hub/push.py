@@ -21,6 +21,9 @@ from dfjax.errors import HubError
 from dfjax.hub.cards import CARD, IfEdited, commit_description, keeps_published_card
 from dfjax.version import __version__
 
+MAIN = "main"
+"""The branch that a push goes to if none is named, and that a Space runs."""
+
 _TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 
 

@@ -263,6 +263,9 @@ def test_a_space_that_holds_its_model_no_longer_serves_another(hub: LoopbackHub)
 
 
 @pytest.mark.parametrize(
+    ("to", "what"), [(("--create-pr",), "pull request"), (("--revision", "next"), "branch")]
+)
+@pytest.mark.parametrize(
     ("options", "left"),
     [
         ((), ["set the variable DFJAX_MODEL to a/b: the Space holds no model"]),
@@ -270,23 +273,26 @@ def test_a_space_that_holds_its_model_no_longer_serves_another(hub: LoopbackHub)
         (("--model", "checkpoint"), []),
     ],
 )
-def test_a_pull_request_says_what_is_left_to_set_and_sets_nothing(
-    hub: LoopbackHub, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys, options, left
+def test_a_pull_request_or_a_branch_says_what_is_left_to_set_and_sets_nothing(
+    hub: LoopbackHub, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys, options, left, to, what
 ):
     repo = hub.repos["space", REPO_ID] = Repo("space", REPO_ID, private=False)
+    repo.variables["DFJAX_MODEL"] = "owner/live"
+    repo.refs["next"] = repo.refs["main"]
     built = push_to_hub._Built(folder, ["README.md"], ("README.md",))
     monkeypatch.setattr(push_to_hub.Space, "build", lambda self, folder: built)
     monkeypatch.chdir(folder.parent)
     (folder.parent / "checkpoint").mkdir()
-    arguments = ["space", "--repo-id", REPO_ID, "--model", "a/b", "--create-pr", *options]
+    arguments = ["space", "--repo-id", REPO_ID, "--model", "a/b", *to, *options]
     assert push_to_hub.main(arguments) == 0
     said = capsys.readouterr()
-    assert "/discussions/1" in said.out.splitlines()[-1]
+    assert f"{hub.url}/spaces/{REPO_ID}/" in said.out.splitlines()[-1]
     if left:
         page = f"{hub.url}/spaces/{REPO_ID}/settings"
-        assert said.err.startswith(f"Once the pull request is merged, open {page} and ")
+        assert said.err.startswith(f"Once the {what} is merged, open {page} and ")
     assert all(words in said.err for words in left) and bool(said.err) is bool(left)
-    assert not repo.variables and not any("hardware" in call.path for call in hub.requests)
+    assert repo.variables == {"DFJAX_MODEL": "owner/live"}
+    assert not any("hardware" in call.path for call in hub.requests)
 
 
 @pytest.mark.parametrize(
