@@ -25,6 +25,7 @@ MODEL_FILES = (
     "preprocessor_config.json",
     "calibration.json",
     "training.json",
+    "trained_on.txt",
     EVALUATION_FILE,
     f"{PICTURES}/*.png",
     "model.safetensors",

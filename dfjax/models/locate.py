@@ -10,7 +10,7 @@ from dfjax.models.evaluation_file import EVALUATION_FILE
 
 # Files that could run code are never downloaded.
 _PATTERNS = ["config.json", "preprocessor_config.json", "training.json", "calibration.json"]
-_PATTERNS += [EVALUATION_FILE]
+_PATTERNS += [EVALUATION_FILE, "trained_on.txt"]
 _PATTERNS += ["model*.safetensors", "model*.index.json"]
 
 _EMBEDDED_MODEL = Path(__file__).resolve().parent.parent.parent / "checkpoint"

@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from dfjax.data.prepared import load_manifest
 from dfjax.data.store import ClipStore
+from dfjax.data.trained_on import INCOMPLETE, TRAINED_ON_FILE
 from dfjax.errors import TrainingError
 from dfjax.head_config import HeadConfig
 from dfjax.inference.jax_engine import JaxEngine
@@ -80,6 +81,8 @@ class OpenedRun:
     data: RunData
     detector: Detector  # before the first step
     started_from: list[dict[str, Any]]  # training records of the detectors it was made from
+    trained_before: frozenset[str]  # whom these were trained on, from `read_trained_on`
+    notes: list[str]  # sentences on what to know before the first step
     machinery: Machinery
     validation: Validation
 
@@ -123,14 +126,23 @@ def open_run(
         check_folder(out, description, resume=options.resume)
     data = open_data(sources, options.validation_data, manifests)
     config = dataclasses.replace(data.config, detector=detector_config)
-    detector, started_from = start(weights, config, train_config.seed, new_crops=options.new_crops)
+    begin = start(weights, config, train_config.seed, new_crops=options.new_crops)
+    data.refuse_trained_on(begin.trained_on)
+    detector = begin.detector
     description["start"] = fingerprint(nnx.state(detector), detector.config)
     if is_first:
         check_folder(out, description, resume=options.resume)
-    if options.start_share and not started_from:
+    if options.start_share and not begin.records:
         raise TrainingError(
             f"--start-share is {options.start_share}, but the run starts from an encoder, so the "
             "layers after it are untrained. Leave the option out, or start from a detector."
+        )
+    notes = data.unused(train_config)
+    if INCOMPLETE in begin.trained_on:
+        notes.append(
+            "The models given with --weights do not say of all clips that they were trained on "
+            f"which they are ({TRAINED_ON_FILE}). If validation people of this data are among "
+            "them, the figures and thresholds of this run flatter it."
         )
     machinery = make_machinery(detector, data.store, train_config, workers=options.workers)
     validation = Validation(data.measured, JaxEngine.for_many(detector))
@@ -143,7 +155,9 @@ def open_run(
         description=description,
         data=data,
         detector=detector,
-        started_from=started_from,
+        started_from=begin.records,
+        trained_before=begin.trained_on,
+        notes=notes,
         machinery=machinery,
         validation=validation,
     )

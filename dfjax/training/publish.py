@@ -11,6 +11,7 @@ import numpy as np
 from flax import nnx
 
 from dfjax.config import CalibrationConfig
+from dfjax.data.trained_on import digests, write_trained_on
 from dfjax.evaluation.calibration import calibrate_on, correction_share, with_correction
 from dfjax.evaluation.figures import report
 from dfjax.evaluation.scoring import ScoredClip
@@ -28,6 +29,8 @@ CHECKPOINT_FOLDER = "checkpoint"
 
 def publish(opened: OpenedRun, variables: nnx.State, *, step: int) -> dict[str, Any]:
     """Averages, rounds, evaluates and calibrates a detector, and writes it with its record.
+
+    Beside it is written whom it was trained on (`TRAINED_ON_FILE`).
 
     Every process must call this, because all of them score; only the first one writes.
 
@@ -71,6 +74,8 @@ def publish(opened: OpenedRun, variables: nnx.State, *, step: int) -> dict[str, 
         folder = opened.out / CHECKPOINT_FOLDER
         detector.save_pretrained(folder)
         write_text_atomically(folder / RECORD_FILE, dumps(record))
+        shown = map(digests, opened.data.shown(opened.train_config))
+        write_trained_on(folder, opened.trained_before.union(*shown))
     return record
 
 
@@ -118,6 +123,10 @@ def _record(
     data = opened.data.describe(
         opened.train_config, [clip.row for clip in scored], about=options.about_data
     )
+    for earlier in opened.started_from:
+        for name, methods in (earlier["trained_methods"] or {}).items():
+            known = data["trained_methods"].get(name, [])
+            data["trained_methods"][name] = sorted({*known, *methods})
     return {
         "data": data,
         "license": options.license,

@@ -47,14 +47,15 @@ def run(
       options: Options that do not affect training itself.
       on_step: Called with the metrics after each step and each validation.
       on_note: Called before the first step, with a sentence on each kind of clips in the data that
-        the configs leave unused.
+        the configs leave unused, and on what the figures may hide.
 
     Returns:
       The record, also written to `training.json` in the checkpoint.
 
     Raises:
       DatasetError: A data set was not prepared, two were prepared differently, splits share
-        identities, or no data set has both labels in validation.
+        identities, `weights` were trained on validation clips, or no data set has both labels in
+        validation.
       TrainingError: `out` is not usable, or training cannot start or continue.
     """
     opened = open_run(
@@ -66,7 +67,7 @@ def run(
         options=options,
     )
     if on_note is not None:
-        for note in opened.data.unused(train_config):
+        for note in opened.notes:
             on_note(note)
     try:
         variables, step = _train(opened, on_step)

@@ -11,6 +11,7 @@ from dfjax.data.clip_row import ClipInfo, ClipRow
 from dfjax.data.prepared import load_report, load_skipped
 from dfjax.data.sources import title
 from dfjax.data.store import ClipStore
+from dfjax.data.trained_on import digests
 from dfjax.errors import DatasetError
 from dfjax.evaluation.scores import compression_name
 from dfjax.train_config import TrainConfig
@@ -26,6 +27,7 @@ class RunData:
     fingerprints: list[str]
     store: ClipStore  # training clips
     measured: list[str]  # data sets whose validation clips are scored
+    validation_clips: Sequence[ClipInfo]
     skipped: dict[str, int]  # videos in the training data without a clip, by reason
     validation_skipped: dict[str, Any] | None  # the same for validation, from `load_skipped`
 
@@ -40,6 +42,25 @@ class RunData:
             if count:
                 rows |= PairIndex.of(self.store.clips, stills=stills).shown(config)
         return [self.store.clips[row] for row in sorted(rows)]
+
+    def refuse_trained_on(self, trained_on: frozenset[str]) -> None:
+        """Checks that the weights that a run starts from were trained on no validation people.
+
+        Args:
+          trained_on: From `read_trained_on`.
+
+        Raises:
+          DatasetError: They were.
+        """
+        known = [clip.video for clip in self.validation_clips if digests(clip) & trained_on]
+        if known:
+            raise DatasetError(
+                f"The models given with --weights were trained on {len(known)} of the "
+                f"{len(self.validation_clips)} validation videos or their people, such as "
+                f"{min(known)}. Figures and thresholds from such a split are meaningless. Hold the "
+                "same people out as for those models, or start from others. If nothing but the "
+                "names is the same, prepare the data under a name of its own, with --name."
+            )
 
     def unused(self, config: TrainConfig) -> list[str]:
         """Returns a sentence on each kind of training clips that no step learns from.
@@ -119,6 +140,7 @@ def open_data(
         fingerprints=[manifest["fingerprint"] for manifest in manifests],
         store=store,
         measured=measured,
+        validation_clips=validation_clips,
         skipped=_skipped(sources),
         validation_skipped=load_skipped(measured, SPLIT),
     )

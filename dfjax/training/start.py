@@ -10,6 +10,7 @@ import jax
 from flax import nnx
 
 from dfjax.config import Config
+from dfjax.data.trained_on import read_trained_on
 from dfjax.errors import TrainingError
 from dfjax.json_values import to_json_value
 from dfjax.models.detector import Detector
@@ -22,9 +23,16 @@ RECORD_FILE = "training.json"
 """In the checkpoint: what it was trained on, how, and its validation results."""
 
 
-def start(
-    weights: Sequence[str], config: Config, seed: int, *, new_crops: bool = False
-) -> tuple[Detector, list[dict[str, Any]]]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Start:
+    """A detector before the first step."""
+
+    detector: Detector
+    records: list[dict[str, Any]]  # of the training of each detector it is made from
+    trained_on: frozenset[str]  # whom these were trained on, from `read_trained_on`
+
+
+def start(weights: Sequence[str], config: Config, seed: int, *, new_crops: bool = False) -> Start:
     """Returns the detector before the first step, and how the models it starts from were trained.
 
     Several detectors are merged by taking the mean of their weights. If they were trained from the
@@ -37,9 +45,6 @@ def start(
       config: Config from the data and the command line; its encoder part comes from `weights`.
       seed: Seed for newly initialised weights.
       new_crops: Whether detectors may have been trained on other frames or crops than this run's.
-
-    Returns:
-      The detector, and a record for each detector in `weights`; no records for an encoder.
 
     Raises:
       TrainingError: A detector uses different crops or has another shape than `config`; or
@@ -61,7 +66,8 @@ def start(
     if not are_detectors[0]:
         encoder = load_encoder(weights[0], image_size=config.crops.image_size)
         config = dataclasses.replace(config, encoder=encoder.config)
-        return Detector(config, rngs=nnx.Rngs(seed), encoder=encoder), []
+        detector = Detector(config, rngs=nnx.Rngs(seed), encoder=encoder)
+        return Start(detector=detector, records=[], trained_on=frozenset())
     detectors = [
         _load(source, folder, config, new_crops)
         for source, folder in zip(weights, folders, strict=True)
@@ -70,7 +76,11 @@ def start(
     detector = detectors[0]
     states = [nnx.state(one) for one in detectors]
     nnx.update(detector, jax.tree.map(lambda *values: sum(values) / len(values), *states))
-    return detector, [_record(folder) for folder in folders]
+    return Start(
+        detector=detector,
+        records=[_record(folder) for folder in folders],
+        trained_on=frozenset().union(*map(read_trained_on, folders)),
+    )
 
 
 def _load(source: str, folder: Path, config: Config, new_crops: bool) -> Detector:
@@ -112,7 +122,10 @@ def _record(folder: Path) -> dict[str, Any]:
         record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         record = {}
-    return {key: record.get(key) for key in ("command", "step", "started_from")}
+    return {
+        **{key: record.get(key) for key in ("command", "step", "started_from")},
+        "trained_methods": record.get("data", {}).get("trained_methods", {}),
+    }
 
 
 def describe_difference(before: Any, now: Any) -> str:

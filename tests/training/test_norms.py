@@ -87,7 +87,7 @@ def test_its_checkpoint_says_so_and_loads(trained):
 
 
 def test_all_norms_learn_at_the_same_rate_as_the_head(published):
-    detector, _ = start([str(published)], WITH_LINEAR_HEAD, seed=0)
+    detector = start([str(published)], WITH_LINEAR_HEAD, seed=0).detector
     parts = ModelParts.of(detector, NORMS)
     optimizer = make_optimizer(NORMS, parts)
     state = optimizer.init(parts.params)
@@ -108,7 +108,7 @@ def test_a_run_goes_on_from_a_published_gend_model(tmp_path):
     folder = write_gend(tmp_path)
     theirs = Detector.from_pretrained(folder)
     config = dataclasses.replace(theirs.config, encoder=TINY_CONFIG.encoder)
-    detector, _ = start([str(folder)], config, seed=0)
+    detector = start([str(folder)], config, seed=0).detector
     assert detector.config.encoder == theirs.config.encoder
     with pytest.raises(TrainingError, match="in video: num_frames: 32 there, 8 here.*--new-crops"):
         start([str(folder)], WITH_LINEAR_HEAD, seed=0)

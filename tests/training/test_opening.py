@@ -8,6 +8,8 @@ import jax
 import pytest
 from flax import nnx
 
+from dfjax.data.store import ClipStore
+from dfjax.data.trained_on import digests, write_trained_on
 from dfjax.errors import DatasetError, ModelFormatError, TrainingError
 from dfjax.head_config import HeadConfig
 from dfjax.models.detector import Detector
@@ -147,3 +149,21 @@ def test_a_run_goes_on_from_a_detector_of_its_shape_alone_and_names_it(tmp_path,
         _open(data, str(tmp_path / "model"), tmp_path / "run", detector=smaller)
     opened = _open(data, str(tmp_path / "model"), tmp_path / "run", start_share=0.5)
     assert len(opened.started_from) == 1
+
+
+def test_a_run_does_not_go_on_from_a_model_that_was_trained_on_its_validation_people(
+    tmp_path, data
+):
+    model = tmp_path / "model"
+    Detector(TINY_CONFIG, rngs=nnx.Rngs(0)).save_pretrained(model)
+    (note,) = _open(data, str(model), tmp_path / "unknown").notes  # an older model
+    assert "do not say of all clips" in note
+    clips = ClipStore([data], "train").clips
+    write_trained_on(model, frozenset().union(*map(digests, clips)))
+    assert _open(data, str(model), tmp_path / "same").notes == []
+    (validated, *_), out = ClipStore([data], "validation").clips, tmp_path / "run"
+    for other in ({"group": "of another name"}, {"method": "other", "compression": "c40"}):
+        write_trained_on(model, digests(dataclasses.replace(validated, **other)))
+        with pytest.raises(DatasetError, match="--weights were trained on . of the 8 validation"):
+            _open(data, str(model), out)
+    assert not out.exists()

@@ -11,6 +11,7 @@ import pytest
 from flax import nnx
 
 from dfjax.config import CalibrationConfig
+from dfjax.data.trained_on import TRAINED_ON_FILE, digests, read_trained_on
 from dfjax.evaluation.calibration import calibrate_on, frozen_threshold
 from dfjax.models.detector import Detector
 from dfjax.models.pretrained import read_tensors
@@ -65,6 +66,24 @@ def test_the_record_is_written_and_names_data_steps_and_command(opened, tmp_path
     assert record["step"] == 6 and record["command"] == "python train.py"
     assert record["data"]["about"] == "Drawn at random."
     assert record["data"]["validation"]["videos"] == 2 * 3 + 2
+
+
+def test_whom_and_which_methods_it_was_trained_on_includes_what_it_started_from(opened, tmp_path):
+    before = {"trained_methods": {"ffpp": ["FaceShifter"], "old": ["DFM"]}}
+    earlier = dataclasses.replace(
+        opened, trained_before=frozenset(("0" * 12,)), started_from=[before]
+    )
+    record, _ = _publish(earlier, tmp_path)
+    assert record["data"]["trained_methods"] == {
+        "ffpp": ["Deepfakes", "FaceShifter", "FaceSwap", "stills"],
+        "old": ["DFM"],
+    }
+    lines = read_trained_on(tmp_path / "checkpoint")
+    trained = [digests(clip) for clip in opened.data.store.clips]
+    assert lines == frozenset(("0" * 12,)).union(*trained)
+    assert not any(digests(clip) & lines for clip in opened.data.validation_clips)
+    text = (tmp_path / "checkpoint" / TRAINED_ON_FILE).read_text()
+    assert "ffpp" not in text and len(text) == 13 * len(lines)
 
 
 @pytest.mark.parametrize("weighed", [False, True])

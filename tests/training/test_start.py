@@ -23,17 +23,17 @@ def _write(folder: Path, seed: int = 0, config: Config = TINY_CONFIG) -> str:
 
 def test_of_several_models_the_mean_is_taken(tmp_path):
     folders = [_write(tmp_path / str(seed), seed) for seed in range(3)]
-    detector, records = start(folders, TINY_CONFIG, seed=0)
-    detector.save_pretrained(tmp_path / "mean")
+    begin = start(folders, TINY_CONFIG, seed=0)
+    begin.detector.save_pretrained(tmp_path / "mean")
     found, *each = (read_tensors(tmp_path / name) for name in ("mean", "0", "1", "2"))
-    assert len(records) == 3
+    assert len(begin.records) == 3
     for name, tensor in found.items():
         mean = np.mean([one[name].astype(np.float64) for one in each], axis=0)
         np.testing.assert_allclose(tensor, mean, rtol=2e-3, atol=1e-5, err_msg=name)
 
 
 def test_one_model_is_taken_to_the_bit(tmp_path):
-    detector, _ = start([_write(tmp_path / "one")], TINY_CONFIG, seed=1)
+    detector = start([_write(tmp_path / "one")], TINY_CONFIG, seed=1).detector
     detector.save_pretrained(tmp_path / "again")
     again = read_tensors(tmp_path / "again")
     for name, tensor in read_tensors(tmp_path / "one").items():
@@ -44,12 +44,12 @@ def test_which_faces_count_may_be_chosen_anew_and_what_a_crop_shows_may_not(tmp_
     folder = _write(tmp_path / "one")
     crops = TINY_CONFIG.crops
     sharper = dataclasses.replace(TINY_CONFIG, crops=dataclasses.replace(crops, min_detail=0.1))
-    detector, _ = start([folder], sharper, seed=0)
+    detector = start([folder], sharper, seed=0).detector
     assert detector.config.crops.min_detail == 0.1
     wider = dataclasses.replace(TINY_CONFIG, crops=dataclasses.replace(crops, margin=2.0))
     with pytest.raises(TrainingError, match="in crops: margin: 1.0 there, 2.0 here.*--new-crops"):
         start([folder], wider, seed=0)
-    detector, _ = start([folder], wider, seed=0, new_crops=True)
+    detector = start([folder], wider, seed=0, new_crops=True).detector
     assert detector.config.crops.margin == 2.0
 
 

@@ -30,7 +30,7 @@ def held_out(names: Iterable[str], share: float = VALIDATION_SHARE) -> frozenset
     """Returns the names that are for validation, chosen by hash: at least one if there are two.
 
     Each name is decided by its own hash, so the split stays the same when names are added or
-    missing.
+    missing: unless all hashes are above the share, as may be with few names.
 
     Args:
       names: Identities or groups.
