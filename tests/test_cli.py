@@ -64,6 +64,7 @@ def test_a_file_that_cannot_be_read_costs_exit_code_one_and_not_the_others(run, 
     assert "broken.mp4" in err and "missing.mp4" in err
     broken, face, missing = json.loads((files / "all.json").read_text())
     assert "error" in broken and "error" in missing
+    assert [broken["path"], face["path"]] == ["broken.mp4", "face.mp4"]
     assert "label" not in broken and "label" not in missing
     assert face["label"] == "uncertain"
 
@@ -103,13 +104,16 @@ def test_a_folder_gives_a_report_a_line_and_an_answer_for_each_video(run, files,
     options = ("--recursive", "--model", "model", *outputs)
     code, out, _ = run("predict", tmp_path / "set", *options)
     assert code == 0
-    assert [report["video"]["name"] for report in json.loads(out)] == 2 * ["face.mp4"]
+    reports = json.loads(out)
+    paths = [str(tmp_path / "set" / place / "face.mp4") for place in ("one", "two")]
+    assert [report["video"]["name"] for report in reports] == 2 * ["face.mp4"]
+    assert [report["path"] for report in reports] == paths
     pages = sorted((tmp_path / "pages").iterdir())
     assert [page.name for page in pages] == ["face-report-2.html", "face-report.html"]
     assert all("<h2>Uncertain</h2>" in page.read_text(encoding="utf-8") for page in pages)
     with (tmp_path / "all.csv").open(encoding="utf-8-sig", newline="") as file:
         names = [row["video"] for row in csv.DictReader(file)]
-    assert names == [str(tmp_path / "set" / place / "face.mp4") for place in ("one", "two")]
+    assert names == paths
 
 
 def test_several_reports_do_not_fit_into_one_file(run, files):

@@ -49,5 +49,6 @@ def exit_code(run: Callable[[], int]) -> int:
         if error.errno not in _OF_THE_DISK:
             raise
         message = f"{error.strerror}: {error.filename or 'while reading or writing'}."
-    Console(stderr=True).print(f"Error: {message}", style="red", markup=False, soft_wrap=True)
+    errors = Console(stderr=True, markup=False, emoji=False)
+    errors.print(f"Error: {message}", style="red", soft_wrap=True)
     return 1

@@ -3,19 +3,21 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tyro
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from dfjax.commands.prediction_file import PredictionFile
 from dfjax.commands.prediction_table import PredictionTable
 from dfjax.commands.progress import progress_bar
 from dfjax.commands.video_files import VideoFile, find_videos
 from dfjax.errors import DfjaxError
+from dfjax.files import shown_path
 from dfjax.inference.compilation_cache import use_compilation_cache
 from dfjax.memory import use_one_arena
 from dfjax.prediction import SCHEMA_VERSION, Prediction, Segment
@@ -65,9 +67,9 @@ class Predict:
 
     json: str | None = None
     """Write the predictions to this file, or with "-" to standard output instead of the table.
-    One video gives an object, several give a list; a file that could not be read has "error" in
-    place of a verdict. The file is written while the command runs: if that is stopped, it is still
-    valid and holds the predictions made so far."""
+    One video gives an object, several give a list, in which each has its "path"; a file that could
+    not be read has "error" in place of a verdict. The file is written while the command runs: if
+    that is stopped, it is still valid and holds the predictions made so far."""
 
     csv: str | None = None
     """Write a table for spreadsheets to this file: a line for each video, or for each stretch of it
@@ -82,13 +84,14 @@ class Predict:
         if not self.videos:
             raise DfjaxError("No video was given. Pass at least one file.")
         files = find_videos(self.videos, recursive=self.recursive)
-        for option, name in (("--json", self.json), ("--csv", self.csv), ("--html", self.html)):
-            if name is not None:
-                _require_no_video(option, name, files)
+        outputs = {"--json": self.json, "--csv": self.csv, "--html": self.html}
+        given = {option: name for option, name in outputs.items() if name is not None}
+        _require_apart(given, files)
         is_list = len(files) > 1 or any(map(os.path.isdir, self.videos))
         answers = _Answers()
         stopped = False
         with contextlib.ExitStack() as stack:
+            stack.callback(answers.show, with_table=self.json != "-")  # also if an error ends this
             file = table = None
             if self.json is not None:
                 file = stack.enter_context(PredictionFile(self.json, as_list=is_list))
@@ -96,17 +99,17 @@ class Predict:
                 table = stack.enter_context(PredictionTable(self.csv))
             pages = self._pages(is_list)
             try:
-                for name, result in self._results(files):
-                    report = answers.add(name, result)
+                for video, result in self._results(files):
+                    report = answers.add(video.name, result)
                     if file:
-                        file.add(report)
+                        path = {"path": shown_path(video.path)} if is_list else {}
+                        file.add(report | path)
                     if table:
-                        table.add(report, name)
+                        table.add(report, video.name)
                     if pages and isinstance(result, Prediction):
                         pages.add(result)
             except KeyboardInterrupt:
                 stopped = True
-        answers.show(with_table=self.json != "-")
         if stopped:
             counts = f"{answers.count} of {len(files)} files"
             Console(stderr=True).print(f"Stopped after {counts}.")
@@ -121,8 +124,10 @@ class Predict:
 
         return PredictionPages(self.html, is_folder=is_list)
 
-    def _results(self, files: Sequence[VideoFile]) -> Iterator[tuple[str, Prediction | DfjaxError]]:
-        """Yields each file's name, and its prediction or why there is none."""
+    def _results(
+        self, files: Sequence[VideoFile]
+    ) -> Iterator[tuple[VideoFile, Prediction | DfjaxError]]:
+        """Yields each file, and its prediction or why there is none."""
         from dfjax.models.locate import model_source
         from dfjax.predictor import Predictor
 
@@ -140,24 +145,39 @@ class Predict:
             paths = [file.path for file in files]
             results = predictor.each(paths, effort=self.effort, on_progress=moves)
             with contextlib.closing(results):
-                for file, result in zip(files, results, strict=True):
-                    yield file.name, result
+                yield from zip(files, results, strict=True)
 
 
-def _require_no_video(option: str, name: str, files: Sequence[VideoFile]) -> None:
-    """Checks that a file to write is not, by an option in the wrong place, a video to read.
+def _require_apart(outputs: Mapping[str, str], files: Sequence[VideoFile]) -> None:
+    """Checks that no file to write is another, or a video, by an option in the wrong place.
+
+    Args:
+      outputs: From options to the files that they name.
+      files: The videos.
 
     Raises:
-      DfjaxError: It ends like a video or a picture, or is one of the files.
+      DfjaxError: One ends like a video or a picture or is one of the files, two are the same, or
+        one is "-" where that does not stand for standard output.
     """
-    path = Path(name)
     # `Path.resolve` raises at a link to itself, before Python 3.13.
-    is_input = os.path.realpath(name) in {os.path.realpath(file.path) for file in files}
-    if is_input or path.suffix.lower() in (*VIDEO_SUFFIXES, *STILL_SUFFIXES):
-        raise DfjaxError(
-            f"{option} is {name}, which would overwrite a video or a picture. "
-            f"Name the file to write after {option}, and the videos elsewhere."
-        )
+    inputs = {os.path.realpath(file.path) for file in files}
+    option_of: dict[str, str] = {}
+    for option, name in outputs.items():
+        if name == "-" and option != "--json":
+            raise DfjaxError(
+                f"{option} is -, which is standard output for --json alone. Name a file; one that "
+                "is called so is ./-"
+            )
+        place = os.path.realpath(name)
+        if place in inputs or Path(name).suffix.lower() in (*VIDEO_SUFFIXES, *STILL_SUFFIXES):
+            raise DfjaxError(
+                f"{option} is {name}, which would overwrite a video or a picture. "
+                f"Name the file to write after {option}, and the videos elsewhere."
+            )
+        if option_of.setdefault(place, option) != option:
+            raise DfjaxError(
+                f"{option_of[place]} and {option} are both {name}. Name a file for each."
+            )
 
 
 class _Answers:
@@ -182,36 +202,32 @@ class _Answers:
         """Adds what came of a file; returns it as JSON values."""
         self.count += 1
         if isinstance(result, DfjaxError):
-            self.failures.append(str(result))
-            self._table.add_row(_plain(name), "[red]not read[/]", "", "", "", "")
+            is_named = name in str(result)
+            self.failures.append(str(result) if is_named else f"{name}: {result}")
+            self._table.add_row(Text(name), "[red]not read[/]", "", "", "", "")
             return {
                 "schema_version": SCHEMA_VERSION,
                 "video": {"name": Path(name).name},
                 "error": str(result),
             }
-        self._table.add_row(_plain(name), *_cells(result))
+        self._table.add_row(Text(name), *_cells(result))
         for segment in result.segments:
-            self._stretches.add_row(_plain(name), *_stretch(segment))
+            self._stretches.add_row(Text(name), *_stretch(segment))
         for warning in result.warnings:
             self._notes.setdefault(warning, []).append(name)
         return result.to_dict()
 
     def show(self, *, with_table: bool) -> None:
-        """Prints the table, and on standard error the warnings and failures."""
-        if with_table:
+        """Prints the table, if there is anything in it, and on standard error what was wrong."""
+        if with_table and self.count:
             Console().print(self._table)
             if self._stretches.rows:
                 Console().print(self._stretches)
-        errors = Console(stderr=True)
+        errors = Console(stderr=True, markup=False, emoji=False)
         for warning, names in self._notes.items():
-            errors.print(f"{', '.join(names)}: {warning}", markup=False, soft_wrap=True)
+            errors.print(f"{', '.join(names)}: {warning}", soft_wrap=True)
         for failure in self.failures:
-            errors.print(f"Error: {failure}", style="red", markup=False, soft_wrap=True)
-
-
-def _plain(name: str) -> str:
-    # A file name such as "[bold]x.mp4" must not be read as markup.
-    return name.replace("[", r"\[")
+            errors.print(f"Error: {failure}", style="red", soft_wrap=True)
 
 
 def _cells(prediction: Prediction) -> list[str]:

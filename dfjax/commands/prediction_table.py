@@ -50,6 +50,7 @@ class PredictionTable:
           name: What the file is called; None: by its own name.
         """
         if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("w", encoding=ENCODING, newline="")
             self._file.write(csv_header(VIDEO_COLUMNS))
         self._file.write(csv_lines(VIDEO_COLUMNS, video_rows(report, name)))

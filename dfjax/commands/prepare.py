@@ -177,7 +177,7 @@ def _print(report: dict[str, Any], file: Path) -> None:
     for split, counts in report["splits"].items():
         table.add_row(split, *(str(counts[name]) for name in columns))
     Console().print(table)
-    errors = Console(stderr=True)
+    errors = Console(stderr=True, emoji=False)
     if report["missing"]:
         names = ", ".join(report["missing"][:3])
         errors.print(

@@ -104,10 +104,9 @@ class Scan:
                 Console(stderr=True).print("Stopped. Run the same command again to continue.")
                 return 130
         labels = ", ".join(f"{count} {label}" for label, count in sorted(counts.labels.items()))
-        Console().print(
+        Console(markup=False, emoji=False).print(
             f"{counts.files} files: {labels or 'none judged'}; {counts.failures} could not be "
             f"judged. Written to {os.path.join(self.out, shard.table)}.",
-            markup=False,
             highlight=False,
             soft_wrap=True,
         )

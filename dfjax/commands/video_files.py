@@ -1,5 +1,6 @@
 """The files that the command line was asked to judge: named one by one, or in folders."""
 
+import collections
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ class VideoFile(NamedTuple):
     """A file to judge."""
 
     path: str
-    name: str  # as text: without its folder, or with it if only the folder was named
+    name: str  # to be shown: with its folder, unless it was named itself and no other is called so
 
 
 def find_videos(named: Sequence[str], *, recursive: bool) -> list[VideoFile]:
@@ -30,14 +31,23 @@ def find_videos(named: Sequence[str], *, recursive: bool) -> list[VideoFile]:
     found = []
     for name in named:
         if not os.path.isdir(name):  # `Path.is_dir` raises where it may not look
-            found.append(VideoFile(name, shown_path(Path(name).name)))
+            found.append(VideoFile(name, _shown(Path(name).name)))
             continue
-        inside = [VideoFile(path, shown_path(path)) for path in _inside(name, recursive)]
+        inside = [VideoFile(path, _shown(path)) for path in _inside(name, recursive)]
         if not inside:
             hint = "" if recursive else " Folders in it are looked into with --recursive."
             raise DfjaxError(f"{name} has no file that ends as videos or pictures do.{hint}")
         found += inside
-    return found
+    times = collections.Counter(video.name for video in found)
+    return [
+        video if times[video.name] == 1 else VideoFile(video.path, _shown(video.path))
+        for video in found
+    ]
+
+
+def _shown(path: str) -> str:
+    """Returns a path as text; what cannot be displayed, or commands a terminal, is replaced."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in path)
 
 
 def _inside(folder: str, recursive: bool) -> Iterator[str]:

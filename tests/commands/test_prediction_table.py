@@ -52,3 +52,10 @@ def test_an_old_table_stays_until_there_is_a_prediction(tmp_path):
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(DfjaxError, match="folder"):
         PredictionTable(str(tmp_path))
+
+
+def test_a_table_can_be_in_a_folder_that_is_not_there_yet(tmp_path):
+    with PredictionTable(str(tmp_path / "new" / "all.csv")) as table:
+        assert not any(tmp_path.iterdir())
+        table.add(sample_prediction(name="a.mp4").to_dict())
+    assert [row["video"] for row in _rows(tmp_path / "new" / "all.csv")] == ["a.mp4"]

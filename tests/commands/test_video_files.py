@@ -42,3 +42,13 @@ def test_a_name_that_is_no_text_is_shown_as_text(folder):
     assert VideoFile(path, "x\N{REPLACEMENT CHARACTER}.mp4") in find_videos([path], recursive=True)
     found = {video.path: video.name for video in find_videos(["in"], recursive=True)}
     assert found[path] == "in/x\N{REPLACEMENT CHARACTER}.mp4"
+
+
+def test_files_of_the_same_name_are_told_apart_by_their_folders(folder):
+    found = find_videos(["in/a.jpg", "other/a.jpg", "in/b.MP4"], recursive=False)
+    assert [video.name for video in found] == ["in/a.jpg", "other/a.jpg", "b.MP4"]
+
+
+def test_a_name_commands_no_terminal(folder):
+    (video,) = find_videos(["in/\x1b[31mred.mp4"], recursive=False)
+    assert video.name == "\N{REPLACEMENT CHARACTER}[31mred.mp4"
