@@ -44,7 +44,7 @@ def keeps_published_card(
       card: The card that dfjax made now.
       repo_id: OWNER/NAME.
       repo_type: What the repository is.
-      revision: Branch that the push goes to; None: main.
+      revision: The commit that the push is to follow, or its branch; None: main.
       if_edited: What to do if a person edited the published card and ours is new.
 
     Raises:

@@ -76,10 +76,11 @@ def push_folder(
     The Hub and the token are huggingface_hub's own: `HF_ENDPOINT` or huggingface.co, `HF_TOKEN` or
     `hf auth login`.
 
-    The repository is made if it does not exist. Files of an earlier push that are no longer there
-    are deleted in the same commit, so that old shards or modules never mix with new ones. If
-    nothing is new, there is no commit. Large files that reached the Hub before a push was
-    interrupted are not sent again.
+    The repository is made if it does not exist, unless a branch of it is named. Files of an earlier
+    push that are no longer there are deleted in the same commit, so that old shards or modules
+    never mix with new ones. If nothing is new, there is no commit; if somebody else commits
+    meanwhile, neither. Large files that reached the Hub before a push was interrupted are not sent
+    again.
 
     Args:
       folder: The finished folder.
@@ -107,16 +108,18 @@ def push_folder(
     api = HfApi(library_name="dfjax", library_version=__version__)
     additions = [CommitOperationAdd(name, folder / name) for name in files]
     with hub_errors(api, repo_id, revision):
-        _open_repository(api, repo_id, repo_type, private=private, never_public=never_public)
+        head = _open_repository(
+            api, repo_id, repo_type, revision, private=private, never_public=never_public
+        )
         if tag is not None:
             _require_new_tag(api, repo_id, repo_type, tag)
         keeps_card = CARD in files and keeps_published_card(
-            api, folder / CARD, repo_id, repo_type, revision=revision, if_edited=edited_card
+            api, folder / CARD, repo_id, repo_type, revision=head, if_edited=edited_card
         )
         if keeps_card:
             on_note(f"{CARD} was edited on the Hub, and stays as it is there.")
             additions = [addition for addition in additions if addition.path_in_repo != CARD]
-        published = api.list_repo_files(repo_id, repo_type=repo_type, revision=revision)
+        published = api.list_repo_files(repo_id, repo_type=repo_type, revision=head)
         stale = set(filter_repo_objects(published, allow_patterns=list(owned))) - set(files)
         # Not upload_folder: with Xet it may split a folder into several commits.
         commit = api.create_commit(
@@ -127,6 +130,7 @@ def push_folder(
             repo_type=repo_type,
             revision=revision,
             create_pr=create_pr,
+            parent_commit=head,  # what was decided above holds for this state alone
         )
         if tag is not None:
             api.create_tag(repo_id, repo_type=repo_type, tag=tag, revision=commit.oid)
@@ -137,29 +141,35 @@ def _open_repository(
     api: HfApi,
     repo_id: str,
     repo_type: Literal["model", "dataset", "space"],
+    revision: str | None,
     *,
     private: bool,
     never_public: bool,
-) -> None:
-    """Makes a repository if there is none. Arguments as for `push_folder`.
+) -> str | None:
+    """Returns a branch's last commit; makes the repository if there is none.
+
+    Arguments as for `push_folder`.
 
     Raises:
       HubError: It is public and must not be.
     """
     # First, because this call reports a bad token plainly; later ones answer with a 404.
     api.whoami()
-    api.create_repo(
-        repo_id,
-        repo_type=repo_type,
-        private=private or None,  # None: as the owner's default is
-        space_sdk="gradio" if repo_type == "space" else None,
-        exist_ok=True,
-    )
-    if never_public and not api.repo_info(repo_id, repo_type=repo_type).private:
+    if revision in (None, MAIN):  # a new repository has no other branch
+        api.create_repo(
+            repo_id,
+            repo_type=repo_type,
+            private=private or None,  # None: as the owner's default is
+            space_sdk="gradio" if repo_type == "space" else None,
+            exist_ok=True,
+        )
+    info = api.repo_info(repo_id, repo_type=repo_type, revision=revision)
+    if never_public and not info.private:
         raise HubError(
             f"{repo_id} is public, and nothing was sent. Make it private in its settings, or "
             "give --public if you may publish this."
         )
+    return info.sha
 
 
 def _require_new_tag(api: HfApi, repo_id: str, repo_type: str, tag: str) -> None:
@@ -168,10 +178,12 @@ def _require_new_tag(api: HfApi, repo_id: str, repo_type: str, tag: str) -> None
     Raises:
       HubError: It has.
     """
-    if tag in {ref.name for ref in api.list_repo_refs(repo_id, repo_type=repo_type).tags}:
+    refs = api.list_repo_refs(repo_id, repo_type=repo_type)
+    commits = {ref.name: ref.target_commit for ref in refs.tags}
+    if tag in commits:
         raise HubError(
-            f"{repo_id} has a tag {tag!r} already, and nothing was sent: people may rely on it. "
-            "Choose another."
+            f"{repo_id} has a tag {tag!r} already, of the commit {commits[tag]}, and nothing was "
+            "sent: people may rely on it. Choose another."
         )
 
 
@@ -224,6 +236,11 @@ def _refusal(error: HfHubHTTPError, repo_id: str) -> str:
         return (
             f"The token may not write to {repo_id}. Use one with write permission for that owner, "
             "or open a pull request with --create-pr where the repository exists."
+        )
+    if status == 412:
+        return (
+            f"{repo_id} was changed while this was sent, and nothing was published. Push again: "
+            "large files are not sent twice."
         )
     if status == 429 or status >= 500:
         return (

@@ -307,11 +307,14 @@ class LoopbackHub:
         if revision not in repo.refs:
             raise Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
         header, *operations = [json.loads(line) for line in call.body.splitlines()]
-        files = dict(repo.files(revision))
+        about = header["value"]
+        parent = about.get("parentCommit", repo.refs[revision])
+        if parent != repo.refs[revision] and not create_pr:
+            raise Refusal(412, "A commit has happened since. Please refresh and try again.")
+        files = dict(repo.files(parent))
         for operation in operations:
             self._apply(operation["key"], operation["value"], files)
-        about = header["value"]
-        commit = Commit(about["summary"], repo.refs[revision], files, about["description"])
+        commit = Commit(about["summary"], parent, files, about["description"])
         number = 1 + sum(ref.startswith("refs/pr/") for ref in repo.refs)
         repo.add(f"refs/pr/{number}" if create_pr else revision, commit)
         page = f"{self.url}/{_prefix(kind)}{repo_id}"

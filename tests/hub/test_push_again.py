@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from huggingface_hub import HfApi
 
 from dfjax.errors import HubError
 from dfjax.hub.cards import IfEdited
@@ -84,7 +85,7 @@ def test_a_tag_names_the_commit_and_is_never_moved(hub: LoopbackHub, folder: Pat
     first = repo.refs["main"]
     assert repo.refs["refs/tags/v1"] == first
     (folder / "model.safetensors").write_bytes(b"better weights")
-    with pytest.raises(HubError, match="has a tag 'v1' already"):
+    with pytest.raises(HubError, match=f"has a tag 'v1' already, of the commit {first}"):
         send(folder, tag="v1")
     assert repo.refs["main"] == repo.refs["refs/tags/v1"] == first
     send(folder, tag="v2")
@@ -93,6 +94,30 @@ def test_a_tag_names_the_commit_and_is_never_moved(hub: LoopbackHub, folder: Pat
     assert repo.refs["refs/tags/v2.0"] == repo.refs["main"]
     with pytest.raises(HubError, match="once it is merged"):
         send(folder, tag="v3", create_pr=True)
+
+
+def test_an_edit_during_the_upload_is_not_lost(
+    hub: LoopbackHub, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    send(folder)
+    repo = hub.repo("model", REPO_ID)
+    upload = HfApi.preupload_lfs_files
+
+    def upload_while_a_person_edits(api: HfApi, *args, **options) -> None:
+        upload(api, *args, **options)
+        edit(repo, EDITED)
+
+    (folder / "model.safetensors").write_bytes(b"better")
+    with monkeypatch.context() as patched:
+        patched.setattr(HfApi, "preupload_lfs_files", upload_while_a_person_edits)
+        with pytest.raises(HubError, match="changed while this was sent.*Push again"):
+            send(folder)
+    assert repo.history()[0].message == "Say more"
+    sent = [call.path for call in hub.requests if call.method == "PUT"]
+    send(folder)
+    assert repo.files()["README.md"].content == EDITED
+    assert repo.files()["model.safetensors"].content == b"better"
+    assert [call.path for call in hub.requests if call.method == "PUT"] == sent
 
 
 def test_a_push_that_was_interrupted_goes_on_where_it_was(hub: LoopbackHub, folder: Path):

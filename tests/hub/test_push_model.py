@@ -158,6 +158,8 @@ def test_a_branch_takes_the_commit_when_it_is_named(hub: LoopbackHub, folder: Pa
     send(folder, revision="next")
     assert repo.refs["main"] == before
     assert repo.files("next")["model.safetensors"].content == b"next weights"
+    with pytest.raises(HubError, match="no branch 'absent'"):
+        send(folder, revision="absent")
 
 
 @pytest.mark.parametrize("private", [False, True])
@@ -181,7 +183,7 @@ def test_a_push_that_fails_half_way_publishes_nothing(hub: LoopbackHub, folder: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"revision": "absent"}, "no branch 'absent'"),
+        ({"revision": "next"}, "shows no owner/tiny"),
         ({"revision": "next", "create_pr": True}, "always opened against main"),
         ({"repo_id": "tiny"}, "'tiny'.*OWNER/NAME"),
         ({"repo_id": "owner/a/b"}, "OWNER/NAME"),
@@ -194,7 +196,7 @@ def test_a_destination_that_cannot_be_is_refused(
 ):
     with pytest.raises(HubError, match=message):
         send(folder, **options)
-    assert not [call for call in hub.requests if "/commit/" in call.path]
+    assert not hub.repos and not [call for call in hub.requests if "/commit/" in call.path]
 
 
 @pytest.mark.parametrize(
