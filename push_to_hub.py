@@ -22,7 +22,7 @@ _PROJECT = Path(__file__).resolve().parent
 class _Built(NamedTuple):
     folder: Path
     files: list[str]  # paths inside the folder
-    owned: tuple[str, ...]  # patterns of the published files that the push replaces or deletes
+    owned: tuple[str, ...]  # patterns of the published files that go if they are not in `files`
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

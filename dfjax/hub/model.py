@@ -37,8 +37,12 @@ MODEL_FILES = (
 ONNX_FOLDER = "onnx"
 """Where exported files are put in a repository."""
 
-MODEL_OWNED = (*MODEL_FILES, f"{ONNX_FOLDER}/*.onnx")
-"""Which files of a published model are replaced or deleted by a push, as patterns."""
+MODEL_OWNED = (
+    # A licence is sent where there is one, but nothing here writes it: on the Hub it is a person's.
+    *(pattern for pattern in MODEL_FILES if pattern != "LICENSE"),
+    f"{ONNX_FOLDER}/*.onnx",
+)
+"""Which files of a published model a push deletes if it does not bring them, as patterns."""
 
 _PIPELINE_TAG = "video-classification"
 

@@ -19,6 +19,7 @@ from huggingface_hub.utils import filter_repo_objects, httpx, validate_repo_id
 
 from dfjax.errors import HubError
 from dfjax.hub.cards import CARD, IfEdited, commit_description, keeps_published_card
+from dfjax.reporting.card import PICTURES
 from dfjax.version import __version__
 
 MAIN = "main"
@@ -87,8 +88,8 @@ def push_folder(
       files: Its files that are sent, as paths inside it.
       repo_id: OWNER/NAME.
       repo_type: What the repository is.
-      owned: Shell patterns of the files that pushes write; `*` also matches slashes. Published
-        files that match none are left alone.
+      owned: Shell patterns of the published files that are deleted if they are not among `files`;
+        `*` also matches slashes. The pictures of a card that stays are not.
       private: Make a new repository private; an existing one keeps its visibility.
       never_public: Send nothing to a repository that is public.
       revision: Branch to commit to; None: main.
@@ -121,6 +122,8 @@ def push_folder(
             additions = [addition for addition in additions if addition.path_in_repo != CARD]
         published = api.list_repo_files(repo_id, repo_type=repo_type, revision=head)
         stale = set(filter_repo_objects(published, allow_patterns=list(owned))) - set(files)
+        if keeps_card:  # and what it shows
+            stale = {name for name in stale if not name.startswith(f"{PICTURES}/")}
         # Not upload_folder: with Xet it may split a folder into several commits.
         commit = api.create_commit(
             repo_id,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dfjax.hub.model import MODEL_FILES
+from dfjax.hub.model import MODEL_OWNED
 from dfjax.hub.push import push_folder
 
 REPO_ID = "owner/tiny"
@@ -11,4 +11,4 @@ CARD = b"---\nlicense: mit\n---\n"
 
 def send(folder: Path, repo_id: str = REPO_ID, **options) -> str:
     files = sorted(path.name for path in folder.iterdir())
-    return push_folder(folder, files, repo_id, "model", owned=MODEL_FILES, **options)
+    return push_folder(folder, files, repo_id, "model", owned=MODEL_OWNED, **options)

@@ -40,6 +40,18 @@ def test_a_card_that_a_person_edited_stays_while_the_model_is_replaced(
     assert len(notes) == 2 and "edited on the Hub, and stays" in notes[0]
 
 
+def test_a_licence_and_pictures_that_a_person_added_stay(hub: LoopbackHub, folder: Path):
+    send(folder)
+    repo = hub.repo("model", REPO_ID)
+    added = {"LICENSE": File(b"CC BY", False), "figures/demo.png": File(b"png", True)}
+    repo.add("main", Commit("Add", repo.refs["main"], {**repo.files(), **added}))
+    edit(repo, CARD + b"![demo](figures/demo.png)\n")
+    (folder / "model.safetensors").write_bytes(b"better")
+    send(folder)
+    assert repo.files()["model.safetensors"].content == b"better"
+    assert added.items() <= repo.files().items()
+
+
 def test_a_card_that_nobody_edited_is_replaced(hub: LoopbackHub, folder: Path):
     send(folder)
     (folder / "README.md").write_bytes(CARD + b"New.\n")
