@@ -36,8 +36,8 @@ class _Push:
     # what becomes of a README.md that a person edited on the Hub, if ours is new as well
     edited_card: Literal["refuse", "keep", "replace"] = "refuse"
 
-    def finish(self) -> None:
-        """Does what is left to do once the files are published."""
+    def finish(self, address: str) -> None:
+        """Does what is left to do once the files are published, at `address`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,16 +113,17 @@ class Space(_Push):
         files = build_space_folder(_PROJECT, self.model, folder, hardware=self.hardware)
         return _Built(folder, files, SPACE_OWNED)
 
-    def finish(self) -> None:
+    def finish(self, address: str) -> None:
         """Sets up what is no file: the hardware, and the model that is fetched."""
         from dfjax.hub.hardware import set_up_space, to_set_up
-        from dfjax.hub.push import MAIN
+        from dfjax.hub.push import MAIN, published_before
         from dfjax.hub.space import hub_model
 
         options = (self.repo_id, self.hardware, hub_model(self.model))
         # A Space runs main, and has one set of variables and one hardware for all its branches.
         if not self.create_pr and self.revision in (None, MAIN):
-            set_up_space(*options)
+            with published_before("variables and hardware are not all set", address):
+                set_up_space(*options)
         elif left := to_set_up(*options, what="pull request" if self.create_pr else "branch"):
             print(left, file=sys.stderr)
 
@@ -174,7 +175,7 @@ def _publish(options: Model | Dataset | Space, temporary: Path) -> None:
         edited_card=options.edited_card,
         on_note=lambda note: print(note, file=sys.stderr),
     )
-    options.finish()
+    options.finish(address)
     print(address)
 
 

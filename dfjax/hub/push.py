@@ -135,9 +135,12 @@ def push_folder(
             create_pr=create_pr,
             parent_commit=head,  # what was decided above holds for this state alone
         )
-        if tag is not None:
-            api.create_tag(repo_id, repo_type=repo_type, tag=tag, revision=commit.oid)
-    return commit.pr_url or commit.commit_url
+    address = commit.pr_url or commit.commit_url
+    if tag is not None:
+        with published_before(f"the tag {tag!r} was not made", address):
+            with hub_errors(api, repo_id, revision):
+                api.create_tag(repo_id, repo_type=repo_type, tag=tag, revision=commit.oid)
+    return address
 
 
 def _open_repository(
@@ -191,6 +194,20 @@ def _require_new_tag(api: HfApi, repo_id: str, repo_type: str, tag: str) -> None
 
 
 @contextlib.contextmanager
+def published_before(failed: str, address: str) -> Iterator[None]:
+    """Says of a `HubError` that the files were published before it.
+
+    Args:
+      failed: What did not come about, as a clause.
+      address: Of the commit.
+    """
+    try:
+        yield
+    except HubError as error:
+        raise HubError(f"The files are published, {address}, but {failed}. {error}") from error
+
+
+@contextlib.contextmanager
 def hub_errors(api: HfApi, repo_id: str, revision: str | None) -> Iterator[None]:
     """Turns what huggingface_hub raises into a `HubError` that says what to do."""
     try:
@@ -218,7 +235,7 @@ def hub_errors(api: HfApi, repo_id: str, revision: str | None) -> Iterator[None]
     except httpx.HTTPError as error:
         raise HubError(
             f"The Hub at {api.endpoint} cannot be reached ({type(error).__name__}). Check the "
-            "network and HF_ENDPOINT, then push again: nothing is ever published in part."
+            "network and HF_ENDPOINT, then push again: files are never published in part."
         ) from error
     except (ValueError, RuntimeError) as error:
         # What create_commit raises for a card that the Hub refuses, or for a failed upload. Of the
@@ -248,9 +265,9 @@ def _refusal(error: HfHubHTTPError, repo_id: str) -> str:
     if status == 429 or status >= 500:
         return (
             f"The Hub answered with status {status}: {_said(error)} Push again later; "
-            "nothing is ever published in part."
+            "files are never published in part."
         )
-    return f"The Hub refused the push with status {status}: {_said(error)}"
+    return f"The Hub refused this with status {status}: {_said(error)}"
 
 
 def _said(error: HfHubHTTPError) -> str:

@@ -108,6 +108,18 @@ def test_a_tag_names_the_commit_and_is_never_moved(hub: LoopbackHub, folder: Pat
         send(folder, tag="v3", create_pr=True)
 
 
+def test_a_tag_that_fails_is_said_to_be_all_that_is_missing(hub: LoopbackHub, folder: Path):
+    hub.broken["/tag/"] = 501
+    with pytest.raises(HubError) as caught:
+        send(folder, tag="v1")
+    head = hub.repo("model", REPO_ID).refs["main"]
+    said = f"are published, {hub.url}/{REPO_ID}/commit/{head}, but the tag 'v1' was not made. The"
+    assert said in str(caught.value)
+    hub.broken.clear()
+    assert send(folder, tag="v1").endswith(head)
+    assert hub.repo("model", REPO_ID).refs["refs/tags/v1"] == head
+
+
 def test_an_edit_during_the_upload_is_not_lost(
     hub: LoopbackHub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ):

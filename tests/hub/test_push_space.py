@@ -295,6 +295,21 @@ def test_a_pull_request_or_a_branch_says_what_is_left_to_set_and_sets_nothing(
     assert not any("hardware" in call.path for call in hub.requests)
 
 
+@pytest.mark.parametrize(("path", "status"), [("/variables", 501), ("/hardware", 402)])
+def test_what_fails_after_the_commit_says_that_the_files_are_published(
+    hub: LoopbackHub, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys, path: str, status: int
+):
+    built = push_to_hub._Built(folder, ["README.md"], ("README.md",))
+    monkeypatch.setattr(push_to_hub.Space, "build", lambda self, folder: built)
+    hub.broken[path] = status
+    arguments = ["space", "--repo-id", REPO_ID, "--model", "a/b", "--hardware", "t4-small"]
+    assert push_to_hub.main(arguments) == 1
+    head = hub.repo("space", REPO_ID).refs["main"]
+    said = capsys.readouterr().err
+    assert said.startswith(f"The files are published, {hub.url}/spaces/{REPO_ID}/commit/{head}, ")
+    assert "not all set. The Hub" in said and f"status {status}" in said
+
+
 @pytest.mark.parametrize(
     ("app", "message"),
     [
