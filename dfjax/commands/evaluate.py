@@ -1,6 +1,7 @@
 """`python -m dfjax evaluate`: measures a model on prepared data sets."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,14 +86,11 @@ class Evaluate:
         from dfjax.reporting.report import write_report
 
         datasets.disable_progress_bars()
-        model = model_source(self.model)
+        model = os.path.expanduser(model_source(self.model))
         # Checked now, not after an hour of measuring.
         require_writable(self.out)
-        if self.card and not (Path(model) / "training.json").is_file():
-            raise DfjaxError(
-                f"--card writes to a local model folder that has training.json; {model} is not "
-                "one. Pass a folder written by train.py, or download the model first."
-            )
+        if self.card:
+            _require_place_for_card(Path(model), self.out)
         if not self.datasets:
             raise DfjaxError("No data set was given. Pass at least one.")
         keep_freed()
@@ -162,3 +160,17 @@ class Evaluate:
                 RobustnessStudy(kinds=self.robustness_kinds, num_videos=self.robustness_videos)
             )
         return asked
+
+
+def _require_place_for_card(model: Path, out: Path) -> None:
+    """Checks that a report in `out` can be copied into a model's folder, and its card rewritten."""
+    if not (model / "training.json").is_file():
+        raise DfjaxError(
+            f"--card writes to a local model folder that has training.json; {model} is not "
+            "one. Pass a folder written by train.py, or download the model first."
+        )
+    require_writable(model)
+    if out.resolve().is_relative_to(model.resolve()):
+        raise DfjaxError(
+            f"--card copies the report into {model}, and {out} lies in there. Choose another --out."
+        )

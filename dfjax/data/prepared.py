@@ -189,8 +189,11 @@ def read_clips(source: str, split: str) -> Iterator[ClipRow]:
     """
     rows = open_rows(source, split, streaming=True)
     label = rows.features["label"]
+    row = None
     for row in rows:
         yield clip_row(row, label)
+    if row is None and Path(source).is_file():
+        raise DatasetError(f"{source} has no clip of the split {split!r}.")
 
 
 def read_all_clips(sources: Sequence[str], split: str) -> Iterator[ClipRow]:
@@ -203,6 +206,9 @@ def read_all_clips(sources: Sequence[str], split: str) -> Iterator[ClipRow]:
     Raises:
       DatasetError: As for `open_rows`, or two data sets share a video.
     """
+    twice = {source for source in sources if sources.count(source) > 1}
+    if twice:
+        raise DatasetError(f"{', '.join(sorted(twice))} was given twice. List each data set once.")
     source_of: dict[str, str] = {}
     for source in sources:
         for row in read_clips(source, split):

@@ -7,6 +7,9 @@ from dfjax.config import Config
 from dfjax.evaluation.thresholds import groups_needed
 from dfjax.shown_numbers import threshold_percent
 
+PARQUET_FILE = "unknown (a parquet file)"
+"""How a data set was prepared, if it is a file, which does not say so."""
+
 
 def notes(
     figures: Mapping[str, Any], data: Sequence[Mapping[str, Any]], config: Config
@@ -39,11 +42,17 @@ def notes(
             f"With {figures['counts']['real']} real videos, a rate of 1% false positives cannot be "
             "resolved."
         )
+    found += [
+        f"{entry['name']} is a parquet file, which does not say how its crops were made. If the "
+        "app makes others for this model, the figures do not hold there."
+        for entry in data
+        if entry["prepared_with"] == PARQUET_FILE
+    ]
     return found
 
 
 def known_videos(data: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Returns the caveats on data sets whose videos the model was fitted to.
+    """Returns the caveats on data sets whose videos the model was fitted to, or may have been.
 
     Args:
       data: The data sets of an evaluation, as in `report.json`.
@@ -60,4 +69,24 @@ def known_videos(data: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"**The model was trained on this split of {entry['name']}.** Its figures say "
                 "nothing about unseen data."
             )
+        if not is_fit_known(entry):
+            found.append(
+                f"It is not known whether the model was fitted to {entry['name']}, a parquet file."
+            )
     return found
+
+
+def is_fit_known(entry: Mapping[str, Any]) -> bool:
+    """Returns whether it is known of a data set if the model was fitted to it.
+
+    Data sets are known by what they were prepared from, which a parquet file does not say.
+
+    Args:
+      entry: The data set, as in `report.json`.
+    """
+    return (
+        entry.get("prepared_with") != PARQUET_FILE
+        or entry["split"] not in ("train", "validation")
+        or entry["calibrated_on"]
+        or entry.get("trained_on", False)
+    )

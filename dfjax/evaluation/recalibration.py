@@ -2,19 +2,19 @@
 
 import dataclasses
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dfjax.config import Config
 from dfjax.data.prepared import load_manifest, read_all_clips
-from dfjax.errors import DatasetError, DfjaxError
+from dfjax.errors import DfjaxError
 from dfjax.evaluation.calibration import calibrate_on
 from dfjax.evaluation.scores import Scores, video_scores
-from dfjax.evaluation.scoring import OnClip, Scorer
+from dfjax.evaluation.scoring import OnClip, Scorer, require_same_crops
 from dfjax.files import require_writable, write_text_atomically
 from dfjax.inference.jax_engine import JaxEngine
-from dfjax.json_values import dumps, to_json_value
+from dfjax.json_values import dumps
 from dfjax.models.detector import Detector
 from dfjax.models.locate import find_folder
 from dfjax.models.pretrained import PREPROCESSOR_NAME, preprocessor_values, write_calibration
@@ -91,7 +91,7 @@ def recalibrate(
     detector = Detector.from_pretrained(source)
     manifests = [load_manifest(name) for name in sources]
     for name, manifest in zip(sources, manifests, strict=True):
-        _require_same_crops(model, detector.config, name, manifest)
+        require_same_crops(model, detector.config, name, manifest)
     scored = Scorer(JaxEngine.for_many(detector))(read_all_clips(sources, SPLIT), on_clip=on_clip)
     calibration = calibrate_on(
         scored,
@@ -120,22 +120,6 @@ def recalibrate(
 def _require_new(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DfjaxError(f"{out} already exists. Choose a new folder for the calibrated copy.")
-
-
-def _require_same_crops(model: str, config: Config, source: str, manifest: Mapping) -> None:
-    """Checks that a data set shows what the model sees in the app, where its verdicts are used."""
-    prepared = Config.from_dict(manifest["config"])
-    for part in ("video", "crops"):
-        ours, theirs = (to_json_value(getattr(of, part)) for of in (config, prepared))
-        # Which faces count changes no crop.
-        names = [name for name in ours if name != "min_detail" and ours[name] != theirs[name]]
-        if names:
-            found = ", ".join(f"{name} {theirs[name]}" for name in names)
-            needed = ", ".join(f"{name} {ours[name]}" for name in names)
-            raise DatasetError(
-                f"{source} was prepared with {found}; {model} takes {needed}. Prepare the videos "
-                f"again with `python -m dfjax prepare ... --model {model}`."
-            )
 
 
 def _copied(source: Path, out: Path) -> Path:

@@ -15,9 +15,9 @@ from dfjax.data.sources import LabelledVideo, read_source
 from dfjax.errors import DatasetError
 from dfjax.evaluation import studies
 from dfjax.evaluation.figures import report
-from dfjax.evaluation.notes import notes
+from dfjax.evaluation.notes import PARQUET_FILE, notes
 from dfjax.evaluation.scores import Scores, video_scores
-from dfjax.evaluation.scoring import ScoredClip, Scorer
+from dfjax.evaluation.scoring import ScoredClip, Scorer, require_same_crops
 from dfjax.evaluation.studies.study import OnProgress, ScoreFunction, Study, StudyContext
 from dfjax.head_config import DetectorConfig
 from dfjax.inference.jax_engine import JaxEngine
@@ -72,18 +72,27 @@ def evaluate(
       contains no local path.
 
     Raises:
-      DatasetError: A data set is missing, or lacks the split or something that a study needs.
-      ModelFormatError: The model cannot be loaded.
+      DatasetError: A data set is missing, has other frames or crops than the model, or lacks the
+        split or something that a study needs.
+      ModelFormatError: The model cannot be loaded, or its logits are not finite.
       HubError: The model or a data set cannot be downloaded from the Hub.
     """
     folder = find_folder(model)
     detector = Detector.from_pretrained(folder)
     manifests = [load_manifest(source) for source in sources]
+    for source, manifest in zip(sources, manifests, strict=True):
+        if not Path(source).is_file():  # a file does not say how it was prepared
+            require_same_crops(model, detector.config, source, manifest, fewer_frames=True)
     files = _files(sources, manifests, roots) if roots else []
     measured = [*(study for study in studies.STUDIES if not study.optional), *optional]
     _check_files(measured, files)
     score = _score_function(detector, on_progress)
     scored = score(read_all_clips(sources, split), "Scoring")
+    if not scored:
+        raise DatasetError(
+            f"No video of the split {split!r} of {', '.join(sources)} has a face clip, so there is "
+            "nothing to measure. Give another split with --split."
+        )
     calibration = detector.config.calibration
     training = _training_record(folder)
     figures = report(
@@ -194,7 +203,7 @@ def _data(
             "name": Path(source).resolve().name if Path(source).exists() else source,
             "split": split,
             "fingerprint": manifest["fingerprint"],
-            "prepared_with": "unknown (a parquet file)"
+            "prepared_with": PARQUET_FILE
             if Path(source).is_file()
             else "{} frames per video, crops of {} pixels".format(
                 manifest["config"]["video"]["num_frames"],

@@ -2,15 +2,17 @@
 
 import collections
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Self
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
 from dfjax.augment.colour import LUMA
+from dfjax.config import Config
 from dfjax.data.clip_row import ClipRow
-from dfjax.errors import DatasetError
+from dfjax.errors import DatasetError, ModelFormatError
 from dfjax.inference.engine import Engine, score_faces
+from dfjax.json_values import to_json_value
 
 OnClip = Callable[[int], None]
 """Called with the number of clips scored."""
@@ -70,6 +72,42 @@ def main_faces(scored: Iterable[ScoredClip]) -> list[ScoredClip]:
     return list(largest.values())
 
 
+def require_same_crops(
+    model: str,
+    config: Config,
+    source: str,
+    manifest: Mapping[str, Any],
+    *,
+    fewer_frames: bool = False,
+) -> None:
+    """Checks that a data set shows what the model sees in the app, where its verdicts are used.
+
+    Args:
+      model: Folder or Hub repository of the model, for the error.
+      config: The model's.
+      source: The data set, for the error.
+      manifest: The data set's.
+      fewer_frames: Whether it may show fewer frames of a video.
+
+    Raises:
+      DatasetError: Its frames or crops were made in another way.
+    """
+    prepared = Config.from_dict(manifest["config"])
+    ignored = {"min_detail"}  # which faces count changes no crop
+    if fewer_frames and prepared.video.num_frames < config.video.num_frames:
+        ignored.add("num_frames")
+    for part in ("video", "crops"):
+        ours, theirs = (to_json_value(getattr(of, part)) for of in (config, prepared))
+        names = [name for name in ours if name not in ignored and ours[name] != theirs[name]]
+        if names:
+            found = ", ".join(f"{name} {theirs[name]}" for name in names)
+            needed = ", ".join(f"{name} {ours[name]}" for name in names)
+            raise DatasetError(
+                f"{source} was prepared with {found}; {model} takes {needed}. Prepare the videos "
+                f"again with `python -m dfjax prepare ... --model {model}`."
+            )
+
+
 @dataclasses.dataclass(frozen=True)
 class _EncodedClip:
     """A clip after the encoder and before the head."""
@@ -107,6 +145,7 @@ class Scorer:
         Raises:
           DatasetError: A clip has crops of another size, or more frames, than the detector's config
             says.
+          ModelFormatError: A logit is not finite.
         """
         waiting: list[_EncodedClip] = []
         num_scored = 0
@@ -175,6 +214,11 @@ class Scorer:
             [clip.row.frame_indices for clip in clips],
         )
         for clip, logits in zip(clips, scored, strict=True):
+            if not (np.isfinite(logits.frame_logits).all() and np.isfinite(logits.clip_logit)):
+                raise ModelFormatError(
+                    f"The model's logits of {clip.row.video} are not finite: its weights are "
+                    "damaged, or training diverged. Use an earlier checkpoint."
+                )
             yield ScoredClip(
                 row=clip.row,
                 look=clip.look,

@@ -11,7 +11,7 @@ from dfjax.data import sources
 from dfjax.data.sources import DatasetLayout, title
 from dfjax.encoder_config import CLIPConfig, DINOv2Config, ResNetConfig
 from dfjax.evaluation import studies
-from dfjax.evaluation.notes import known_videos
+from dfjax.evaluation.notes import is_fit_known, known_videos
 from dfjax.evaluation.tables import table
 from dfjax.head_config import DetectorConfig, HeadConfig
 from dfjax.models.evaluation_file import EVALUATION_FILE
@@ -247,6 +247,8 @@ def _unseen(record: Recorded, evaluation: Mapping[str, Any] | None) -> str:
             f"{evaluation['figures']['split']} videos."
         )
     if evaluation is not None and not any(data["calibrated_on"] for data in evaluation["data"]):
+        if not all(map(is_fit_known, evaluation["data"])):
+            return "It is not known whether the model was fitted to these videos."
         return "Calibration and thresholds were fitted on other videos, from the validation split."
     split = record.text("validation", "split")
     chosen = ", and the published weights were selected on them"

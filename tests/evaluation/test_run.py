@@ -4,6 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +12,9 @@ import pytest
 from flax import nnx
 from PIL import Image
 
+from dfjax.commands.evaluate import Evaluate
 from dfjax.config import CalibrationConfig
+from dfjax.data.clip_row import FEATURES
 from dfjax.errors import DatasetError
 from dfjax.evaluation import run as run_module
 from dfjax.evaluation.notes import notes
@@ -138,11 +141,28 @@ def test_the_same_weights_have_the_same_fingerprint_and_others_another():
 def test_a_data_set_that_is_given_twice_is_refused(folder):
     with pytest.raises(DatasetError, match="would count as one video.*--name"):
         evaluate(
-            [str(folder / "set")] * 1 + [str(folder / "copy")],
+            [str(folder / "set"), str(folder / "copy")],
             str(folder / "model"),
             folder / "x",
             split="validation",
         )
+    with pytest.raises(DatasetError, match="set was given twice"):
+        evaluate([str(folder / "set")] * 2, str(folder / "model"), folder / "x", split="validation")
+
+
+@pytest.mark.usefixtures("no_network")
+def test_crops_that_the_model_does_not_see_in_the_app_are_refused(folder, tmp_path):
+    source = shutil.copytree(folder / "set", tmp_path / "set")
+    manifest = json.loads((source / "dfjax.json").read_text())
+
+    def prepared_with(**video) -> None:
+        manifest["config"]["video"] |= video
+        (source / "dfjax.json").write_text(json.dumps(manifest))
+        evaluate([str(source)], str(folder / "model"), tmp_path / "x", split="validation")
+
+    prepared_with(num_frames=TINY_CONFIG.video.num_frames - 1)  # which the report states
+    with pytest.raises(DatasetError, match="burst_frames 4; .*model takes burst_frames 1"):
+        prepared_with(burst_frames=4)
 
 
 @pytest.mark.usefixtures("no_network")
@@ -155,6 +175,33 @@ def test_a_parquet_file_alone_has_no_known_failures(folder):
     assert result["figures"]["counts"]["videos"] == 6
     assert result["figures"]["failures"]["known"] is False
     assert result["data"][0]["calibrated_on"] is False
+    told = " ".join(result["notes"])
+    assert "not known whether the model was fitted to validation-00000-of-00001.parquet" in told
+    assert "does not say how its crops were made" in told
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_split_without_clips_is_refused(folder, tmp_path):
+    source = shutil.copytree(folder / "set", tmp_path / "set")
+    file = source / "data" / "validation-00000-of-00001.parquet"
+    model = str(folder / "model")
+    with pytest.raises(DatasetError, match="parquet has no clip of the split 'test'"):
+        evaluate([str(file)], model, tmp_path / "x", split="test")
+    nothing = {name: [] for name in FEATURES}
+    datasets.Dataset.from_dict(nothing, features=FEATURES).to_parquet(file)
+    with pytest.raises(DatasetError, match="nothing to measure"):
+        evaluate([str(source)], model, tmp_path / "x", split="validation")
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_model_in_the_home_folder_is_a_local_one(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    command = Evaluate(
+        datasets=(str(folder / "set"),), model="~/model", out=tmp_path, split="validation"
+    )
+    assert command.run() == 0
+    model = json.loads((tmp_path / "report.json").read_text())["model"]
+    assert (model["id"], model["revision"]) == ("model", None)
 
 
 def test_videos_to_distort_are_found_by_the_name_of_their_source(folder, tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from dfjax.errors import DatasetError
+from dfjax.errors import DatasetError, ModelFormatError
 from dfjax.evaluation.scoring import Look, Scorer, main_faces
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
@@ -108,6 +108,13 @@ def test_crops_of_another_size_are_refused_with_what_to_do(detector, scorer):
 def test_more_frames_than_the_model_takes_are_refused(detector, scorer):
     with pytest.raises(DatasetError, match="9 sampled frames.*--num-frames 8"):
         scorer([clip_row(num_frames=9)])
+
+
+def test_logits_that_are_not_finite_are_refused():
+    diverged = tiny_detector()
+    diverged.temporal.frame_head.bias[...] = np.nan
+    with pytest.raises(ModelFormatError, match="c23/000 are not finite"):
+        Scorer(JaxEngine(diverged))([clip_row()])
 
 
 def test_the_main_face_of_a_video_is_the_one_that_fills_most_of_it():

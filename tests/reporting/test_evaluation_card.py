@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dfjax.errors import HubError
-from dfjax.evaluation.notes import known_videos
+from dfjax.commands.evaluate import Evaluate
+from dfjax.errors import DfjaxError, HubError
+from dfjax.evaluation.notes import PARQUET_FILE, known_videos
 from dfjax.evaluation.run import Evaluation, evaluate
 from dfjax.evaluation.studies.controls import ControlsStudy
 from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
@@ -127,6 +128,24 @@ def test_a_split_that_nothing_was_fitted_on_is_not_called_so(evaluated: Path):
         card = model_card(read_config(evaluated), training=training, evaluation=evaluation)
         assert ("not a measure of unseen data" in card) == fitted
         assert ("fitted on other videos" in card) != fitted
+
+
+def test_of_a_parquet_file_it_is_not_said_that_nothing_was_fitted_on_it(evaluated: Path):
+    evaluation = json.loads((evaluated / EVALUATION_FILE).read_text())
+    training = json.loads((evaluated / "training.json").read_text())
+    evaluation["data"][0] |= {"calibrated_on": False, "prepared_with": PARQUET_FILE}
+    card = model_card(read_config(evaluated), training=training, evaluation=evaluation)
+    assert "It is not known whether the model was fitted to these videos." in card
+    assert "fitted on other videos" not in card
+
+
+@pytest.mark.parametrize("out", ["", PICTURES])
+def test_a_report_that_a_card_is_made_of_does_not_lie_in_the_model(evaluated: Path, out: str):
+    before = {path: path.read_bytes() for path in evaluated.rglob("*") if path.is_file()}
+    command = Evaluate(datasets=("none",), model=str(evaluated), out=evaluated / out, card=True)
+    with pytest.raises(DfjaxError, match="Choose another --out"):
+        command.run()
+    assert before == {path: path.read_bytes() for path in evaluated.rglob("*") if path.is_file()}
 
 
 def test_the_report_s_caveats_are_in_the_card_once_and_with_the_usual_names(evaluated: Path):
