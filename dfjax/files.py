@@ -1,7 +1,9 @@
 """Writes files atomically, and checks before long work that they can be written."""
 
+import contextlib
 import os
 import re
+import uuid
 from pathlib import Path
 
 from dfjax.errors import DfjaxError
@@ -23,12 +25,17 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
       data: The new contents.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + UNFINISHED)
-    with unfinished.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())  # otherwise a system crash could leave an empty file
-    os.replace(unfinished, path)
+    unfinished = path.with_name(f".{uuid.uuid4().hex}{UNFINISHED}")  # others may write it as well
+    try:
+        with unfinished.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # otherwise a system crash could leave an empty file
+        os.replace(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(OSError):  # what went wrong first is what matters
+            unfinished.unlink()
+        raise
 
 
 def shown_path(path: str) -> str:

@@ -1,5 +1,7 @@
 """Files are there whole or not at all."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from dfjax.errors import DfjaxError
@@ -20,6 +22,21 @@ def test_a_write_that_is_cut_off_leaves_the_old_text(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         write_text_atomically(path, "new" * 100_000 + "\ud800")
     assert path.read_text(encoding="utf-8") == "old"
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_text_atomically(tmp_path / "a", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_two_that_write_a_file_at_once_leave_a_whole_one(tmp_path):
+    path, texts = tmp_path / "table", [4096 * "a", 4096 * "b"]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda n: write_text_atomically(path, texts[n % 2]), range(200)))
+    assert path.read_text() in texts
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_whether_a_folder_can_be_written_is_known_before_and_changes_nothing(tmp_path, monkeypatch):
