@@ -18,8 +18,11 @@ from dfjax.files import shown_path, without_query
 from dfjax.video.file_facts import read_file_facts
 from dfjax.video.formats import shown_name
 
-CHANGED = "{!r} was changed while the archive was scanned. Run the same command again."
-"""Why a file could not be judged whose bytes are no longer those that were hashed."""
+CHANGED = (
+    "{!r} was not judged: it, or a file with the same bytes, was changed while the archive was "
+    "scanned. Run the same command again."
+)
+"""Why a file could not be judged if the bytes that were to be read for it are no longer there."""
 
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _WEB = re.compile(r"https?://", re.IGNORECASE)

@@ -164,7 +164,12 @@ class Results:
 
     def _write(self, name: str, table: pa.Table) -> None:
         buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd", row_group_size=_FILES_PER_GROUP)
+        pq.write_table(
+            *(table, buffer),
+            compression="zstd",
+            row_group_size=_FILES_PER_GROUP,
+            write_page_checksum=True,
+        )
         place = f"{self._root.rstrip('/')}/{name}"
         if isinstance(self._filesystem, LocalFileSystem):
             write_bytes_atomically(Path(place), buffer.getvalue())
@@ -184,10 +189,16 @@ class Results:
         def read(name: str) -> pa.Table:
             try:
                 with self._filesystem.open(name, "rb") as file:
-                    return pq.read_table(file, columns=wanted.names).cast(wanted)
-            except (pa.ArrowException, KeyError) as error:
+                    return pq.read_table(
+                        file, columns=wanted.names, page_checksum_verification=True
+                    ).cast(wanted)
+            except (pa.ArrowException, OSError, KeyError) as error:
+                # Those of a disk or a bucket have a number or a class; pyarrow's own have none.
+                if isinstance(error, OSError) and (error.errno or type(error) is not OSError):
+                    raise
+                cause = str(error).partition("\n")[0]
                 raise DfjaxError(
-                    f"{name} is damaged: {error}. Delete it, and run the same command again."
+                    f"{name} is damaged: {cause}. Delete it, and run the same command again."
                 ) from error
 
         # Others were left unfinished by a process that was killed.

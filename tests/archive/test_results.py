@@ -82,9 +82,11 @@ def test_files_that_were_not_hashed_or_changed_since_are_rows_with_the_reason(tm
         *(results, tmp_path),
         Hashed("gone.mp4", None, None, "There is no file named 'gone.mp4'."),
         Hashed("changed.mp4", "facts", B, None),
+        Hashed("copy.mp4", "facts", B, None),
     )
     assert rows[0]["error"] == "There is no file named 'gone.mp4'."
-    assert "'changed.mp4' was changed while the archive was scanned" in rows[1]["error"]
+    for row, name in zip(rows[1:], ("changed.mp4", "copy.mp4"), strict=True):
+        assert f"'{name}' was not judged: it, or a file with the same" in row["error"]
     assert rows[0]["label"] is None and rows[1]["probability_fake"] is None
 
 
@@ -145,12 +147,34 @@ def test_what_was_left_unfinished_is_not_read(tmp_path):
     assert results.known_contents() == {A}
 
 
-def test_a_damaged_file_is_named(tmp_path):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:100],
+        lambda data: data[:4] + bytes(64) + data[68:],
+        lambda data: data.replace(b"a\x01\x00", b"b\x01\x00", 1),  # 64 times a, compressed
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, damage):
     results = Results(str(tmp_path), "key")
     results.keep_scores([scored()])
     (kept,) = (tmp_path / "_kept" / "scores-key").iterdir()
-    kept.write_bytes(kept.read_bytes()[:100])
+    before = kept.read_bytes()
+    kept.write_bytes(damage(before))
+    assert kept.read_bytes() != before
     with pytest.raises(DfjaxError, match=f"{kept.name} is damaged.*Delete it"):
+        results.known_contents()
+
+
+def test_a_bucket_that_does_not_answer_damages_no_file(tmp_path, monkeypatch):
+    results = Results(str(tmp_path), "key")
+    results.keep_scores([scored()])
+
+    def wait(*args, **options):
+        raise TimeoutError("The bucket does not answer.")
+
+    monkeypatch.setattr(pq, "read_table", wait)
+    with pytest.raises(TimeoutError):
         results.known_contents()
 
 

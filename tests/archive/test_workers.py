@@ -65,7 +65,7 @@ def test_a_file_that_changed_since_it_was_hashed_is_tried_again(video):
         raise DamagedVideoError("It is damaged.")
 
     row = judged(video, fail_half_written)
-    assert row["again"] and "'a.mp4' was changed while the archive was scanned" in row["error"]
+    assert row["again"] and "'a.mp4' was not judged: it, or a file with the same" in row["error"]
 
 
 def test_a_file_that_is_gone_once_it_has_failed_is_tried_again(video):
