@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import tyro
 
-from dfjax.errors import DfjaxError
+from dfjax.errors import DfjaxError, HubError
 from dfjax.extras import require_extra
 
 _PROJECT = Path(__file__).resolve().parent
@@ -108,9 +108,18 @@ class Space(_Push):
 
     def build(self, folder: Path) -> _Built:
         """Builds and checks the folder."""
+        from dfjax.hub.hardware import gpu_of_space
         from dfjax.hub.space import SPACE_OWNED, build_space_folder
 
-        files = build_space_folder(_PROJECT, self.model, folder, hardware=self.hardware)
+        hardware = self.hardware
+        if hardware is None:
+            try:
+                hardware = gpu_of_space(self.repo_id)
+            except HubError as error:
+                if not self.dry_run:
+                    raise
+                print(f"{error} Without its answer, this is built for a CPU.", file=sys.stderr)
+        files = build_space_folder(_PROJECT, self.model, folder, hardware=hardware)
         return _Built(folder, files, SPACE_OWNED)
 
     def finish(self, address: str) -> None:

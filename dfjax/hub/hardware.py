@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from huggingface_hub import HfApi, SpaceCard, SpaceHardware
+from huggingface_hub.errors import RepositoryNotFoundError
 
 from dfjax.errors import HubError
 from dfjax.hub.push import hub_errors
@@ -35,6 +36,22 @@ def check_hardware(hardware: str | None) -> None:
             f"{hardware} (ZeroGPU) lends its GPU to PyTorch alone, and JAX would run on its CPU. "
             "Take cpu-basic, or a GPU of the Space's own, such as t4-small."
         )
+
+
+def gpu_of_space(repo_id: str) -> str | None:
+    """Returns the GPU that a published Space has or waits for; None: none, or there is no Space.
+
+    Raises:
+      HubError: The Hub cannot be asked.
+    """
+    api = HfApi()
+    with hub_errors(api, repo_id, None):
+        try:
+            runtime = api.get_space_runtime(repo_id)
+        except RepositoryNotFoundError:
+            return None
+    hardware = runtime.requested_hardware or runtime.hardware
+    return hardware if is_gpu(hardware) else None
 
 
 def fit_to_hardware(folder: Path, project: Path, hardware: str | None, preload: str | None) -> None:

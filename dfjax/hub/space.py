@@ -52,7 +52,7 @@ def build_space_folder(
       project: Root of the project: app.py, dfjax/, requirements.txt, README.md, LICENSE.
       model: Folder of the model that the Space holds, or the Hub repository of one that it fetches.
       folder: An empty folder.
-      hardware: What the Space is to run on; None: what it has.
+      hardware: What the Space is to run on; None: a CPU.
 
     Returns:
       The files' paths inside the folder, sorted.

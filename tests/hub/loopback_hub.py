@@ -65,6 +65,7 @@ class LoopbackHub:
             ("hub", "GET", rf"/api/{_REPO}/commits/(?P<revision>[^/]+)", self._commits),
             ("hub", "POST", rf"/api/{_REPO}/paths-info/(?P<revision>[^/]+)", self._paths_info),
             ("hub", "POST", rf"/api/{_REPO}/tag/(?P<revision>[^/]+)", self._tag),
+            ("hub", "GET", rf"/api/{_REPO}/runtime", self._runtime),
             ("hub", "POST", rf"/api/{_REPO}/hardware", self._hardware),
             ("hub", "GET", rf"/api/{_REPO}/variables", self._variables),
             ("hub", "POST", rf"/api/{_REPO}/variables", self._variables),
@@ -244,8 +245,12 @@ class LoopbackHub:
         return json_answer({})
 
     def _hardware(self, call: Call, kind: str, repo_id: str) -> Answer:
-        self._find(call, kind, repo_id, to="write")
-        hardware = {"current": "cpu-basic", "requested": call.json()["flavor"]}
+        self._find(call, kind, repo_id, to="write").hardware = call.json()["flavor"]
+        return self._runtime(call, kind, repo_id)
+
+    def _runtime(self, call: Call, kind: str, repo_id: str) -> Answer:
+        requested = self._find(call, kind, repo_id).hardware
+        hardware = {"current": "cpu-basic", "requested": requested}
         return json_answer({"stage": "BUILDING", "hardware": hardware, "gcTimeout": None})
 
     def _variables(self, call: Call, kind: str, repo_id: str) -> Answer:

@@ -54,6 +54,7 @@ class Repo:
         self.kind, self.repo_id, self.private = kind, repo_id, private
         self.commits: dict[str, Commit] = {}
         self.variables: dict[str, str] = {}  # of a Space
+        self.hardware: str | None = None  # that was asked for, for a Space
         self.refs: dict[str, str] = {}
         attributes = "".join(f"{pattern} filter=lfs\n" for pattern in LFS_PATTERNS).encode()
         self.add(
