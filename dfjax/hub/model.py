@@ -107,16 +107,20 @@ def build_model_folder(
     """
     files = copy_known_files(source, folder, MODEL_FILES)
     require_files(files, ("README.md", "config.json", "preprocessor_config.json"), source)
-    card = folder / "README.md"
-    named = card.read_text(encoding="utf-8").replace(MODEL_ID_PLACEHOLDER, repo_id)
-    card.write_text(named, encoding="utf-8")
     check_model_folder(folder)
+    name_model(folder / "README.md", repo_id)
     if with_onnx:
         from dfjax.export.onnx_files import ONNX_FILES, export_onnx
 
         export_onnx(str(folder), folder / ONNX_FOLDER, name=repo_id)
         files += [f"{ONNX_FOLDER}/{name}" for name in ONNX_FILES]
     return sorted(files)
+
+
+def name_model(card: Path, name: str) -> None:
+    """Puts what loads a model into the examples of its card: its repository or folder."""
+    text = card.read_text(encoding="utf-8").replace(MODEL_ID_PLACEHOLDER, name)
+    card.write_text(text, encoding="utf-8")
 
 
 def check_model_folder(folder: Path) -> None:

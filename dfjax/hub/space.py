@@ -11,12 +11,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from huggingface_hub import SpaceCard
+from huggingface_hub import HfApi, SpaceCard
+from huggingface_hub.errors import RepositoryNotFoundError
 
 from dfjax.errors import HubError
 from dfjax.hub.folder import copy_known_files, read_front_matter, require_files
 from dfjax.hub.hardware import check_hardware, fit_to_hardware
-from dfjax.hub.model import MODEL_FILES, check_model_folder
+from dfjax.hub.model import MODEL_FILES, check_model_folder, name_model
+from dfjax.hub.push import hub_errors
 from dfjax.models.detector import Detector
 
 _TOP_FILES = ("app.py", "requirements.txt", "requirements.lock", "README.md", "LICENSE")
@@ -58,8 +60,8 @@ def build_space_folder(
       The files' paths inside the folder, sorted.
 
     Raises:
-      HubError: A file is missing, the front matter is not a Gradio Space's, the model is not sound,
-        or the app does not start.
+      HubError: A file is missing, the front matter is not a Gradio Space's, the model is not sound
+        or may not be fetched, or the app does not start.
       ModelFormatError: The model cannot be loaded.
     """
     check_hardware(hardware)
@@ -72,8 +74,10 @@ def build_space_folder(
         held = copy_known_files(source, folder / "checkpoint", MODEL_FILES)
         require_files(held, ("README.md", "config.json"), source)
         check_model_folder(folder / "checkpoint")
+        name_model(folder / "checkpoint" / "README.md", "checkpoint")
         files += [f"checkpoint/{name}" for name in held]
     else:
+        _check_public(fetched)
         Detector.from_pretrained(fetched)  # into the cache that the app starts from
     fit_to_hardware(folder, project, hardware, fetched)
     _check_starts(folder, fetched)
@@ -84,6 +88,25 @@ def hub_model(model: str | Path) -> str | None:
     """Returns the Hub repository that a model is named by; None if it is a folder."""
     is_name = re.fullmatch(r"[\w.-]+/[\w.-]+", str(model)) and not Path(model).exists()
     return str(model) if is_name else None
+
+
+def _check_public(model: str) -> None:
+    """Checks that a Space, which has no token, may fetch a model of the Hub.
+
+    Raises:
+      HubError: It may not, or the Hub cannot be asked.
+    """
+    api = HfApi()
+    with hub_errors(api, model, None):
+        try:
+            is_public = not api.model_info(model, token=False).gated
+        except RepositoryNotFoundError:
+            is_public = False
+    if not is_public:
+        raise HubError(
+            f"{model} is not there, or not for everybody, and a Space has no token to fetch it "
+            "with. Push the Space with the model in it (--model FOLDER), or make the model public."
+        )
 
 
 def _check_front_matter(readme: Path) -> None:

@@ -171,7 +171,13 @@ class LoopbackHub:
         commit = self._find_commit(repo, revision)
         siblings = [{"rfilename": name} for name in commit.files]
         return json_answer(
-            {"id": repo_id, "sha": commit.oid, "private": repo.private, "siblings": siblings}
+            {
+                "id": repo_id,
+                "sha": commit.oid,
+                "private": repo.private,
+                "gated": repo.gated,
+                "siblings": siblings,
+            }
         )
 
     def _tree(self, call: Call, kind: str, repo_id: str, revision: str, folder: str) -> Answer:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping
+from typing import Literal
 
 LFS_PATTERNS = ("*.safetensors", "*.parquet", "*.bin", "*.npz", "*.png")
 """Files that a new repository sends to large-file storage whatever their size."""
@@ -52,6 +53,7 @@ class Repo:
 
     def __init__(self, kind: str, repo_id: str, private: bool):
         self.kind, self.repo_id, self.private = kind, repo_id, private
+        self.gated: Literal[False, "auto", "manual"] = False
         self.commits: dict[str, Commit] = {}
         self.variables: dict[str, str] = {}  # of a Space
         self.hardware: str | None = None  # that was asked for, for a Space

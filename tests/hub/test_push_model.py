@@ -243,13 +243,15 @@ def copied(checkpoint: Path, tmp_path: Path) -> Path:
         ("pipeline_tag: video-classification", "pipeline_tag: text-generation", "pipeline_tag"),
         ("library_name: dfjax", "library_name: [", "front matter of README.md is not valid"),
         ("---", "===", "no front matter"),
+        ("library_name", "\udce8", "README.md is not valid.*utf-8"),
     ],
 )
 def test_a_card_that_the_hub_cannot_use_is_refused(
     copied: Path, tmp_path: Path, old: str, new: str, message: str
 ):
     card = copied / "README.md"
-    card.write_text(card.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    text = card.read_text(encoding="utf-8").replace(old, new)
+    card.write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(HubError, match=message):
         build_model_folder(copied, tmp_path / "built", REPO_ID)
 

@@ -6,6 +6,7 @@ import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from gradio_client import Client, handle_file
@@ -16,6 +17,7 @@ from dfjax.errors import HubError
 from dfjax.hub.hardware import set_up_space
 from dfjax.hub.space import SPACE_FILES, build_space_folder
 from dfjax.page.example_videos import write_examples
+from dfjax.reporting.card import MODEL_ID_PLACEHOLDER
 from tests.answering import answering, free_port
 from tests.hub.loopback_hub import WRITE_TOKEN, LoopbackHub
 from tests.hub.loopback_repo import Repo
@@ -199,6 +201,8 @@ def test_only_what_the_space_runs_is_published(
     }
     assert model < set(files)
     assert (tmp_path / "built" / "written_while_running.py").is_file()  # it did run
+    card = (tmp_path / "built" / "checkpoint" / "README.md").read_text(encoding="utf-8")
+    assert 'from_pretrained("checkpoint")' in card and MODEL_ID_PLACEHOLDER not in card
 
 
 def test_the_space_gets_every_file_of_the_package():
@@ -263,14 +267,26 @@ def test_a_space_may_fetch_its_model_when_it_is_built(
     monkeypatch.setattr("dfjax.models.detector.Detector.from_pretrained", loaded.append)
     app = APP.replace('"DFJAX_MODEL" not in os.environ', 'os.environ["DFJAX_MODEL"] == "a/b"')
     (project / "app.py").write_text(app)
+    hub.repos["model", "a/b"] = Repo("model", "a/b", private=False)
     files = build_space_folder(project, "a/b", tmp_path / "built")
     assert loaded == ["a/b"] and not any(name.startswith("checkpoint/") for name in files)
     assert front_matter(tmp_path / "built")["preload_from_hub"] == ["a/b"]
     hub.repos["space", REPO_ID] = Repo("space", REPO_ID, private=False)
     set_up_space(REPO_ID, "t4-small", "a/b")
-    posted = {call.path.rsplit("/")[-1]: call.json() for call in hub.requests}
+    calls = [call for call in hub.requests if call.method == "POST"]
+    posted = {call.path.rsplit("/")[-1]: call.json() for call in calls}
     assert posted["variables"] == {"key": "DFJAX_MODEL", "value": "a/b"}
     assert posted["hardware"] == {"flavor": "t4-small"}
+
+
+@pytest.mark.parametrize(("private", "gated"), [(True, False), (False, "manual")])
+def test_a_model_that_a_space_may_not_fetch_is_refused(
+    project: Path, hub: LoopbackHub, tmp_path: Path, private: bool, gated: Literal[False, "manual"]
+):
+    model = hub.repos["model", "owner/model"] = Repo("model", "owner/model", private)
+    model.gated = gated
+    with pytest.raises(HubError, match="owner/model is not there, or not for everybody"):
+        build_space_folder(project, "owner/model", tmp_path / "built")
 
 
 def test_a_space_that_holds_its_model_no_longer_serves_another(hub: LoopbackHub):
