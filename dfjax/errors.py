@@ -36,6 +36,10 @@ class VideoLimitError(VideoError):
     """The video is larger, longer or slower to decode than the configured limits."""
 
 
+class VideoTimeError(VideoLimitError):
+    """Reading the video took longer than the configured limit, perhaps on a busy machine."""
+
+
 class ModelFormatError(DfjaxError):
     """A folder or repository does not hold a model that this version of dfjax can load."""
 

@@ -1,7 +1,6 @@
 """`python -m dfjax prepare`: turns a data set's videos into face clips."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ from dfjax.config import MIN_DETAIL, Config, CropConfig, VideoConfig
 from dfjax.data.sources import LAYOUTS, read_source
 from dfjax.errors import DatasetError
 from dfjax.extras import require_extra
+from dfjax.runtimes.runtime import num_threads
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,9 +93,9 @@ class Prepare:
     codec_seed: int = 0
     """Random seed for the rate factors and the camera movements."""
 
-    workers: int = os.cpu_count() or 1
-    """Number of processes that read videos in parallel; one per core if not given. The result does
-    not depend on it."""
+    workers: int | None = None
+    """Number of processes that read videos in parallel; if not given, one for each core that this
+    one may use. The result does not depend on it."""
 
     def run(self) -> int:
         """Returns the exit code."""
@@ -106,8 +106,9 @@ class Prepare:
         from dfjax.data.prepared import REPORT_FILE
         from dfjax.data.rows import CodecConfig
 
-        if self.workers < 1:
-            raise DatasetError(f"--workers is {self.workers}; at least 1 is needed.")
+        workers = num_threads() if self.workers is None else self.workers
+        if workers < 1:
+            raise DatasetError(f"--workers is {workers}; at least 1 is needed.")
         datasets.disable_progress_bars()  # it draws one per shard, across ours
         names = ("compressions", "methods", "name", "validation_share", "unseen_methods")
         options = {name: getattr(self, name) for name in names}
@@ -131,14 +132,14 @@ class Prepare:
                     self.out,
                     config,
                     codec=codec,
-                    workers=self.workers,
+                    workers=workers,
                     on_video=lambda done, total: progress.update(task, completed=done, total=total),
                 )
             except KeyboardInterrupt:
                 Console(stderr=True).print("Stopped. Run the same command again to continue.")
                 return 130
         _print(report, self.out / REPORT_FILE)
-        return 0
+        return _print_what_may_pass(report)
 
     def config(self) -> Config:
         """Returns which frames and crops to make.
@@ -192,3 +193,21 @@ def _print(report: dict[str, Any], file: Path) -> None:
             f"{files['count']} files were left out, such as {files['files'][0]}: {reason}.",
             markup=False,
         )
+
+
+def _print_what_may_pass(report: dict[str, Any]) -> int:
+    """Prints how many videos another run may read; returns the exit code, 1 if there are any."""
+    reasons = [
+        f"{key}: {video['reason']}"
+        for counts in report["splits"].values()
+        for key, video in counts["skipped"].items()
+        if video["may_pass"]
+    ]
+    if not reasons:
+        return 0
+    Console(stderr=True, emoji=False).print(
+        f"{len(reasons)} videos could not be read for a reason that may pass, such as "
+        f"{reasons[0].rstrip('.')}. Run the same command again to read them; the rest is done.",
+        markup=False,
+    )
+    return 1

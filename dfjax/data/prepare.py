@@ -1,7 +1,8 @@
 """Turns labelled videos into a Hugging Face data set of face clips, in parquet shards.
 
 A run can be stopped at any time: a shard counts as done once its outcome file exists, which is
-written after the shard itself, and the next run starts with the first shard that has none.
+written after the shard itself, and the next run makes the shards that have none. It also makes
+those again that are gone, or of which a file could not be read for a reason that may have passed.
 """
 
 import collections
@@ -9,6 +10,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -70,14 +72,13 @@ def prepare(
     per_video = config.video.num_frames * (1 + codec.variants)
     per_still = 1 + FILM_FRAMES * codec.filmed
     shards = _shards(source.videos, out, per_video, per_still)
-    waiting = [
-        video for shard in shards if not shard.outcome_file.exists() for video in shard.videos
-    ]
+    done = {shard.path: shard.outcomes() for shard in shards if shard.is_done()}
+    waiting = [video for shard in shards if shard.path not in done for video in shard.videos]
     num_done = len(source.videos) - len(waiting)
     outcomes: dict[str, dict[str, Outcome]] = collections.defaultdict(dict)
     with closing(read_in_order(waiting, config, codec, scratch, workers=workers)) as results:
         for shard in shards:
-            if not shard.outcome_file.exists():
+            if shard.path not in done:
                 rows: list[dict[str, Any]] = []
                 outcome: dict[str, Outcome] = {}
                 for versions in itertools.islice(results, len(shard.videos)):
@@ -91,8 +92,8 @@ def prepare(
                 write_text_atomically(
                     shard.outcome_file, dumps({k: to_json_value(o) for k, o in outcome.items()})
                 )
-            written = json.loads(shard.outcome_file.read_text(encoding="utf-8"))
-            outcomes[shard.split] |= {key: Outcome(**values) for key, values in written.items()}
+                done[shard.path] = outcome
+            outcomes[shard.split] |= done[shard.path]
     shutil.rmtree(scratch, ignore_errors=True)
     report = make_report(outcomes, source)
     write_text_atomically(out / REPORT_FILE, dumps(report))
@@ -156,6 +157,16 @@ class _Shard:
     path: Path
     outcome_file: Path  # written after the parquet file
 
+    def is_done(self) -> bool:
+        """Whether it is written, and reading its videos once more would change nothing."""
+        is_written = self.outcome_file.exists() and self.path.exists()
+        return is_written and not any(outcome.may_pass for outcome in self.outcomes().values())
+
+    def outcomes(self) -> dict[str, Outcome]:
+        """Returns what came of its videos when it was written, by key."""
+        written = json.loads(self.outcome_file.read_text(encoding="utf-8"))
+        return {key: Outcome(**values) for key, values in written.items()}
+
 
 def _shards(
     videos: Sequence[LabelledVideo], out: Path, frames_per_video: int, frames_per_still: int
@@ -190,5 +201,8 @@ def _write_shard(rows: list[dict[str, Any]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = {name: [row[name] for row in rows] for name in FEATURES}
     unfinished = path.with_suffix(UNFINISHED)
-    datasets.Dataset.from_dict(columns, features=FEATURES).to_parquet(unfinished)
+    with unfinished.open("wb") as file:
+        datasets.Dataset.from_dict(columns, features=FEATURES).to_parquet(file)
+        file.flush()
+        os.fsync(file.fileno())  # a system crash must not leave the outcomes without their rows
     unfinished.replace(path)

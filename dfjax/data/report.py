@@ -20,8 +20,9 @@ def make_report(outcomes: Mapping[str, Mapping[str, Outcome]], source: Source) -
     Returns:
       `splits`: per split `videos`, `clips`, `faces` (frames that show one), `no_face`,
       `unreadable`, and `skipped`: each video that gave no clip, with its `reason`, `is_fake`,
-      `method` and `group`. `missing`: keys that are in a list but not in the folder. `dropped`:
-      for each reason, the `count` and the keys of the `videos` that the source left out.
+      `method`, `group`, and whether the reason `may_pass`, as that of a disk that is away.
+      `missing`: keys that are in a list but not in the folder. `dropped`: for each reason, the
+      `count` and the keys of the `videos` that the source left out.
       `left_out`: for each reason, the `count` of files that were not taken, or of originals that
       are named and not listed, and the first of these `files`.
     """
@@ -56,6 +57,7 @@ def _counts(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
                 "is_fake": outcome.is_fake,
                 "method": outcome.method,
                 "group": outcome.group,
+                "may_pass": outcome.may_pass,
             }
             for key, outcome in skipped.items()
         },

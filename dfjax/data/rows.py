@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import itertools
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +17,14 @@ from dfjax.config import Config
 from dfjax.data.clip_row import rows_of
 from dfjax.data.sources.split import hash_fraction
 from dfjax.data.sources.videos import LabelledVideo
-from dfjax.errors import VideoError
+from dfjax.errors import (
+    DamagedVideoError,
+    NoVideoStreamError,
+    UnsupportedFormatError,
+    VideoError,
+    VideoLimitError,
+    VideoTimeError,
+)
 from dfjax.faces.clips import FaceClips, crop_faces, read_face_clips
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.filmed import filmed_clips
@@ -31,6 +40,9 @@ NO_FACE = "no face found"
 """The reason given for a video that was read but gave no clip."""
 
 _MESSENGER_SIZE = 480  # pixels of the shorter side, to which messengers scale videos down
+
+_FOR_GOOD = (DamagedVideoError, NoVideoStreamError, UnsupportedFormatError, VideoLimitError)
+"""What is wrong with a file itself. Another error of reading it may pass."""
 
 _Read = TypeVar("_Read")
 
@@ -95,6 +107,7 @@ class Outcome:
     clips: int = 0
     faces: int = 0  # frames that show a face of a clip
     reason: str = ""  # why there is no clip, if there is none
+    may_pass: bool = False  # whether it may be read another time: a disk was away, for example
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -129,6 +142,9 @@ class RowReader:
 
         Args:
           batch: One of the lists that `make_batches` yields.
+
+        Raises:
+          OSError: The disk of the folder for re-encoded videos is full.
         """
         if _is_picture(batch[0]):
             return self._read_pictures(batch)
@@ -139,10 +155,10 @@ class RowReader:
         info = None
         if self._codec.only_encoded and video.split == "train":
             info = _or_reason(lambda: probe(video.path))
-        if info is None or isinstance(info, str) or info.is_still:
+        if info is None or isinstance(info, _NotRead) or info.is_still:
             found = _or_reason(lambda: self._read(video.path))
             yield _video_rows(video, found)
-            if isinstance(found, str) or found.info.is_still:
+            if isinstance(found, _NotRead) or found.info.is_still:
                 return
             info = found.info
         for crf in self._codec.crfs(video.group, self._codec.variants):
@@ -159,7 +175,7 @@ class RowReader:
         faces = iter(find_in_pictures(pictures, self._face_detector))
         results = []
         for video, found in zip(batch, opened, strict=True):
-            if isinstance(found, str):
+            if isinstance(found, _NotRead):
                 results.append([_video_rows(video, found)])
             elif found is None:
                 results.append(list(self._read_video(video)))
@@ -246,25 +262,42 @@ def make_batches(videos: Iterable[LabelledVideo]) -> Iterator[list[LabelledVideo
             yield batch
 
 
-def _or_reason(read: Callable[[], _Read]) -> _Read | str:
+@dataclasses.dataclass(frozen=True)
+class _NotRead:
+    """Why a file could not be read."""
+
+    reason: str
+    may_pass: bool
+
+
+def _or_reason(read: Callable[[], _Read]) -> _Read | _NotRead:
     """Returns the result of `read`, or the reason why there is none."""
     try:
         return read()
+    except VideoTimeError as error:
+        return _NotRead(str(error), may_pass=True)
+    except _FOR_GOOD as error:
+        return _NotRead(str(error), may_pass=False)
     except VideoError as error:
-        return str(error)
+        return _NotRead(str(error), may_pass=True)
     except Exception as error:  # a decoder failed on this file; its message may contain a path
-        return f"reading it raised {type(error).__name__}"
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise  # as it would for every file to come
+        may_pass = isinstance(error, OSError | MemoryError | subprocess.SubprocessError)
+        return _NotRead(f"reading it raised {type(error).__name__}", may_pass)
 
 
-def _video_rows(video: LabelledVideo, found: FaceClips | str) -> VideoRows:
-    clips = () if isinstance(found, str) else found.clips
+def _video_rows(video: LabelledVideo, found: FaceClips | _NotRead) -> VideoRows:
+    not_read = found if isinstance(found, _NotRead) else None
+    clips = () if isinstance(found, _NotRead) else found.clips
     outcome = Outcome(
         is_fake=video.is_fake,
         method=video.method,
         group=video.group,
         clips=len(clips),
         faces=sum(len(clip.frames) for clip in clips),
-        reason=found if isinstance(found, str) else "" if clips else NO_FACE,
+        reason=not_read.reason if not_read else "" if clips else NO_FACE,
+        may_pass=not_read is not None and not_read.may_pass,
     )
-    rows = [] if isinstance(found, str) else [row.to_file() for row in rows_of(video, found)]
+    rows = [] if isinstance(found, _NotRead) else [row.to_file() for row in rows_of(video, found)]
     return VideoRows(key=video.key, outcome=outcome, rows=rows)

@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple, Self
 
 import numpy as np
 
-from dfjax.errors import VideoError, VideoLimitError
+from dfjax.errors import VideoError, VideoTimeError
 from dfjax.video.confinement import confine
 from dfjax.video.executable import ffmpeg_executable
 from dfjax.video.formats import open_plain
@@ -319,7 +319,7 @@ class FfmpegRun:
         # With a flood of output select never times out, so check the remaining time as well.
         if not ready or self._stopwatch.remaining == 0:
             self.close()
-            raise VideoLimitError(
+            raise VideoTimeError(
                 f"Reading {self._source.name!r} took longer than the limit of "
                 f"{self._stopwatch.limit:g} seconds. Cut it shorter or make its pictures smaller."
             )

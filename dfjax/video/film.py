@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dfjax.errors import VideoError
+from dfjax.errors import VideoLimitError
 from dfjax.resampling import resize, sample_affine
 from dfjax.video.executable import ffmpeg_executable
 from dfjax.video.transcode import YUV420P, h264
@@ -39,12 +39,12 @@ def film(picture: np.ndarray, out: Path, *, crf: int, seed: int) -> np.ndarray:
       frame_xy = matrix @ (picture_x, picture_y, 1), in pixels.
 
     Raises:
-      VideoError: The picture is too small.
+      VideoLimitError: The picture is too small.
       CalledProcessError: ffmpeg cannot write the file.
     """
     height, width = picture.shape[:2]
     if min(height, width) < 32:
-        raise VideoError(f"The picture is {width}x{height}; filming needs at least 32x32.")
+        raise VideoLimitError(f"The picture is {width}x{height}; filming needs at least 32x32.")
     rng = np.random.default_rng(seed)
     scale = rng.uniform(_MIN_SCALE, 1.0)
     # H.264 with half-resolution colour needs even sides.

@@ -1,5 +1,7 @@
 """Re-encodes a video, to study the effect of a codec or a filter."""
 
+import errno
+import os
 import re
 from collections.abc import Sequence
 from os import PathLike, fsdecode
@@ -75,6 +77,7 @@ def transcode(
     Raises:
       VideoError: As for `probe`; or it is a still, or it cannot be decoded or encoded.
       VideoLimitError: It took too long.
+      OSError: The disk of `out` is full, or it cannot be written for another reason.
       ValueError: `out` has another suffix or is the video itself, or `crf` is out of range.
     """
     path, out = Path(fsdecode(path)), Path(fsdecode(out))
@@ -113,6 +116,8 @@ def transcode(
             FfmpegRun(source, stopwatch, ["-threads", "1"], options, output=file) as run,
         ):
             if run.finish() != 0 or run.read_time() is None:
+                if any(os.strerror(errno.ENOSPC) in line for line in run.complaints):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(out))
                 error = DamagedVideoError(
                     f"{info.name!r} cannot be re-encoded: it is damaged, or too small, or the "
                     f"filters {', '.join(filters) or '(none)'} do not fit it."

@@ -1,10 +1,12 @@
-"""Which frames and crops `prepare` makes."""
+"""Which frames and crops `prepare` makes, and what it says at its end."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from dfjax.commands.prepare import Prepare
+from dfjax.data.prepared import load_report
 from dfjax.errors import DatasetError
 from dfjax.models.pretrained import read_config
 from tests.models.gend_files import write_gend
@@ -27,3 +29,23 @@ def test_for_a_model_they_are_those_that_it_sees_in_the_app(tmp_path):
 def test_they_are_given_once():
     with pytest.raises(DatasetError, match="--model says .* so does --image-size, --margin"):
         _prepare(model="any", image_size=64, margin=2.0).config()
+
+
+def test_what_was_away_is_named_and_the_exit_code_is_1_until_it_is_read(
+    tmp_path, monkeypatch, capsys
+):
+    def away(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    for name in ("real/a.mp4", "real/b.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("no video")
+    run = Prepare(source="folder", root=tmp_path, out=tmp_path / "out", workers=1).run
+    with monkeypatch.context() as patch:
+        patch.setattr("dfjax.data.rows.read_face_clips", away)
+        assert run() == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "2 videos could not be read for a reason that may pass" in told
+    assert run() == 0
+    report = load_report(str(tmp_path / "out"))
+    assert [of["unreadable"] for of in report["splits"].values()] == [1, 1]

@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -11,11 +12,12 @@ from PIL import Image
 
 from dfjax.commands.prepare import Prepare
 from dfjax.config import Config, CropConfig, VideoConfig
+from dfjax.data import prepare as prepare_module
 from dfjax.data import rows as rows_module
 from dfjax.data.clip_row import FEATURES
 from dfjax.data.prepare import prepare
 from dfjax.data.prepared import load_manifest, load_report, read_clips, split_names
-from dfjax.data.rows import NO_FACE
+from dfjax.data.rows import NO_FACE, CodecConfig
 from dfjax.data.sources import read_source
 from dfjax.data.sources.ffpp import read_ffpp
 from dfjax.errors import DatasetError
@@ -175,6 +177,7 @@ def test_the_report_names_what_gave_no_clip_and_why(prepared):
             "is_fake": False,
             "method": "youtube",
             "group": "010_011",
+            "may_pass": False,
         }
     }
     counts = [validation[name] for name in ("videos", "clips", "faces", "no_face", "unreadable")]
@@ -235,9 +238,59 @@ def test_an_interrupted_run_goes_on_where_it_was(root, prepared, tmp_path, monke
     assert report == load_report(str(tmp_path / "set")) == load_report(str(prepared))
 
 
-def test_a_finished_folder_is_not_made_again(root, prepared, monkeypatch):
-    monkeypatch.setattr(rows_module, "read_face_clips", None)
-    assert prepare(read_ffpp(root), prepared, CONFIG) == load_report(str(prepared))
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.*")}
+
+
+def test_a_finished_folder_is_not_made_again(root, prepared, tmp_path, monkeypatch):
+    shutil.copytree(prepared, tmp_path / "copy")
+
+    def read(videos, *_, **__):
+        assert not list(videos)
+        yield from ()
+
+    monkeypatch.setattr(prepare_module, "read_in_order", read)
+    assert prepare(read_ffpp(root), tmp_path / "copy", CONFIG) == load_report(str(prepared))
+    assert contents(tmp_path / "copy") == contents(prepared)
+
+
+def test_a_file_that_was_away_is_read_by_the_next_run_and_a_damaged_one_is_not(
+    root, prepared, tmp_path, monkeypatch
+):
+    read = []
+
+    def fail(path, *arguments):
+        read.append(Path(path).name)
+        if Path(path).name == "010.mp4" and is_away:
+            raise OSError(errno.EIO, "Input/output error")
+        return read_face_clips(path, *arguments)
+
+    monkeypatch.setattr(rows_module, "read_face_clips", fail)
+    is_away = True
+    report = prepare(read_ffpp(root), tmp_path / "set", CONFIG)
+    skipped = report["splits"]["validation"]["skipped"]
+    assert skipped["ffpp/youtube/c23/010"]["may_pass"]
+    is_away = False
+    read.clear()
+    assert prepare(read_ffpp(root), tmp_path / "set", CONFIG) == load_report(str(prepared))
+    assert sorted(read) == ["010.mp4", "010_011.mp4", "011.mp4"]  # and not 003_000.mp4
+    assert contents(tmp_path / "set") == contents(prepared)
+
+
+def test_a_full_disk_ends_the_run(root, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(rows_module, "transcode", fail)
+    with pytest.raises(OSError, match="No space left"):
+        prepare(read_ffpp(root), tmp_path / "set", CONFIG, codec=CodecConfig(variants=1))
+
+
+def test_a_shard_that_is_gone_is_made_again(root, prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path / "copy")
+    (tmp_path / "copy/data/validation-00000-of-00001.parquet").unlink()
+    assert prepare(read_ffpp(root), tmp_path / "copy", CONFIG) == load_report(str(prepared))
+    assert contents(tmp_path / "copy") == contents(prepared)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +324,6 @@ def test_a_manifest_that_a_kill_cut_off_does_not_stand_in_the_way(root, prepared
         prepare(read_ffpp(root), tmp_path, CONFIG)
     shutil.rmtree(tmp_path / "later")
     assert prepare(read_ffpp(root), tmp_path, CONFIG) == load_report(str(prepared))
-    assert not (tmp_path / "dfjax.json.unfinished").exists()
 
 
 def test_a_split_that_is_absent_is_named_with_those_that_are_there(prepared):
