@@ -153,6 +153,6 @@ def test_what_cannot_be_written_is_refused(video, tmp_path, name, crf, words):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_not_taken_for_damage(video, tmp_path):
-    (tmp_path / "out.mp4").symlink_to("/dev/full")
+    (tmp_path / "out.mkv").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left on device"):
-        transcode(video, tmp_path / "out.mp4", crf=23)
+        transcode(video, tmp_path / "out.mkv", crf=23)
