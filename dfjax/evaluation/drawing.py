@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 GREY = "0.6"
 """Colour of the lines that mark chance."""
@@ -29,6 +30,8 @@ def entitle(figure: Figure, title: str, caption: str) -> None:
 
 def png_bytes(figure: Figure) -> bytes:
     """Returns a figure as the contents of a PNG file."""
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a name with two dollar signs is no formula
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=120)
     return file.getvalue()
@@ -57,6 +60,7 @@ def draw_intervals(axes: Axes, labels: Sequence[str], figures: Sequence[Mapping[
         axes.plot(figure["value"], place, "o", color="C0")
     axes.axvline(0.5, color=GREY, linewidth=0.8)  # chance
     axes.set_yticks(range(len(labels)), labels, fontsize="small")
-    lows = [end for figure in figures for end in (figure["interval"] or [0.5])]
-    axes.set(xlim=(max(0.0, min([0.45, *lows]) - 0.02), 1.01), ylim=(len(labels) - 0.5, -0.5))
+    drawn = [figure for figure in figures if figure["value"] is not None]
+    lows = [end for figure in drawn for end in (figure["value"], *(figure["interval"] or ()))]
+    axes.set(xlim=(min([0.45, *lows]) - 0.02, 1.01), ylim=(len(labels) - 0.5, -0.5))
     axes.grid(axis="x", color="0.9")

@@ -1,6 +1,7 @@
 """Figures for parts of a split: small and large faces, dark and bright ones, and so on."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -160,12 +161,12 @@ def split_by_attribute(values: Sequence[Any]) -> Split | str:
     """Returns a part for each value of an attribute, or bins if it has many numeric values.
 
     Args:
-      values: JSON values, None if a video lacks the attribute.
+      values: JSON values, None if a video lacks the attribute. Numbers may be text, as in tables.
     """
-    given = [value for value in values if value is not None]
-    is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in given)
-    if is_number and len(set(given)) > NUM_BINS:
-        return _with_absent(split_by_number(np.array(given, np.float64)), values)
+    numbers = [_number(value) for value in values if value is not None]
+    finite = [number for number in numbers if math.isfinite(number)]
+    if len(finite) == len(numbers) and len(set(finite)) > NUM_BINS:
+        return _with_absent(split_by_number(np.array(finite, np.float64)), values)
     names = [ABSENT if value is None else str(value) for value in values]
     labels, part_of = np.unique(names, return_inverse=True)
     if len(labels) == 1:
@@ -173,6 +174,14 @@ def split_by_attribute(values: Sequence[Any]) -> Split | str:
     if len(labels) > MAX_CATEGORIES:
         return f"it has {len(labels)} values; the limit is {MAX_CATEGORIES}"
     return Split(part_of, labels.tolist())
+
+
+def _number(value: Any) -> float:
+    """Returns a JSON value as a number, NaN if it is none."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _with_absent(split: Split | str, values: Sequence[Any]) -> Split | str:

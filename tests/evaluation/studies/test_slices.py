@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from dfjax.evaluation.drawing import draw_intervals, one_panel, png_bytes
 from dfjax.evaluation.scoring import Look
 from dfjax.evaluation.studies.slices import SlicesStudy, split_by_attribute, split_by_number
 from dfjax.json_values import dumps
@@ -96,8 +97,9 @@ def test_an_attribute_that_splits_nothing_is_left_out_with_the_reason(values, re
     assert split_by_attribute(values) == reason
 
 
-def test_an_attribute_of_many_numbers_is_split_by_size():
-    split = split_by_attribute(list(range(100)))
+@pytest.mark.parametrize("as_given", [int, str])
+def test_an_attribute_of_many_numbers_is_split_by_size(as_given):
+    split = split_by_attribute([as_given(number) for number in range(100)])
     assert not isinstance(split, str)
     assert np.bincount(split.part_of).tolist() == [25, 25, 25, 25]
 
@@ -121,6 +123,22 @@ def test_values_that_are_told_alike_are_one_part():
     assert not isinstance(split, str)
     assert split.labels == ["24 to 25", "30 to 30"]
     assert split.part_of.tolist() == [0] * 2 + [1] * 30
+
+
+def test_names_are_drawn_as_they_are_though_they_look_like_formulas():
+    clips = _changed(scored_set(4), attributes=lambda n: {"price": f"${n % 2}_$", "$\\b$": str(n)})
+    result = SlicesStudy().measure(study_context(scored=clips))
+    (picture,) = SlicesStudy().pictures(result, "$\\b$").values()
+    assert png_bytes(picture)
+
+
+def test_every_value_lies_inside_of_the_plot():
+    none = {"interval": None, "reason": "too few"}
+    figures = [{"value": 0.2, **none}, {"value": 0.8, "interval": [0.6, 0.9]}, {"value": 0, **none}]
+    _, axes = one_panel(5, 5)
+    draw_intervals(axes, ["a", "b", "c"], figures)
+    low, high = axes.get_xlim()
+    assert all(low < figure["value"] < high for figure in figures)
 
 
 def test_no_videos_are_not_split():
