@@ -169,7 +169,12 @@ def describe_file(path: Path) -> dict[str, float]:
     """Returns what is known about a file without its pixels, as features by name."""
     num_bytes = path.stat().st_size
     if path.suffix.lower() in STILL_SUFFIXES:
-        with Image.open(path) as picture:
+        try:
+            picture = Image.open(path)
+        # A RuntimeError comes from the AVIF plugin. `prepare` has left out such a file, too.
+        except (OSError, ValueError, RuntimeError, Image.DecompressionBombError):
+            return {"bytes": num_bytes}
+        with picture:
             tables = getattr(picture, "quantization", None) or {}
             return {
                 "bytes": num_bytes,

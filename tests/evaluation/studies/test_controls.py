@@ -122,6 +122,12 @@ def test_metadata_tell_a_label_that_hangs_on_the_mill_and_no_other(tmp_path):
     assert (blind["per_setting"][0]["real"], read[-1]) == (15, (80, 80))
 
 
+def test_a_picture_that_cannot_be_opened_does_not_end_the_control(tmp_path):
+    videos = _files(tmp_path, qualities=(75, 90))
+    videos[0].path.write_bytes(b"of a format that Pillow does not know")
+    assert measure_metadata([videos], "validation")["auc"]["value"] == 1.0
+
+
 def test_a_data_set_without_both_labels_is_left_out_and_named(tmp_path):
     videos = [v for v in _files(tmp_path, qualities=(75, 75)) if not v.is_fake]
     found = measure_metadata([videos], "validation")
