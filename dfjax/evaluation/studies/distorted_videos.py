@@ -65,6 +65,8 @@ class DistortedScorer:
     ) -> list[DistortedScore]:
         """Returns the result for each video; videos with a stored result are not done again.
 
+        Those that could not be read are: the disk may have been full, or the memory.
+
         Args:
           videos: One file each.
           distortion: Applied to every video.
@@ -72,7 +74,7 @@ class DistortedScorer:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{distortion.name.replace(' ', '_')}.jsonl"
-        known = {outcome.key: outcome for outcome in _read(path)}
+        known = {outcome.key: outcome for outcome in _read(path) if not outcome.unreadable}
         waiting = [video for video in videos if video.key not in known]
         on_video(len(videos) - len(waiting))
         with path.open("a", encoding="utf-8") as file:
