@@ -27,14 +27,21 @@ def test_other_encodings_are_refused_with_the_line_and_what_to_choose(tmp_path):
         read_table(tmp_path / "list.csv")
 
 
-def test_cells_too_few_or_too_many_do_not_shift_the_others(tmp_path):
-    (tmp_path / "list.csv").write_text("file, label ,place\na.mp4,real\nb.mp4 ,fake,here,more\n")
+def test_cells_too_few_or_empty_ones_too_many_do_not_shift_the_others(tmp_path):
+    (tmp_path / "list.csv").write_text("file, label ,place\na.mp4,real\nb.mp4 ,fake,here,, \n")
     columns, rows = read_table(tmp_path / "list.csv")
     assert columns == ["file", "label", "place"]
     assert rows == [
         {"file": "a.mp4", "label": "real", "place": ""},
         {"file": "b.mp4", "label": "fake", "place": "here"},
     ]
+
+
+def test_a_comma_that_shifts_cells_is_refused_with_its_line(tmp_path):
+    text = "file,label,notes,identity\na.mp4,real,indoors,anna\nb.mp4,real,indoors, dark,anna\n"
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(DatasetError, match=r"Line 3 of .*list\.csv has more .* double quotes"):
+        read_table(tmp_path / "list.csv")
 
 
 def test_a_cell_that_csv_refuses_is_an_error_with_the_line_before(tmp_path):

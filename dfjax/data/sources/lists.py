@@ -11,6 +11,7 @@ from typing import Any
 from dfjax.errors import DatasetError
 
 _DELIMITERS = (",", ";", "\t")  # Excel writes ; where , is the decimal point, and tabs with UTF-16
+_BEYOND = "\n"  # stands for the columns that have no name; no name is this, as names are stripped
 
 
 def read_text(file: Path) -> str:
@@ -56,21 +57,28 @@ def read_table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Returns the column names of a CSV file, and its rows without surrounding spaces.
 
     Columns may be separated by commas, semicolons or tabs; the header line shows by which. Cells
-    that a row lacks are "", and cells without a column are left out.
+    that a row lacks are "", and empty cells beyond the last column are left out.
 
     Raises:
-      DatasetError: The file cannot be read or is not a table.
+      DatasetError: The file cannot be read or is not a table, or a row has more cells than there
+        are columns: a comma in one of them may have shifted the others.
     """
     text = read_text(file)
     header = text.lstrip("\r\n").partition("\n")[0]
     delimiter = max(_DELIMITERS, key=header.count)  # the first of them if there is none
-    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restkey=_BEYOND)
     try:
         columns = [name.strip() for name in table.fieldnames or ()]
         table.fieldnames = columns
-        rows = [
-            {name: (cell or "").strip() for name, cell in cells.items() if name} for cells in table
-        ]
+        rows = []
+        for cells in table:
+            if any(cell.strip() for cell in cells.pop(_BEYOND, ())):
+                raise DatasetError(
+                    f"Line {table.line_num} of {file} has more cells than the header's "
+                    f"{len(columns)}. Is there a {delimiter!r} in a cell? Put that cell in double "
+                    "quotes."
+                )
+            rows.append({name: (cell or "").strip() for name, cell in cells.items() if name})
     except csv.Error as error:
         raise DatasetError(
             f"{file} is not a table, after line {table.line_num}: {error}. Save it again as CSV."
