@@ -9,6 +9,7 @@ import pytest
 from tests.checkpoint import write_checkpoint
 from tests.hub.loopback_hub import WRITE_TOKEN, LoopbackHub
 from tests.hub.sending import CARD
+from tests.hub.small_project import write_project
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +37,9 @@ def folder(tmp_path: Path) -> Path:
     (folder / "README.md").write_bytes(CARD)
     (folder / "model.safetensors").write_bytes(b"weights")
     return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A small project in place of ours, to make a Space of."""
+    return write_project(tmp_path / "project")
