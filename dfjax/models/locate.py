@@ -109,7 +109,8 @@ def _downloaded(source: str, revision: str | None) -> Path:
             f"{source} is not complete in the local cache, and the Hugging Face Hub cannot be "
             "reached. Check the connection and HF_HUB_OFFLINE, or give a folder."
         ) from error
-    except failed_requests as error:
+    # hf_xet, which fetches large files, raises RuntimeError alone.
+    except (*failed_requests, RuntimeError) as error:
         raise HubError(
             f"{source} could not be downloaded from the Hugging Face Hub: {error}. Try again."
         ) from error

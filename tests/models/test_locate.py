@@ -45,6 +45,7 @@ def test_from_the_hub_come_only_files_that_cannot_run_code(hub, saved, detector)
         (errors.LocalEntryNotFoundError, "cannot be reached"),
         (errors.HfHubHTTPError, "owner/name could not be downloaded"),
         (OSError, "owner/name could not be downloaded"),
+        (RuntimeError, "owner/name could not be downloaded"),
     ],
 )
 def test_what_the_hub_refuses_is_told_with_a_hint(hub, kind, message):
