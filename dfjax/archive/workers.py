@@ -7,6 +7,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -37,6 +38,7 @@ _OTHER_MODEL = (
     "What was scored before is kept. Run the same command again to score all files with it."
 )
 _READY = "ready"
+_MOST_FAILED_LOADS = 3  # in a row, of a process that has loaded the model before
 
 _IN_ITS_BYTES = (DamagedVideoError, NoVideoStreamError, UnsupportedFormatError)
 """What is wrong with a file for good. All else may pass: a disk that is away, a busy machine."""
@@ -87,7 +89,7 @@ class Workers:
                 process, content, is_second_try = busy.pop(connection)
                 try:
                     answer = process.receive()
-                except (EOFError, ConnectionError):
+                except (EOFError, OSError):
                     process.restart()
                     if not is_second_try:  # perhaps another program took the memory
                         process.send(content)
@@ -117,6 +119,7 @@ class _Process:
 
     def __init__(self, settings: ScanSettings, key: str):
         self._settings, self._key = settings, key
+        self._loads_left = 1  # that may fail: where even the first does, none will go well
         self._start()
 
     def _start(self) -> None:
@@ -127,7 +130,13 @@ class _Process:
         self._folder = tempfile.mkdtemp(prefix="dfjax-")
         arguments = (theirs, self._settings, self._key, self._folder)
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
-        self._process.start()
+        # Ctrl-C is handled by this process. Theirs begins with signals blocked as they are here.
+        resource_tracker.ensure_running()  # which would otherwise be started now, and unblock it
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()  # so that its end is noticed
         self._is_ready = False
 
@@ -142,12 +151,14 @@ class _Process:
 
         Raises:
           DfjaxError: It cannot load the model, or that has another key.
-          EOFError, ConnectionError: It has died over the file.
+          EOFError, OSError: It has died over the file.
         """
         try:
             answer = self.connection.recv()
-        except (EOFError, ConnectionError) as error:
-            if self._is_ready:
+        except (EOFError, OSError) as error:  # OSError in the middle of an answer
+            if not self._is_ready:
+                self._loads_left -= 1
+            if self._loads_left:
                 raise
             raise DfjaxError(
                 "A process that was to score files died while it loaded the model. Memory may have "
@@ -156,7 +167,7 @@ class _Process:
         if isinstance(answer, DfjaxError):
             raise answer
         if answer == _READY:
-            self._is_ready = True
+            self._is_ready, self._loads_left = True, _MOST_FAILED_LOADS
             return None
         return answer
 
@@ -183,7 +194,6 @@ def _serve(connection: Connection, settings: ScanSettings, key: str, folder: str
       key: That it has to have.
       folder: Where files from elsewhere are put while they are scored.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the process that started us
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     # Before jax is imported. Several processes may share a GPU's memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")

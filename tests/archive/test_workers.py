@@ -1,8 +1,12 @@
 """What a worker makes of one file: an answer, a reason for good, or one that may pass."""
 
 import hashlib
+import os
+import signal
+import struct
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +14,7 @@ import pytest
 
 from dfjax.archive.contents import Content
 from dfjax.archive.settings import ScanSettings
-from dfjax.archive.workers import Row, Workers, _end_with_parent, _judged, _load
+from dfjax.archive.workers import _READY, Row, Workers, _end_with_parent, _judged, _load, _Process
 from dfjax.errors import (
     DamagedVideoError,
     DfjaxError,
@@ -119,3 +123,56 @@ def test_nothing_that_was_fetched_outlives_a_scan_that_is_killed(tmp_path, monke
     monkeypatch.setattr("os._exit", ended.append)
     _end_with_parent(str(tmp_path / "folder"))
     assert ended == ["parent", 1] and not (tmp_path / "folder").exists()
+
+
+def scored_by(monkeypatch, lives: Sequence[Sequence[Any]], *, num_files: int) -> list[Row]:
+    """Returns the rows of a worker that sends this in each of its lives, and dies.
+
+    Bytes are sent as a part of an answer.
+    """
+    unused = iter(lives)
+
+    def start(self):
+        self.connection, theirs = Pipe()
+        for said in next(unused):
+            if isinstance(said, bytes):
+                os.write(theirs.fileno(), said)
+            else:
+                theirs.send(said)
+        theirs.close()
+        self._is_ready = False
+
+    monkeypatch.setattr(_Process, "_start", start)
+    monkeypatch.setattr(_Process, "end", lambda self: self.connection.close())
+    with Workers(ScanSettings(model="none"), "key", 1) as workers:
+        return list(workers.score([Content(f"{n}.mp4", str(n)) for n in range(num_files)]))
+
+
+def test_a_worker_that_dies_while_it_answers_costs_no_other_file(monkeypatch):
+    half = struct.pack("!i", 100_000) + b"half"
+    row = {"sha256": "1"}
+    lives = ([_READY, half], [_READY, half], [_READY, row])
+    lost, other = scored_by(monkeypatch, lives, num_files=2)
+    assert "'0.mp4' could not be judged: the process" in lost["error"] and lost["again"]
+    assert other == row
+
+
+def test_a_worker_that_dies_while_it_starts_again_costs_no_other_file(monkeypatch):
+    row = {"sha256": "1"}
+    lost, other = scored_by(monkeypatch, ([_READY], [], [_READY, row]), num_files=2)
+    assert lost["again"] and other == row
+
+
+@pytest.mark.parametrize("lives", [[[]], [[_READY], [], [], []]])
+def test_workers_that_cannot_start_end_the_scan(monkeypatch, lives):
+    with pytest.raises(DfjaxError, match="died while it loaded the model"):
+        scored_by(monkeypatch, lives, num_files=9)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for a process in /proc")
+def test_a_worker_never_hears_ctrl_c():
+    with Workers(ScanSettings(model="none"), "key", 1) as workers:
+        status = Path(f"/proc/{workers._processes[0]._process.pid}/status").read_text()
+    (blocked,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
+    assert int(blocked, 16) >> (signal.SIGINT - 1) & 1
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
