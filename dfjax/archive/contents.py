@@ -2,21 +2,20 @@
 
 import contextlib
 import hashlib
-import io
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from dfjax.errors import DfjaxError
+from dfjax.errors import AbandonedError, DfjaxError
 from dfjax.files import shown_path, without_query
-from dfjax.video.file_facts import read_file_facts
-from dfjax.video.formats import shown_name
+from dfjax.video.formats import open_plain, reading, shown_name
 
 CHANGED = (
     "{!r} was not judged: it, or a file with the same bytes, was changed while the archive was "
@@ -28,6 +27,7 @@ _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 
 _WEB_VERSIONS = ("ETag", "Last-Modified", "Content-MD5", "Digest")  # each changes with a file
+_CHUNK_BYTES = 1 << 20
 _MAX_NAME_BYTES = 200  # of a copy; file systems take 255
 
 
@@ -83,7 +83,7 @@ def open_filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
         raise DfjaxError(f"{path} cannot be opened: {error}") from error
 
 
-def open_file(path: str) -> io.BufferedIOBase:
+def open_file(path: str) -> BinaryIO:
     """Opens a file for reading, here or elsewhere.
 
     Raises:
@@ -91,32 +91,42 @@ def open_file(path: str) -> io.BufferedIOBase:
       OSError: It cannot be read.
     """
     filesystem, place = open_filesystem(path)
-    return cast(io.BufferedIOBase, filesystem.open(place, "rb"))
+    return cast(BinaryIO, filesystem.open(place, "rb"))
 
 
-def hash_file(path: str, known: Mapping[str, tuple[str, str]]) -> Hashed:
+def hash_file(
+    path: str, known: Mapping[str, tuple[str, str]], is_over: threading.Event | None = None
+) -> Hashed:
     """Returns the SHA-256 of a file's bytes.
 
     Args:
       path: The file, or its address.
       known: `facts` and digests of files that were hashed before, by `shown_path`. Where the facts
         are still the same, the file is not read.
+      is_over: Set once nobody waits for it any more: then it is not read to its end.
     """
     try:
         filesystem, place = open_filesystem(path)
         if isinstance(filesystem, LocalFileSystem) and not os.path.exists(place):
-            read_file_facts(Path(place))  # says what is wrong
+            open_plain(Path(place)).close()  # says what is wrong
         facts = _facts(filesystem, place)
         before, digest = known.get(shown_path(path), (None, None))
         if facts is None or before != facts:
-            if isinstance(filesystem, LocalFileSystem):
-                digest = read_file_facts(Path(place)).sha256
-            else:
-                with open_file(path) as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            is_here = isinstance(filesystem, LocalFileSystem)
+            with reading(Path(place)) if is_here else open_file(path) as file:
+                digest = _digest(file, is_over)
     except Exception as error:  # whatever it is, it must not end the scan of the other files
         return Hashed(path, None, None, reason(path, error))
     return Hashed(path, facts, digest, None)
+
+
+def _digest(file: BinaryIO, is_over: threading.Event | None) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK_BYTES):
+        if is_over is not None and is_over.is_set():
+            raise AbandonedError("Nobody waits for this file any more.")
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _facts(filesystem: fsspec.AbstractFileSystem, place: str) -> str | None:

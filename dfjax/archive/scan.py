@@ -1,7 +1,9 @@
 """Scores the files of an archive, each content once, and goes on where it was stopped."""
 
+import dataclasses
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ from dfjax.archive.results import Counts, Results
 from dfjax.archive.settings import ScanSettings
 from dfjax.archive.workers import Workers
 from dfjax.files import shown_path
+from dfjax.runtimes.runtime import num_threads
 
 _Item = TypeVar("_Item")
 
@@ -63,7 +66,7 @@ def scan(
       paths: The files, or their addresses.
       out: A folder, or its address: a new one, or that of an interrupted or earlier scan. What is
         known from that is not scored again, unless file, model or another setting has changed.
-      settings: How files are scored.
+      settings: How files are scored. Several processes share the cores.
       shard: Which of them.
       workers: How many processes score files.
       on_progress: Called as work is done.
@@ -81,7 +84,10 @@ def scan(
     files = _hash(shard.files(paths), results, workers, report)
     contents = unscored(files, results.known_contents())
     if contents:
-        with Workers(settings, key, min(workers, len(contents))) as processes:
+        workers = min(workers, len(contents))
+        if workers > 1:
+            settings = dataclasses.replace(settings, threads=max(1, num_threads() // workers))
+        with Workers(settings, key, workers) as processes:
             rows = _counted(processes.score(contents), "Scoring", len(contents), report)
             _keep_often(rows, results.keep_scores)
     return results.write_table(files, shard.table)
@@ -101,15 +107,20 @@ def _hash(paths: Sequence[str], results: Results, workers: int, report: OnProgre
     known = results.known_hashes()
     files: list[Hashed] = []
 
+    is_over = threading.Event()
+
     def new() -> Iterator[Hashed]:
         with ThreadPoolExecutor(workers) as pool:
-            for start in range(0, len(paths), _HASHED_AT_ONCE):
-                part = paths[start : start + _HASHED_AT_ONCE]
-                for file in pool.map(lambda path: hash_file(path, known), part):
-                    files.append(file)
-                    report("Reading", len(files), len(paths))
-                    if is_new(file, known):
-                        yield file
+            try:
+                for start in range(0, len(paths), _HASHED_AT_ONCE):
+                    part = paths[start : start + _HASHED_AT_ONCE]
+                    for file in pool.map(lambda path: hash_file(path, known, is_over), part):
+                        files.append(file)
+                        report("Reading", len(files), len(paths))
+                        if is_new(file, known):
+                            yield file
+            finally:
+                is_over.set()
 
     _keep_often(new(), results.keep_hashes)
     return files

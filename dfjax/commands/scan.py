@@ -79,11 +79,12 @@ class Scan:
             model=model_source(self.model),
             runtime=chosen_runtime(self.runtime),
             effort=self.effort,
-            threads=self._threads(),
+            # Each worker's share of the cores that are reserved for it.
+            threads=max(1, int(self.cpus_per_worker)) if self.ray else None,
         )
-        paths = find_archive(self.files)
         with _Progress() as progress:
             try:
+                paths = find_archive(self.files)
                 if self.ray:
                     from dfjax.archive.ray_scan import Pool, scan_on_ray
 
@@ -111,12 +112,6 @@ class Scan:
             soft_wrap=True,
         )
         return 1 if counts.failures else 0
-
-    def _threads(self) -> int | None:
-        """Returns how many threads each worker's share of the cores is good for."""
-        if self.ray:
-            return max(1, int(self.cpus_per_worker))
-        return max(1, (os.cpu_count() or 1) // self.workers) if self.workers > 1 else None
 
 
 def _shard(text: str) -> tuple[int, int]:

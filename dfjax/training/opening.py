@@ -1,7 +1,6 @@
 """Opens a run, checking for every possible mistake before the first step or file is written."""
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from dfjax.head_config import HeadConfig
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from dfjax.models.fingerprint import fingerprint
+from dfjax.runtimes.runtime import num_threads
 from dfjax.train_config import TrainConfig
 from dfjax.training.folder import check_folder, claim_folder, describe_run
 from dfjax.training.loader import Loader
@@ -187,7 +187,7 @@ def make_machinery(
         config,
         mesh,
         image_size=detector.config.crops.image_size,
-        workers=workers or os.cpu_count() or 1,
+        workers=workers or num_threads(),
     )
     return Machinery(
         mesh=mesh,

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,14 @@ def test_a_signed_address_is_fetched_under_the_name_of_its_file(web, tmp_path):
 def test_what_is_not_there_is_a_reason_and_no_error(address):
     assert hash_file(address, {})._replace(error="") == Hashed(address, None, None, "")
     assert hash_file(address, {}).error
+
+
+def test_a_file_for_which_nobody_waits_is_not_read_to_its_end(bucket, tmp_path):
+    is_over = threading.Event()
+    is_over.set()
+    (tmp_path / "a.mp4").write_bytes(b"one")
+    for path in (str(tmp_path / "a.mp4"), f"{bucket}/in/a.mp4"):
+        assert "Nobody waits" in (hash_file(path, {}, is_over).error or "")
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from dfjax.archive import scan as scan_module
-from dfjax.archive.contents import Content, hash_file
+from dfjax.archive.contents import Content, Hashed, hash_file
+from dfjax.archive.results import Results
 from dfjax.archive.scan import Shard, scan, unscored
 from dfjax.archive.workers import Workers, _Process
 from dfjax.errors import ModelFormatError
@@ -126,6 +127,32 @@ def test_a_file_that_kills_its_process_costs_no_other_file(scanned, monkeypatch)
     assert "'face.mp4' could not be judged: the process that read it died" in deadly["error"]
     assert deadly["again"]  # in the next scan
     assert "not a video" in other["error"] and not other["again"]
+
+
+def test_workers_share_the_cores_that_the_scan_may_use(again, monkeypatch):
+    out, paths, settings, _ = again
+    shared = []
+    monkeypatch.setattr(scan_module, "num_threads", lambda: 7)
+    monkeypatch.setattr(
+        *(Workers, "__init__"),
+        lambda self, settings, key, count: shared.append((settings.threads, count)),
+    )
+    for effort, workers in (("quick", 8), ("thorough", 1)):
+        scan(paths, str(out), dataclasses.replace(settings, effort=effort), workers=workers)
+    assert shared == [(2, 3), (None, 1)]  # three contents
+
+
+def test_a_scan_that_is_stopped_waits_for_no_file_to_be_read(tmp_path, monkeypatch):
+    def hash_until_over(path, known, is_over):
+        assert path == "first" or is_over.wait(60)
+        return Hashed(path, None, None, "not read")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scan_module, "hash_file", hash_until_over)
+    with pytest.raises(KeyboardInterrupt):
+        scan_module._hash(["first", "second"], Results(str(tmp_path), "key"), 2, stop)
 
 
 def test_a_model_that_cannot_be_loaded_is_one_error(scanned, tmp_path):

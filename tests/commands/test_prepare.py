@@ -1,6 +1,8 @@
 """Which frames and crops `prepare` makes, and what it says at its end."""
 
 import errno
+import os
+import types
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,19 @@ def test_what_was_away_is_named_and_the_exit_code_is_1_until_it_is_read(
     assert run() == 0
     report = load_report(str(tmp_path / "out"))
     assert [of["unreadable"] for of in report["splits"].values()] == [1, 1]
+
+
+def test_without_a_number_there_is_a_process_for_each_core_that_it_may_use(monkeypatch):
+    given = []
+
+    def prepare(*_, workers, **__):
+        given.append(workers)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dfjax.data.prepare.prepare", prepare)
+    source = types.SimpleNamespace(videos=())
+    monkeypatch.setattr("dfjax.commands.prepare.read_source", lambda *_, **__: source)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    assert _prepare().run() == _prepare(workers=3).run() == 130
+    assert given == [1, 3]

@@ -46,6 +46,15 @@ def test_what_cannot_be_is_told_before_any_work(run, tmp_path, arguments, messag
     assert not any(tmp_path.iterdir())
 
 
+def test_ctrl_c_while_the_archive_is_listed_is_one_sentence(run, monkeypatch):
+    def stop(named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scan, "find_archive", stop)
+    code, _, said = run("in", "--out", "out", "--model", "model")
+    assert code == 130 and said.strip().endswith("Run the same command again to continue.")
+
+
 def test_the_log_of_a_job_says_now_and_then_how_far_it_is(monkeypatch, capsys):
     now = 0.0
     monkeypatch.setattr(scan.time, "monotonic", lambda: now)
