@@ -35,6 +35,18 @@ def test_a_folder_that_may_not_be_listed_is_an_error(tmp_path, monkeypatch):
         list(walk(tmp_path))
 
 
+def test_a_name_that_is_not_utf_8_is_refused_in_words(tmp_path):
+    (tmp_path / "real").mkdir()
+    open(os.fsencode(tmp_path) + b"/real/caf\xe9.mp4", "w").close()
+    with pytest.raises(DatasetError, match="caf\N{REPLACEMENT CHARACTER}.mp4 is not UTF-8. Rename"):
+        read_source("folder", tmp_path)
+
+
+def test_a_link_that_leads_nowhere_is_no_video(tmp_path):
+    (tmp_path / "a.mp4").symlink_to(tmp_path / "nothing.mp4")
+    assert videos_in(tmp_path) == {}
+
+
 def test_of_one_name_with_two_endings_the_mp4_counts(tmp_path):
     touch(tmp_path, "b.avi", "b.MP4", "b.mpg", "a.M4V", "._a.mp4", "notes.txt", "d.mp4/c.mp4")
     (tmp_path / "d.mp4").rename(tmp_path / "d")

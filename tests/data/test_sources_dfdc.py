@@ -284,6 +284,23 @@ def test_lists_none_of_whose_videos_is_there_are_refused(tmp_path):
         read_dfdc(tmp_path)
 
 
+def test_an_original_that_is_no_name_is_refused(dfdc):
+    metadata = {"a.mp4": {"label": "FAKE", "original": 7}}
+    (dfdc / "dfdc_train_part_0" / "metadata.json").write_text(json.dumps(metadata))
+    with pytest.raises(DatasetError, match="metadata.json is not a list.*7 is not the name"):
+        read_dfdc(dfdc)
+
+
+def test_held_out_names_that_are_no_originals_are_told_and_if_all_refused(dfdc_faces):
+    (dfdc_faces / "val_sources.txt").write_text("real5.mp4\nother.mp4\n")
+    source = read_dfdc_faces(dfdc_faces)
+    assert {v.group for v in source.videos if v.split == "validation"} == {"real5"}
+    assert [files.examples for files in source.left_out.values()] == [("other.mp4",)]
+    (dfdc_faces / "val_sources.txt").write_text("real5\nreal6\n")
+    with pytest.raises(DatasetError, match="names no original of metadata.csv.*'real5'"):
+        read_dfdc_faces(dfdc_faces)
+
+
 def test_a_label_of_the_test_set_that_is_neither_0_nor_1_is_refused(dfdc):
     (dfdc / "test" / "labels.csv").write_text("filename,label\ntaaa.mp4,maybe\n")
     with pytest.raises(DatasetError, match="'maybe'; 0 for real or 1 for fake"):

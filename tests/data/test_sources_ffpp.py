@@ -110,6 +110,18 @@ def test_a_compression_that_is_not_there_is_an_error_that_says_what_was_expected
         read_ffpp(ffpp, compressions=["c40"])
 
 
+def test_no_compression_at_all_is_refused(ffpp):
+    with pytest.raises(DatasetError, match="--compressions is empty. .* raw, c23, c40"):
+        read_ffpp(ffpp, compressions=())
+
+
+def test_an_id_in_two_split_files_is_refused_even_if_its_video_is_missing(ffpp):
+    (ffpp / "original_sequences/youtube/c23/videos/003.mp4").unlink()
+    (ffpp / "splits" / "val.json").write_text('[["003", "011"]]')
+    with pytest.raises(DatasetError, match="train.json and .*val.json both name 003"):
+        read_ffpp(ffpp)
+
+
 def test_without_split_files_nothing_is_read(ffpp):
     for file in (ffpp / "splits").iterdir():
         file.unlink()

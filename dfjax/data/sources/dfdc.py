@@ -116,10 +116,13 @@ def _read_metadata(file: Path) -> list[tuple[str, bool, str]]:
     """Returns for each video its file name, whether it is fake, and its original's name or ""."""
     metadata = read_json(file)
     try:
-        return [
+        rows = [
             (name, _IS_FAKE[row["label"]], row.get("original") or "")
             for name, row in metadata.items()
         ]
+        if odd := [original for *_, original in rows if not isinstance(original, str)]:
+            raise TypeError(f"{odd[0]!r} is not the name of an original")
+        return rows
     except (TypeError, AttributeError, KeyError) as error:
         raise DatasetError(
             f"{file} is not a list of DFDC videos, such as "

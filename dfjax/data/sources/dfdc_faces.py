@@ -1,11 +1,12 @@
 """Face crops from the DFDC, one per video, in the layout of Kaggle's "deepfake-faces"."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from dfjax.data.sources.files import as_spelled, find_home, left_out, require_some
 from dfjax.data.sources.lists import read_table, read_text, require_columns
 from dfjax.data.sources.split import held_out
-from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, Source
+from dfjax.data.sources.videos import DatasetLayout, LabelledVideo, LeftOut, Source
 from dfjax.errors import DatasetError
 
 _LIST = "metadata.csv"
@@ -25,7 +26,7 @@ def read_dfdc_faces(root: Path) -> Source:
         label, original) and `faces_224`, or one up to two levels above.
 
     Raises:
-      DatasetError: The layout is a different one.
+      DatasetError: The layout is a different one, or `val_sources.txt` is about another list.
     """
     home = find_home(root, lambda folder: (folder / _LIST).is_file())
     columns, rows = read_table(home / _LIST)
@@ -37,8 +38,10 @@ def read_dfdc_faces(root: Path) -> Source:
             f"{home / _LIST} has the label {error}; REAL or FAKE is needed."
         ) from error
     originals = {row["videoname"]: row["original"] or row["videoname"] for row in rows}
+    unknown: dict[str, LeftOut] = {}
     if (home / _HELD_OUT).is_file():
         validation = frozenset(read_text(home / _HELD_OUT).split())
+        unknown = _unlisted(home, validation, originals)
     else:
         validation = held_out(set(originals.values()))
     videos = [
@@ -66,8 +69,26 @@ def read_dfdc_faces(root: Path) -> Source:
         options={},
         videos=tuple(video for video in videos if video.path.is_file()),
         missing=tuple(video.key for video in videos if not video.path.is_file()),
-        left_out=left_out(root, (video.path for video in videos)),
+        left_out=left_out(root, (video.path for video in videos)) | unknown,
     )
+
+
+def _unlisted(
+    home: Path, validation: frozenset[str], originals: Mapping[str, str]
+) -> dict[str, LeftOut]:
+    """Returns the names to be held out that are no original in the list, with the reason.
+
+    Raises:
+      DatasetError: None of them is one.
+    """
+    unknown = sorted(validation - set(originals.values()))
+    if unknown and len(unknown) == len(validation):
+        raise DatasetError(
+            f"{home / _HELD_OUT} names no original of {_LIST}: the first is {unknown[0]!r}, and an "
+            f"original of the list is {min(originals.values(), default='')!r}. Write them alike."
+        )
+    reason = f"{_HELD_OUT} names them, but they are no originals in {_LIST}"
+    return {reason: LeftOut.of(unknown)} if unknown else {}
 
 
 DFDC_FACES = DatasetLayout(

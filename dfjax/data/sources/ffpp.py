@@ -56,11 +56,16 @@ def read_ffpp(
 
     Raises:
       DatasetError: The layout is a different one, there is nothing of a method of another name than
-        the published ones, or a split file is not a list of pairs of ids.
+        the published ones, no compression is named, a split file is not a list of pairs of ids, or
+        two name the same id.
 
     Source: Rössler et al., FaceForensics++, ICCV 2019. DeepfakeBench also tests on the whole of
     DeepFakeDetection.
     """
+    if not compressions:
+        raise DatasetError(
+            f"--compressions is empty. Name at least one of {', '.join(FFPP_COMPRESSIONS)}."
+        )
     home = find_home(root, _is_home)
     videos: list[LabelledVideo] = []
     for compression in compressions:
@@ -143,8 +148,15 @@ def _youtube_videos(
             "the same person could be in both training and validation."
         )
     videos = {method: videos_in(f) for method, f in folders.items() if method not in (_ACTORS, DFD)}
+    file_of: dict[str, Path] = {}  # of each id
     for split, file in splits.items():
         for first, second in _read_pairs(file):
+            for video_id in (first, second):
+                if file_of.setdefault(video_id, file) != file:
+                    raise DatasetError(
+                        f"{file_of[video_id]} and {file} both name {video_id}: the same person "
+                        "would be in two splits. Take it out of one of them."
+                    )
             for method, by_name in videos.items():
                 is_fake = method != _YOUTUBE
                 ids = [f"{first}_{second}", f"{second}_{first}"] if is_fake else [first, second]

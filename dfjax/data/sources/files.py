@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dfjax.data.sources.videos import LeftOut
 from dfjax.errors import DatasetError
+from dfjax.files import shown_path
 from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
 
 _MEDIA = frozenset(STILL_SUFFIXES + VIDEO_SUFFIXES)
@@ -21,7 +22,7 @@ def walk(root: Path) -> Iterator[Path]:
     Folders that cannot be listed raise an error: their videos would be missing without a word.
 
     Raises:
-      DatasetError: A folder cannot be listed.
+      DatasetError: A folder cannot be listed, or a name is not UTF-8.
     """
     seen: set[tuple[int, int]] = set()
 
@@ -34,6 +35,12 @@ def walk(root: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
+        for name in (*folders, *names):
+            if any("\ud800" <= character <= "\udfff" for character in name):
+                raise DatasetError(
+                    f"The name of {shown_path(os.path.join(place, name))} is not UTF-8. Rename it, "
+                    "for example with convmv."
+                )
         folders.sort()
         for name in sorted(names):
             yield Path(place, name)
@@ -59,6 +66,7 @@ def videos_in(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         is_video = path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+        is_video = is_video and path.is_file()  # and no link that leads nowhere
         if is_video and (path.stem not in found or path.suffix.lower() == ".mp4"):
             found[path.stem] = path
     return found
