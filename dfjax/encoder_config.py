@@ -4,7 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from dfjax.checks import Checked, require
+from dfjax.checks import Checked, require, require_within
+
+_MAX_FEATURES = 65_536
+_MAX_BLOCKS = 200  # of a ResNet; ResNet-200 has 66
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,17 +84,23 @@ class ResNetConfig(EncoderConfig):
     widths: tuple[int, ...] = (256, 512, 1024, 2048)  # output channels per stage
 
     def __post_init__(self):
-        """Checks ranges."""
+        """Checks ranges; a model must not make unbounded demands on its user's machine."""
         super().__post_init__()
+        require_within(self, "embedding_size", 1, _MAX_FEATURES)
         require(
             len(self.depths) == len(self.widths) > 0,
             f"ResNetConfig has {len(self.depths)} depths and {len(self.widths)} widths; "
             "one of each is needed per stage.",
         )
         require(
-            all(width % 4 == 0 and width > 0 for width in self.widths),
+            all(depth >= 1 for depth in self.depths) and sum(self.depths) <= _MAX_BLOCKS,
+            f"ResNetConfig.depths is {self.depths}; each must be at least 1, and their sum at most "
+            f"{_MAX_BLOCKS}.",
+        )
+        require(
+            all(width % 4 == 0 and 0 < width <= _MAX_FEATURES for width in self.widths),
             f"ResNetConfig.widths is {self.widths}; each must be a positive multiple of 4, "
-            "because the bottleneck is a quarter as wide.",
+            f"because the bottleneck is a quarter as wide, and at most {_MAX_FEATURES:,}.",
         )
 
 
@@ -109,13 +118,13 @@ class ViTConfig(EncoderConfig):
     activation: Literal["gelu", "quick_gelu"] = "gelu"
 
     def __post_init__(self):
-        """Checks ranges."""
+        """Checks ranges; a model must not make unbounded demands on its user's machine."""
         super().__post_init__()
-        sizes = ("image_size", "patch_size", "hidden_size", "num_layers", "num_heads", "mlp_size")
-        for name in sizes:
-            value = getattr(self, name)
-            where = f"{type(self).__name__}.{name}"
-            require(value >= 1, f"{where} is {value}; it must be at least 1.")
+        require_within(self, "num_layers", 1, 100)
+        for name in ("image_size", "patch_size"):
+            require_within(self, name, 1, 4096)
+        for name in ("hidden_size", "num_heads", "mlp_size"):
+            require_within(self, name, 1, _MAX_FEATURES)
         for whole, part in (("image_size", "patch_size"), ("hidden_size", "num_heads")):
             size, divisor = getattr(self, whole), getattr(self, part)
             require(

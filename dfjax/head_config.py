@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from dfjax.checks import Checked, require
+from dfjax.checks import Checked, require, require_within
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class HeadConfig(Checked):
         name = fields.pop("type", None)
         known = {None: DetectorConfig, LinearHeadConfig.type: LinearHeadConfig}
         require(
-            name in known,
+            isinstance(name, str | None) and name in known,
             f"the detector's type is {name!r}; {LinearHeadConfig.type!r} or none is needed. "
             "Was it written by a newer dfjax?",
         )
@@ -35,11 +35,10 @@ class DetectorConfig(HeadConfig):
     dropout: float = 0.2  # share of projected features dropped while training
 
     def __post_init__(self):
-        """Checks ranges."""
+        """Checks ranges; a model must not make unbounded demands on its user's machine."""
         super().__post_init__()
         for name in ("projection_size", "hidden_size"):
-            value = getattr(self, name)
-            require(value >= 1, f"DetectorConfig.{name} is {value}; it must be at least 1.")
+            require_within(self, name, 1, 65_536)
         require(
             0 <= self.dropout < 1,
             f"DetectorConfig.dropout is {self.dropout}; it must lie in [0, 1).",

@@ -64,7 +64,7 @@ def config_of(
             f"{where} has the backbone {backbone!r}; one whose name begins with {_BACKBONES!r} is "
             "needed, as in yermandy/GenD_CLIP_L_14."
         )
-    if head not in _HEADS:
+    if not isinstance(head, str) or head not in _HEADS:
         raise ModelFormatError(
             f"{where} has the head {head!r}; {' or '.join(map(repr, _HEADS))} is needed."
         )
@@ -84,7 +84,7 @@ def _encoder_config(shapes: Mapping[str, tuple[int, ...]], where: str) -> CLIPCo
     """Returns the shape of the tower, from those of its tensors."""
     layers = {name[len(_LAYERS) :].split(".")[0] for name in shapes if name.startswith(_LAYERS)}
     perceptron = _PERCEPTRON.format(_LAYERS, 0)
-    ranks = {_PATCHES: 4, _POSITIONS: 2, perceptron: 2}
+    ranks = {_PATCHES: 4, _POSITIONS: 2, perceptron: 2, _HEAD_WEIGHT: 2, _HEAD_BIAS: 1}
     missing = [name for name, rank in ranks.items() if len(shapes.get(name, ())) != rank]
     if missing:
         raise ModelFormatError(
@@ -92,7 +92,7 @@ def _encoder_config(shapes: Mapping[str, tuple[int, ...]], where: str) -> CLIPCo
             "Download the files again."
         )
     hidden_size, _, _, patch_size = shapes[_PATCHES]
-    grid_size = round((shapes[_POSITIONS][0] - 1) ** 0.5)
+    grid_size = round(max(0, shapes[_POSITIONS][0] - 1) ** 0.5)
     return CLIPConfig(
         image_size=grid_size * patch_size,
         patch_size=patch_size,

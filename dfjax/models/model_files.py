@@ -32,7 +32,7 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
             f"{folder} has no {name}. A complete folder written by Detector.save_pretrained is "
             "needed."
         ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also for an endless number
         raise ModelFormatError(
             f"{folder / name} is not valid JSON: {error}. Download the file again."
         ) from error
@@ -102,6 +102,11 @@ def _readable(file: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise ModelFormatError(
             f"{file.parent} has no {file.name}. Download the whole folder again."
+        ) from error
+    except (AttributeError, KeyError) as error:  # of safetensors, which looks for the type in numpy
+        raise ModelFormatError(
+            f"{file} has tensors of a type that numpy lacks ({error}). Weights in float32, float16 "
+            "or bfloat16 are needed."
         ) from error
     except SafetensorError as error:
         raise ModelFormatError(

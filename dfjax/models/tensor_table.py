@@ -1,5 +1,6 @@
 """The tensors of a model's files, checked as they are taken. Does not import jax."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from dfjax.errors import ModelFormatError
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+_MAX_ZEROS = 2**28  # a config may ask for tensors of any size, and they must not fill the memory
 
 
 class TensorTable:
@@ -22,6 +25,7 @@ class TensorTable:
         self._tensors = tensors
         self._where = where
         self._taken: set[str] = set()
+        self._num_zeros = 0  # handed out in place of tensors
         kinds = ("missing", "unknown", "of the wrong shape", "not of floating point", "not finite")
         self._problems: dict[str, list[str]] = {kind: [] for kind in kinds}
 
@@ -31,6 +35,9 @@ class TensorTable:
         Args:
           name: Its name in the files.
           shape: The shape that it must have there.
+
+        Raises:
+          ModelFormatError: So much does not fit that it is not worth going on.
         """
         self._taken.add(name)
         if name not in self._tensors:
@@ -47,6 +54,9 @@ class TensorTable:
             if not np.isfinite(stored).all():
                 self._problems["not finite"].append(name)
             return stored
+        self._num_zeros += math.prod(shape)
+        if self._num_zeros > _MAX_ZEROS:
+            self._refuse()
         return np.zeros(shape, np.float32)
 
     def finish(self) -> None:
@@ -57,6 +67,10 @@ class TensorTable:
             the message lists them all.
         """
         self._problems["unknown"] = sorted(self._tensors.keys() - self._taken)
+        self._refuse()
+
+    def _refuse(self) -> None:
+        """Raises ModelFormatError with the problems that were found, if there are any."""
         found = [f"{kind}: {', '.join(names)}" for kind, names in self._problems.items() if names]
         if found:
             raise ModelFormatError(

@@ -105,6 +105,7 @@ def test_saved_as_a_detector_of_dfjax_it_is_the_same(gend, tmp_path):
     [
         ({"backbone": "facebook/dinov3-vitl16"}, "backbone 'facebook/dinov3-vitl16'.*is needed"),
         ({"head": "MLP"}, "head 'MLP'; 'linear' or 'LinearNorm' is needed"),
+        ({"head": []}, r"head \[\]; 'linear' or 'LinearNorm' is needed"),
     ],
 )
 def test_another_backbone_or_head_is_refused(tmp_path, changes, expected):
@@ -115,13 +116,19 @@ def test_another_backbone_or_head_is_refused(tmp_path, changes, expected):
 @pytest.mark.parametrize(
     ("name", "shape", "expected"),
     [
-        ("model.linear.bias", None, "missing: temporal.frame_head.bias"),
+        ("model.linear.bias", None, "lacks model.linear.bias, or they have another rank"),
+        ("model.linear.weight", (), "lacks model.linear.weight, or they have another rank"),
         ("model.linear.weight", (3, 64), "of the wrong shape: temporal.frame_head.kernel"),
         ("model.other", (3,), "unknown: model.other"),
         (
             "feature_extractor.vision_model.embeddings.position_embedding.weight",
             None,
             "lacks feature_extractor.vision_model.embeddings.position_embedding.weight",
+        ),
+        (
+            "feature_extractor.vision_model.embeddings.position_embedding.weight",
+            (0, 64),
+            "CLIPConfig.image_size is 0",
         ),
     ],
 )

@@ -19,6 +19,7 @@ from dfjax.errors import ModelFormatError
 from dfjax.models.detector import Detector
 from dfjax.models.encoders import ResNet, load_encoder
 from dfjax.models.temporal import TemporalModel
+from dfjax.predictor import Predictor
 from tests.models.tiny import MODEL_CONFIG, assert_same_weights, make_detector
 
 SINGLE = "model.safetensors"
@@ -99,9 +100,14 @@ def test_a_model_of_the_first_layout_still_loads(copied):
 
 
 @pytest.mark.parametrize(
-    "text", ['{"model_type": ' + "[" * 100_000, '{"a": 1' + ', "b": ' + "{" * 3 + "}" * 2]
+    "text",
+    [
+        '{"model_type": ' + "[" * 100_000,
+        '{"a": 1' + ', "b": ' + "{" * 3 + "}" * 2,
+        '{"a": ' + "1" * 5000 + "}",
+    ],
 )
-def test_json_that_is_cut_off_or_nested_without_end_is_refused_in_words(copied, text):
+def test_json_that_is_cut_off_or_without_end_is_refused_in_words(copied, text):
     (copied / "config.json").write_text(text)
     with pytest.raises(ModelFormatError, match="is not valid JSON"):
         Detector.from_pretrained(copied)
@@ -227,6 +233,13 @@ def test_loading_draws_no_initial_weights(monkeypatch, saved):
         ({"heads": 3}, "unknown fields heads"),
         ({"crops": {"margin": -1}}, "CropConfig.margin is -1"),
         ({"video": {"num_frames": "many"}}, "config.video.num_frames is 'many'"),
+        ({"detector": {"type": []}}, r"the detector's type is \[\]"),
+        ({"detector": {"hidden_size": 1 << 62}}, "DetectorConfig.hidden_size is 4,.* 65,536"),
+        ({"encoder": {"type": "resnet", "embedding_size": 0}}, "ResNetConfig.embedding_size is 0"),
+        ({"encoder": {"type": "resnet", "depths": [0, 1, 1, 1]}}, r"depths is \(0, .* at least 1"),
+        ({"encoder": {"type": "resnet", "depths": [10**6, 1, 1, 1]}}, "their sum at most 200"),
+        ({"encoder": {"type": "resnet", "widths": [4, 4, 4, 1 << 20]}}, "at most 65,536"),
+        ({"encoder": {"type": "clip", "num_layers": 10**6}}, "CLIPConfig.num_layers is 1,000,000"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -242,6 +255,15 @@ def test_a_config_of_another_shape_than_the_tensors_is_refused(copied):
     needed = r"temporal.projection.kernel \(found \[32, 8\], needed \[32, 9\]\)"
     with pytest.raises(ModelFormatError, match=needed):
         Detector.from_pretrained(copied)
+
+
+@pytest.mark.parametrize("runtime", ["jax", "onnx"])
+def test_tensors_that_a_config_promises_do_not_fill_the_memory(copied, runtime):
+    values = json.loads((copied / "config.json").read_text())
+    widths = [65_536 for _ in values["encoder"]["widths"]]  # gigabytes for each block
+    edit(copied / "config.json", encoder=values["encoder"] | {"widths": widths})
+    with pytest.raises(ModelFormatError, match="of the wrong shape.*needed .16384, 16384"):
+        Predictor.from_pretrained(copied, runtime=runtime)
 
 
 def test_every_missing_and_unknown_tensor_is_named(copied):
@@ -270,6 +292,9 @@ def damage(folder: Path, how: str) -> None:
             (folder / "config.json").write_text("[]")
         case "config is binary":
             (folder / "config.json").write_bytes(b"\xff\xfe")
+        case "a type that numpy lacks":
+            header = b'{"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}'
+            file.write_bytes(len(header).to_bytes(8, "little") + header + b"1")
         case "two models":
             (folder / INDEX).write_text("{}")
 
@@ -284,6 +309,7 @@ def damage(folder: Path, how: str) -> None:
         ("config is no JSON", "is not valid JSON"),
         ("config is a list", "contains a list"),
         ("config is binary", "is not valid JSON"),
+        ("a type that numpy lacks", "has tensors of a type that numpy lacks"),
         ("two models", "has both"),
     ],
 )
