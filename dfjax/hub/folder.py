@@ -46,8 +46,8 @@ def known_files(source: Path, patterns: Sequence[str]) -> list[str]:
       The files' paths inside the folder, sorted.
 
     Raises:
-      HubError: `source` is not a folder, a named file is a symbolic link (it would publish whatever
-        it points to), or a file is larger than `MAX_FILE_BYTES`.
+      HubError: `source` is not a folder, a named file is a symbolic link or reached through one (it
+        would publish whatever that points to), or a file is larger than `MAX_FILE_BYTES`.
     """
     if not source.is_dir():
         raise HubError(f"There is no folder {source}. Give one that exists.")
@@ -57,10 +57,10 @@ def known_files(source: Path, patterns: Sequence[str]) -> list[str]:
         if any(part.startswith(".") or part == "__pycache__" for part in relative.parts):
             continue
         name = relative.as_posix()
-        if path.is_symlink():
+        if path.resolve() != source.resolve() / relative:
             raise HubError(
-                f"{name} in {source} is a symbolic link. What it points to could be anything: "
-                "put the file itself there."
+                f"{name} in {source} is a symbolic link, or its folder is one. What it points to "
+                "could be anything: put the file itself there."
             )
         if not path.is_file():
             raise HubError(f"{name} in {source} is not a file; a file is needed there.")

@@ -16,6 +16,7 @@ from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from dfjax.models.evaluation_file import EVALUATION_FILE, read_evaluation
 from dfjax.models.fingerprint import fingerprint
+from dfjax.models.model_files import INDEX_NAME, WEIGHTS_NAME, read_json
 from dfjax.reporting.card import MODEL_ID_PLACEHOLDER, PICTURES, model_card
 
 MODEL_FILES = (
@@ -28,9 +29,9 @@ MODEL_FILES = (
     "trained_on.txt",
     EVALUATION_FILE,
     f"{PICTURES}/*.png",
-    "model.safetensors",
+    WEIGHTS_NAME,
     "model-*-of-*.safetensors",
-    "model.safetensors.index.json",
+    INDEX_NAME,
 )
 """The files of a checkpoint that are published, as patterns; nothing else is."""
 
@@ -127,8 +128,8 @@ def check_model_folder(folder: Path) -> None:
     """Checks a checkpoint as a user would get it: its card, its weights, and that it can score.
 
     Raises:
-      HubError: The card lacks what the Hub shows, the evaluation is of another model, or a logit
-        is not finite.
+      HubError: The card lacks what the Hub shows, weights or the evaluation are of another model,
+        or a logit is not finite.
       ModelFormatError: It cannot be loaded.
     """
     metadata = read_front_matter(folder / "README.md", ModelCard)
@@ -143,6 +144,7 @@ def check_model_folder(folder: Path) -> None:
             f"this model is for {_PIPELINE_TAG!r}."
         )
     detector = Detector.from_pretrained(folder)
+    _check_weights(folder)
     _check_evaluation(folder, detector)
     engine = JaxEngine(detector)
     size = detector.config.crops.image_size
@@ -152,6 +154,22 @@ def check_model_folder(folder: Path) -> None:
         raise HubError(
             "The model's logits are not finite: its weights are damaged, or training diverged. "
             "Publish an earlier checkpoint."
+        )
+
+
+def _check_weights(folder: Path) -> None:
+    """Checks that all weights beside a model that loads are its own.
+
+    Raises:
+      HubError: Some are not; everybody would download them.
+    """
+    is_sharded = (folder / INDEX_NAME).exists()
+    own = read_json(folder, INDEX_NAME)["weight_map"].values() if is_sharded else [WEIGHTS_NAME]
+    left = sorted({path.name for path in folder.glob("*.safetensors")} - set(own))
+    if left:
+        raise HubError(
+            f"{', '.join(left)} beside the model are not of this model. Delete what is left over "
+            "from another."
         )
 
 

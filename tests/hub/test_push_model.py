@@ -270,12 +270,26 @@ def test_a_checkpoint_without_weights_is_refused(copied: Path, tmp_path: Path):
         build_model_folder(copied, tmp_path / "built", REPO_ID)
 
 
-def test_a_symbolic_link_is_refused(copied: Path, tmp_path: Path):
-    (tmp_path / "secret").write_text("{}")
-    (copied / "training.json").unlink()
-    (copied / "training.json").symlink_to(tmp_path / "secret")
-    with pytest.raises(HubError, match="training.json.*symbolic link"):
+@pytest.mark.parametrize(("link", "file"), [("training.json", ""), ("figures", "/face.png")])
+def test_a_symbolic_link_is_refused(copied: Path, tmp_path: Path, link: str, file: str):
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "face.png").write_text("{}")
+    (copied / link).unlink(missing_ok=True)
+    (copied / link).symlink_to(secret if file else secret / "face.png")
+    with pytest.raises(HubError, match=f"{link}{file} in .* symbolic link"):
         build_model_folder(copied, tmp_path / "built", REPO_ID)
+
+
+@pytest.mark.parametrize("max_shard_size", ["1GB", "10KB"])
+def test_weights_that_are_left_over_from_another_model_are_refused(
+    copied: Path, tmp_path: Path, max_shard_size: str
+):
+    Detector.from_pretrained(copied).save_pretrained(copied, max_shard_size=max_shard_size)
+    build_model_folder(copied, tmp_path / "built", REPO_ID)
+    (copied / "model-00001-of-00099.safetensors").write_bytes(b"of another model")
+    with pytest.raises(HubError, match="^model-00001-of-00099.safetensors .*not of this model"):
+        build_model_folder(copied, tmp_path / "refused", REPO_ID)
 
 
 def test_a_file_over_the_limit_is_refused(
