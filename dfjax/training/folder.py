@@ -13,7 +13,7 @@ import jax
 from dfjax.errors import TrainingError
 from dfjax.files import UNFINISHED, write_text_atomically
 from dfjax.head_config import HeadConfig
-from dfjax.json_values import dumps, to_json_value
+from dfjax.json_values import dumps, from_json_value, to_json_value
 from dfjax.train_config import TrainConfig
 from dfjax.training.metrics_log import EVENTS_FOLDER, METRICS_FILE, read_metrics
 from dfjax.training.saves import SAVES_FOLDER
@@ -80,8 +80,9 @@ def check_folder(out: Path, description: dict[str, Any], *, resume: bool) -> Non
         before = _read_description(out)
         for name in (*_NEEDED_TO_RESUME, *_NOTED_SINCE):
             is_known = name in _NEEDED_TO_RESUME or (name in before and name in description)
-            if is_known and before.get(name) != description[name]:
-                difference = describe_difference(before.get(name), description[name])
+            there, here = (_as_today(name, of.get(name)) for of in (before, description))
+            if is_known and there != here:
+                difference = describe_difference(there, here)
                 raise TrainingError(
                     f"{out} has a run with different {name}: {difference}. Resume it with the "
                     "arguments given as `command` in its run.json, or choose a new folder."
@@ -91,6 +92,20 @@ def check_folder(out: Path, description: dict[str, Any], *, resume: bool) -> Non
             f"{out} is not empty. Choose a new folder, so that no run is overwritten, or add "
             "--resume to continue the run that it contains."
         )
+
+
+def _as_today(name: str, value: Any) -> Any:
+    """Returns a part of a description with the fields that came later, which have their defaults.
+
+    Args:
+      name: That of the part.
+      value: The part; one that this version cannot read is returned as it is.
+    """
+    kinds = {"train_config": TrainConfig, "detector_config": HeadConfig}
+    try:
+        return to_json_value(from_json_value(kinds[name], value, name)) if name in kinds else value
+    except ValueError:
+        return value
 
 
 def _read_description(out: Path) -> dict[str, Any]:

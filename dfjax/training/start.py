@@ -134,5 +134,5 @@ def describe_difference(before: Any, now: Any) -> str:
         before, now = (dict(enumerate(values)) for values in (before, now))
     if not isinstance(before, dict) or not isinstance(now, dict):
         return f"{before} there, {now} here"
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    return "; ".join(f"{n}: {describe_difference(before.get(n), now.get(n))}" for n in names)
+    pairs = {n: (before.get(n, "absent"), now.get(n, "absent")) for n in {**before, **now}}
+    return "; ".join(f"{n}: {describe_difference(*p)}" for n, p in pairs.items() if p[0] != p[1])

@@ -20,6 +20,7 @@ from dfjax.training.folder import (
 )
 from dfjax.training.metrics_log import METRICS_FILE, MetricsLog
 from dfjax.training.saves import SAVES_FOLDER
+from dfjax.training.start import describe_difference
 
 
 def _description(config: TrainConfig | None = None, command: str = "first") -> dict[str, Any]:
@@ -97,6 +98,20 @@ def test_an_older_run_that_did_not_note_everything_goes_on(tmp_path):
     # What it did note still has to be the same.
     with pytest.raises(TrainingError, match="different weights"):
         check_folder(tmp_path, _description() | {"weights": ["other"]}, resume=True)
+
+
+def test_a_run_from_before_an_option_was_added_goes_on_with_its_default(tmp_path):
+    older = _description()
+    del older["train_config"]["weigh_evidence"], older["train_config"]["augment"]["retouch"]
+    (tmp_path / RUN_FILE).write_text(json.dumps(older))
+    check_folder(tmp_path, _description(), resume=True)
+    other = _description(dataclasses.replace(TrainConfig(), weigh_evidence=False))
+    with pytest.raises(TrainingError, match="weigh_evidence: True there, False here"):
+        check_folder(tmp_path, other, resume=True)
+
+
+def test_a_field_that_is_absent_differs_from_one_that_is_null():
+    assert describe_difference({"a": None}, {}) == "a: None there, absent here"
 
 
 def test_crops_that_were_made_otherwise_are_named(tmp_path):
