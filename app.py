@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import ipaddress
 import math
 import multiprocessing
 import os
@@ -13,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NoReturn, get_args
 
-from dfjax.errors import MissingExtraError, ServerError
+from dfjax.errors import DfjaxError
 from dfjax.extras import require_extra
 from dfjax.memory import use_one_arena
 from dfjax.page.limits import PageLimits
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _serve(options, Path(folder).resolve())
     except KeyboardInterrupt:
         return 0
-    except (MissingExtraError, ServerError) as error:
+    except DfjaxError as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -158,6 +159,7 @@ def _add_visitor_options(parser: argparse.ArgumentParser) -> None:
     )
     visitors.add_argument(
         "--trusted-proxies",
+        type=_networks,
         metavar="ADDRESSES",
         help="addresses and networks, with commas, whose X-Forwarded-For says who the client is; "
         "default: none, and in a Space private networks",
@@ -174,6 +176,21 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 1 to 65535")
     return int(text)
+
+
+def _networks(text: str) -> str:
+    """Returns the networks that an option gives, as uvicorn understands them; "*" is all of them.
+
+    Raises:
+      ArgumentTypeError: A part is none. uvicorn would take it for the name of a socket.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        networks = [p if p == "*" else str(ipaddress.ip_network(p, strict=False)) for p in parts]
+    except ValueError as error:
+        message = f"{error}; needed are addresses and networks, as 10.0.0.0/8,192.0.2.1"
+        raise argparse.ArgumentTypeError(message) from None
+    return ",".join(networks)
 
 
 def _positive(text: str) -> float:

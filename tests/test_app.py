@@ -1,8 +1,11 @@
-"""The options of `app.py`."""
+"""The options of `app.py`, and its end where it cannot start."""
+
+import signal
 
 import pytest
 
 import app
+from dfjax.errors import VideoError
 
 
 @pytest.mark.parametrize(
@@ -29,3 +32,26 @@ def test_the_options_become_the_limits_of_a_file():
     assert (limits.max_duration, limits.max_decode_seconds) == (60.0, 9.0)
     assert limits.max_source_pixels == 2_000_000
     assert (limits.max_still_pixels, limits.max_jpeg_pixels) == (5_000_000, 7_000_000)
+
+
+def test_proxies_are_networks_or_are_refused_in_a_sentence(capsys):
+    given = "10.1.2.3/8, 192.0.2.1,fc00::/7,"
+    networks = "10.0.0.0/8,192.0.2.1/32,fc00::/7"
+    assert app.parse(["--trusted-proxies", given]).trusted_proxies == networks
+    assert app.parse(["--trusted-proxies", "*"]).trusted_proxies == "*"
+    assert app.parse(["--trusted-proxies", ""]).trusted_proxies == ""
+    for wrong in ("10.0.0.0/33", "10.0.0.0/8 192.0.2.1", "proxy"):
+        with pytest.raises(SystemExit) as stopped:
+            app.parse(["--trusted-proxies", wrong])
+        assert stopped.value.code == 2
+        assert f"'{wrong}'" in capsys.readouterr().err
+
+
+def test_an_error_with_a_sentence_ends_the_app_with_it_alone(monkeypatch, capsys):
+    def fail(options, folder):
+        raise VideoError("The examples cannot be written.")
+
+    monkeypatch.setattr(app, "_serve", fail)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert app.main([]) == 1
+    assert capsys.readouterr().err == "The examples cannot be written.\n"
