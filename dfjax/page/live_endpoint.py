@@ -65,10 +65,7 @@ class LiveEndpoint:
 
         def score() -> Response:
             frame = decode_frame(data)
-            try:
-                scored = self.sessions.score(session, client, frame, timestamp)
-            except ValueError:
-                raise Refusal(400, "malformed", live_texts.NO_TIME) from None
+            scored = self.sessions.score(session, client, frame, timestamp)
             height, width = frame.shape[:2]
             return JSONResponse(
                 {**to_json_value(dataclasses.asdict(scored)), "width": width, "height": height}

@@ -1,6 +1,7 @@
 """The visitors whose cameras are scored at the moment: a few, each for a while."""
 
 import dataclasses
+import math
 import secrets
 import threading
 import time
@@ -46,6 +47,7 @@ class _Session:
     score: ScoreFrame
     begun: float
     seen: float
+    last: float = -math.inf  # time of the frame before, seconds
     busy: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
 
@@ -104,9 +106,8 @@ class LiveSessions:
           timestamp: When it was taken, seconds.
 
         Raises:
-          Refusal: There is no such session of this client, its time is over, or it has not waited
-            for the answer to its last frame.
-          ValueError: The frame is not later than the one before.
+          Refusal: There is no such session of this client, its time is over, it has not waited for
+            the answer to its last frame, or this one is not later.
         """
         self.sweep()
         session = self._sessions.get(name)
@@ -115,7 +116,9 @@ class LiveSessions:
         if not session.busy.acquire(blocking=False):
             raise Refusal(429, "live_early", live_texts.TOO_EARLY, retry_after=1)
         try:
-            session.seen = self._clock()
+            if not (math.isfinite(timestamp) and timestamp > session.last):
+                raise Refusal(400, "malformed", live_texts.NO_TIME)
+            session.seen, session.last = self._clock(), timestamp
             with self._turn:
                 return session.score(frame, timestamp)
         finally:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.page.serving import MIB
+from tests.page.samples import SampleLive
+from tests.page.serving import MIB, wait_for
 
 
 def jpeg(width: int = 64, height: int = 48, kind: str = "JPEG") -> bytes:
@@ -65,10 +66,21 @@ def test_what_is_no_frame_gets_a_sentence(http, session, content):
     assert answer.status_code == 400 and "JPEG" in answer.text
 
 
-@pytest.mark.parametrize("query", ["", "?t=", "?t=soon"])
+@pytest.mark.parametrize("query", ["", "?t=", "?t=soon", "?t=nan", "?t=inf"])
 def test_a_frame_without_a_time_gets_a_sentence(http, session, query):
     answer = http.put(session + query, content=jpeg())
     assert answer.status_code == 400 and "t, seconds" in answer.text
+
+
+@pytest.mark.parametrize("error", [ValueError, LookupError, RuntimeError])
+def test_an_error_of_our_own_is_not_blamed_on_the_sender(http, session, caplog, monkeypatch, error):
+    def fail(frame, timestamp):
+        raise error("an inner secret")
+
+    monkeypatch.setattr(SampleLive, "on_frame", staticmethod(fail))
+    answer = http.put(f"{session}?t=1", content=jpeg())
+    assert answer.status_code == 500 and "on our side" in answer.text
+    wait_for(lambda: "an inner secret" in caplog.text)
 
 
 def test_a_frame_has_the_limits_of_every_body(http, session):

@@ -56,6 +56,14 @@ def test_each_session_has_a_scorer_of_its_own(sessions):
     assert sessions.score(other, "b", FRAME, 0.5).timestamp == 0.5
 
 
+def test_a_frame_has_to_be_later_than_the_one_before(sessions):
+    name = sessions.open("a")
+    sessions.score(name, "a", FRAME, 1.0)
+    for time in (1.0, 0.5, float("nan"), float("inf")):
+        assert refused(sessions.score, name, "a", FRAME, time) == "malformed"
+    sessions.score(name, "a", FRAME, 1.5)
+
+
 def test_nobody_scores_or_ends_the_session_of_another(sessions):
     name = sessions.open("a")
     assert refused(sessions.score, name, "b", FRAME, 1.0) == "live_gone"
