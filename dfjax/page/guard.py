@@ -302,7 +302,8 @@ def _refusal_for(error: Exception, exchange: Exchange) -> Refusal:
         return Refusal(404, "malformed", texts.NO_FUNCTION)
     if exchange.has_started:
         return Refusal(exchange.status, "broken_off", "")
-    if not isinstance(error, _MALFORMED):
+    # No error of our own code says that the request was wrong.
+    if exchange.route == LIVE or not isinstance(error, _MALFORMED):
         return Refusal(500, "failed", words.page.our_fault)
     if exchange.route == UPLOAD:
         return Refusal(400, "malformed", texts.HOW_TO_UPLOAD)
