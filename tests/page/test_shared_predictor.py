@@ -1,5 +1,8 @@
 import threading
 
+import pytest
+
+from dfjax.errors import AbandonedError
 from dfjax.page.shared_predictor import SharedPredictor
 from tests.page.samples import SamplePredictor
 
@@ -44,6 +47,43 @@ def test_the_first_video_waits_for_the_warm_up_and_is_told_so():
     warming.join(10)
     assert predictor.done == ["warm-up", "fake.mp4"]
     assert stages[0] == "Getting the model ready" and "Scoring faces" in stages
+
+
+def test_who_has_gone_waits_no_longer():
+    predictor = Slow()
+    scorer = SharedPredictor(predictor)
+    warming, told = scorer.start_warm_up(), []
+
+    def on_progress(fraction, stage):
+        told.append(stage)
+        if len(told) > 1:
+            raise AbandonedError("gone")
+
+    with pytest.raises(AbandonedError):
+        scorer("fake.mp4", on_progress)
+    predictor.go.set()
+    warming.join(10)
+    assert predictor.done == ["warm-up"] and set(told) == {"Getting the model ready"}
+
+
+def test_who_waits_for_another_video_is_told_so():
+    predictor, stages, begun = SamplePredictor(), [], threading.Event()
+    scorer, may_end = SharedPredictor(predictor), threading.Event()
+
+    def hold(fraction, stage):
+        begun.set()
+        assert may_end.wait(10)
+
+    def note(fraction, stage):
+        stages.append(stage)
+        may_end.set()
+
+    first = threading.Thread(target=scorer, args=("real.mp4", hold))
+    first.start()
+    assert begun.wait(10)
+    scorer("fake.mp4", note)
+    first.join(10)
+    assert stages[0] == "Waiting for its turn"
 
 
 def test_videos_are_scored_one_at_a_time():
