@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
@@ -28,7 +29,7 @@ class Caretaker:
         """Takes what to look after."""
         self._watch = watch
         self.connections: Callable[[], Iterable[Any]] = tuple  # of the server, as uvicorn has them
-        self._idle_since: dict[Any, float] = {}
+        self._idle_since: dict[tuple[Any, Any], float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @contextlib.asynccontextmanager
@@ -67,13 +68,14 @@ class Caretaker:
 
     def _close_idle(self, now: float) -> None:
         """Closes connections that have taken too long to send a request, or the head of one."""
+        # With its last request: one that asks again and again may be idle at each look.
         idle = {
-            connection
+            (connection, cycle)
             for connection in self.connections()
             if (cycle := getattr(connection, "cycle", None)) is None or cycle.response_complete
         }
         self._idle_since = {one: self._idle_since.get(one, now) for one in idle}
-        for connection, since in self._idle_since.items():
+        for (connection, _), since in self._idle_since.items():
             if now - since > self._watch.limits.stall_seconds + _IDLE_SECONDS:
                 connection.transport.close()
 
@@ -89,3 +91,9 @@ class Caretaker:
                 last_sweep = time.monotonic()
                 # Not in a thread: Gradio makes a folder and moves a file into it without a pause.
                 self._watch.uploads.sweep(KEEP_SECONDS)
+                self._forget_files()
+
+    def _forget_files(self) -> None:
+        """Makes Gradio forget the files that are gone: it forgets only what it deletes itself."""
+        for known in self._watch.queue.blocks.temp_file_sets:
+            known.difference_update([path for path in list(known) if not os.path.exists(path)])
