@@ -16,6 +16,7 @@ import gradio as gr
 from dfjax.errors import DfjaxError
 from dfjax.page import texts
 from dfjax.page.effort import effort_choice
+from dfjax.page.fair_queue import CHECKS
 from dfjax.page.language import language_of
 from dfjax.page.limits import PageLimits
 from dfjax.page.player import file_key
@@ -83,7 +84,7 @@ def join_batch(
         show_progress="hidden",
         api_visibility="private",
         concurrency_limit=1,
-        concurrency_id="score",
+        concurrency_id=CHECKS,
     )
     checked.success(fn=None, js="(answer) => { window.dfBatch.take(answer); }", inputs=parts.answer)
     checked.failure(fn=None, js="() => { window.dfBatch.fail(); }")

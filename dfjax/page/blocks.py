@@ -23,6 +23,7 @@ from dfjax.page.events import (
     script_of,
     spoken_place,
 )
+from dfjax.page.fair_queue import CHECKS
 from dfjax.page.health import Health
 from dfjax.page.how_good import how_good
 from dfjax.page.language import language_of
@@ -307,5 +308,5 @@ def _add_endpoint(predict: Any, inputs: list[Any]) -> None:
         outputs=gr.JSON(label="Prediction", visible=False),
         api_name="predict",
         concurrency_limit=1,
-        concurrency_id="score",
+        concurrency_id=CHECKS,
     )

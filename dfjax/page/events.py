@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import gradio as gr
 
+from dfjax.page.fair_queue import CHECKS
 from dfjax.page.result import render_error
 from dfjax.page.upload import ACCEPTED
 from dfjax.words import words
@@ -170,7 +171,7 @@ def join(parts: Parts, *, check: Callable, pick: Callable, frames_at: Callable, 
         show_progress_on=result,
         api_visibility="private",
         concurrency_limit=1,
-        concurrency_id="score",
+        concurrency_id=CHECKS,
     )
     for ended in (checking.then, checking.failure):
         ended(fn=None, js=_END, inputs=video, outputs=buttons)

@@ -16,6 +16,9 @@ from gradio_client.utils import is_file_obj, traverse
 from dfjax.page.limits import PageLimits
 from dfjax.page.upload_folder import OWN_FILE
 
+CHECKS = "score"
+"""The concurrency_id of the events that are checks; they share one place to run in."""
+
 CLIENT, REQUEST_ID = "dfjax.client", "dfjax.request_id"
 """Under which keys of its scope a request says whose it is, and which."""
 
@@ -95,6 +98,15 @@ class FairQueue(Queue):
         """Returns how many events wait, and how many run."""
         running = sum(len(job) for job in self.active_jobs if job)
         return len(self), running
+
+    def num_checks(self) -> tuple[int, int]:
+        """Returns how many checks wait, and how many run; a call for several files is none."""
+        waiting = self.event_queue_per_concurrency_id.get(CHECKS)
+        running = [event for job in self.active_jobs for event in job or ()]
+        return (
+            len(waiting.queue) if waiting else 0,
+            sum(event.concurrency_id == CHECKS for event in running),
+        )
 
     @contextlib.contextmanager
     def listening(self, session_or_event: str) -> Iterator[None]:

@@ -223,7 +223,7 @@ class Guard:
     def _metrics(self) -> Response:
         """Returns counters and gauges, for Prometheus."""
         watch = self._watch
-        waiting, running = watch.queue.counts()
+        waiting, running = watch.queue.num_checks()
         num_bytes, num_files = watch.uploads.usage()
         gauges: dict[str, float] = {
             "dfjax_ready": watch.health.ready.is_set(),

@@ -102,6 +102,8 @@ def test_a_batch_lines_up_anew_for_each_file(server):
         event = ask(server, one, *paths).json()["event_id"]
         threads = [listen(server, one, event, answers)]
         wait_for(lambda: len(server.predictor.begun) == begun + 1)
+        # The call itself only waits.
+        assert server.queue.counts()[1] == 2 and server.queue.num_checks() == (0, 1)
         event = server.ask(other, late).json()["event_id"]
         threads.append(listen(server, other, event, answers))
         wait_for(lambda: server.queue.counts()[0] == 1)
