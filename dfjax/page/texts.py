@@ -1,5 +1,7 @@
 """What is said to programs, which is English, and the parts of the page that know no video."""
 
+import math
+
 from dfjax.page.limits import PageLimits
 from dfjax.page.rendering import render
 from dfjax.prediction import ModelSummary
@@ -57,12 +59,10 @@ def how_it_works(num_frames: int) -> str:
 def upload_limits(page: PageLimits, video: VideoLimits) -> str:
     """Returns the line under the upload that says what may be chosen."""
     megabytes = min(page.max_upload_bytes, video.max_file_bytes) / 1024**2
-    hours = video.max_duration / 3600
-    longest = (
-        words.page.hours.format(number=f"{hours:g}")
-        if hours > 1
-        else words.page.minutes.format(number=f"{60 * hours:g}")
-    )
+    units = ((3600, words.page.hours), (60, words.page.minutes), (1, words.page.seconds))
+    length, unit = next((one for one in units if video.max_duration >= 2 * one[0]), units[-1])
+    # Rounded down: what is promised is taken.
+    longest = unit.format(number=f"{math.floor(10 * video.max_duration / length) / 10:g}")
     return render(
         "upload_limits.html",
         megabytes=f"{megabytes:g}",

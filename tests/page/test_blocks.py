@@ -8,9 +8,12 @@ import gradio as gr
 import pytest
 
 from dfjax.config import CalibrationConfig
+from dfjax.page import texts
 from dfjax.page.blocks import build_page
 from dfjax.page.fair_queue import FairQueue
+from dfjax.page.limits import PageLimits
 from dfjax.page.upload import UploadBlocks
+from dfjax.video.limits import VideoLimits
 from tests.evaluation.clips import EVIDENCE
 from tests.page.samples import SamplePredictor
 
@@ -70,6 +73,15 @@ def test_the_limits_are_said_before_the_upload(page):
     assert any(
         "Up to 200 MB and 4 hours, as MP4" in value and "HEIC" not in value for value in shown
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(14_400, "4 hours"), (9000, "2.5 hours"), (3700, "61.6 minutes"), (100, "100 seconds")],
+)
+def test_the_longest_duration_is_said_in_few_digits_and_is_no_more_than_is_taken(seconds, said):
+    video = dataclasses.replace(VideoLimits(), max_duration=seconds)
+    assert f"and {said}," in texts.upload_limits(PageLimits(), video)
 
 
 def test_there_is_nothing_to_check_at_first(page):
