@@ -66,7 +66,7 @@ def judge(
     evidence = [evidence_of(face, calibration) for face in faces]
     reasons = left_out(
         read.clips,
-        [clip.shot_frames for clip in read.clips],
+        [clip.shot_frames or len(read.timestamps) for clip in read.clips],
         [clip.scales for clip in read.clips],
     )
     decision = Decision.from_calibration(calibration)

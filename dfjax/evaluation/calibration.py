@@ -87,7 +87,7 @@ def calibrate_on(
     if counts.min() == 0:
         raise DatasetError(
             f"The validation split has {counts[0]} real and {counts[1]} fake videos; calibration "
-            "needs both. Add data sets with --validation-data."
+            "needs both. Add data sets that have them."
         )
     evidence = None
     if burst_frames is not None:
@@ -239,16 +239,15 @@ def _alike(scores: Scores) -> np.ndarray:
 def _caveat(videos: Scores) -> str | None:
     """Returns a caveat for a model that was not shown to beat chance; None for one that was."""
     # A data set of a handful of people says too little to take the verdicts of all others away.
-    large = [
-        auc
-        for auc in estimates.auc_of_datasets(videos, Draws.of(videos.groups))
-        if auc.interval is not None
-    ]
-    auc = (
-        estimates.mean(large)
-        if large
-        else estimates.auc_over_datasets(videos, Draws.of(videos.groups))
+    aucs = dict(
+        zip(
+            np.unique(videos.datasets).tolist(),
+            estimates.auc_of_datasets(videos, Draws.of(videos.groups)),
+            strict=True,
+        )
     )
+    large = {name: auc for name, auc in aucs.items() if auc.interval is not None}
+    auc = estimates.mean((large or aucs).values())
     if auc.interval is not None and auc.interval[0] > 0.5:
         return None
     if not auc.is_measured:
@@ -259,7 +258,7 @@ def _caveat(videos: Scores) -> str | None:
         measured = "AUC {:.2f} with a 95% interval from {:.2f} to {:.2f}".format(
             auc.value, *auc.interval
         )
-        measured += f", over {len(videos)} validation videos"
+        measured += f", over {np.isin(videos.datasets, list(large)).sum()} validation videos"
     return (
         f"This model has not been shown to do better than chance ({measured}), "
         "so it gives no verdict. Treat its scores as experimental."

@@ -175,7 +175,7 @@ def calibration_noise(
         np.arange(len(is_fake)) if videos is None else videos, return_inverse=True
     )
     numbers = np.random.default_rng(0).random((_NOISE_DRAWS, len(names)))
-    drawn = numbers[:, video_of] < chances
+    drawn = (row[video_of] < chances for row in numbers)  # one by one: there may be many frames
     errors = [
         _binned_error(labels, probabilities) for labels in drawn if 0 < labels.sum() < len(labels)
     ]

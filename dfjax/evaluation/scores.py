@@ -76,12 +76,12 @@ def video_scores(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -
 
 def heard_clips(scored: Sequence[ScoredClip]) -> list[ScoredClip]:
     """Returns the clips of faces that have a say in the verdict on their video, as in the app."""
-    return [
-        clip
-        for clips in by_video(scored).values()
-        for clip, reason in zip(clips, left_out([clip.row for clip in clips]), strict=True)
-        if reason is None
-    ]
+    heard = []
+    for clips in by_video(scored).values():
+        rows = [clip.row for clip in clips]
+        reasons = left_out(rows, [row.num_frames for row in rows])
+        heard += [clip for clip, reason in zip(clips, reasons, strict=True) if reason is None]
+    return heard
 
 
 def _evidence(clip: ScoredClip, calibration: CalibrationConfig) -> Evidence:

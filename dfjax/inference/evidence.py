@@ -155,11 +155,15 @@ class NamedStretch(NamedTuple):
 
 
 def named_stretch(face: Evidence, calibration: CalibrationConfig) -> NamedStretch | None:
-    """Returns the stretch of a face that is more likely fake than not; None if there is none."""
+    """Returns the stretch of a face that is more likely fake than not; None if there is none.
+
+    One whose probability would be called real is not named either.
+    """
     if face.stretch is None:
         return None
     probability = float(probabilities(calibrated_clip_logits(face.stretch.logit, calibration)))
-    return NamedStretch(face.stretch, probability) if probability > 0.5 else None
+    is_named = probability > max(0.5, calibration.real_below)
+    return NamedStretch(face.stretch, probability) if is_named else None
 
 
 def video_logit(faces: Sequence[Evidence], calibration: CalibrationConfig) -> float:

@@ -255,6 +255,10 @@ def test_a_model_that_may_be_no_better_than_chance_gives_no_verdict():
     assert calibration.caveat is not None
     assert "not been shown to do better than chance (AUC 0." in calibration.caveat
     assert "over 60 validation videos" in calibration.caveat
+    # The AUC is not over videos of a data set without fakes.
+    more = [scored_clip(str(n), dataset="clips", group=f"clips/{n}") for n in range(20)]
+    other = calibrate_on(clips + more, max_false_positive_rate=0.05, max_false_negative_rate=0.05)
+    assert other.caveat is not None and "over 60 validation videos" in other.caveat
     # What it would have had is still told, and is what figures are measured at.
     assert 0 < frozen_threshold(calibration) < 1
 
@@ -316,7 +320,7 @@ def test_two_data_sets_of_one_class_each_show_nothing():
 
 
 def test_one_class_alone_cannot_be_calibrated_on():
-    with pytest.raises(DatasetError, match="3 real and 0 fake"):
+    with pytest.raises(DatasetError, match="3 real and 0 fake.*Add data sets that have them"):
         calibrate_on(
             [scored_clip(str(i)) for i in range(3)],
             max_false_positive_rate=0.05,

@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -97,6 +98,16 @@ def test_frames_of_a_video_share_their_label_by_chance_too():
         errors.append(measured["calibration_error"])
         noises.append(measured["calibration_noise"])
     assert np.mean(noises) == pytest.approx(np.mean(errors), rel=0.25)
+
+
+def test_the_share_of_chance_takes_little_memory_over_many_frames():
+    is_fake, scores = _sample(20_000)
+    videos = np.repeat(np.arange(500), 40)
+    tracemalloc.start()
+    decision_measures(is_fake, expit(scores), 0.5, videos)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10e6  # 200 draws of all frames take 32e6
 
 
 def test_a_true_calibration_error_is_not_taken_for_chance():

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 
 from dfjax.config import CalibrationConfig
@@ -21,6 +23,7 @@ def test_a_video_has_the_calibrated_score_of_its_highest_face():
 
 def test_a_face_that_is_hardly_seen_has_no_say_as_in_the_app():
     brief = scored_clip("a", logit=9.0, frame_logits=[9, 9, 9], track_id=2)
+    brief = dataclasses.replace(brief, row=dataclasses.replace(brief.row, num_frames=4))
     small = scored_clip(
         "a", logit=9.0, track_id=3, boxes_xyxy=np.tile(np.array([0, 0, 31, 31]), (4, 1))
     )
@@ -28,6 +31,14 @@ def test_a_face_that_is_hardly_seen_has_no_say_as_in_the_app():
     assert heard.logits.tolist() == [7.0, -1.0]
     alone = video_scores([brief], CALIBRATION)
     assert alone.logits.tolist() == [19.0]
+
+
+def test_a_small_face_has_no_say_in_a_picture_either():
+    shown = scored_clip("a", logit=1.0, frame_logits=[1.0])
+    small = scored_clip(
+        "a", logit=9.0, frame_logits=[9.0], track_id=1, boxes_xyxy=np.array([[0, 0, 31, 31]])
+    )
+    assert video_scores([shown, small], CALIBRATION).logits.tolist() == [3.0]
 
 
 def test_the_same_id_under_two_methods_is_two_videos():
