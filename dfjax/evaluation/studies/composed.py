@@ -64,9 +64,9 @@ class ComposedStudy(Study):
           are, and how many videos were composed for a row. `false_positives`: per duration and
           number of faces, of real people. `montages`: the same for one person after the other.
           `whole`: how often the fakes are called fake as they are. `stretches`: per duration of the
-          video and of the stretch, how often it was called fake, also as a share of `whole`, and
-          the overlap where a stretch was named. `one_of_many`: per number of faces of which one is
-          fake, how often it was called fake, and how often that face had the highest score.
+          video and of the stretch, how often it was called fake, and the overlap where a stretch
+          was named. `one_of_many`: per number of faces of which one is fake, how often it was
+          called fake, and how often that face had the highest score.
         """
         calibration = context.calibration
         people = people_of(context.scored, calibration)

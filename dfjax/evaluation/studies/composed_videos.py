@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dfjax.config import CalibrationConfig
+from dfjax.data.moments import same_moments
 from dfjax.evaluation.scoring import ScoredClip, main_faces
 from dfjax.inference.evidence import Bursts, FaceFrames, corrected_logits
 from dfjax.video.sampling import GRID_SECONDS
@@ -26,7 +27,8 @@ class Person:
 
     group: str
     bursts: Sequence[np.ndarray]
-    fakes: Sequence[Sequence[np.ndarray]]
+    fakes: Sequence[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]
+    """For each, the bursts of the real clip that it has too, and its own at these moments."""
 
 
 People = Mapping[str, Sequence[Person]]
@@ -52,7 +54,7 @@ def people_of(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> P
     """
     evidence = calibration.evidence
     burst_frames = evidence.burst_frames if evidence else _USUAL_BURST
-    faces = [clip for clip in main_faces(scored) if len(_bursts(clip, burst_frames)) >= _MIN_BURSTS]
+    faces = main_faces(scored)
 
     def setting(clip: ScoredClip, video: str) -> tuple[str, str, str]:
         return clip.row.dataset, clip.row.compression, video
@@ -60,20 +62,41 @@ def people_of(scored: Sequence[ScoredClip], calibration: CalibrationConfig) -> P
     fakes = collections.defaultdict(list)
     for clip in faces:
         if clip.row.is_fake:
-            fakes[setting(clip, clip.row.original_id)].append(_bursts(clip, burst_frames))
+            fakes[setting(clip, clip.row.original_id)].append(clip)
     people = collections.defaultdict(list)
     for clip in faces:
-        if not clip.row.is_fake:
-            own = fakes[setting(clip, clip.row.video_id)]
-            people[clip.row.group].append(Person(clip.row.group, _bursts(clip, burst_frames), own))
+        if clip.row.is_fake:
+            continue
+        (bursts,) = _bursts([clip], [np.arange(len(clip.frame_logits))], burst_frames)
+        if len(bursts) < _MIN_BURSTS:
+            continue
+        own = []
+        for fake in fakes[setting(clip, clip.row.video_id)]:
+            real, faked = _bursts([clip, fake], same_moments(clip.row, fake.row), burst_frames)
+            if len(real) >= _MIN_BURSTS:
+                own.append((real, faked))
+        people[clip.row.group].append(Person(clip.row.group, bursts, own))
     return dict(people)
 
 
-def _bursts(clip: ScoredClip, burst_frames: int) -> list[np.ndarray]:
-    """Returns the frame logits of each burst, with the LSTM's correction in them."""
-    logits = corrected_logits(clip.frame_logits, clip.clip_logit)
-    starts = Bursts.of(logits, clip.row.timestamps, burst_frames).starts
-    return np.split(logits, starts[1:])
+def _bursts(
+    clips: Sequence[ScoredClip], frames: Sequence[np.ndarray], burst_frames: int
+) -> list[list[np.ndarray]]:
+    """Returns for each clip the frame logits of each burst, with the LSTM's correction in them.
+
+    Args:
+      clips: Clips that show the same moments.
+      frames: For each, int64 [n], positions of the frames of these moments.
+      burst_frames: Most frames of a burst.
+    """
+    times = clips[0].row.timestamps[frames[0]]
+    if not len(times):
+        return [[] for _ in clips]
+    starts = Bursts.of(times, times, burst_frames).starts
+    return [
+        np.split(corrected_logits(clip.frame_logits, clip.clip_logit)[of_clip], starts[1:])
+        for clip, of_clip in zip(clips, frames, strict=True)
+    ]
 
 
 def _draw(
@@ -103,13 +126,14 @@ def _shown(
     """
     num_bursts = max(_LEAST_BURSTS, math.ceil(seconds / GRID_SECONDS))
     times = start + np.arange(num_bursts) * (seconds / num_bursts)
-    first, own = int(rng.integers(len(person.bursts))), None
+    first = int(rng.integers(len(person.bursts)))
+    real = faked = person.bursts
     if fake is not None:
-        own = person.fakes[int(rng.integers(len(person.fakes)))]
+        real, faked = person.fakes[int(rng.integers(len(person.fakes)))]
     logits, stamps = [], []
     for number, time in enumerate(times.tolist()):
         inside = fake is not None and fake[0] <= time < fake[1]
-        bursts = own if inside and own is not None else person.bursts
+        bursts = faked if inside else real
         burst = bursts[(first + number) % len(bursts)]
         logits.append(burst)
         stamps.append(time + np.arange(len(burst)) * _FRAME_SECONDS)

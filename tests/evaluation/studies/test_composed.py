@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from dfjax.config import CalibrationConfig
 from dfjax.evaluation.calibration import calibrate_on
 from dfjax.evaluation.studies.composed import (
     DURATIONS,
@@ -13,7 +14,7 @@ from dfjax.evaluation.studies.composed import (
     ComposedStudy,
     _mean,
 )
-from dfjax.evaluation.studies.composed_videos import ComposedVideo
+from dfjax.evaluation.studies.composed_videos import ComposedVideo, people_of
 from dfjax.evaluation.studies.study import StudyContext
 from tests.evaluation.clips import evidence_clips, scored_clip, study_context
 
@@ -99,6 +100,31 @@ def test_without_videos_of_people_there_is_nothing_to_compose():
     assert (measured["people"], measured["pairs"]) == (0, 0)
     assert measured["false_positives"] == measured["stretches"] == []
     assert "0 groups of real people" in ComposedStudy().section(measured, "validation")
+
+
+def test_a_stretch_shows_the_same_moments_of_a_fake_of_another_length():
+    """The logits say the seconds; those of the fake begin at 1000."""
+
+    def clip(times: np.ndarray, *, is_fake: int):
+        times = (times[:, None] + np.arange(4) / 25).ravel()
+        return scored_clip(
+            str(is_fake),
+            frame_logits=times + 1000 * is_fake,
+            logit=float(np.mean(times + 1000 * is_fake)),
+            timestamps=times,
+            is_fake=is_fake,
+            group="ffpp/a",
+            original_id="0" if is_fake else "",
+        )
+
+    real = clip(np.arange(0, 20, 2.5), is_fake=0)
+    shorter, denser = clip(np.arange(0, 12.5, 2.5), is_fake=1), clip(np.arange(8) * 1.1, is_fake=1)
+    (person,) = people_of([real, shorter], CalibrationConfig())["ffpp/a"]
+    ((original, fake),) = person.fakes
+    assert len(person.bursts) == 8 and len(original) == 5
+    np.testing.assert_allclose(np.array(fake) - 1000, original, atol=1e-6)
+    (person,) = people_of([real, denser], CalibrationConfig())["ffpp/a"]
+    assert person.fakes == []  # it has no four bursts in common
 
 
 @pytest.mark.parametrize("together", [1, 4, 6])
