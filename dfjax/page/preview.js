@@ -18,6 +18,6 @@
   const about = `data-file="${key}" data-url="${url}" data-kind="${isPicture ? "picture" : "video"}"`;
   const preview =
     `<div class="df-preview" ${about}>${player}` +
-    `<p class="df-muted" hidden>${WORDS.cannotPlay}</p></div>`;
+    `<p hidden>${WORDS.cannotPlay}</p></div>`;
   return [preview, EMPTY_RESULT, "", button];
 }

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect, sync_playwright
 
 from dfjax.page.limits import PageLimits
 from tests.e2e.test_browser import CHROMIUM, QUIET, choose
@@ -74,6 +74,35 @@ def start(page: Page, server: Server, name: str) -> None:
     """Starts the check of the file that was chosen, and waits until it runs."""
     page.click("#df-check")
     wait_for(lambda: server.predictor.begun[-1:] == [name])
+
+
+def hold(page: Page, address: str) -> list[Route]:
+    """Returns where the requests to an address are kept, until the test lets them go."""
+    held: list[Route] = []
+    page.route(address, lambda route: held.append(route))
+    return held
+
+
+def wait_in(page: Page, condition: Callable[[], bool]) -> None:
+    """Waits until something is so, while requests go on."""
+    wait_for(lambda: bool(page.wait_for_timeout(20) or condition()))
+
+
+@pytest.mark.parametrize("content", [None, b"nothing that a browser plays"])
+def test_a_button_that_can_be_pressed_stays_where_it_is(page, server, files, content):
+    """Else the press ends on something else, and no click comes of it."""
+    held = hold(page, "**/gradio_api/file=**")
+    choose(page, files("any.mp4") if content is None else files("any.mp4", content))
+    button = page.locator("#df-check")
+    expect(button).to_be_enabled()
+    place = button.bounding_box()
+    wait_in(page, lambda: bool(held))
+    page.unroute_all(behavior="ignoreErrors")  # lets go what was held
+    page.wait_for_function("""() => {
+        const video = document.querySelector(".df-preview video");
+        return video.readyState >= 1 || video.hidden;
+    }""")
+    assert button.bounding_box() == place
 
 
 def test_a_verdict_never_lands_beside_another_video(page, shut, files):
