@@ -152,7 +152,7 @@ function endRun(why = "") {
 async function waitFor(one, state, seconds) {
   one.state = state;
   draw();
-  await pause(seconds);
+  if (!stopping) await pause(seconds);
   if (stopping) endRun();
   return one === current;
 }

@@ -313,3 +313,13 @@ def test_frames_of_what_no_browser_plays_come_each_time_and_keys_pass_between_th
     for index in range(1, len(rows)):
         lane.press("ArrowRight")
         assert lane.get_attribute("aria-valuenow") == str(index)
+def test_a_list_that_is_stopped_waits_for_no_room(page, server, files):
+    held = hold(page, "**/upload*")
+    begin_list(page, files("real a.mp4"), files("real b.mp4"))
+    wait_in(page, lambda: bool(held))
+    page.get_by_role("button", name="Stop after this one").click()
+    held[0].fulfill(status=429, headers={"Retry-After": "120"}, body="Come back later.")
+    expect(page.get_by_role("button", name="Check all")).to_be_visible()
+    assert states(page) == ["Not checked", "Not checked"]
+
+
