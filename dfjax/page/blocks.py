@@ -34,7 +34,6 @@ from dfjax.page.player import file_key, frames_at
 from dfjax.page.result import render_error, render_result
 from dfjax.page.shared_predictor import SharedPredictor, VideoPredictor
 from dfjax.page.upload import UploadBlocks, upload_name
-from dfjax.page.verdict import spoken_summary
 from dfjax.prediction import Prediction
 from dfjax.video.limits import VideoLimits
 from dfjax.video.sampling import Effort
@@ -216,35 +215,30 @@ def _check_with(score: _Score) -> Callable:
         effort: str,
         progress: gr.Progress = _PROGRESS,
         request: gr.Request | None = None,
-    ) -> tuple[str, str]:
-        """Returns the result for the page, and the sentence that a screen reader says."""
+    ) -> str:
+        """Returns the result for the page."""
         with speaking(language_of(request)):
             return _check(score, video, effort, progress)
 
     return check
 
 
-def _check(
-    score: _Score, video: dict[str, Any] | None, effort: str, progress: gr.Progress
-) -> tuple[str, str]:
+def _check(score: _Score, video: dict[str, Any] | None, effort: str, progress: gr.Progress) -> str:
     """Returns what `check` does, in the language that is spoken."""
     if video is None:
-        choose_first = words.page.choose_first
-        return render_error(choose_first, words.page.no_video_yet), choose_first
+        return render_error(words.page.choose_first, words.page.no_video_yet)
     file = file_key(video["path"])
     try:
         prediction = score(video, effort, progress)
     except DfjaxError as error:
-        spoken = f"{words.page.not_checked}. {error}"
-        return render_error(str(error), file=file, is_english=True), spoken
+        return render_error(str(error), file=file, is_english=True)
     except gr.Error:
         raise
     except Exception:
         # The last line before a stranger: the log gets the traceback, the visitor a sentence.
         _LOG.exception("a check failed")
-        our_fault = words.page.our_fault
-        return render_error(our_fault, words.page.check_failed, file=file), our_fault
-    return render_result(prediction, file), spoken_summary(prediction)
+        return render_error(words.page.our_fault, words.page.check_failed, file=file)
+    return render_result(prediction, file)
 
 
 def _frames_with(limits: VideoLimits) -> Callable:

@@ -29,15 +29,37 @@ _SHOW_RESULT = """() => {
   show();
 }"""
 
+# Nothing is said of a check that was cancelled, by the button or because another file was chosen.
+_SAY_RESULT = """() => {
+  const shown = document.querySelector("#df-result [data-spoken]")?.dataset;
+  const isWanted = shown && shown.file === document.body.dataset.dfChecked;
+  return isWanted ? shown.spoken : {__type__: "update"};
+}"""
+
 ONE_AT_A_TIME = """() => {
+  let isTaken = false, isUnwanted = false;  // the check, by the server; by the visitor
   document.addEventListener("click", (event) => {
+    if (event.target.closest?.("#df-cancel") && !isTaken) {
+      isUnwanted = true;
+      event.stopImmediatePropagation();
+    }
     if (!event.target.closest?.("#df-check")) return;
     if ("dfBusy" in document.body.dataset) event.stopImmediatePropagation();
-    else document.body.dataset.dfBusy = "";
+    else {
+      document.body.dataset.dfBusy = "";
+      isTaken = isUnwanted = false;
+    }
   }, true);
+  new PerformanceObserver((list) => {
+    if (!list.getEntries().some((entry) => entry.name.includes("/queue/join"))) return;
+    isTaken = true;
+    if (isUnwanted) document.getElementById("df-cancel")?.click();
+    isUnwanted = false;
+  }).observe({type: "resource"});
 }"""
 """For when the page is loaded: makes a double click one check, since Gradio's button can be clicked
-again before the first click has disabled it."""
+again before the first click has disabled it. And keeps a click on "Cancel" until the server has
+taken the check: Gradio does not know before what it has to cancel."""
 
 OFFER_VIDEOS = f"""() => {{
   document.addEventListener("click", (event) => {{
@@ -80,6 +102,14 @@ _END = """(file) => {
     {__type__: "update", visible: false},
   ];
 }"""
+
+# To Gradio a check that was cancelled has failed twice before it is over; one that could not begin
+# has failed, and is not over.
+_END_OF_FAILURE = """(file) => {
+  if ("dfChecked" in document.body.dataset) return (END)(file);
+  const asItIs = {__type__: "update"};
+  return [asItIs, asItIs];
+}""".replace("END", _END)
 
 _CANCELLED = """() => {
   delete document.body.dataset.dfChecked;
@@ -151,7 +181,7 @@ def join(parts: Parts, *, check: Callable, pick: Callable, frames_at: Callable, 
 
     Args:
       parts: Of the page.
-      check: Takes the upload and the effort, and returns the result and what is said of it.
+      check: Takes the upload and the effort, and returns the result.
       pick: Takes the click on an example, and returns its path.
       frames_at: Takes the upload and the event that asks, and returns frames of it as HTML.
       empty: What stands in the place of the result before there is one.
@@ -166,16 +196,17 @@ def join(parts: Parts, *, check: Callable, pick: Callable, frames_at: Callable, 
     checking = parts.button.click(
         check,
         inputs=[video, parts.effort],
-        outputs=[result, spoken],
+        outputs=result,
         preprocess=False,
         show_progress_on=result,
         api_visibility="private",
         concurrency_limit=1,
         concurrency_id=CHECKS,
     )
-    for ended in (checking.then, checking.failure):
-        ended(fn=None, js=_END, inputs=video, outputs=buttons)
+    checking.then(fn=None, js=_END, inputs=video, outputs=buttons)
+    checking.failure(fn=None, js=_END_OF_FAILURE, inputs=video, outputs=buttons)
     checking.failure(fn=None, js=_fill_in(_NOT_TAKEN, empty), outputs=[result, spoken])
+    checking.then(fn=None, js=_SAY_RESULT, outputs=spoken)
     checking.then(fn=None, js=_SHOW_RESULT)
     parts.cancel.click(
         fn=None, js=_fill_in(_CANCELLED, empty), outputs=[result, spoken], cancels=checking

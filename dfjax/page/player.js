@@ -215,19 +215,27 @@ const empty = props.value;
 const preview = () => document.querySelector("#df-preview .df-preview")?.dataset ?? {};
 const setUp = window.dfPlayer(element, preview, (times) => trigger("need_frames", {times}));
 
-// A result is only ever shown beside the file that it is for.
+// A result is only ever shown beside the file that it is for. One of a check that was cancelled may
+// still come, and is not shown.
 watch("value", () => {
   const shown = element.querySelector("[data-file]");
   if (!shown) return;
-  if (shown.dataset.file !== (preview().file ?? "")) props.value = empty;
+  const {dfChecked} = document.body.dataset;
+  if (shown.dataset.file !== (preview().file ?? "") || shown.dataset.file !== dfChecked)
+    props.value = empty;
   else if (element.querySelector(".df-player")) setUp();
 });
 
-// Says each stage of a check once, for those who do not see the progress.
+// Says each stage of a check once, for those who do not see the progress; none of a check that was
+// cancelled, whose progress still comes for a moment.
 let said = "";
 new MutationObserver(() => {
   const stage = document.querySelector("#df-result .progress-level-inner")?.textContent ?? "";
   const words = stage.split(" - ")[0].trim();
+  if (!("dfChecked" in document.body.dataset)) {
+    said = "";
+    return;
+  }
   if (!words || words === said) return;
   said = words;
   const status = document.querySelector("#df-spoken [role=status]");

@@ -3,6 +3,7 @@
 (file) => {
   const chosen = Array.isArray(file) ? file[0] : file;
   const isBusy = "dfBusy" in document.body.dataset;
+  delete document.body.dataset.dfChecked;
   const button = {__type__: "update", interactive: Boolean(chosen?.url) && !isBusy};
   if (!chosen || !chosen.url) return ["", EMPTY_RESULT, "", button];
   const escaped = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);

@@ -9,7 +9,7 @@ from dfjax.page.player import player
 from dfjax.page.plot import frame_value, score_plot
 from dfjax.page.reasons import explain
 from dfjax.page.rendering import render
-from dfjax.page.verdict import ICONS
+from dfjax.page.verdict import ICONS, spoken_summary
 from dfjax.prediction import Decision, Prediction
 from dfjax.reporting.decision_sentences import decision_sentence, withheld
 from dfjax.shown_numbers import clock, percent, threshold_percent
@@ -21,6 +21,8 @@ _LABEL_ROOM = 0.14  # of the gauge's width, that the labels of two thresholds ne
 def render_result(prediction: Prediction, file: str = "") -> str:
     """Returns the verdict, its reasons, the player, the faces, the facts and the report as HTML.
 
+    What a screen reader says of it is in `data-spoken`; so it is for `render_error`.
+
     Args:
       prediction: Of the file.
       file: Which file it is for, `player.file_key`; the page shows it beside no other.
@@ -31,6 +33,7 @@ def render_result(prediction: Prediction, file: str = "") -> str:
         "result.html",
         prediction=prediction,
         file=file,
+        spoken=spoken_summary(prediction),
         icon=ICONS[prediction.label],
         explanation=(
             withheld(decision) if is_withheld else words.verdict.explanations[prediction.label]

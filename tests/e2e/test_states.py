@@ -125,11 +125,15 @@ def test_an_answer_that_comes_too_late_is_not_shown(page, shut, files):
     """As if it had been on its way when the file was changed."""
     choose(page, files("fake late.mp4"))
     start(page, shut, "fake late.mp4")
-    page.evaluate("document.querySelector('#df-preview [data-file]').dataset.file = 'another'")
+    page.evaluate("""() => {
+        document.querySelector("#df-preview [data-file]").dataset.file = "another";
+        delete document.body.dataset.dfChecked;
+    }""")
     shut.predictor.gate.set()
     expect(page.locator("#df-check")).to_be_enabled(timeout=20_000)
     expect(page.get_by_role("heading", name="How it works")).to_be_visible()
     expect(page.locator(".df-result")).to_have_count(0)
+    expect(page.locator("#df-spoken [role=status]")).not_to_contain_text("Verdict")
 
 
 def test_a_double_click_is_one_check(page, shut, files):
@@ -160,6 +164,56 @@ def test_cancel_stops_the_check_on_the_server_and_the_next_one_can_start(page, s
     expect(page.get_by_role("heading", name="How it works")).to_be_visible()
     shut.predictor.gate.set()
     page.click("#df-check")
+    expect(page.locator(".df-result[data-label=fake]")).to_be_visible(timeout=20_000)
+
+
+def test_a_check_is_cancelled_even_before_the_server_has_taken_it(page, shut, files):
+    choose(page, files("fake early.mp4"))
+    held = hold(page, "**/queue/join*")
+    page.click("#df-check")
+    page.click("#df-cancel")
+    wait_in(page, lambda: bool(held))
+    with page.expect_response("**/cancel") as cancelled:
+        held[0].continue_()
+    assert cancelled.value.ok
+    wait_for(lambda: shut.queue.counts() == (0, 0))
+    expect(page.locator("#df-spoken [role=status]")).to_contain_text("cancelled")
+    expect(page.locator("#df-check")).to_be_enabled()
+    shut.predictor.gate.set()
+    page.wait_for_timeout(300)
+    expect(page.get_by_role("heading", name="How it works")).to_be_visible()
+
+
+def test_nothing_more_is_said_of_a_check_that_was_cancelled(page, shut, files):
+    choose(page, files("fake cancelled.mp4"))
+    start(page, shut, "fake cancelled.mp4")
+    page.click("#df-cancel")
+    expect(page.locator("#df-spoken [role=status]")).to_contain_text("cancelled")
+    # As if it had been on its way.
+    page.evaluate("""() => {
+        const late = "<p class=progress-level-inner>A late stage - 10%</p>";
+        document.getElementById("df-result").insertAdjacentHTML("beforeend", late);
+    }""")
+    page.wait_for_timeout(50)
+    expect(page.locator("#df-spoken [role=status]")).to_contain_text("cancelled")
+
+
+def test_the_check_after_a_cancelled_one_is_not_taken_for_it(page, shut, files):
+    choose(page, files("fake again.mp4"))
+    start(page, shut, "fake again.mp4")
+    held = hold(page, "**/reset*")
+    page.click("#df-cancel")
+    wait_in(page, lambda: bool(held) and shut.queue.counts() == (0, 0))
+    page.wait_for_timeout(300)
+    # Gradio has yet to say for the second time that the first one failed.
+    expect(page.locator("#df-check")).to_be_disabled()
+    held[0].continue_()
+    begun = len(shut.predictor.begun)
+    page.click("#df-check")
+    wait_in(page, lambda: len(shut.predictor.begun) > begun)
+    expect(page.locator("#df-spoken [role=status]")).to_have_text("Scoring faces")
+    expect(page.locator("#df-cancel")).to_be_visible()
+    shut.predictor.gate.set()
     expect(page.locator(".df-result[data-label=fake]")).to_be_visible(timeout=20_000)
 
 
@@ -294,6 +348,16 @@ def test_a_list_that_waits_for_room_stops_at_once(page, server, files):
     expect(page.locator("#df-batch [role=status]")).to_have_text("2 of 2 checked", timeout=20_000)
 
 
+def test_a_list_that_is_stopped_waits_for_no_room(page, server, files):
+    held = hold(page, "**/upload*")
+    begin_list(page, files("real a.mp4"), files("real b.mp4"))
+    wait_in(page, lambda: bool(held))
+    page.get_by_role("button", name="Stop after this one").click()
+    held[0].fulfill(status=429, headers={"Retry-After": "120"}, body="Come back later.")
+    expect(page.get_by_role("button", name="Check all")).to_be_visible()
+    assert states(page) == ["Not checked", "Not checked"]
+
+
 def test_frames_of_what_no_browser_plays_come_each_time_and_keys_pass_between_them(
     page, server, files, tmp_path
 ):
@@ -313,13 +377,3 @@ def test_frames_of_what_no_browser_plays_come_each_time_and_keys_pass_between_th
     for index in range(1, len(rows)):
         lane.press("ArrowRight")
         assert lane.get_attribute("aria-valuenow") == str(index)
-def test_a_list_that_is_stopped_waits_for_no_room(page, server, files):
-    held = hold(page, "**/upload*")
-    begin_list(page, files("real a.mp4"), files("real b.mp4"))
-    wait_in(page, lambda: bool(held))
-    page.get_by_role("button", name="Stop after this one").click()
-    held[0].fulfill(status=429, headers={"Retry-After": "120"}, body="Come back later.")
-    expect(page.get_by_role("button", name="Check all")).to_be_visible()
-    assert states(page) == ["Not checked", "Not checked"]
-
-
