@@ -31,11 +31,11 @@ def caretaker(**watch) -> Caretaker:
 def test_a_connection_is_idle_since_its_last_request():
     connection, one = Connection(), caretaker()
     one.connections = lambda: [connection]
-    for now in range(0, 60, 4):
+    for now in range(0, 57, 4):
         connection.cycle = Cycle()
         one._close_idle(now)
     assert not connection.is_closed
-    one._close_idle(now + 7)
+    one._close_idle(56 + 7)
     assert connection.is_closed
 
 
