@@ -112,7 +112,7 @@ def test_more_frames_than_the_model_takes_are_refused(detector, scorer):
 
 def test_logits_that_are_not_finite_are_refused():
     diverged = tiny_detector()
-    diverged.temporal.frame_head.bias[...] = np.nan
+    diverged.temporal.frame_head.kernel[...] = np.nan
     with pytest.raises(ModelFormatError, match="c23/000 are not finite"):
         Scorer(JaxEngine(diverged))([clip_row()])
 
