@@ -1,47 +1,38 @@
 """Turns a file or frames into a `Prediction`, with one model kept ready."""
 
 import copy
-import dataclasses
 import os
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from dfjax.config import Config, VideoConfig
+from dfjax.config import Config
 from dfjax.dataset_rows import judge_rows
-from dfjax.errors import DfjaxError, VideoLimitError
-from dfjax.faces.clips import FaceClips, OnProgress, face_clips, read_face_clips
+from dfjax.errors import DfjaxError
+from dfjax.faces.clips import OnProgress, face_clips
 from dfjax.faces.detection import FaceDetector
-from dfjax.faces.finding import hardly_any
-from dfjax.faces.long_video import LongVideo, most_frames
 from dfjax.inference.engine import Engine, score_faces
-from dfjax.inference.evidence import most_suspicious
 from dfjax.inference.face_scorer import FaceScorer, ScoredFaces
 from dfjax.inference.live import LiveScorer, live_searcher
 from dfjax.inference.many_files import OnFileProgress, score_each
+from dfjax.inference.one_file import READING_SHARE, FileScorer, OpenedFile, part_of
 from dfjax.judgement import judge
 from dfjax.memory import give_back
 from dfjax.models.evaluation_file import read_evaluation
 from dfjax.models.locate import find_folder, model_name
 from dfjax.prediction import ModelSummary, Prediction
-from dfjax.provenance import Origin, read_origin
+from dfjax.provenance import Origin
 from dfjax.runtimes.runtime import RuntimeName, chosen_runtime, open_runtime
 from dfjax.version import __version__
-from dfjax.video.info import VideoInfo, describe_frames
+from dfjax.video.info import describe_frames
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import probe
-from dfjax.video.sampling import Effort, choose_frames, plan_looks
+from dfjax.video.sampling import Effort, choose_frames
 
 if TYPE_CHECKING:
     from dfjax.models.detector import Detector
-
-
-_READING_SHARE = 0.4
-"""Share of the progress that is done once the faces are found; the encoder takes the rest."""
 
 
 class Predictor:
@@ -168,7 +159,7 @@ class Predictor:
           VideoError: The file cannot be read as a video; the message says why and what to do.
         """
         report = on_progress or _ignore_progress
-        return self._finish(self._open(path, effort, report), report)
+        return self._finish(self._files().open(path, effort, report), report)
 
     def each(
         self,
@@ -198,7 +189,7 @@ class Predictor:
         """
         return score_each(
             [Path(os.fsdecode(path)) for path in paths],
-            lambda path, report: self._open(path, effort, report),
+            lambda path, report: self._files().open(path, effort, report),
             self._finish,
             on_progress or (lambda place, fraction, stage: None),
         )
@@ -286,9 +277,9 @@ class Predictor:
             self.config,
             self.face_detector,
             info=info,
-            on_progress=_part(report, 0.0, _READING_SHARE),
+            on_progress=part_of(report, 0.0, READING_SHARE),
         )
-        scored = FaceScorer(self.engine)(read, _part(report, _READING_SHARE, 1.0))
+        scored = FaceScorer(self.engine)(read, part_of(report, READING_SHARE, 1.0))
         return self._judge(scored, "quick", report)
 
     def live(self) -> LiveScorer:
@@ -308,79 +299,13 @@ class Predictor:
         self._searcher = self._searcher or live_searcher(self.face_detector)
         return LiveScorer(engine, self.face_detector, searcher=self._searcher)
 
-    def _open(self, path: str | PathLike[str], effort: Effort, report: OnProgress) -> "_Opened":
-        """Probes a file and, unless it is to be looked at in several rounds, finds its faces."""
-        if self.config.calibration.evidence is None:
-            effort = "quick"
-        info = probe(path, self.limits)
-        plan = plan_looks(
-            info.duration, self.config.video, effort, most_frames=most_frames(self.config)
-        )
-        # A file of a gigabyte takes a second to read through.
-        pool = ThreadPoolExecutor(1, thread_name_prefix="origin")
-        origin = pool.submit(read_origin, Path(os.fsdecode(path)))
-        pool.shutdown(wait=False)
-        read = self._read(path, info, report) if plan == self.config.video else None
-        return _Opened(path, info, plan, effort, origin, read)
+    def _files(self) -> FileScorer:
+        return FileScorer(self.engine, self.face_detector, self.limits)
 
-    def _read(self, path: str | PathLike[str], info: VideoInfo, report: OnProgress) -> FaceClips:
-        """Finds the faces in frames spread over a file."""
-        return read_face_clips(
-            path,
-            self.config,
-            self.face_detector,
-            limits=self.limits,
-            info=info,
-            on_progress=_part(report, 0.0, _READING_SHARE),
-        )
-
-    def _finish(self, opened: "_Opened", report: OnProgress) -> Prediction:
+    def _finish(self, opened: OpenedFile, report: OnProgress) -> Prediction:
         """Scores and judges what was opened."""
-        read, scored = opened.read, None
-        if read is None:
-            scored = self._look_around(opened, report)
-            read = self._search_harder(opened, scored, report)
-        if read is not None:
-            scored = FaceScorer(self.engine)(read, _part(report, _READING_SHARE, 1.0))
-        assert scored is not None, "it was looked at one way or the other"
+        scored = self._files().score(opened, report)
         return self._judge(scored, opened.effort, report, opened.origin.result())
-
-    def _search_harder(
-        self, opened: "_Opened", scored: ScoredFaces, report: OnProgress
-    ) -> FaceClips | None:
-        """Searches a video with hardly any face as a short one; None if what is known stays."""
-        known = scored.read
-        if not hardly_any(known.num_with_face, len(known.timestamps)):
-            return None
-        info = dataclasses.replace(opened.info, read_seconds=known.info.read_seconds)
-        try:
-            read = self._read(opened.path, info, report)
-        except VideoLimitError:  # of time: much of it may be spent by now
-            if scored.faces:
-                return None
-            raise
-        return read if read.is_turned or not scored.faces else None
-
-    def _look_around(self, opened: "_Opened", report: OnProgress) -> ScoredFaces:
-        """Looks around in a video, and more closely where it looks suspicious."""
-        video = LongVideo(
-            opened.path,
-            self.config,
-            self.face_detector,
-            opened.plan,
-            info=opened.info,
-            limits=self.limits,
-        )
-        scorer = FaceScorer(self.engine)
-        video.look_around(_part(report, 0.0, 0.4))
-        scored = scorer(video.clips(), _part(report, 0.4, 0.7))
-        if not scored.faces:
-            return scored
-        suspicious = most_suspicious(scored.faces, self.config.video.burst_frames)
-        if not video.look_closer(suspicious, _part(report, 0.7, 0.8)):
-            return scored
-        again = scorer(video.clips(), _part(report, 0.8, 1.0))
-        return again._replace(seconds=scored.seconds + again.seconds)
 
     def _judge(
         self,
@@ -401,30 +326,10 @@ class Predictor:
         )
 
 
-class _Opened(NamedTuple):
-    """A file, and what was read of it before anything is scored."""
-
-    path: str | PathLike[str]
-    info: VideoInfo
-    plan: VideoConfig  # which frames are looked at
-    effort: Effort
-    origin: Future[Origin]
-    read: FaceClips | None  # None: it is to be looked at in several rounds
-
-    @property
-    def is_read(self) -> bool:
-        return self.read is not None
-
-
 def _jax_engine(detector: "Detector") -> Engine:
     from dfjax.inference.jax_engine import JaxEngine
 
     return JaxEngine(detector)
-
-
-def _part(report: OnProgress, start: float, end: float) -> OnProgress:
-    """Returns a callback for one stage of the work, which reports from `start` to `end`."""
-    return lambda fraction, stage: report(start + (end - start) * fraction, stage)
 
 
 def _ignore_progress(fraction: float, stage: str) -> None:

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dfjax import predictor as predictor_module
 from dfjax.config import CalibrationConfig
 from dfjax.errors import VideoLimitError
 from dfjax.faces.detection import FaceDetector
+from dfjax.inference import one_file
 from dfjax.predictor import Predictor
 from tests.evaluation.clips import EVIDENCE
 from tests.tiny import TINY_CONFIG, tiny_detector
@@ -59,6 +59,6 @@ def test_a_limit_on_time_does_not_take_away_what_was_found(predictor, lying, mon
     def too_long(*given, **named):
         raise VideoLimitError("It takes too long.")
 
-    monkeypatch.setattr(predictor_module, "read_face_clips", too_long)
+    monkeypatch.setattr(one_file, "read_face_clips", too_long)
     seen = [frame.timestamp for frame in predictor(lying, effort="standard").frames]
     assert len(seen) >= 4 and min(seen) >= 11 and max(seen) < 14

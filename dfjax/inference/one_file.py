@@ -1,0 +1,146 @@
+"""Scores one file: finds its faces, looks around where it is long, and runs the engine on them."""
+
+import dataclasses
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from os import PathLike
+from pathlib import Path
+from typing import NamedTuple
+
+from dfjax.config import VideoConfig
+from dfjax.errors import VideoLimitError
+from dfjax.faces.clips import FaceClips, OnProgress, read_face_clips
+from dfjax.faces.detection import FaceDetector
+from dfjax.faces.finding import hardly_any
+from dfjax.faces.long_video import LongVideo, most_frames
+from dfjax.inference.engine import Engine
+from dfjax.inference.evidence import most_suspicious
+from dfjax.inference.face_scorer import FaceScorer, ScoredFaces
+from dfjax.provenance import Origin, read_origin
+from dfjax.video.info import VideoInfo
+from dfjax.video.limits import VideoLimits
+from dfjax.video.reading import probe
+from dfjax.video.sampling import Effort, plan_looks
+
+READING_SHARE = 0.4
+"""Share of the progress that is done once the faces are found; the encoder takes the rest."""
+
+
+class OpenedFile(NamedTuple):
+    """A file, and what was read of it before anything is scored."""
+
+    path: str | PathLike[str]
+    info: VideoInfo
+    plan: VideoConfig  # which frames are looked at
+    effort: Effort
+    origin: Future[Origin]
+    read: FaceClips | None  # None: it is to be looked at in several rounds
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its faces are found, so that only the engine is needed for what is left."""
+        return self.read is not None
+
+
+class FileScorer:
+    """Opens files and scores them; opening takes no engine."""
+
+    def __init__(self, engine: Engine, face_detector: FaceDetector, limits: VideoLimits):
+        """Takes what the work is done with.
+
+        Args:
+          engine: Its config says how videos are sampled and cropped.
+          face_detector: Made from `config.faces`.
+          limits: How much a file may cost to read.
+        """
+        self._engine = engine
+        self._config = engine.config
+        self._face_detector = face_detector
+        self._limits = limits
+
+    def open(self, path: str | PathLike[str], effort: Effort, report: OnProgress) -> OpenedFile:
+        """Probes a file and, unless it is to be looked at in several rounds, finds its faces.
+
+        Raises:
+          VideoError: The file cannot be read as a video.
+        """
+        if self._config.calibration.evidence is None:
+            effort = "quick"
+        info = probe(path, self._limits)
+        plan = plan_looks(
+            info.duration, self._config.video, effort, most_frames=most_frames(self._config)
+        )
+        # A file of a gigabyte takes a second to read through.
+        pool = ThreadPoolExecutor(1, thread_name_prefix="origin")
+        origin = pool.submit(read_origin, Path(os.fsdecode(path)))
+        pool.shutdown(wait=False)
+        read = self._read(path, info, report) if plan == self._config.video else None
+        return OpenedFile(path, info, plan, effort, origin, read)
+
+    def score(self, opened: OpenedFile, report: OnProgress) -> ScoredFaces:
+        """Scores the faces of what was opened.
+
+        Raises:
+          VideoError: The file cannot be read any further.
+        """
+        read, scored = opened.read, None
+        if read is None:
+            scored = self._look_around(opened, report)
+            read = self._search_harder(opened, scored, report)
+        if read is not None:
+            scored = FaceScorer(self._engine)(read, part_of(report, READING_SHARE, 1.0))
+        assert scored is not None, "it was looked at one way or the other"
+        return scored
+
+    def _read(self, path: str | PathLike[str], info: VideoInfo, report: OnProgress) -> FaceClips:
+        """Finds the faces in frames spread over a file."""
+        return read_face_clips(
+            path,
+            self._config,
+            self._face_detector,
+            limits=self._limits,
+            info=info,
+            on_progress=part_of(report, 0.0, READING_SHARE),
+        )
+
+    def _search_harder(
+        self, opened: OpenedFile, scored: ScoredFaces, report: OnProgress
+    ) -> FaceClips | None:
+        """Searches a video with hardly any face as a short one; None if what is known stays."""
+        known = scored.read
+        if not hardly_any(known.num_with_face, len(known.timestamps)):
+            return None
+        info = dataclasses.replace(opened.info, read_seconds=known.info.read_seconds)
+        try:
+            read = self._read(opened.path, info, report)
+        except VideoLimitError:  # of time: much of it may be spent by now
+            if scored.faces:
+                return None
+            raise
+        return read if read.is_turned or not scored.faces else None
+
+    def _look_around(self, opened: OpenedFile, report: OnProgress) -> ScoredFaces:
+        """Looks around in a video, and more closely where it looks suspicious."""
+        video = LongVideo(
+            opened.path,
+            self._config,
+            self._face_detector,
+            opened.plan,
+            info=opened.info,
+            limits=self._limits,
+        )
+        scorer = FaceScorer(self._engine)
+        video.look_around(part_of(report, 0.0, 0.4))
+        scored = scorer(video.clips(), part_of(report, 0.4, 0.7))
+        if not scored.faces:
+            return scored
+        suspicious = most_suspicious(scored.faces, self._config.video.burst_frames)
+        if not video.look_closer(suspicious, part_of(report, 0.7, 0.8)):
+            return scored
+        again = scorer(video.clips(), part_of(report, 0.8, 1.0))
+        return again._replace(seconds=scored.seconds + again.seconds)
+
+
+def part_of(report: OnProgress, start: float, end: float) -> OnProgress:
+    """Returns a callback for one stage of the work, which reports from `start` to `end`."""
+    return lambda fraction, stage: report(start + (end - start) * fraction, stage)
