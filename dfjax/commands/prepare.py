@@ -186,6 +186,9 @@ def _print(report: dict[str, Any], file: Path) -> None:
             f"{names}. {file} lists them all.",
             markup=False,
         )
+    for split, counts in report["splits"].items():
+        if not counts["clips"]:
+            errors.print(f"The split {split!r} has no clip. {file} says why.", markup=False)
     for reason, dropped in report["dropped"].items():
         errors.print(f"{dropped['count']} videos were left out: {reason}.", markup=False)
     for reason, files in report["left_out"].items():

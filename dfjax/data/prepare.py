@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow.parquet as pq
 
 from dfjax.config import Config
 from dfjax.data.clip_row import FEATURES
-from dfjax.data.prepared import MANIFEST_FILE, REPORT_FILE, load_manifest
+from dfjax.data.prepared import MANIFEST_FILE, MANIFEST_KEY, REPORT_FILE, load_manifest
 from dfjax.data.report import dataset_card, make_report
 from dfjax.data.rows import CodecConfig, Outcome
 from dfjax.data.sources import LabelledVideo, Source
@@ -34,6 +35,9 @@ from dfjax.video.suffixes import STILL_SUFFIXES
 
 _FRAMES_PER_SHARD = 1024
 """The most that has to be redone after an interruption; about 80 MB of 224-pixel crops."""
+
+_ROWS_READ_AT_ONCE = 100
+"""By who streams a shard: as many as `datasets` chooses for pictures."""
 
 OnVideo = Callable[[int, int], None]
 """Called with the number of videos done and the total number."""
@@ -63,10 +67,11 @@ def prepare(
 
     Raises:
       DatasetError: The folder holds other files, or a run with another source or config.
+      OSError: The disk is full, or the folder cannot be written to.
     """
     if out.exists() and not out.is_dir():
         raise DatasetError(f"{out} is a file. Name a new folder.")
-    _claim_folder(out, source, config, codec)
+    manifest = _claim_folder(out, source, config, codec)
     scratch = out / "unfinished"
     shutil.rmtree(scratch, ignore_errors=True)  # left behind by a run that was killed
     per_video = config.video.num_frames * (1 + codec.variants)
@@ -88,7 +93,7 @@ def prepare(
                     num_done += 1
                     if on_video is not None:
                         on_video(num_done, len(source.videos))
-                _write_shard(rows, shard.path)
+                _write_shard(rows, shard.path, manifest)
                 write_text_atomically(
                     shard.outcome_file, dumps({k: to_json_value(o) for k, o in outcome.items()})
                 )
@@ -102,8 +107,8 @@ def prepare(
     return report
 
 
-def _claim_folder(out: Path, source: Source, config: Config, codec: CodecConfig) -> None:
-    """Writes the manifest into a new folder, or checks the existing one."""
+def _claim_folder(out: Path, source: Source, config: Config, codec: CodecConfig) -> dict[str, Any]:
+    """Writes the manifest into a new folder, or checks the existing one; returns it."""
     manifest = _manifest(source, config, codec)
     if not (out / MANIFEST_FILE).exists():
         # A run that was killed while it wrote its manifest leaves part of that.
@@ -112,13 +117,15 @@ def _claim_folder(out: Path, source: Source, config: Config, codec: CodecConfig)
                 f"{out} holds other files. Name a new folder, or that of an interrupted run."
             )
         write_text_atomically(out / MANIFEST_FILE, dumps(manifest))
-        return
+        return manifest
     since = {"metadata": manifest["metadata"]}  # which older manifests lack
-    if _meant(since | load_manifest(str(out))) != _meant(manifest):
+    before = load_manifest(str(out))
+    if _meant(since | before) != _meant(manifest):
         raise DatasetError(
             f"{out} was started with another config, or with other videos or other metadata of "
             "them, such as their originals and people. Name a new folder, or remove this one."
         )
+    return before
 
 
 def _manifest(source: Source, config: Config, codec: CodecConfig) -> dict[str, Any]:
@@ -197,12 +204,18 @@ def _shards(
     return shards
 
 
-def _write_shard(rows: list[dict[str, Any]], path: Path) -> None:
+def _write_shard(rows: list[dict[str, Any]], path: Path, manifest: dict[str, Any]) -> None:
+    """Writes a parquet file, with the manifest in it: such a file may come to stand alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = {name: [row[name] for row in rows] for name in FEATURES}
     unfinished = path.with_suffix(UNFINISHED)
+    table = datasets.Dataset.from_dict(columns, features=FEATURES).data.table
+    metadata = {**FEATURES.arrow_schema.metadata, MANIFEST_KEY: dumps(manifest)}
+    table = table.replace_schema_metadata(metadata)
     with unfinished.open("wb") as file:
-        datasets.Dataset.from_dict(columns, features=FEATURES).to_parquet(file)
+        with pq.ParquetWriter(file, table.schema) as writer:
+            if rows:  # `datasets` cannot stream a group of no rows
+                writer.write_table(table, row_group_size=_ROWS_READ_AT_ONCE)
         file.flush()
         os.fsync(file.fileno())  # a system crash must not leave the outcomes without their rows
     unfinished.replace(path)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,21 @@ from typing import Any
 import datasets
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets.config import HF_DATASETS_CACHE
 from datasets.exceptions import DatasetsError
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 
-from dfjax.config import MIN_DETAIL, Config, CropConfig
+from dfjax.config import Config
 from dfjax.data.clip_row import FEATURES, LABELS, ClipRow, clip_row
 from dfjax.errors import DatasetError
 
 MANIFEST_FILE = "dfjax.json"
 REPORT_FILE = "report.json"
 
-_DEFAULT = Config(crops=CropConfig(min_detail=MIN_DETAIL))
-"""What `python -m dfjax prepare` makes unless it is told otherwise."""
+MANIFEST_KEY = "dfjax"
+"""Under which a parquet file has the manifest among the metadata of its schema."""
 
 
 def open_rows(source: str, split: str, *, streaming: bool = False) -> Any:
@@ -39,7 +42,9 @@ def open_rows(source: str, split: str, *, streaming: bool = False) -> Any:
       `bytes`; else a `datasets.Dataset` in the format "arrow".
 
     Raises:
-      DatasetError: It does not exist, has no such split, or lacks columns or label names.
+      DatasetError: It does not exist, has no such split or only a part of it, lacks columns or
+        label names, or is damaged; or, unless streaming, the split has no clip, or there is no room
+        for a copy.
     """
     path = Path(source)
     if path.is_dir():
@@ -47,11 +52,13 @@ def open_rows(source: str, split: str, *, streaming: bool = False) -> Any:
         if not files:
             raise DatasetError(
                 f"{source} has no split {split!r}; it has {split_names(path) or 'none'}. "
-                "Prepare the data set with a split file for it."
+                "Hold some people out for it when you prepare the data set: with split files, a "
+                "column `split`, or --validation-share."
             )
-        rows = _load_parquet(source, files, streaming)
+        _require_all_shards(source, files)
+        rows = _load_parquet(source, split, files, streaming)
     elif path.is_file():
-        rows = _load_parquet(source, [source], streaming)
+        rows = _load_parquet(source, split, [source], streaming)
     else:
         try:
             rows = datasets.load_dataset(source, split=split, streaming=streaming)
@@ -80,17 +87,41 @@ def open_rows(source: str, split: str, *, streaming: bool = False) -> Any:
     return rows if streaming else rows.with_format("arrow")
 
 
-def _load_parquet(source: str, files: list[str], streaming: bool) -> Any:
+def _require_all_shards(source: str, files: Sequence[str]) -> None:
+    """Checks that of a split's shards, as `prepare` names them, none is missing."""
+    shards = [re.fullmatch(r".*-(\d+)-of-(\d+)\.parquet", file) for file in files]
+    expected = {int(shard[2]) for shard in shards if shard}
+    if expected and expected != {len(files)}:
+        raise DatasetError(
+            f"{source} has {len(files)} of {max(expected)} files like {Path(files[0]).name}. Copy "
+            "it again, or run `python -m dfjax prepare` again to make what is missing."
+        )
+
+
+def _load_parquet(source: str, split: str, files: list[str], streaming: bool) -> Any:
     """Returns the rows of parquet files.
 
     Raises:
-      DatasetError: One of them is damaged.
+      DatasetError: One of them is damaged; or, unless streaming, they have no row, or there is no
+        room for the copy that `datasets` makes.
     """
     try:
+        if not streaming and not sum(pq.read_metadata(file).num_rows for file in files):
+            raise DatasetError(
+                f"{source} has no clip in the split {split!r}: no face was found in any of its "
+                f"videos, which {REPORT_FILE} names. Hold others out, or leave the data set out."
+            )
         return datasets.load_dataset(
             "parquet", data_files=files, split="train", streaming=streaming
         )
     except (pa.ArrowException, DatasetsError) as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno is not None:  # those of pyarrow have none
+            raise DatasetError(
+                f"{source} cannot be read, or not be copied into {HF_DATASETS_CACHE}: "
+                f"{cause.strerror}. If that disk is full, make room there, or set the environment "
+                "variable HF_DATASETS_CACHE to a folder elsewhere."
+            ) from error
         raise DatasetError(
             f"{source} has a damaged parquet file: {str(error).rstrip('.')}. Copy it again, or "
             "remove the folder and prepare it again."
@@ -101,23 +132,46 @@ def load_manifest(source: str) -> dict:
     """Returns the manifest of a prepared data set.
 
     Returns:
-      `config`: the parts of the config that made the clips; `fingerprint`: a hash of the videos. A
-      parquet file on its own has no manifest: it is assumed to be made with the defaults of
-      `python -m dfjax prepare`, and its fingerprint is a hash of its bytes.
+      `config`: the parts of the config that made the clips; `fingerprint`: a hash of the videos, or
+      of the bytes of a lone parquet file.
 
     Raises:
-      DatasetError: The data set was not made by `prepare`.
+      DatasetError: The data set was not made by `prepare`, or by a newer version.
     """
     path = Path(source)
     if path.is_file():
-        parts = _DEFAULT.to_dict()
+        manifest = _manifest_of_file(path)
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return {
-            "config": {name: parts[name] for name in ("video", "faces", "tracks", "crops")},
-            "fingerprint": digest[:16],
-        }
-    return _load(source, MANIFEST_FILE)
+            manifest["fingerprint"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    else:
+        manifest = _load(source, MANIFEST_FILE)
+    try:
+        Config.from_dict(manifest["config"])
+        str(manifest["fingerprint"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"The {MANIFEST_FILE} of {source} is not one that this version of dfjax reads: "
+            f"{error}. Use the version that prepared the data set, or prepare it again."
+        ) from error
+    return manifest
+
+
+def _manifest_of_file(path: Path) -> dict:
+    """Returns the manifest that is in a parquet file, else that of the folder it is still in."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        if MANIFEST_KEY.encode() in metadata:
+            return json.loads(metadata[MANIFEST_KEY.encode()])
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DatasetError(
+            f"{path} is not a readable parquet file: {str(error).rstrip('.')}. Copy it again."
+        ) from error
+    if (path.parent.parent / MANIFEST_FILE).is_file():
+        return _load(str(path.parent.parent), MANIFEST_FILE)
+    raise DatasetError(
+        f"{path} does not say how its clips were made, as files of older versions do not. Give "
+        f"the folder that `python -m dfjax prepare` wrote, with its {MANIFEST_FILE}."
+    )
 
 
 def load_report(source: str) -> dict:
@@ -160,16 +214,25 @@ def load_skipped(sources: Sequence[str], split: str) -> dict[str, Any] | None:
 
 
 def _load(source: str, name: str) -> dict:
-    file = Path(source) / name
+    file, is_here = Path(source) / name, Path(source).is_dir()
     try:
-        if not Path(source).is_dir():
+        if not is_here:
             file = Path(hf_hub_download(source, name, repo_type="dataset"))
-        return json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it is not an object")
+        return found
     except (OSError, ValueError, EntryNotFoundError, HfHubHTTPError) as error:
-        raise DatasetError(
-            f"{source} has no readable {name}: `python -m dfjax prepare` did not make it, or did "
-            "not finish. Run that command with this folder as --out."
-        ) from error
+        if not is_here:
+            message = f"There is no folder {source}, and the Hub gives no {name} of a data set of "
+            message += f"that name: {error}"
+        elif isinstance(error, FileNotFoundError):
+            message = f"{source} has no {name}: `python -m dfjax prepare` did not make it, or did "
+            message += "not finish. Run that command with this folder as --out."
+        else:
+            message = f"{file} cannot be read: {error}. Copy it again, or prepare the data set "
+            message += "into a new folder."
+        raise DatasetError(message) from error
 
 
 def split_names(folder: Path) -> list[str]:
@@ -196,12 +259,15 @@ def read_clips(source: str, split: str) -> Iterator[ClipRow]:
         raise DatasetError(f"{source} has no clip of the split {split!r}.")
 
 
-def read_all_clips(sources: Sequence[str], split: str) -> Iterator[ClipRow]:
+def read_all_clips(
+    sources: Sequence[str], split: str, *, source_of: dict[str, str] | None = None
+) -> Iterator[ClipRow]:
     """Yields the clips of one split of several data sets, one data set after the other.
 
     Args:
       sources: As for `open_rows`.
       split: Such as "validation".
+      source_of: Is filled with the source of each video.
 
     Raises:
       DatasetError: As for `open_rows`, or two data sets share a video.
@@ -209,7 +275,7 @@ def read_all_clips(sources: Sequence[str], split: str) -> Iterator[ClipRow]:
     twice = {source for source in sources if sources.count(source) > 1}
     if twice:
         raise DatasetError(f"{', '.join(sorted(twice))} was given twice. List each data set once.")
-    source_of: dict[str, str] = {}
+    source_of = {} if source_of is None else source_of
     for source in sources:
         for row in read_clips(source, split):
             refuse_another_source(source_of, row.video, source)

@@ -73,7 +73,9 @@ def dataset_card(datasets: Iterable[str], codec: CodecConfig, report: Mapping[st
       report: What `make_report` returned.
     """
     names = ", ".join(sorted({title(dataset) for dataset in datasets}))
-    files = [{"split": s, "path": f"data/{s}-*.parquet"} for s in report["splits"]]
+    # `load_dataset` refuses a folder of which one split has no row.
+    splits = [split for split, counts in report["splits"].items() if counts["clips"]]
+    files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits]
     front_matter = DatasetCardData(
         pretty_name=f"Face clips of {names}",
         license="other",

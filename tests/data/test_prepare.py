@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dfjax.commands.prepare import Prepare
 from dfjax.config import Config, CropConfig, VideoConfig
 from dfjax.data import prepare as prepare_module
 from dfjax.data import rows as rows_module
 from dfjax.data.clip_row import FEATURES
 from dfjax.data.prepare import prepare
-from dfjax.data.prepared import load_manifest, load_report, read_clips, split_names
+from dfjax.data.prepared import load_manifest, load_report, open_rows, read_clips, split_names
 from dfjax.data.rows import NO_FACE, CodecConfig
 from dfjax.data.sources import read_source
 from dfjax.data.sources.ffpp import read_ffpp
@@ -331,6 +330,18 @@ def test_a_split_that_is_absent_is_named_with_those_that_are_there(prepared):
         next(read_clips(str(prepared), "test"))
 
 
+def test_a_split_without_a_face_does_not_stand_in_the_way_of_the_others(tmp_path):
+    for split, frames in (("train", portrait_frames(2)), ("val", moving_pattern(2))):
+        (tmp_path / "set" / split / "real").mkdir(parents=True)
+        write_video(tmp_path / "set" / split / "real" / "a.mp4", frames)
+    prepare(read_source("folder", tmp_path / "set"), tmp_path / "out", CONFIG)
+    rows = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    assert {split: len(rows[split]) for split in rows} == {"train": 1}
+    with pytest.raises(DatasetError, match="has no clip in the split 'validation'"):
+        open_rows(str(tmp_path / "out"), "validation")
+    assert list(read_clips(str(tmp_path / "out"), "validation")) == []
+
+
 def test_a_folder_that_was_not_prepared_says_what_to_run(tmp_path):
     with pytest.raises(DatasetError, match="dfjax prepare"):
         load_report(str(tmp_path))
@@ -341,10 +352,9 @@ def test_the_manifest_holds_the_config_that_made_the_clips(prepared):
     assert Config.from_dict(manifest["config"]) == CONFIG
 
 
-def test_a_parquet_file_alone_is_taken_for_what_prepare_makes_by_default(prepared):
-    file = prepared / "data" / "train-00000-of-00001.parquet"
-    default = Prepare(source="folder", root=Path("videos"), out=Path("prepared")).config()
-    assert Config.from_dict(load_manifest(str(file))["config"]) == default
+def test_a_parquet_file_alone_says_how_its_clips_were_made(prepared, tmp_path):
+    file = shutil.copy(prepared / "data" / "train-00000-of-00001.parquet", tmp_path)
+    assert Config.from_dict(load_manifest(str(file))["config"]) == CONFIG
 
 
 def test_the_manifest_says_from_what_the_clips_were_made_and_nothing_tells_where_that_was(

@@ -11,6 +11,7 @@ import pytest
 import push_to_hub
 from dfjax.data.prepared import load_manifest, load_report, read_clips
 from dfjax.data.store import ClipStore
+from dfjax.errors import DatasetError
 from tests.hub.loopback_hub import LoopbackHub
 from tests.hub.processes import run_python
 from tests.training.prepared_set import write_prepared
@@ -71,7 +72,8 @@ def test_a_parquet_file_alone_is_a_data_set(published):
     here, alone = ClipStore([str(published)], "train"), ClipStore([str(file)], "train")
     assert [clip.video for clip in alone.clips] == [clip.video for clip in here.clips]
     assert len(load_manifest(str(file))["fingerprint"]) == 16
-    assert list(read_clips(str(file), "validation")) == []
+    with pytest.raises(DatasetError, match="has no clip of the split 'validation'"):
+        next(read_clips(str(file), "validation"))
 
 
 if __name__ == "__main__":  # in a process that takes the loopback Hub for the Hub

@@ -1,0 +1,63 @@
+"""What is read of a prepared data set, and what is said where that cannot be."""
+
+import errno
+import shutil
+from pathlib import Path
+
+import datasets
+import pytest
+from datasets.exceptions import DatasetGenerationError
+from huggingface_hub.errors import LocalEntryNotFoundError
+
+from dfjax.data import prepared as prepared_module
+from dfjax.data.prepared import load_manifest, open_rows, read_clips
+from dfjax.errors import DatasetError
+from tests.training.prepared_set import write_prepared
+
+
+def test_a_split_of_which_a_shard_is_missing_is_refused(tmp_path):
+    shard = Path(write_prepared(tmp_path)) / "data/train-00000-of-00001.parquet"
+    shard.rename(shard.with_name("train-00000-of-00002.parquet"))
+    with pytest.raises(DatasetError, match="has 1 of 2 files like train-00000-of-00002"):
+        next(read_clips(str(tmp_path), "train"))
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_file(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise DatasetGenerationError("An error occurred") from OSError(errno.ENOSPC, "No space")
+
+    monkeypatch.setattr(datasets, "load_dataset", fail)
+    with pytest.raises(DatasetError, match=r"copied into .*: No space.*HF_DATASETS_CACHE"):
+        open_rows(write_prepared(tmp_path), "train")
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("{}", "not one that this version of dfjax reads"),
+        ("[]", "it is not an object.*into a new folder"),
+        ('{"conf', "cannot be read.*into a new folder"),
+        ('{"config": {"crops": {"new_field": 1}}, "fingerprint": ""}', "new_field"),
+    ],
+)
+def test_a_manifest_that_is_damaged_or_of_a_newer_version_is_told(tmp_path, text, reason):
+    (tmp_path / "dfjax.json").write_text(text)
+    with pytest.raises(DatasetError, match=reason):
+        load_manifest(str(tmp_path))
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise LocalEntryNotFoundError("absent")
+
+    monkeypatch.setattr(prepared_module, "hf_hub_download", fail)
+    with pytest.raises(DatasetError, match="There is no folder .*mistyped"):
+        load_manifest("prepared/mistyped")
+
+
+def test_a_parquet_file_of_an_older_version_is_taken_in_its_folder_alone(tmp_path):
+    folder = write_prepared(tmp_path / "set")  # which writes no manifest into its files
+    file = Path(folder) / "data/train-00000-of-00001.parquet"
+    assert load_manifest(str(file))["config"] == load_manifest(folder)["config"]
+    with pytest.raises(DatasetError, match="does not say how its clips were made"):
+        load_manifest(str(shutil.copy(file, tmp_path)))
