@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from dfjax.errors import DfjaxError
@@ -36,6 +37,34 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):  # what went wrong first is what matters
             unfinished.unlink()
         raise
+
+
+@contextlib.contextmanager
+def only_here(folder: Path) -> Iterator[None]:
+    """Keeps a folder to this process until the block is left, or the process ends in any way.
+
+    Args:
+      folder: It exists. Only processes that call this as well are kept away.
+
+    Raises:
+      DfjaxError: Another process has it.
+    """
+    import fcntl  # which Windows lacks
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise DfjaxError(
+            f"Another process is working in {folder}. Wait for its end, or choose a new folder."
+        ) from error
+    except OSError:
+        pass  # some network file systems have no locks
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def shown_path(path: str) -> str:

@@ -28,7 +28,8 @@ from dfjax.data.rows import CodecConfig, Outcome
 from dfjax.data.sources import LabelledVideo, Source
 from dfjax.data.workers import read_in_order
 from dfjax.errors import DatasetError
-from dfjax.files import UNFINISHED, write_text_atomically
+from dfjax.faces.clips import CROPS_VERSION
+from dfjax.files import UNFINISHED, only_here, write_text_atomically
 from dfjax.json_values import dumps, to_json_value
 from dfjax.video.film import NUM_FRAMES as FILM_FRAMES
 from dfjax.video.suffixes import STILL_SUFFIXES
@@ -67,11 +68,27 @@ def prepare(
 
     Raises:
       DatasetError: The folder holds other files, or a run with another source or config.
+      DfjaxError: Another process is working in the folder.
       OSError: The disk is full, or the folder cannot be written to.
     """
     if out.exists() and not out.is_dir():
         raise DatasetError(f"{out} is a file. Name a new folder.")
-    manifest = _claim_folder(out, source, config, codec)
+    out.mkdir(parents=True, exist_ok=True)
+    with only_here(out):
+        manifest = _claim_folder(out, source, config, codec)
+        return _prepare(source, out, config, codec, manifest, workers, on_video)
+
+
+def _prepare(
+    source: Source,
+    out: Path,
+    config: Config,
+    codec: CodecConfig,
+    manifest: dict[str, Any],
+    workers: int,
+    on_video: OnVideo | None,
+) -> dict:
+    """Prepares in a folder that this process keeps to itself; otherwise as `prepare`."""
     scratch = out / "unfinished"
     shutil.rmtree(scratch, ignore_errors=True)  # left behind by a run that was killed
     per_video = config.video.num_frames * (1 + codec.variants)
@@ -118,12 +135,13 @@ def _claim_folder(out: Path, source: Source, config: Config, codec: CodecConfig)
             )
         write_text_atomically(out / MANIFEST_FILE, dumps(manifest))
         return manifest
-    since = {"metadata": manifest["metadata"]}  # which older manifests lack
+    since = {name: manifest[name] for name in ("metadata", "crops_version")}  # older lack them
     before = load_manifest(str(out))
     if _meant(since | before) != _meant(manifest):
         raise DatasetError(
             f"{out} was started with another config, or with other videos or other metadata of "
-            "them, such as their originals and people. Name a new folder, or remove this one."
+            "them, such as their originals and people, or by a version of dfjax that makes other "
+            "crops. Name a new folder, or remove this one."
         )
     return before
 
@@ -143,6 +161,7 @@ def _manifest(source: Source, config: Config, codec: CodecConfig) -> dict[str, A
         "fingerprint": _hash(listing),
         # Apart from the fingerprint, which would change for data sets that are prepared already.
         "metadata": _hash(json.dumps(metadata, sort_keys=True)),
+        "crops_version": CROPS_VERSION,
     }
 
 

@@ -25,6 +25,9 @@ from dfjax.video.info import VideoInfo, describe_frames, fitted
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
 
+CROPS_VERSION = 1
+"""Raised when the same file with the same config gives other crops than before."""
+
 _SAME_ASPECT = 0.02
 """Share by which the aspects of two pictures may differ, for rounding, and be one camera's view."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 from flax import nnx
 
+from dfjax.files import only_here
 from dfjax.head_config import HeadConfig
 from dfjax.train_config import TrainConfig
 from dfjax.training.folder import release_folder
@@ -57,6 +58,7 @@ def run(
         identities, `weights` were trained on validation clips, or no data set has both labels in
         validation.
       TrainingError: `out` is not usable, or training cannot start or continue.
+      DfjaxError: Another process is working in `out`.
     """
     opened = open_run(
         sources,
@@ -69,13 +71,15 @@ def run(
     if on_note is not None:
         for note in opened.notes:
             on_note(note)
-    try:
-        variables, step = _train(opened, on_step)
-    except BaseException:
-        if jax.process_index() == 0:
-            release_folder(out)
-        raise
-    return publish(opened, variables, step=step)
+    is_first = jax.process_index() == 0
+    with only_here(out) if is_first else contextlib.nullcontext():
+        try:
+            variables, step = _train(opened, on_step)
+        except BaseException:
+            if is_first:
+                release_folder(out)
+            raise
+        return publish(opened, variables, step=step)
 
 
 def _train(opened: OpenedRun, on_step: OnStep) -> tuple[nnx.State, int]:

@@ -155,6 +155,13 @@ def _shared_config(sources: Sequence[str], manifests: Sequence[dict]) -> Config:
                 f"{sources[0]} and {source} were prepared with different configs, so their crops "
                 "differ. Prepare both with the same config."
             )
+    # Older manifests have none.
+    versions = {of["crops_version"] for of in manifests if "crops_version" in of}
+    if len(versions) > 1:
+        raise DatasetError(
+            f"{', '.join(sources)} were prepared by versions of dfjax that make different crops "
+            f"({', '.join(map(str, sorted(versions)))}). Prepare all with the same one."
+        )
     return configs[0]
 
 

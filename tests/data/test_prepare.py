@@ -19,9 +19,10 @@ from dfjax.data.prepared import load_manifest, load_report, open_rows, read_clip
 from dfjax.data.rows import NO_FACE, CodecConfig
 from dfjax.data.sources import read_source
 from dfjax.data.sources.ffpp import read_ffpp
-from dfjax.errors import DatasetError
+from dfjax.errors import DatasetError, DfjaxError
 from dfjax.faces.clips import read_face_clips
 from dfjax.faces.detection import FaceDetector
+from dfjax.files import only_here
 from tests.videos import moving_pattern, portrait_frames, write_video
 
 CONFIG = Config(video=VideoConfig(num_frames=4), crops=CropConfig(image_size=48))
@@ -107,13 +108,29 @@ def test_a_folder_whose_videos_are_described_anew_is_refused(root, prepared, tmp
         prepare(dataclasses.replace(source, videos=videos), copy, CONFIG)
 
 
+def test_a_folder_with_crops_of_another_version_is_refused(root, prepared, tmp_path, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(prepared, copy)
+    monkeypatch.setattr(prepare_module, "CROPS_VERSION", prepare_module.CROPS_VERSION + 1)
+    with pytest.raises(DatasetError, match="a version of dfjax that makes other crops"):
+        prepare(read_source("ffpp", root), copy, CONFIG)
+
+
+def test_a_folder_in_which_another_process_works_is_left_to_it(root, prepared):
+    before = contents(prepared)
+    with only_here(prepared), pytest.raises(DfjaxError, match="Another process is working in"):
+        prepare(read_ffpp(root), prepared, CONFIG)
+    assert contents(prepared) == before
+    prepare(read_ffpp(root), prepared, CONFIG)
+
+
 def test_a_folder_of_an_older_version_which_noted_no_metadata_is_continued(
     root, prepared, tmp_path
 ):
     older = tmp_path / "older"
     shutil.copytree(prepared, older)
     manifest = json.loads((older / "dfjax.json").read_text())
-    del manifest["metadata"]
+    del manifest["metadata"], manifest["crops_version"]
     (older / "dfjax.json").write_text(json.dumps(manifest))
     assert prepare(read_source("ffpp", root), older, CONFIG) == load_report(str(prepared))
     assert load_manifest(str(older))["fingerprint"] == manifest["fingerprint"]

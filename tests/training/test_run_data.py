@@ -120,6 +120,15 @@ def test_data_sets_that_were_prepared_differently_are_refused(data, tmp_path):
         _open(data, other)
 
 
+def test_data_sets_whose_crops_are_of_different_versions_are_refused(data, tmp_path):
+    other = write_prepared(tmp_path / "other", name="other")
+    for version, folder in enumerate((data, other)):
+        path = Path(folder) / MANIFEST_FILE
+        path.write_text(json.dumps({**json.loads(path.read_text()), "crops_version": version}))
+    with pytest.raises(DatasetError, match="versions of dfjax that make different crops"):
+        _open(data, other)
+
+
 def test_identities_in_both_splits_are_refused(data):
     train, validation = (
         Path(data) / "data" / f"{split}-00000-of-00001.parquet" for split in ("train", "validation")
