@@ -110,6 +110,11 @@ class Arguments:
         """
         if self.coordinator is not None:
             address = None if self.coordinator == "auto" else self.coordinator
+            if address is not None and None in (self.num_processes, self.process_id):
+                raise DfjaxError(
+                    f"--coordinator is {address}, so --num-processes and --process-id are needed, "
+                    "too: jax detects them only with --coordinator auto."
+                )
             return address, self.num_processes, self.process_id
         numbers = {"--num-processes": self.num_processes, "--process-id": self.process_id}
         if given := [f"{name} is {value}" for name, value in numbers.items() if value is not None]:
@@ -144,7 +149,12 @@ def _run() -> int:
     config = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
     arguments = parse(lambda: tyro.cli(Arguments, config=config))
     require_extra("train", "train.py")
-    return _train(arguments, Console(stderr=True))
+    console = Console(stderr=True)
+    try:
+        return _train(arguments, console)
+    except KeyboardInterrupt:
+        console.print("Stopped. Run the same command again with --resume to continue.")
+        return 130
 
 
 def _train(arguments: Arguments, console: Console) -> int:
@@ -168,7 +178,14 @@ def _train(arguments: Arguments, console: Console) -> int:
     datasets.disable_progress_bars()  # they would garble ours
     checkpoint = arguments.out / "checkpoint"
     if processes is not None:
-        jax.distributed.initialize(*processes)
+        try:
+            jax.distributed.initialize(*processes)
+        except (ValueError, RuntimeError) as error:
+            raise DfjaxError(
+                f"The training processes cannot be brought together: {error}. Without a cluster "
+                "that jax knows, give each of them --coordinator HOST:PORT of the first one, "
+                "--num-processes and --process-id."
+            ) from error
     is_first = jax.process_index() == 0
     with _progress(console, disable=not is_first) as progress:
         task = progress.add_task("Loading", total=arguments.train.steps)

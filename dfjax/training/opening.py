@@ -104,6 +104,8 @@ def open_run(
         raise TrainingError(
             f"--start-share is {options.start_share}; it is a share and must be in [0, 1]."
         )
+    if not sources:
+        raise TrainingError("--data is empty. Give at least one prepared data set.")
     if options.save_every < 1:
         raise TrainingError(f"--save-every is {options.save_every}; at least 1 step is needed.")
     if options.workers < 0:

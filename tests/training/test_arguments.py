@@ -19,9 +19,11 @@ def _arguments(**more: Any) -> Arguments:
         ({"num_processes": 2}, "--num-processes is 2, but --coordinator is missing"),
         ({"process_id": 0}, "--process-id is 0, but --coordinator is missing"),
         ({"num_processes": 2, "process_id": 1}, "is 2 and --process-id is 1, but --coordinator"),
+        ({"coordinator": "host:1"}, "so --num-processes and --process-id are needed"),
+        ({"coordinator": "host:1", "num_processes": 2}, "and --process-id are needed"),
     ],
 )
-def test_one_of_several_processes_without_a_coordinator_is_refused(
+def test_one_of_several_processes_that_cannot_find_the_others_is_refused(
     given, words, tmp_path, monkeypatch, capsys
 ):
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
@@ -29,6 +31,16 @@ def test_one_of_several_processes_without_a_coordinator_is_refused(
     monkeypatch.setattr("sys.argv", ["train.py", "--data", "x", "--out", "y", *options])
     assert train.main() == 1
     assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.argv", ["train.py", "--data", "x", "--out", "y"])
+    monkeypatch.setattr(train, "_train", stop)
+    assert train.main() == 130
+    assert "with --resume" in capsys.readouterr().err
 
 
 def test_what_jax_detects_is_left_to_it():

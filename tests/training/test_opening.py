@@ -10,7 +10,8 @@ from flax import nnx
 
 from dfjax.data.store import ClipStore
 from dfjax.data.trained_on import digests, write_trained_on
-from dfjax.errors import DatasetError, ModelFormatError, TrainingError
+from dfjax.errors import DatasetError, DfjaxError, ModelFormatError, TrainingError
+from dfjax.files import only_here
 from dfjax.head_config import HeadConfig
 from dfjax.models.detector import Detector
 from dfjax.training.folder import RUN_FILE
@@ -70,6 +71,15 @@ def test_options_and_weights_that_do_not_fit_leave_no_folder(tmp_path, data, wei
         _open(data, weights, out, start_share=2.0)
     with pytest.raises(TrainingError, match="the run starts from an encoder"):
         _open(data, weights, out, start_share=0.5)
+    with pytest.raises(TrainingError, match="--data is empty"):
+        open_run(
+            [],
+            [weights],
+            out,
+            train_config=CONFIG,
+            detector_config=TINY_CONFIG.detector,
+            options=RunOptions(command="python train.py"),
+        )
     with pytest.raises(TrainingError, match="--save-every is 0; at least 1"):
         _open(data, weights, out, save_every=0)
     with pytest.raises(TrainingError, match="--workers is -1; at least 1"):
@@ -107,6 +117,24 @@ def test_a_run_that_fails_before_its_first_step_does_not_block_the_next(
         )
     assert not any(out.iterdir())
     _open(data, weights, out, pairs=16)
+
+
+def test_a_run_in_whose_folder_another_process_works_is_refused_and_harms_nothing(
+    tmp_path, data, weights
+):
+    out = tmp_path / "run"
+    _open(data, weights, out)
+    with only_here(out), pytest.raises(DfjaxError, match="Another process is working in"):
+        run(
+            [data],
+            [weights],
+            out,
+            train_config=CONFIG,
+            detector_config=TINY_CONFIG.detector,
+            options=RunOptions(command="python train.py", resume=True),
+            on_step=lambda *_: None,
+        )
+    assert [path.name for path in out.iterdir()] == [RUN_FILE]
 
 
 def test_clips_that_no_step_learns_from_are_told_before_the_first_step(
