@@ -25,7 +25,8 @@ def check_dataset_folder(folder: Path) -> list[str]:
       The paths of the files to publish, inside the folder, sorted.
 
     Raises:
-      HubError: A shard or a row is missing, has other columns, or a group is in two splits.
+      HubError: A shard or a row is missing, has other columns or belongs to no split, or a group
+        is in two splits.
       DatasetError: The folder was not prepared or not completely, or a clip cannot be read.
     """
     files = known_files(folder, DATASET_FILES)
@@ -35,8 +36,10 @@ def check_dataset_folder(folder: Path) -> list[str]:
     if not read_front_matter(folder / "README.md", DatasetCard).get("configs"):
         raise HubError("The front matter of README.md lacks configs, which name the splits.")
     splits_of: dict[str, str] = {}  # of each group
+    others = {name for name in files if name.endswith(".parquet")}
     for split, counts in report["splits"].items():
         shards = [name for name in files if Path(name).name.startswith(f"{split}-")]
+        others -= set(shards)
         expected = int(shards[0].removesuffix(".parquet").split("-")[-1]) if shards else 1
         if len(shards) != expected:
             raise HubError(
@@ -51,6 +54,11 @@ def check_dataset_folder(folder: Path) -> list[str]:
             )
         if num_rows:
             next(read_clips(str(folder), split))
+    if others:
+        raise HubError(
+            f"{folder / min(others)} is of none of the splits in {REPORT_FILE}. Move it elsewhere, "
+            "or it would be published unchecked."
+        )
     return files
 
 

@@ -154,6 +154,12 @@ def rewrite(shard: Path, change) -> None:
     change(rows).to_parquet(shard)
 
 
+def test_a_parquet_file_of_no_split_is_refused(copied: Path):
+    shutil.copy(copied / TRAIN, copied / "data/private-00000-of-00001.parquet")
+    with pytest.raises(HubError, match="private-00000-of-00001.parquet is of none of the splits"):
+        check_dataset_folder(copied)
+
+
 def test_a_shard_with_other_columns_is_told_with_their_names(copied: Path):
     rewrite(copied / TRAIN, lambda rows: rows.remove_columns("landmarks"))
     with pytest.raises(HubError, match="train-00000.*columns that differ.*: landmarks"):
