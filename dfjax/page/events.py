@@ -51,7 +51,10 @@ ONE_AT_A_TIME = """() => {
     }
   }, true);
   new PerformanceObserver((list) => {
-    if (!list.getEntries().some((entry) => entry.name.includes("/queue/join"))) return;
+    // Of a refused one Gradio says itself that it failed. Older browsers do not know the status.
+    const isJoined = ({name, responseStatus = 200}) =>
+      name.includes("/queue/join") && responseStatus === 200;
+    if (!list.getEntries().some(isJoined)) return;
     isTaken = true;
     if (isUnwanted) document.getElementById("df-cancel")?.click();
     isUnwanted = false;

@@ -184,6 +184,17 @@ def test_a_check_is_cancelled_even_before_the_server_has_taken_it(page, shut, fi
     expect(page.get_by_role("heading", name="How it works")).to_be_visible()
 
 
+def test_a_check_that_is_refused_is_over_though_it_was_cancelled(page, server, files):
+    choose(page, files("real refused.mp4"))
+    held = hold(page, "**/queue/join*")
+    page.click("#df-check")
+    page.click("#df-cancel")
+    wait_in(page, lambda: bool(held))
+    held[0].fulfill(status=503, json={"detail": "The queue is full."})
+    expect(page.locator("#df-cancel")).to_be_hidden()
+    expect(page.locator("#df-check")).to_be_enabled()
+
+
 def test_nothing_more_is_said_of_a_check_that_was_cancelled(page, shut, files):
     choose(page, files("fake cancelled.mp4"))
     start(page, shut, "fake cancelled.mp4")
