@@ -185,8 +185,10 @@ def _networks(text: str) -> str:
       ArgumentTypeError: A part is none. uvicorn would take it for the name of a socket.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
+    if "*" in parts:  # which uvicorn understands only where it stands alone
+        return "*"
     try:
-        networks = [p if p == "*" else str(ipaddress.ip_network(p, strict=False)) for p in parts]
+        networks = [str(ipaddress.ip_network(part, strict=False)) for part in parts]
     except ValueError as error:
         message = f"{error}; needed are addresses and networks, as 10.0.0.0/8,192.0.2.1"
         raise argparse.ArgumentTypeError(message) from None

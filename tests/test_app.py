@@ -38,7 +38,8 @@ def test_proxies_are_networks_or_are_refused_in_a_sentence(capsys):
     given = "10.1.2.3/8, 192.0.2.1,fc00::/7,"
     networks = "10.0.0.0/8,192.0.2.1/32,fc00::/7"
     assert app.parse(["--trusted-proxies", given]).trusted_proxies == networks
-    assert app.parse(["--trusted-proxies", "*"]).trusted_proxies == "*"
+    for everywhere in ("*", "*, 10.0.0.0/8"):
+        assert app.parse(["--trusted-proxies", everywhere]).trusted_proxies == "*"
     assert app.parse(["--trusted-proxies", ""]).trusted_proxies == ""
     for wrong in ("10.0.0.0/33", "10.0.0.0/8 192.0.2.1", "proxy"):
         with pytest.raises(SystemExit) as stopped:
