@@ -197,6 +197,8 @@ def _in_bucket(name: str) -> list[str]:
             f"{name} cannot be listed: {type(error).__name__}: {error}. Check the address, and "
             "your access to it."
         ) from error
+    if not found and glob.has_magic(place):
+        raise DfjaxError(f"No file is called {name}. Check the pattern.")
     if not found:
         raise DfjaxError(f"{name} has no file that ends as videos or pictures do.")
     return [_address(filesystem, name, place, str(path)) for path in sorted(found)]

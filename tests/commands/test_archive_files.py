@@ -127,6 +127,7 @@ def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch, place, named
         ("list.parquet", "cannot be read as a list: .*column `path`"),
         ("bytes.parquet", "its column `path` is not text"),
         ("memory://empty-bucket", "has no file"),
+        ("memory://empty-bucket/*.txz", "No file is called memory://empty-bucket/.*the pattern"),
         ("no-such-thing://bucket", "cannot be opened"),
     ],
 )
