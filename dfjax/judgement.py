@@ -140,7 +140,7 @@ def _segments(
     reasons: Sequence[LeftOut | None],
     calibration: CalibrationConfig,
 ) -> tuple[Segment, ...]:
-    """Returns the stretches in which a face with a say is more likely fake than not, by time."""
+    """Returns the stretches to name of the faces that have a say, by time."""
     segments = []
     for clip, face, said, reason in zip(clips, faces, evidence, reasons, strict=True):
         named = named_stretch(said, calibration) if reason is None else None

@@ -80,7 +80,10 @@ class TrackScore:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A stretch of time in which a face that has a say is more likely fake than not."""
+    """A stretch of time in which a face that has a say is more likely fake than not.
+
+    Its probability is not one that would be called real.
+    """
 
     track: int  # `TrackScore.id`
     start: float  # seconds, halfway to the frame before the stretch
