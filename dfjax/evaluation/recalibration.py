@@ -8,6 +8,7 @@ from typing import Any
 
 from dfjax.config import Config
 from dfjax.data.prepared import load_manifest, read_all_clips
+from dfjax.data.trained_on import TRAINED_ON_FILE
 from dfjax.errors import DfjaxError
 from dfjax.evaluation.calibration import calibrate_on
 from dfjax.evaluation.scores import Scores, video_scores
@@ -22,7 +23,8 @@ from dfjax.models.pretrained import PREPROCESSOR_NAME, preprocessor_values, writ
 SPLIT = "validation"
 """The split that calibrations are fitted on; figures on it are no measure of unseen videos."""
 
-_COPIED = ("config.json", PREPROCESSOR_NAME, "training.json", "model*.safetensors", "model*.json")
+_COPIED = ("config.json", PREPROCESSOR_NAME, "training.json", TRAINED_ON_FILE)
+_COPIED += ("model*.safetensors", "model*.json")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from flax import nnx
 from dfjax.data.clip_row import ClipRow
 from dfjax.data.prepared import load_manifest, load_skipped, read_all_clips
 from dfjax.data.sources import LabelledVideo, read_source
+from dfjax.data.trained_on import INCOMPLETE, digests, read_trained_on
 from dfjax.errors import DatasetError
 from dfjax.evaluation import studies
 from dfjax.evaluation.figures import report
@@ -81,13 +82,13 @@ def evaluate(
     detector = Detector.from_pretrained(folder)
     manifests = [load_manifest(source) for source in sources]
     for source, manifest in zip(sources, manifests, strict=True):
-        if not Path(source).is_file():  # a file does not say how it was prepared
-            require_same_crops(model, detector.config, source, manifest, fewer_frames=True)
+        require_same_crops(model, detector.config, source, manifest, fewer_frames=True)
     files = _files(sources, manifests, roots) if roots else []
     measured = [*(study for study in studies.STUDIES if not study.optional), *optional]
     _check_files(measured, files)
     score = _score_function(detector, on_progress)
-    scored = score(read_all_clips(sources, split), "Scoring")
+    source_of: dict[str, str] = {}
+    scored = score(read_all_clips(sources, split, source_of=source_of), "Scoring")
     if not scored:
         raise DatasetError(
             f"No video of the split {split!r} of {', '.join(sources)} has a face clip, so there is "
@@ -103,7 +104,14 @@ def evaluate(
         trained_methods=training.get("data", {}).get("trained_methods"),
         has_lstm=isinstance(detector.config.detector, DetectorConfig),
     )
-    data = _data(sources, manifests, split, training, read_calibrated_on(folder))
+    known = read_trained_on(folder)
+    trained_on = {source_of[clip.row.video] for clip in scored if digests(clip.row) & known}
+    if INCOMPLETE in known and split == "train":  # of an older model only its last run is known
+        fingerprints = _fingerprints(training)
+        trained_on |= {
+            s for s, m in zip(sources, manifests, strict=True) if m["fingerprint"] in fingerprints
+        }
+    data = _data(sources, manifests, split, training, read_calibrated_on(folder), trained_on)
     of_model = fingerprint(nnx.state(detector), detector.config)
     context = StudyContext(
         score=score,
@@ -188,29 +196,35 @@ def _training_record(folder: Path) -> dict[str, Any]:
         return {}
 
 
+def _fingerprints(training: Mapping[str, Any]) -> list[str]:
+    """Returns the fingerprints of the data sets of a model's last run."""
+    return str(training.get("data", {}).get("fingerprint", "")).split("+")
+
+
 def _data(
     sources: Sequence[str],
     manifests: Sequence[Mapping[str, Any]],
     split: str,
     training: Mapping[str, Any],
     calibrated_on: Mapping[str, Any] | None,
+    trained_on: set[str],
 ) -> list[dict[str, Any]]:
-    known = str(training.get("data", {}).get("fingerprint", "")).split("+")
-    calibrated = known if calibrated_on is None else calibrated_on.get("fingerprints", [])
+    calibrated = (
+        _fingerprints(training) if calibrated_on is None else calibrated_on.get("fingerprints", [])
+    )
     return [
         {
             # Reports are published: give the name of a local folder, but not its path.
             "name": Path(source).resolve().name if Path(source).exists() else source,
             "split": split,
             "fingerprint": manifest["fingerprint"],
-            "prepared_with": PARQUET_FILE
-            if Path(source).is_file()
-            else "{} frames per video, crops of {} pixels".format(
+            "prepared_with": "{} frames per video, crops of {} pixels{}".format(
                 manifest["config"]["video"]["num_frames"],
                 manifest["config"]["crops"]["image_size"],
+                PARQUET_FILE if Path(source).is_file() else "",
             ),
             "calibrated_on": manifest["fingerprint"] in calibrated and split == "validation",
-            "trained_on": manifest["fingerprint"] in known and split == "train",
+            "trained_on": source in trained_on,
         }
         for source, manifest in zip(sources, manifests, strict=True)
     ]

@@ -15,6 +15,8 @@ from PIL import Image
 from dfjax.commands.evaluate import Evaluate
 from dfjax.config import CalibrationConfig
 from dfjax.data.clip_row import FEATURES
+from dfjax.data.store import ClipStore
+from dfjax.data.trained_on import digests, write_trained_on
 from dfjax.errors import DatasetError
 from dfjax.evaluation import run as run_module
 from dfjax.evaluation.notes import notes
@@ -92,6 +94,23 @@ def test_a_split_that_the_model_was_calibrated_on_is_told(result, folder):
     assert "promised" not in told  # celebdf had no part in that
 
 
+def test_whom_a_model_or_those_before_it_were_trained_on_is_told_by_any_run(
+    folder, tmp_path, no_network
+):
+    def trained_on(split: str) -> bool:
+        (data,) = evaluate([str(folder / "set")], str(model), tmp_path, split=split).report["data"]
+        return data["trained_on"]
+
+    model = Path(shutil.copytree(folder / "model", tmp_path / "model"))
+    assert trained_on("train")  # an older model, by the fingerprint of its last run
+    write_trained_on(model, ["0" * 12])
+    assert not trained_on("train")  # of that data it was given the validation split only
+    (model / "training.json").write_text("{}")
+    clips = ClipStore([str(folder / "copy")], "train").clips
+    write_trained_on(model, frozenset().union(*map(digests, clips)))
+    assert trained_on("train") and not trained_on("validation")
+
+
 def test_too_few_people_share_a_promise_only_where_all_were_calibrated_on(result):
     calibration = CalibrationConfig(
         real_below=0.3, fake_above=0.6, false_positive_rate=0.005, false_negative_rate=0.2
@@ -155,14 +174,15 @@ def test_crops_that_the_model_does_not_see_in_the_app_are_refused(folder, tmp_pa
     source = shutil.copytree(folder / "set", tmp_path / "set")
     manifest = json.loads((source / "dfjax.json").read_text())
 
-    def prepared_with(**video) -> None:
+    def prepared_with(place: str, **video) -> None:
         manifest["config"]["video"] |= video
         (source / "dfjax.json").write_text(json.dumps(manifest))
-        evaluate([str(source)], str(folder / "model"), tmp_path / "x", split="validation")
+        evaluate([str(source / place)], str(folder / "model"), tmp_path / "x", split="validation")
 
-    prepared_with(num_frames=TINY_CONFIG.video.num_frames - 1)  # which the report states
-    with pytest.raises(DatasetError, match="burst_frames 4; .*model takes burst_frames 1"):
-        prepared_with(burst_frames=4)
+    prepared_with("", num_frames=TINY_CONFIG.video.num_frames - 1)  # which the report states
+    for place in ("", "data/validation-00000-of-00001.parquet"):
+        with pytest.raises(DatasetError, match="burst_frames 4; .*model takes burst_frames 1"):
+            prepared_with(place, burst_frames=4)
 
 
 @pytest.mark.usefixtures("no_network")
@@ -177,7 +197,6 @@ def test_a_parquet_file_alone_has_no_known_failures(folder):
     assert result["data"][0]["calibrated_on"] is False
     told = " ".join(result["notes"])
     assert "not known whether the model was fitted to validation-00000-of-00001.parquet" in told
-    assert "does not say how its crops were made" in told
 
 
 @pytest.mark.usefixtures("no_network")
