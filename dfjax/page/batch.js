@@ -133,7 +133,7 @@ function endWithError(one, message) {
   note.className = "df-card";
   note.textContent = message;
   end(one, {
-    label: "error", title: words.stopped, probability: null, percent: "", html: note.outerHTML,
+    label: "error", title: words.failed, probability: null, percent: "", html: note.outerHTML,
     csv: columns.map((name) => (values[name] ? quoted(values[name]) : "")).join(",") + "\r\n",
   });
 }

@@ -42,17 +42,18 @@ class BatchParts(NamedTuple):
     answer: gr.HTML  # nobody sees it: the browser takes the answer from it
 
 
-def lay_out_batch(*, has_efforts: bool, limits: PageLimits) -> BatchParts:
+def lay_out_batch(what_to_choose: str, *, has_efforts: bool, limits: PageLimits) -> BatchParts:
     """Adds the list of files to the page that is being built.
 
     Args:
+      what_to_choose: The line that says it, as HTML.
       has_efforts: Whether the model can look more or less closely.
       limits: What visitors may cost; the browser is told the size of a file.
     """
     effort = effort_choice(is_offered=has_efforts, elem_classes="df-effort")
     upload = gr.File(visible=False)
     board = gr.HTML(
-        render("batch.html", accepted=ACCEPTED),
+        render("batch.html", accepted=ACCEPTED, what_to_choose=what_to_choose),
         apply_default_css=False,
         js_on_load=_script(limits),
         elem_id="df-batch",
@@ -160,7 +161,7 @@ def _failure(video: dict[str, Any], message: str, *, is_english: bool = False) -
     report = {"schema_version": SCHEMA_VERSION, "video": {"name": name}, "error": message}
     return {
         "label": "error",
-        "title": words.batch.not_checked,
+        "title": words.batch.in_the_browser.failed,
         "probability": None,
         "percent": "",
         "csv": csv_lines(VIDEO_COLUMNS, video_rows(report)),

@@ -118,12 +118,12 @@ def _compose(
     ) as page:
         _html(texts.header())
         weighs = predictor.config.calibration.evidence is not None
+        may = texts.upload_limits(limits, predictor.limits)
         with gr.Tabs(elem_id="df-tabs"):
             with gr.Tab(words.batch.one_video):
-                may = texts.upload_limits(limits, predictor.limits)
                 parts = _lay_out(examples, empty, may, has_efforts=weighs)
             with gr.Tab(words.batch.several_files):
-                batch = lay_out_batch(has_efforts=weighs, limits=limits)
+                batch = lay_out_batch(may, has_efforts=weighs, limits=limits)
             if live is not None:
                 with gr.Tab(words.live.tab):
                     live_tab()

@@ -39,7 +39,7 @@ def test_a_fake_names_the_stretch_the_face_and_how_sure():
     said = explain(prediction)
     assert said.findings == (
         "Face 1 (on the left) looks manipulated from 3.1 s to 7.4 s (88%).",
-        "At 93%, this lies well above 70%, where “likely fake” begins.",
+        "All in all, at 93%, this lies well above 70%, where “likely fake” begins.",
     )
     assert words.reasons.do_stretch in said.next_steps
     assert not said.because

@@ -41,6 +41,7 @@ def test_certainty_is_never_claimed():
 def test_the_error_rate_is_named_or_said_to_be_unmeasured():
     assert "at most 5% of the real validation videos" in decision_sentence(DECISION)
     assert "false-positive rate" in decision_sentence(DECISION)
+    assert "The line for “likely fake” was set" in decision_sentence(DECISION)
     assert "has not been measured" in decision_sentence(ONE_LINE)
     assert "uncertain" not in decision_sentence(ONE_LINE)
 
