@@ -142,6 +142,7 @@ def _compose(
         join_batch(batch, score, frames, parts.frames)
         page.load(fn=None, js=ONE_AT_A_TIME)
         page.load(fn=None, js=OFFER_VIDEOS)
+        page.load(fn=None, js=script_of("names.js"))
         _add_endpoint(_predict_with(score), [parts.video, parts.effort])
         add_batch_endpoint(parts.effort, limits)
     return page

@@ -161,6 +161,9 @@ def test_several_files_are_checked_one_after_another_and_sorted(open_page, clips
     expect(page.locator(".df-batch").get_by_role("button", name="Stop")).to_be_focused()
     rows = page.locator(".df-batch tbody tr")
     expect(page.locator(".df-batch [role=status]")).to_have_text("4 of 4 checked", timeout=WAIT)
+    # What takes the place of "Stop" loses nothing to whoever presses it a moment too late.
+    buttons = page.locator(".df-batch-bar .df-button:visible")
+    expect(buttons).to_have_text(["Download the table (CSV)", "Clear the list"])
     expect(page.locator(".df-batch table")).to_be_focused()
     # A file is sent when the one before it has its answer, and then asks for one check.
     assert [name for name in sent if name in ("upload", "join")] == 4 * ["upload", "join"]
@@ -172,6 +175,7 @@ def test_several_files_are_checked_one_after_another_and_sorted(open_page, clips
     page.get_by_role("button", name="Show the result of two.mp4").press("Enter")
     expect(page.locator(".df-batch-result .df-name")).to_have_text("two.mp4")
     expect(page.locator(".df-batch-result .df-face")).to_have_count(2)
+    expect(page.locator(".df-batch-result .df-probability")).to_have_css("margin-top", "20px")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the table").click()
     download.value.save_as(tmp_path / "all.csv")

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from dfjax.config import Config
 from dfjax.page.blocks import build_page
 from dfjax.page.fair_queue import FairQueue
 from dfjax.page.health import Health
@@ -106,7 +107,12 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 @contextlib.contextmanager
 def served(
-    uploads: Path, monkeypatch: pytest.MonkeyPatch, *, limits: PageLimits, **settings: Any
+    uploads: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    limits: PageLimits,
+    config: Config = Config(),
+    **settings: Any,
 ) -> Iterator[Server]:
     """Serves the page while the context lasts."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(uploads))
@@ -114,6 +120,7 @@ def served(
     # Else Gradio asks the Hub for a Space of this name before an assistant's first call.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     health, predictor = Health(), GatedPredictor()
+    predictor.config = config
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     address: dict[str, Any] = {"host": "127.0.0.1", "port": port}

@@ -1,0 +1,77 @@
+"""The page without a mouse, or without a screen, in a real Chromium."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from dfjax.config import CalibrationConfig, Config
+from dfjax.page.limits import PageLimits
+from tests.e2e.test_browser import CHROMIUM, QUIET
+from tests.evaluation.clips import EVIDENCE
+from tests.page.serving import served
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium"),
+]
+
+# Of what has the focus: what it is, and whether a ring around it or its label is seen as a whole.
+RING = """() => {
+  const focused = document.activeElement, ringed = focused.closest("label") ?? focused;
+  for (const moving of document.getAnimations()) moving.finish();
+  const {outlineStyle, outlineWidth, outlineOffset} = getComputedStyle(ringed);
+  const grown = parseFloat(outlineWidth) + parseFloat(outlineOffset);
+  const {left, top, right, bottom} = ringed.getBoundingClientRect();
+  let isWhole = outlineStyle === "solid" && parseFloat(outlineWidth) >= 2;
+  for (let around = ringed.parentElement; around; around = around.parentElement) {
+    const box = around.getBoundingClientRect();
+    if (around === document.body || getComputedStyle(around).overflow === "visible") continue;
+    isWhole &&= left - grown >= box.left - 1 && right + grown <= box.right + 1 &&
+      top - grown >= box.top - 1 && bottom + grown <= box.bottom + 1;
+  }
+  return [focused.textContent.trim() || focused.value || "", isWhole];
+}"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Iterator[Page]:
+    """The page in Spanish, of a model that can look more or less closely."""
+    calibration = CalibrationConfig(evidence=EVIDENCE)
+    config = dataclasses.replace(Config(), calibration=calibration)
+    uploads = tmp_path_factory.mktemp("uploads")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        served(uploads, patch, limits=PageLimits(), config=config) as server,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page(locale="es")
+        page.goto(server.url)
+        expect(page.locator("#df-check")).to_be_visible(timeout=60_000)
+        yield page
+        browser.close()
+
+
+def test_where_the_keyboard_is_can_be_seen(page):
+    reached = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement === document.body"):
+            break
+        reached.append(page.evaluate(RING))
+    assert [what for what, is_whole in reached if not is_whole] == []
+    # Three tabs, the upload, the efforts as one stop, and the link in the foot.
+    assert len(reached) == 6 and "standard" in dict(reached)
+
+
+def test_the_efforts_are_one_choice_with_a_name(page):
+    group = page.get_by_role("group", name="Con cuánto detalle mirar")
+    group.get_by_role("radio", name="Normal").focus()
+    page.keyboard.press("ArrowRight")
+    expect(group.get_by_role("radio", name="Exhaustivo")).to_be_checked()
+
+
+def test_the_upload_has_its_name_in_the_visitor_s_language(page):
+    expect(page.get_by_role("button", name="Coloque el archivo aquí")).to_be_visible()
