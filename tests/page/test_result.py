@@ -12,6 +12,8 @@ from dfjax.page import texts
 from dfjax.page.result import render_error, render_result
 from dfjax.prediction import Decision, ModelSummary, Segment
 from dfjax.provenance import Provenance
+from dfjax.reporting.video_report import html_report
+from dfjax.words import words
 from tests.page.samples import sample_prediction
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&${7*7}{{7*7}}.mp4"
@@ -99,10 +101,12 @@ def test_the_limits_are_stated_whatever_the_verdict():
 
 def test_a_model_without_verdicts_names_no_threshold_and_does_not_blame_the_evidence():
     withheld = Decision(real_below=0.0, fake_above=1.0, false_positive_rate=0.0)
-    page = render_result(sample_prediction("uncertain", decision=withheld))
+    prediction = sample_prediction("uncertain", decision=withheld)
+    page = render_result(prediction)
     assert "too weak to judge" in page
     assert "evidence is not plain enough" not in page
-    assert "likely fake above" not in page
+    for where in (page, html_report(prediction)):
+        assert f">{words.verdict.likely_fake}<" not in where
 
 
 def test_a_model_that_was_never_calibrated_says_so_and_is_not_called_weak():
@@ -137,10 +141,13 @@ def test_the_thresholds_stand_at_the_gauge_of_the_video_and_nowhere_else():
     "real_below, fake_above, num_marks",
     [(0.3, 0.7, 2), (0.5, 0.5, 1), (0.45, 0.5, 1), (0.0, 1.0, 0)],
 )
-def test_the_labels_of_the_thresholds_do_not_overlap(real_below, fake_above, num_marks):
+def test_the_gauge_names_its_zones_alone_and_the_thresholds_do_not_overlap(
+    real_below, fake_above, num_marks
+):
     decision = Decision(real_below=real_below, fake_above=fake_above, false_positive_rate=None)
     page = render_result(sample_prediction("uncertain", decision=decision))
     assert page.count("data-threshold") == num_marks
+    assert (f">{words.verdict.uncertain}<" in page) == (0 < fake_above - real_below < 1)
 
 
 def test_everything_that_leads_to_a_time_is_a_button_or_a_row_with_one():
