@@ -7,8 +7,8 @@ from dfjax.config import Config
 from dfjax.evaluation.thresholds import groups_needed
 from dfjax.shown_numbers import threshold_percent
 
-PARQUET_FILE = "unknown (a parquet file)"
-"""How a data set was prepared, if it is a file, which does not say so."""
+PARQUET_FILE = " (a parquet file)"
+"""Ends how a data set was prepared, if it is a lone file."""
 
 
 def notes(
@@ -42,12 +42,6 @@ def notes(
             f"With {figures['counts']['real']} real videos, a rate of 1% false positives cannot be "
             "resolved."
         )
-    found += [
-        f"{entry['name']} is a parquet file, which does not say how its crops were made. If the "
-        "app makes others for this model, the figures do not hold there."
-        for entry in data
-        if entry["prepared_with"] == PARQUET_FILE
-    ]
     return found
 
 
@@ -79,13 +73,13 @@ def known_videos(data: Sequence[Mapping[str, Any]]) -> list[str]:
 def is_fit_known(entry: Mapping[str, Any]) -> bool:
     """Returns whether it is known of a data set if the model was fitted to it.
 
-    Data sets are known by what they were prepared from, which a parquet file does not say.
+    Data sets are known by their fingerprints, and a lone parquet file has one of its own.
 
     Args:
       entry: The data set, as in `report.json`.
     """
     return (
-        entry.get("prepared_with") != PARQUET_FILE
+        not entry.get("prepared_with", "").endswith(PARQUET_FILE)
         or entry["split"] not in ("train", "validation")
         or entry["calibrated_on"]
         or entry.get("trained_on", False)
