@@ -12,7 +12,7 @@ const video = find("video"), boxes = find(".df-live-boxes");
 const canvas = document.createElement("canvas");
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const percent = (share) =>
-  share < 0.01 ? "< 1%" : share > 0.99 ? "> 99%" : `${Math.round(100 * share)}%`;
+  share < 0.005 ? "<1%" : share > 0.995 ? ">99%" : `${Math.round(100 * share)}%`;
 
 let session = null, closing = null, camera = null, timer = 0, run = 0;
 let isWaiting = false, dropped = 0, times = [], past = [], said = "";
