@@ -55,7 +55,7 @@ def main() -> None:
         keep_freed()
     config = arguments.train
     data = open_data(arguments.data, (), [load_manifest(source) for source in arguments.data])
-    detector, _ = start([arguments.weights], data.config, config.seed, new_crops=True)
+    detector = start([arguments.weights], data.config, config.seed, new_crops=True).detector
     machinery = make_machinery(detector, data.store, config, workers=arguments.workers)
     loader, mesh = machinery.loader, machinery.mesh
     state, frozen = machinery.initial_state(), machinery.parts.frozen
