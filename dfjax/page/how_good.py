@@ -1,6 +1,7 @@
 """How good the model is, from the evaluation that it was published with. No figure is our own."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -13,8 +14,7 @@ from dfjax.prediction import ModelSummary
 from dfjax.reporting.recorded import Recorded
 from dfjax.words import translated, words
 
-_FEW = 50
-"""Videos under which their number is stated instead of how many of 100."""
+_FEW = 50  # fakes of a kind of face, under which a share of them says little
 
 _VERDICTS = ("real", "uncertain", "fake")
 
@@ -120,10 +120,8 @@ def _kinds(figures: Recorded) -> list[dict[str, Any]]:
 
 
 def _among(number: int, total: int) -> str:
-    """Returns a share in words: of 100, or of as many as there are if they are few."""
-    if total < _FEW:
-        return words.how_good.share.format(number=number, total=total)
-    return words.how_good.share.format(number=round(100 * number / total), total=100)
+    """Returns a share in words, as numbers that can be counted in the evaluation."""
+    return words.how_good.share.format(number=f"{number:,}", total=f"{total:,}")
 
 
 def _everyday(report: Recorded) -> list[str]:
@@ -168,14 +166,19 @@ def _weak_slices(report: Recorded) -> list[str]:
         if len(known) < 2:
             continue
         (low, _, where), (high, _, best) = min(known), max(known)
-        # The report is in English: "77 to 196".
-        where, best = (part.replace(" to ", f" {words.how_good.to} ") for part in (where, best))
+        where, best = _range(where), _range(best)
         sentences.append(
             words.how_good.slices[by].format(
                 low=f"{low:.0%}", where=where, high=f"{high:.0%}", best=best
             )
         )
     return sentences
+
+
+def _range(label: str) -> str:
+    """Returns what the evaluation calls a slice, "7.82 to 56.9", as "8 to 57" in any language."""
+    whole = re.sub(r"\d+\.\d+", lambda value: f"{float(value[0]):.0f}", label)
+    return whole.replace(" to ", f" {words.how_good.to} ")
 
 
 def _card_address(model: ModelSummary) -> str | None:
