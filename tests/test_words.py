@@ -1,9 +1,12 @@
 import re
 import string
 from importlib import resources
+from typing import get_args
 
 import pytest
 
+from dfjax.config import VideoConfig
+from dfjax.video.sampling import Effort, plan_looks
 from dfjax.words import ENGLISH, LANGUAGES, preferred_language, speaking, translated, words
 from dfjax.words.catalogue import catalogue
 
@@ -53,6 +56,17 @@ def test_every_word_is_used():
         and not re.search(rf"\b{[p for p in path.split('.') if not p.isdigit()][-1]}\b", sources)
     ]
     assert unused == []
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_the_length_from_which_an_effort_is_said_to_matter_is_that_of_the_plan(code):
+    (length,) = re.findall(r"\d+", catalogue(code)["page"]["effort_info"])
+    config = VideoConfig(num_frames=32, burst_frames=4)  # of the model that comes with dfjax
+    planned = [
+        [plan_looks(seconds, config, effort) for effort in get_args(Effort)]
+        for seconds in (float(length), float(length) + 0.1)
+    ]
+    assert len(set(planned[0])) == 1 < len(set(planned[1]))
 
 
 def test_a_template_has_no_words_of_its_own():

@@ -25,7 +25,7 @@ _DARK = 40.0  # mean brightness, of 255, under which crops are very dark
 
 _CLOSE = 4.0  # seconds between looks, closer than which no effort looks (`sampling.GRID_SECONDS`)
 
-_NEITHER = 0.05  # distance from one half in which a probability leans neither way
+_NEAR = 0.05  # distance from a threshold, or from one half, that hardly shows on the scale
 
 _MOST_STRETCHES = 3  # that are named
 
@@ -167,18 +167,18 @@ def _how_sure(prediction: Prediction, probability: float) -> str:
     decision = prediction.decision
     fake, real = decision.fake_above, decision.real_below
     if prediction.label == "fake":
-        clear = probability - fake > (1 - fake) / 2
+        clear = probability - fake > _NEAR
         sentence, threshold = (
             words.reasons.clearly_fake if clear else words.reasons.narrowly_fake,
             fake,
         )
     elif prediction.label == "real":
-        clear = probability < real / 2
+        clear = real - probability > _NEAR
         sentence, threshold = (
             words.reasons.clearly_real if clear else words.reasons.narrowly_real,
             real,
         )
-    elif abs(probability - 0.5) < _NEITHER:
+    elif abs(probability - 0.5) < _NEAR:
         sentence, threshold = words.reasons.leans_neither, fake
     elif probability > 0.5:
         sentence, threshold = words.reasons.leans_fake, fake
@@ -200,7 +200,7 @@ def _doubts(prediction: Prediction) -> Iterator[_Reason]:
     heard = [track for track in prediction.tracks if track.left_out is None]
     longest = max(len(track.frames) for track in heard)
     if prediction.video.duration <= 0:
-        yield _Reason(words.reasons.still, words.reasons.do_longer)
+        yield _Reason(words.reasons.still, words.reasons.do_recording)
     elif longest < FEW_FRAMES:
         yield _Reason(words.reasons.few_frames.format(count=longest), words.reasons.do_longer)
     top = max(heard, key=lambda track: track.probability_fake)

@@ -39,14 +39,23 @@ def test_a_fake_names_the_stretch_the_face_and_how_sure():
     said = explain(prediction)
     assert said.findings == (
         "Face 1 (on the left) looks manipulated from 3.1 s to 7.4 s (88%).",
-        "All in all, at 93%, this lies well above 70%, where “likely fake” begins.",
+        "All in all, at 93%, this lies above 70%, where “likely fake” begins.",
     )
     assert words.reasons.do_stretch in said.next_steps
     assert not said.because
 
 
+@pytest.mark.parametrize(
+    "label, level, is_narrow",
+    [("fake", 0.76, False), ("fake", 0.74, True), ("real", 0.24, False), ("real", 0.26, True)],
+)
+def test_an_answer_is_narrow_only_where_it_looks_so_on_the_scale(label, level, is_narrow):
+    said = explain(sample_prediction(label, levels=(level,))).findings[-1]
+    assert ("narrow answer" in said) == ("just" in said) == is_narrow
+
+
 def test_a_fake_as_a_whole_is_said_to_be_so():
-    said = explain(sample_prediction("fake", levels=(0.75,)))
+    said = explain(sample_prediction("fake", levels=(0.74,)))
     assert said.findings[0] == "Face 1 looks manipulated wherever it was looked at, from " + (
         "0.15 s to 9.45 s."
     )
@@ -102,6 +111,7 @@ def test_faces_that_disagree_few_frames_and_a_still_are_reasons():
     assert few.because == (words.reasons.few_frames.format(count=FEW_FRAMES - 1),)
     still = explain(sharp(sample_prediction("uncertain", num_frames=1, duration=0.0)))
     assert still.because == (words.reasons.still,)
+    assert still.next_steps[0] == words.reasons.do_recording
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

@@ -5,7 +5,7 @@ from dfjax.page.verdict import ICONS, spoken_summary
 from dfjax.prediction import Decision
 from dfjax.reporting.decision_sentences import decision_sentence
 from dfjax.shown_numbers import percent
-from dfjax.words import words
+from dfjax.words import LANGUAGES, speaking, words
 from tests.page.samples import DECISION, sample_prediction
 
 ONE_LINE = Decision(real_below=0.5, fake_above=0.5, false_positive_rate=None)
@@ -44,6 +44,14 @@ def test_the_error_rate_is_named_or_said_to_be_unmeasured():
     assert "The line for “likely fake” was set" in decision_sentence(DECISION)
     assert "has not been measured" in decision_sentence(ONE_LINE)
     assert "uncertain" not in decision_sentence(ONE_LINE)
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_a_verdict_calls_a_picture_no_video(code):
+    with speaking(code):
+        said = [*words.verdict.explanations.as_dict().values(), words.page.not_checked]
+        said += [words.verdict.withheld, words.verdict.uncalibrated, words.verdict.none_given]
+    assert "video" not in " ".join(said).lower()
 
 
 def test_a_screen_reader_hears_the_verdict_and_the_number():
