@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NoReturn, get_args
+from urllib.parse import urlsplit
 
 from dfjax.errors import DfjaxError
 from dfjax.extras import require_extra
@@ -24,6 +25,7 @@ from dfjax.video.limits import VideoLimits
 _LIMITS = VideoLimits()
 _PAGE_LIMITS = PageLimits()
 _MIB = 1024**2
+_FIRST_PORT = 7860  # Gradio's
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -294,9 +296,22 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
         trusted_proxies=options.trusted_proxies,
         shows_metrics=options.metrics,
         sample=examples[-1].path,
-    ):
+    ) as url:
+        wanted = options.port or int(os.environ.get("GRADIO_SERVER_PORT", _FIRST_PORT))
+        print(invitation(url.rstrip("/"), wanted), flush=True)
         wait_for_signal()
     return 0
+
+
+def invitation(url: str, wanted: int) -> str:
+    """Returns the line that says where the page is.
+
+    Args:
+      url: Its address, with the port.
+      wanted: The first port that was tried.
+    """
+    taken = "" if urlsplit(url).port == wanted else f"Port {wanted} is taken. "
+    return f"{taken}Open {url} in a browser; Ctrl-C ends it."
 
 
 def wait_for_signal() -> NoReturn:

@@ -48,6 +48,12 @@ def test_proxies_are_networks_or_are_refused_in_a_sentence(capsys):
         assert f"'{wrong}'" in capsys.readouterr().err
 
 
+def test_the_start_says_where_the_page_is_and_that_a_port_was_taken():
+    here = "Open http://127.0.0.1:7861 in a browser; Ctrl-C ends it."
+    assert app.invitation("http://127.0.0.1:7861", 7861) == here
+    assert app.invitation("http://127.0.0.1:7861", 7860) == f"Port 7860 is taken. {here}"
+
+
 def test_an_error_with_a_sentence_ends_the_app_with_it_alone(monkeypatch, capsys):
     def fail(options, folder):
         raise VideoError("The examples cannot be written.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from gradio.i18n import I18n
 from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 from gradio.themes.utils.fonts import Font, LocalFont
@@ -26,6 +27,8 @@ from dfjax.page.link_preview import LinkPreview
 from dfjax.page.live_endpoint import LiveEndpoint
 from dfjax.page.upload import UploadBlocks
 from dfjax.page.upload_folder import UploadFolder
+from dfjax.words import LANGUAGES
+from dfjax.words.catalogue import catalogue
 
 _FINISH_SECONDS = 4.0  # that checks have to end in when the server is stopped
 
@@ -139,6 +142,13 @@ def _launch(
         css_paths=[
             Path(__file__).parent / name for name in ("style.css", "evidence.css", "live.css")
         ],
+        # Gradio says it to screen readers, and has no words for it.
+        i18n=I18n(
+            **{
+                code: {"common.complete": catalogue(code)["sentences"]["done"]}
+                for code in LANGUAGES
+            }
+        ),
         footer_links=[],  # ours leads to our own page about the API
         # No tracebacks and no texts of unexpected errors for strangers.
         show_error=False,
@@ -151,6 +161,7 @@ def _launch(
         pwa=False,
         mcp_server=False,
         prevent_thread_lock=True,
+        quiet=True,  # Gradio's lines are for authors of a page, and advise to share it
         app_kwargs={
             "middleware": [Middleware(Guard, watch=watch), Middleware(LinkPreview)],
             "lifespan": lifespan,

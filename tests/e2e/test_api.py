@@ -14,6 +14,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from tests.e2e.conftest import App, app_command, app_environment, check_contract
+from tests.page.serving import wait_for
 
 META = {"_type": "gradio.FileData"}
 
@@ -78,6 +79,11 @@ def mcp(app: App, method: str, **params: Any) -> dict[str, Any]:
     )
     (data,) = [line[6:] for line in answer.text.splitlines() if line.startswith("data: ")]
     return json.loads(data)["result"]
+
+
+def test_the_start_says_where_the_page_is_and_gives_no_advice_to_share_it(app):
+    wait_for(lambda: f"Open {app.url} in a browser" in app.log.read_text())
+    assert "share" not in app.log.read_text()
 
 
 def test_the_answer_is_the_contract_s_json(report):

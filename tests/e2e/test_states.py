@@ -209,6 +209,21 @@ def test_nothing_more_is_said_of_a_check_that_was_cancelled(page, shut, files):
     expect(page.locator("#df-spoken [role=status]")).to_contain_text("cancelled")
 
 
+def test_a_screen_reader_hears_words_and_no_key_of_a_translation(page, files):
+    page.evaluate("""() => {
+        window.heard = [];
+        new MutationObserver(() => {
+            for (const place of document.querySelectorAll("[role=status]"))
+                window.heard.push(place.textContent);
+        }).observe(document, {subtree: true, childList: true, characterData: true});
+    }""")
+    choose(page, files("fake heard.mp4"))
+    page.click("#df-check")
+    # Gradio says something every five seconds at most.
+    page.wait_for_function("window.heard.some((text) => /complete|^ *Done/.test(text))")
+    assert [text for text in page.evaluate("window.heard") if "common." in text] == []
+
+
 def test_the_check_after_a_cancelled_one_is_not_taken_for_it(page, shut, files):
     choose(page, files("fake again.mp4"))
     start(page, shut, "fake again.mp4")
