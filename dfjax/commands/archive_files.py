@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
-from dfjax.commands.video_files import find_videos, is_video, unreadable
+from dfjax.commands.video_files import LeftOut, find_videos, is_video, unreadable
 from dfjax.errors import DfjaxError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class _Entry(NamedTuple):
     is_link: bool
 
 
-def find_archive(named: Sequence[str]) -> list[str]:
+def find_archive(named: Sequence[str], left_out: LeftOut | None = None) -> list[str]:
     """Returns the paths and addresses of the files of an archive.
 
     Args:
@@ -37,6 +37,7 @@ def find_archive(named: Sequence[str]) -> list[str]:
         a file on each line, or parquet with a column `path`. All but files can also be addresses
         that fsspec knows, such as "s3://bucket/folder". What a list or pattern names is taken
         whatever it ends like.
+      left_out: Gets the files of folders that do not end as videos or pictures do.
 
     Raises:
       DfjaxError: A folder, a pattern or a list has no file, a folder or a list cannot be read, or
@@ -45,12 +46,13 @@ def find_archive(named: Sequence[str]) -> list[str]:
     # Imported only where archives are scanned: needs the extra `scan`.
     from dfjax.archive.contents import is_url
 
+    left_out = LeftOut() if left_out is None else left_out
     found = []
     for name in named:
         if name.lower().endswith(_LIST_SUFFIXES) and not os.path.isdir(name):
             found += _listed(name)
         elif is_url(name):
-            found += _in_bucket(name)
+            found += _in_bucket(name, left_out)
         elif glob.has_magic(name) and not os.path.lexists(name):
             files = sorted(_matching(_entries_here, *_split(name)))
             if not files:
@@ -58,7 +60,8 @@ def find_archive(named: Sequence[str]) -> list[str]:
             found += files
         else:
             _require_there(name)
-            found += [video.path for video in find_videos([name], recursive=True)]
+            videos = find_videos([name], recursive=True, left_out=left_out)
+            found += [video.path for video in videos]
     return found
 
 
@@ -176,8 +179,13 @@ def _listed(name: str) -> list[str]:
     return paths
 
 
-def _in_bucket(name: str) -> list[str]:
-    """Returns the addresses of the videos and pictures at an address or in its folders."""
+def _in_bucket(name: str, left_out: LeftOut) -> list[str]:
+    """Returns the addresses of the videos and pictures at an address or in its folders.
+
+    Args:
+      name: The address of a file, a folder or a pattern.
+      left_out: Gets the addresses of the other files in folders.
+    """
     from dfjax.archive.contents import open_filesystem
 
     filesystem, place = open_filesystem(name)
@@ -189,6 +197,9 @@ def _in_bucket(name: str) -> list[str]:
         else:
             found = _files_at(filesystem, place)
             if found != [place]:  # it is not a file
+                for path in found:
+                    if not is_video(path.rpartition("/")[2]):
+                        left_out.add(_address(filesystem, name, place, str(path)))
                 found = [path for path in found if is_video(path.rpartition("/")[2])]
     except DfjaxError:
         raise

@@ -15,13 +15,14 @@ from rich.text import Text
 from dfjax.commands.prediction_file import PredictionFile
 from dfjax.commands.prediction_table import PredictionTable
 from dfjax.commands.progress import progress_bar
-from dfjax.commands.video_files import VideoFile, find_videos
+from dfjax.commands.video_files import LeftOut, VideoFile, find_videos
 from dfjax.errors import DfjaxError
 from dfjax.files import shown_path
 from dfjax.inference.compilation_cache import use_compilation_cache
 from dfjax.memory import use_one_arena
 from dfjax.prediction import SCHEMA_VERSION, Prediction, Segment
 from dfjax.runtimes.runtime import RuntimeName
+from dfjax.video.formats import shown_name
 from dfjax.video.sampling import Effort
 from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
 
@@ -83,7 +84,8 @@ class Predict:
         """Returns the exit code."""
         if not self.videos:
             raise DfjaxError("No video was given. Pass at least one file.")
-        files = find_videos(self.videos, recursive=self.recursive)
+        left_out = LeftOut()
+        files = find_videos(self.videos, recursive=self.recursive, left_out=left_out)
         outputs = {"--json": self.json, "--csv": self.csv, "--html": self.html}
         given = {option: name for option, name in outputs.items() if name is not None}
         _require_apart(given, files)
@@ -91,13 +93,16 @@ class Predict:
         answers = _Answers()
         stopped = False
         with contextlib.ExitStack() as stack:
+            stack.callback(left_out.show)  # last, so that it is seen
+            pages = self._pages(files, is_list)
+            if pages:
+                stack.callback(pages.show)
             stack.callback(answers.show, with_table=self.json != "-")  # also if an error ends this
             file = table = None
             if self.json is not None:
                 file = stack.enter_context(PredictionFile(self.json, as_list=is_list))
             if self.csv is not None:
                 table = stack.enter_context(PredictionTable(self.csv))
-            pages = self._pages(is_list)
             try:
                 for video, result in self._results(files):
                     report = answers.add(video.name, result)
@@ -116,13 +121,14 @@ class Predict:
             return 130
         return 1 if answers.failures else 0
 
-    def _pages(self, is_list: bool) -> "PredictionPages | None":
+    def _pages(self, files: Sequence[VideoFile], is_list: bool) -> "PredictionPages | None":
         """Returns what writes the reports, if there are to be any."""
         if self.html is None:
             return None
         from dfjax.commands.prediction_pages import PredictionPages
 
-        return PredictionPages(self.html, is_folder=is_list)
+        names = [shown_name(file.path) for file in files]
+        return PredictionPages(self.html, names, is_folder=is_list)
 
     def _results(
         self, files: Sequence[VideoFile]

@@ -1,7 +1,11 @@
 """Writes a report for each video, as a page to keep."""
 
+import collections
 import os
+from collections.abc import Iterable
 from pathlib import Path
+
+from rich.console import Console
 
 from dfjax.errors import DfjaxError
 from dfjax.files import require_writable, write_text_atomically
@@ -12,11 +16,12 @@ from dfjax.reporting.video_report import html_report, report_name
 class PredictionPages:
     """One HTML file, or a folder of them with one for each video."""
 
-    def __init__(self, name: str, *, is_folder: bool):
+    def __init__(self, name: str, video_names: Iterable[str], *, is_folder: bool):
         """Checks that the files can be written.
 
         Args:
           name: The file or the folder. What is a folder, or ends like one, is taken for one.
+          video_names: The file names of all videos, so that reports can be told apart by theirs.
           is_folder: Whether it has to be a folder, since there are several videos.
 
         Raises:
@@ -28,7 +33,10 @@ class PredictionPages:
             raise DfjaxError(f"--html is {name}, a file; several videos need a folder. Name one.")
         place = self._path if self._is_folder else self._path.parent
         require_writable(place.resolve())
+        names = (report_name(video, ".html").casefold() for video in video_names)
+        self._times = collections.Counter(names)
         self._taken: set[str] = set()
+        self._count = 0
 
     def add(self, prediction: Prediction) -> None:
         """Writes the report on a video."""
@@ -36,10 +44,23 @@ class PredictionPages:
         if self._is_folder:
             path = path / self._free_name(prediction.video.name)
         write_text_atomically(path, html_report(prediction))
+        self._count += 1
+
+    def show(self) -> None:
+        """Says on standard error where the reports are."""
+        if self._count:
+            reports = "1 report" if self._count == 1 else f"{self._count} reports"
+            where = "the folder " if self._is_folder else ""
+            Console(stderr=True, markup=False, emoji=False).print(
+                f"Wrote {reports} to {where}{self._path}.", highlight=False, soft_wrap=True
+            )
 
     def _free_name(self, video_name: str) -> str:
         """Returns a name that no other report of this run has, nor one in other capitals."""
-        name = first = report_name(video_name, ".html")
+        name = report_name(video_name, ".html")
+        if self._times[name.casefold()] > 1:  # of a picture and a video called so, which is which?
+            name = report_name(f"{video_name}.", ".html")  # with the ending
+        first = name
         number = 1
         while name.casefold() in self._taken:  # to many systems, that is the same name
             number += 1

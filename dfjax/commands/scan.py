@@ -10,6 +10,7 @@ from rich.console import Console
 
 from dfjax.commands.archive_files import find_archive
 from dfjax.commands.progress import progress_bar
+from dfjax.commands.video_files import LeftOut
 from dfjax.errors import DfjaxError
 from dfjax.extras import require_extra
 from dfjax.runtimes.runtime import RuntimeName, chosen_runtime
@@ -82,9 +83,10 @@ class Scan:
             # Each worker's share of the cores that are reserved for it.
             threads=max(1, int(self.cpus_per_worker)) if self.ray else None,
         )
+        left_out = LeftOut()
         with _Progress() as progress:
             try:
-                paths = find_archive(self.files)
+                paths = find_archive(self.files, left_out)
                 if self.ray:
                     from dfjax.archive.ray_scan import Pool, scan_on_ray
 
@@ -111,6 +113,7 @@ class Scan:
             highlight=False,
             soft_wrap=True,
         )
+        left_out.show()
         return 1 if counts.failures else 0
 
 

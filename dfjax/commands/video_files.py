@@ -6,9 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.console import Console
+
 from dfjax.errors import DfjaxError
 from dfjax.files import shown_path
 from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
+
+_LEFT_OUT_SHOWN = 3
 
 
 class VideoFile(NamedTuple):
@@ -18,22 +22,56 @@ class VideoFile(NamedTuple):
     name: str  # to be shown: with its folder, unless it was named itself and no other is called so
 
 
-def find_videos(named: Sequence[str], *, recursive: bool) -> list[VideoFile]:
+class LeftOut:
+    """The files in folders that are not judged, since they do not end as videos or pictures do."""
+
+    def __init__(self):
+        self.count = 0
+        self.first: list[str] = []  # the paths of a few; an archive may have millions
+
+    def add(self, path: str) -> None:
+        """Counts a file, or its address, unless it is hidden."""
+        if os.path.basename(path).startswith("."):
+            return
+        self.count += 1
+        if self.count <= _LEFT_OUT_SHOWN:
+            self.first.append(_shown(path))
+
+    def show(self) -> None:
+        """Says on standard error how many there are, and names the first."""
+        if self.count:
+            files = "1 file was" if self.count == 1 else f"{self.count} files were"
+            more = ", …" if self.count > len(self.first) else ""
+            Console(stderr=True, markup=False, emoji=False).print(
+                f"{files} left out for not ending as videos or pictures do ({', '.join(self.first)}"
+                f"{more}). A file that is named itself is judged whatever it ends like.",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+def find_videos(
+    named: Sequence[str], *, recursive: bool, left_out: LeftOut | None = None
+) -> list[VideoFile]:
     """Returns the files that were named, and those of folders that end as videos and pictures do.
 
     Args:
       named: Files and folders. What does not exist is taken for a file: reading it says the rest.
       recursive: Whether to look into the folders in a folder. Links to folders are not followed.
+      left_out: Gets the other files of folders.
 
     Raises:
-      DfjaxError: A folder has no video and no picture, or it or one in it cannot be read.
+      DfjaxError: A folder has no video and no picture, or it or one in it cannot be read, or an
+        address was named.
     """
+    left_out = LeftOut() if left_out is None else left_out
     found = []
     for name in named:
         if not os.path.isdir(name):  # `Path.is_dir` raises where it may not look
+            _require_no_address(name)
             found.append(VideoFile(name, _shown(Path(name).name)))
             continue
-        inside = [VideoFile(path, _shown(path)) for path in _inside(name, recursive)]
+        inside = [VideoFile(path, _shown(path)) for path in _inside(name, recursive, left_out)]
         if not inside:
             hint = "" if recursive else " Folders in it are looked into with --recursive."
             raise DfjaxError(f"{name} has no file that ends as videos or pictures do.{hint}")
@@ -45,12 +83,25 @@ def find_videos(named: Sequence[str], *, recursive: bool) -> list[VideoFile]:
     ]
 
 
+def _require_no_address(name: str) -> None:
+    """Checks that a name is not the address of a file elsewhere.
+
+    Raises:
+      DfjaxError: It is.
+    """
+    if "://" in name and not os.path.lexists(name):
+        raise DfjaxError(
+            f"{_shown(name)} is an address, and none is fetched here. Download the video first; "
+            "`python -m dfjax scan` reads s3://, https:// and others itself."
+        )
+
+
 def _shown(path: str) -> str:
     """Returns a path as text; what cannot be displayed, or commands a terminal, is replaced."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in path)
 
 
-def _inside(folder: str, recursive: bool) -> Iterator[str]:
+def _inside(folder: str, recursive: bool, left_out: LeftOut) -> Iterator[str]:
     """Yields the videos and pictures in a folder, in the order of their names; no hidden ones.
 
     Raises:
@@ -66,6 +117,8 @@ def _inside(folder: str, recursive: bool) -> Iterator[str]:
         for name in sorted(files):
             if is_video(name):
                 yield os.path.join(place, name)
+            else:
+                left_out.add(os.path.join(place, name))
 
 
 def unreadable(folder: str, error: OSError) -> str:

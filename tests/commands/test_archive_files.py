@@ -7,6 +7,7 @@ import pytest
 
 from dfjax.archive import contents
 from dfjax.commands.archive_files import _address, find_archive
+from dfjax.commands.video_files import LeftOut
 from dfjax.errors import DfjaxError
 
 
@@ -35,7 +36,9 @@ def test_an_archive_can_be_in_a_bucket(folder):
     for name in ("a.mp4", "deep/b.mp4", "notes.txt", "deep/.hidden.mp4"):
         fsspec.filesystem("memory").pipe_file(f"memory://archive-bucket/{name}", b"bytes")
     inside = ["memory://archive-bucket/a.mp4", "memory://archive-bucket/deep/b.mp4"]
-    assert find_archive(["memory://archive-bucket"]) == inside
+    left_out = LeftOut()
+    assert find_archive(["memory://archive-bucket"], left_out) == inside
+    assert left_out.first == ["memory://archive-bucket/notes.txt"]
     assert find_archive(["memory://archive-bucket/*.mp4"]) == inside[:1]
     assert find_archive(["memory://archive-bucket/a.mp4"]) == inside[:1]
 

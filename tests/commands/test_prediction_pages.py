@@ -3,8 +3,24 @@ from tests.page.samples import sample_prediction
 
 
 def test_names_that_a_disk_may_not_tell_apart_are_those_of_different_reports(tmp_path):
-    pages = PredictionPages(str(tmp_path / "pages"), is_folder=True)
-    for name in ("Clip.mp4", "clip.MP4", "CLIP.mov", "ñ.mp4", "n\u0303.mp4"):
+    names = ("Clip.mp4", "clip.MP4", "CLIP.mov", "ñ.mp4", "n\u0303.mp4")
+    pages = PredictionPages(str(tmp_path / "pages"), names, is_folder=True)
+    for name in names:
         pages.add(sample_prediction("real", name=name, num_frames=2))
     written = [path.name for path in (tmp_path / "pages").iterdir()]
     assert len({name.lower() for name in written}) == len(written) == 5
+
+
+def test_a_report_has_the_ending_of_its_video_only_where_another_is_called_so(tmp_path, capsys):
+    names = ("face.png", "face.webp", "clip.mp4", "face.png")
+    pages = PredictionPages(str(tmp_path / "pages.html"), names, is_folder=True)
+    for name in names:
+        pages.add(sample_prediction("real", name=name, num_frames=2))
+    pages.show()
+    written = sorted(path.name for path in (tmp_path / "pages.html").iterdir())
+    assert written == [
+        *("clip-report.html", "face.png-report-2.html"),
+        *("face.png-report.html", "face.webp-report.html"),
+    ]
+    said = capsys.readouterr().err.strip()
+    assert said == f"Wrote 4 reports to the folder {tmp_path / 'pages.html'}."

@@ -22,9 +22,11 @@ def test_folders_and_lists_become_one_table(run, tmp_path):
     tiny_settings(tmp_path / "model")
     (tmp_path / "in" / "deep").mkdir(parents=True)
     write_video(tmp_path / "in" / "deep" / "a.mp4", moving_pattern(3))
+    (tmp_path / "in" / "b.dat").touch()
     (tmp_path / "list.txt").write_text("gone.dat\nin/deep/a.mp4\n")
     options = ("--out", "out", "--model", "model", "--runtime", "onnx")
-    code, said, _ = run("in", *options)
+    code, said, noticed = run("in", *options)
+    assert "1 file was left out" in noticed and "(in/b.dat)" in noticed
     assert code == 0 and "1 files: 1 no_face; 0 could not be judged." in said
     code, said, _ = run("in", "list.txt", *options)
     assert code == 1 and "2 files: 1 no_face; 1 could not be judged." in said
@@ -47,7 +49,7 @@ def test_what_cannot_be_is_told_before_any_work(run, tmp_path, arguments, messag
 
 
 def test_ctrl_c_while_the_archive_is_listed_is_one_sentence(run, monkeypatch):
-    def stop(named):
+    def stop(named, left_out):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(scan, "find_archive", stop)

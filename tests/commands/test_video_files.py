@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from dfjax.commands.video_files import VideoFile, find_videos
+from dfjax.commands.video_files import LeftOut, VideoFile, find_videos
 from dfjax.errors import DfjaxError
 
 
@@ -52,3 +52,19 @@ def test_files_of_the_same_name_are_told_apart_by_their_folders(folder):
 def test_a_name_commands_no_terminal(folder):
     (video,) = find_videos(["in/\x1b[31mred.mp4"], recursive=False)
     assert video.name == "\N{REPLACEMENT CHARACTER}[31mred.mp4"
+
+
+def test_what_a_folder_leaves_out_is_counted_and_named(folder, capsys):
+    for number in range(4):
+        (folder / "in" / f"{number}.dat").touch()
+    left_out = LeftOut()
+    find_videos(["in", "one.xyz"], recursive=True, left_out=left_out)
+    left_out.show()
+    said = capsys.readouterr().err
+    assert said.startswith("5 files were left out") and "hidden" not in said
+    assert "(in/0.dat, in/1.dat, in/2.dat, …)" in said
+
+
+def test_an_address_is_told_to_be_one(folder):
+    with pytest.raises(DfjaxError, match="https://example.com/v.mp4 is an address.*scan"):
+        find_videos(["in", "https://example.com/v.mp4"], recursive=False)
