@@ -33,7 +33,7 @@ class PredictionPages:
             raise DfjaxError(f"--html is {name}, a file; several videos need a folder. Name one.")
         place = self._path if self._is_folder else self._path.parent
         require_writable(place.resolve())
-        names = (report_name(video, ".html").casefold() for video in video_names)
+        names = (report_name(video, ".html").casefold() for video in set(video_names))
         self._times = collections.Counter(names)
         self._taken: set[str] = set()
         self._count = 0
