@@ -27,7 +27,7 @@ def require_extra(extra: Extra, user: str) -> None:
     """Checks that the packages of an extra are installed, before any work is done.
 
     Args:
-      extra: The extra, as in `pip install 'dfjax[train]'`.
+      extra: The extra, as in `pip install '.[train]'`.
       user: What needs it, as the user knows it; begins the error's sentence.
 
     Raises:
@@ -36,6 +36,6 @@ def require_extra(extra: Extra, user: str) -> None:
     missing = [name for name in MODULES[extra] if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"{user} needs {', '.join(missing)}, not installed here: "
-            f"run pip install 'dfjax[{extra}]', or in a checkout pip install '.[{extra}]'."
+            f"{user} needs {', '.join(missing)}, not installed here: install dfjax again with its "
+            f"extra {extra}, in a checkout with pip install '.[{extra}]'."
         )
