@@ -1,8 +1,11 @@
 """The README's commands and its program run as they stand, here with a tiny model."""
 
+import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,14 +32,14 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def section(title: str, language: str) -> str:
-    """Returns the first program under a heading."""
+def programs(title: str, language: str) -> list[str]:
+    """Returns the programs under a heading."""
     (text,) = re.findall(rf"^## {title}\n(.*?)(?=^## )", README, re.S | re.M)
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.S | re.M)[0]
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.S | re.M)
 
 
 def test_the_commands_of_the_shell(checkout: Path, monkeypatch: pytest.MonkeyPatch):
-    for command in section("From the shell", "").splitlines():
+    for command in programs("From the shell", "")[0].splitlines():
         program, *arguments = shlex.split(command)
         assert (program, arguments[:2]) == ("python", ["-m", "dfjax"])
         monkeypatch.setattr("sys.argv", arguments[1:])
@@ -45,7 +48,22 @@ def test_the_commands_of_the_shell(checkout: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_program(checkout: Path, capsys: pytest.CaptureFixture[str]):
-    exec(section("From a program", "python"), {})
+    exec(programs("From a program", "python")[0], {})
     first, *frames = capsys.readouterr().out.splitlines()
     assert first.split()[0] in ("real", "fake", "uncertain")
     assert frames and all(0 <= float(line.split()[1]) <= 1 for line in frames)
+
+
+def test_the_program_for_a_camera_starts_ffmpeg_without_a_warning(checkout: Path):
+    (program,) = (each for each in programs("From a program", "python") if ".live()" in each)
+    program = program.replace("/dev/video0", "docs/sample.mp4")
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n{program}"]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "fork" not in done.stderr, done.stderr
+    assert done.stdout
+
+
+def test_the_thresholds_are_those_of_the_model():
+    calibration = json.loads((PROJECT / "checkpoint/config.json").read_text())["calibration"]
+    real, fake = calibration["real_below"], calibration["fake_above"]
+    assert f"are {real:.2f} (`real_below`) and {fake:.2f} (`fake_above`)" in README

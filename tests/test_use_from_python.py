@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import pytest
 from flax import nnx
 
@@ -25,6 +26,7 @@ from tests.videos import portrait_frames, write_video
 PROJECT = Path(__file__).resolve().parents[1]
 START, *SECTIONS = (PROJECT / "docs/use-from-python.md").read_text(encoding="utf-8").split("\n## ")
 TUNING = "Fine-tune on a folder of your own"
+CAMERA = "Frames from a camera"
 
 
 def blocks(section: str, language: str) -> list[str]:
@@ -35,7 +37,7 @@ def title(section: str) -> str:
     return section.partition("\n")[0]
 
 
-PROGRAMS = [section for section in SECTIONS if title(section) != TUNING]
+PROGRAMS = [section for section in SECTIONS if title(section) not in (TUNING, CAMERA)]
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +74,6 @@ def quiet(tmp_path, monkeypatch):
     datasets.enable_progress_bars()
 
 
-# imageio_ffmpeg forks to start ffmpeg, and leaves its pipes to the garbage collector.
-@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning", "ignore:unclosed file:ResourceWarning")
 @pytest.mark.parametrize("section", PROGRAMS, ids=title)
 def test_the_programs(section, checkout, started, monkeypatch, capsys):
     monkeypatch.chdir(checkout)
@@ -86,6 +86,27 @@ def test_the_programs(section, checkout, started, monkeypatch, capsys):
     for program in programs:
         exec(program, names)
     assert shown or capsys.readouterr().out or (checkout / "report.html").is_file()
+
+
+# imageio_ffmpeg forks to start ffmpeg, and leaves its pipes to the garbage collector.
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning", "ignore:unclosed file:ResourceWarning")
+def test_frames_from_a_camera_get_a_score(checkout, started, monkeypatch, capsys):
+    monkeypatch.chdir(checkout)
+    (section,) = (each for each in SECTIONS if title(each) == CAMERA)
+    live, in_memory = blocks(section, "python")
+
+    class ScoredError(Exception):
+        pass
+
+    def stop_if_scored(probability, faces):
+        if probability is not None:
+            raise ScoredError
+
+    with pytest.raises(ScoredError):  # endless, since it takes a while to compile
+        endless = live.replace('"-stream_loop", "3"', '"-stream_loop", "-1"')
+        exec(endless, started | {"print": stop_if_scored})
+    exec(in_memory, started | {"np": np})
+    assert capsys.readouterr().out == "no_face\n"
 
 
 def test_the_commands_that_tune_a_model(checkout, monkeypatch):
