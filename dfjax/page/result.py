@@ -1,21 +1,18 @@
 """What the page shows after a check, as HTML. Whatever came from a visitor is escaped."""
 
-from typing import Any
-
 from dfjax.page.downloads import downloads
 from dfjax.page.faces import face_strips
 from dfjax.page.origin import provenance_card, says_something
 from dfjax.page.player import player
 from dfjax.page.plot import frame_value, score_plot
-from dfjax.page.reasons import explain
 from dfjax.page.rendering import render
 from dfjax.page.verdict import ICONS, spoken_summary
-from dfjax.prediction import Decision, Prediction
-from dfjax.reporting.decision_sentences import decision_sentence, withheld
-from dfjax.shown_numbers import clock, percent, threshold_percent
+from dfjax.prediction import Prediction
+from dfjax.reporting.decision_sentences import withheld
+from dfjax.reporting.reasons import explain
+from dfjax.reporting.scale import scale
+from dfjax.shown_numbers import clock
 from dfjax.words import words
-
-_LABEL_ROOM = 0.14  # of the gauge's width, that the labels of two thresholds need on a phone
 
 
 def render_result(prediction: Prediction, file: str = "") -> str:
@@ -38,7 +35,7 @@ def render_result(prediction: Prediction, file: str = "") -> str:
         explanation=(
             withheld(decision) if is_withheld else words.verdict.explanations[prediction.label]
         ),
-        measured=None if probability is None else _measured(probability, decision),
+        measured=None if probability is None else scale(probability, decision),
         explanation_of=explain(prediction),
         player=player(prediction) if prediction.tracks else "",
         plot=score_plot(prediction) if prediction.tracks else "",
@@ -69,33 +66,6 @@ def render_error(
         file=file,
         is_english=is_english,
     )
-
-
-def _measured(probability: float, decision: Decision) -> dict[str, Any]:
-    """Returns the probability in words, and the zones and the pointer of its scale in per cent."""
-    real, fake = 100 * decision.real_below, 100 * decision.fake_above
-    return {
-        "percent": percent(probability, decision),
-        "rule": decision_sentence(decision),
-        "real": f"{real:g}",
-        "uncertain": f"{fake - real:g}",
-        "fake": f"{100 - fake:g}",
-        "pointer": f"{100 * probability:.2f}",
-        "marks": _threshold_marks(decision),
-    }
-
-
-def _threshold_marks(decision: Decision) -> list[dict[str, str]]:
-    """Returns the thresholds as they stand under the gauge; one, where two would overlap."""
-    if decision.is_withheld:
-        return []
-    thresholds = [decision.real_below, decision.fake_above]
-    if thresholds[1] - thresholds[0] < _LABEL_ROOM:
-        thresholds = thresholds[1:]
-    return [
-        {"value": str(value), "x": f"{100 * value:g}", "label": threshold_percent(value)}
-        for value in thresholds
-    ]
 
 
 def _table(prediction: Prediction) -> list[tuple[float, str, list[str]]]:

@@ -12,7 +12,9 @@ import numpy as np
 
 from dfjax.prediction import Prediction, TrackScore
 from dfjax.reporting.crops import data_uri, shown_frames
-from dfjax.reporting.decision_sentences import decision_sentence, withheld
+from dfjax.reporting.decision_sentences import withheld
+from dfjax.reporting.reasons import explain
+from dfjax.reporting.scale import scale
 from dfjax.reporting.shown_provenance import shown_provenance
 from dfjax.shown_numbers import clock, percent, threshold_percent
 from dfjax.words import language, translated, words
@@ -48,6 +50,7 @@ def html_report(prediction: Prediction, *, heat_maps: HeatMaps | None = None) ->
     explanation = words.verdict.explanations[prediction.label]
     if prediction.decision.is_withheld and prediction.label == "uncertain":
         explanation = withheld(prediction.decision)
+    probability = prediction.probability_fake
     return _TEMPLATES.get_template("video_report.html").render(
         words=words,
         language=language(),
@@ -56,7 +59,8 @@ def html_report(prediction: Prediction, *, heat_maps: HeatMaps | None = None) ->
         title=words.verdict.titles[prediction.label],
         explanation=explanation,
         checked=words.report.checked.format(time=_time(prediction.checked_at)),
-        measured=_measured(prediction),
+        measured=None if probability is None else scale(probability, prediction.decision),
+        explanation_of=explain(prediction),
         lanes=_lanes(prediction),
         ticks=_ticks(_span(prediction)),
         stretches=_stretches(prediction),
@@ -81,22 +85,6 @@ def report_name(video_name: str, ending: str) -> str:
     safe = re.sub(" +", "_", "".join(kept)).strip("._")
     short = safe.encode()[:_NAME_BYTES].decode(errors="ignore")  # the cut may have split a letter
     return f"{short or 'video'}-report{ending}"
-
-
-def _measured(prediction: Prediction) -> dict[str, str] | None:
-    """Returns the probability, and its scale in per cent; None if nothing was judged."""
-    if prediction.probability_fake is None:
-        return None
-    decision = prediction.decision
-    real, fake = 100 * decision.real_below, 100 * decision.fake_above
-    return {
-        "percent": percent(prediction.probability_fake, decision),
-        "rule": decision_sentence(decision),
-        "real": f"{real:g}",
-        "uncertain": f"{fake - real:g}",
-        "fake": f"{100 - fake:g}",
-        "pointer": f"{100 * prediction.probability_fake:.2f}",
-    }
 
 
 class _Span(NamedTuple):

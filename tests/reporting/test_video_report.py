@@ -1,12 +1,14 @@
 import dataclasses
 import html.parser
 import re
+from html import unescape
 
 import numpy as np
 import pytest
 
 from dfjax.prediction import Segment
 from dfjax.provenance import Provenance
+from dfjax.reporting.reasons import explain
 from dfjax.reporting.video_report import html_report, report_name
 from dfjax.words import words
 from tests.page.samples import sample_prediction
@@ -35,6 +37,22 @@ def test_the_report_states_the_verdict_the_file_the_model_the_check_and_the_limi
     stated += ("28 November 2026, 17:10:55 UTC", prediction.model.digest, "sample-model")
     for fact in (*stated, "70%", "30%", "Never accuse"):
         assert fact and fact in page
+
+
+@pytest.mark.parametrize("label", ["fake", "real", "uncertain", "no_face"])
+def test_the_report_says_why_and_what_to_do_next_as_the_page_does(label):
+    prediction = sample_prediction(label, warnings=("Something else.",))
+    page, explanation = unescape(html_report(prediction)), explain(prediction)
+    said = (*explanation.findings, *explanation.because, *explanation.next_steps)
+    assert said and all(page.count(sentence) == 1 for sentence in (*said, *explanation.warnings))
+
+
+def test_every_zone_of_the_scale_has_its_name_and_its_thresholds():
+    page = html_report(sample_prediction("fake"))
+    meter = page[page.index('<div class="meter"') : page.index("</section>")]
+    assert re.findall(r"<span[^>]*>([^<]*)</span>", meter) == [
+        *("30%", "70%", "likely real", "uncertain", "likely fake")
+    ]
 
 
 def test_no_face_is_never_called_real_and_has_no_number():

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from dfjax import prediction_warnings
-from dfjax.page.reasons import FEW_FRAMES, explain, face_name
 from dfjax.prediction import Decision, Prediction, Segment
+from dfjax.reporting.reasons import FEW_FRAMES, explain, face_name
 from dfjax.words import LANGUAGES, speaking, words
 from tests.page.samples import sample_prediction
 
