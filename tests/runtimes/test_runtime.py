@@ -32,7 +32,7 @@ def test_an_unknown_runtime_is_refused_with_those_that_there_are(monkeypatch):
 
 def test_a_runtime_that_is_not_installed_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"runtime onnx needs onnx.*dfjax\[onnx\]"):
+    with pytest.raises(MissingExtraError, match=r"runtime onnx needs onnx.*\.\[onnx\]"):
         open_runtime("onnx")
 
 
