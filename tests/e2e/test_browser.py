@@ -139,7 +139,7 @@ def test_a_report_that_was_downloaded_opens_by_itself_and_prints(
     report = context.new_page()
     report.on("request", lambda request: requests.append(request.url))
     report.goto((tmp_path / "report.html").as_uri())
-    expect(report.get_by_role("heading", name="Uncertain")).to_be_visible()
+    expect(report.get_by_role("heading", name="Uncertain", exact=True)).to_be_visible()
     expect(report.get_by_role("rowheader", name="SHA-256")).to_be_visible()
     pictures = report.locator("img")
     assert pictures.count() == page.locator(".df-face img").count()
@@ -352,6 +352,9 @@ def test_a_gif_is_taken_too(open_page, clips):
     choose(page, clips / "moving.gif")
     expect(page.locator(".df-preview img")).to_be_visible()
     check(page, "uncertain")
+    # Every browser plays it; none stops it at a frame.
+    instead = page.locator(".df-player .df-instead")
+    expect(instead).to_contain_text("cannot stop it", timeout=WAIT)
 
 
 def test_a_file_name_is_text_and_never_markup(open_page, clips):

@@ -224,6 +224,13 @@ def test_a_screen_reader_hears_words_and_no_key_of_a_translation(page, files):
     assert [text for text in page.evaluate("window.heard") if "common." in text] == []
 
 
+def test_the_page_for_programs_can_be_read_on_a_phone(page, server):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{server.url}/api")
+    widths = page.locator("td").evaluate_all("cells => cells.map((cell) => cell.offsetWidth)")
+    assert widths and min(widths) > 300
+
+
 def test_the_check_after_a_cancelled_one_is_not_taken_for_it(page, shut, files):
     choose(page, files("fake again.mp4"))
     start(page, shut, "fake again.mp4")
