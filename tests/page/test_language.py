@@ -112,7 +112,7 @@ def test_a_result_is_in_the_language_of_who_asked_and_an_error_says_that_it_is_e
     spoken = "Veredicto: Probablemente auténtico. Probabilidad de manipulación: 6%."
     assert f'data-spoken="{spoken}"' in result
     result = check("broken.mp4")
-    assert "No se pudo comprobar este video" in result
+    assert "No se pudo comprobar este archivo" in result
     assert re.search(r'<p lang="en">broken.mp4 has no frame', result)
     one = functions["check_one"]({"path": "/tmp/x/fake.mp4"}, "standard", request=request)
     assert json.loads(one)["title"] == "Probablemente falso"
