@@ -38,14 +38,12 @@ def test_each_language_has_the_same_words_with_the_same_blanks(code):
 
 
 def test_every_word_is_used():
-    sources = (
-        "".join(
-            file.read_text(encoding="utf-8")
-            for folder in ("dfjax.page", "dfjax.page.templates", "dfjax.reporting", "dfjax.words")
-            for file in resources.files(folder).iterdir()
-            if file.name.endswith((".py", ".html", ".js"))
-        )
-        + resources.files("dfjax.reporting").joinpath("templates/video_report.html").read_text()
+    pages = ("dfjax.page", "dfjax.reporting")
+    sources = "".join(
+        file.read_text(encoding="utf-8")
+        for folder in (*pages, *(f"{page}.templates" for page in pages), "dfjax.words")
+        for file in resources.files(folder).iterdir()
+        if file.name.endswith((".py", ".html", ".js"))
     )
     by_value = {"sentences", "titles", "explanations", "efforts", "status", "called", "facts"}
     by_value |= {"slices", "fields"}

@@ -7,7 +7,10 @@ import jinja2
 from dfjax.words import translated, words
 
 _TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("dfjax.page"),
+    loader=jinja2.ChoiceLoader(
+        # The second has what the page shares with the report on a video.
+        [jinja2.PackageLoader("dfjax.page"), jinja2.PackageLoader("dfjax.reporting")]
+    ),
     autoescape=True,  # where a template says `safe`, the piece was made by dfjax itself
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,

@@ -1,16 +1,11 @@
 """Networks in ONNX Runtime, on the CPU."""
 
 import os
+from typing import Any
 
 import numpy as np
 
 from dfjax.runtimes.runtime import Network, num_threads
-
-# Read when it is imported. By default, its official builds report to Microsoft the kind of machine,
-# the path of Python, and a number that is kept in the user's own cache.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
-import onnxruntime  # noqa: E402
 
 
 class OnnxRuntime:
@@ -21,6 +16,7 @@ class OnnxRuntime:
     def load(self, model: bytes, *, may_round: bool = False) -> Network:
         """Prepares a network; see `Runtime.load`. It never rounds."""
         del may_round
+        onnxruntime = _import_onnxruntime()
         options = onnxruntime.SessionOptions()
         # Set explicitly, or ONNX Runtime would also pin its threads to cores.
         options.intra_op_num_threads = num_threads()
@@ -35,3 +31,15 @@ class OnnxRuntime:
             return tuple(np.asarray(output) for output in outputs)
 
         return run
+
+
+def _import_onnxruntime() -> Any:
+    """Returns the package `onnxruntime`, imported without its telemetry.
+
+    By default, its official builds report to Microsoft the kind of machine, the path of Python, and
+    a number that is kept in the user's own cache.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when it is imported
+    import onnxruntime
+
+    return onnxruntime

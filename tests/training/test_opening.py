@@ -22,6 +22,18 @@ from tests.tiny import TINY_CONFIG
 from tests.training.prepared_set import CONFIG, without_fakes, write_prepared, write_weights
 
 
+def _run(data, weights, out, *, resume=False):
+    run(
+        [data],
+        [weights],
+        out,
+        train_config=CONFIG,
+        detector_config=TINY_CONFIG.detector,
+        options=RunOptions(command="python train.py", resume=resume),
+        on_step=lambda *_: None,
+    )
+
+
 def _open(
     data: str,
     weights: str,
@@ -106,15 +118,7 @@ def test_a_run_that_fails_before_its_first_step_does_not_block_the_next(
     out = tmp_path / "run"
     monkeypatch.setattr(Trainer, "run", fail)
     with pytest.raises(MemoryError):
-        run(
-            [data],
-            [weights],
-            out,
-            train_config=CONFIG,
-            detector_config=TINY_CONFIG.detector,
-            options=RunOptions(command="python train.py"),
-            on_step=lambda *_: None,
-        )
+        _run(data, weights, out)
     assert not any(out.iterdir())
     _open(data, weights, out, pairs=16)
 
@@ -125,15 +129,7 @@ def test_a_run_in_whose_folder_another_process_works_is_refused_and_harms_nothin
     out = tmp_path / "run"
     _open(data, weights, out)
     with only_here(out), pytest.raises(DfjaxError, match="Another process is working in"):
-        run(
-            [data],
-            [weights],
-            out,
-            train_config=CONFIG,
-            detector_config=TINY_CONFIG.detector,
-            options=RunOptions(command="python train.py", resume=True),
-            on_step=lambda *_: None,
-        )
+        _run(data, weights, out, resume=True)
     assert [path.name for path in out.iterdir()] == [RUN_FILE]
 
 
