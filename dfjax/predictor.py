@@ -170,7 +170,7 @@ class Predictor:
     ) -> Generator[Prediction | DfjaxError, None, None]:
         """Scores files one after the other, which is faster than a call for each.
 
-        While one is scored, the next is read, for which its frames must fit into memory as well.
+        While one is scored, the next two are read, if both fit into half as much memory again.
 
         Args:
           paths: The files.
@@ -187,9 +187,10 @@ class Predictor:
           >>> [prediction.label for prediction in predictor.each(["clip.mp4"])]
           [...]
         """
+        files = self._files()
         return score_each(
             [Path(os.fsdecode(path)) for path in paths],
-            lambda path, report: self._files().open(path, effort, report),
+            lambda path, report: files.open(path, effort, report),
             self._finish,
             on_progress or (lambda place, fraction, stage: None),
         )

@@ -16,11 +16,15 @@ from dfjax.faces.long_video import LongVideo, most_frames
 from dfjax.inference.engine import Engine
 from dfjax.inference.evidence import most_suspicious
 from dfjax.inference.face_scorer import FaceScorer, ScoredFaces
+from dfjax.inference.room import Room
 from dfjax.provenance import Origin, read_origin
 from dfjax.video.info import VideoInfo
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe
 from dfjax.video.sampling import Effort, plan_looks
+
+_FILES_IN_MEMORY = 1.5
+"""How many files with the largest frames may be in memory at once; of smaller ones, more fit in."""
 
 READING_SHARE = 0.4
 """Share of the progress that is done once the faces are found; the encoder takes the rest."""
@@ -57,6 +61,8 @@ class FileScorer:
         self._config = engine.config
         self._face_detector = face_detector
         self._limits = limits
+        most = _frame_bytes(self._config.video.max_frame_pixels, self._config.video)
+        self._room = Room(int(_FILES_IN_MEMORY * most))
 
     def open(self, path: str | PathLike[str], effort: Effort, report: OnProgress) -> OpenedFile:
         """Probes a file and, unless it is to be looked at in several rounds, finds its faces.
@@ -93,15 +99,16 @@ class FileScorer:
         return scored
 
     def _read(self, path: str | PathLike[str], info: VideoInfo, report: OnProgress) -> FaceClips:
-        """Finds the faces in frames spread over a file."""
-        return read_face_clips(
-            path,
-            self._config,
-            self._face_detector,
-            limits=self._limits,
-            info=info,
-            on_progress=part_of(report, 0.0, READING_SHARE),
-        )
+        """Finds the faces in frames spread over a file, once there is room for them."""
+        with self._room.taken(_frame_bytes(info.height * info.width, self._config.video)):
+            return read_face_clips(
+                path,
+                self._config,
+                self._face_detector,
+                limits=self._limits,
+                info=info,
+                on_progress=part_of(report, 0.0, READING_SHARE),
+            )
 
     def _search_harder(
         self, opened: OpenedFile, scored: ScoredFaces, report: OnProgress
@@ -139,6 +146,11 @@ class FileScorer:
             return scored
         again = scorer(video.clips(), part_of(report, 0.8, 1.0))
         return again._replace(seconds=scored.seconds + again.seconds)
+
+
+def _frame_bytes(num_pixels: int, config: VideoConfig) -> int:
+    """Returns how much memory the frames of a file take, of so many pixels each."""
+    return 3 * num_pixels * config.num_frames
 
 
 def part_of(report: OnProgress, start: float, end: float) -> OnProgress:

@@ -1,5 +1,6 @@
 import dataclasses
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def _ignore(place: int, fraction: float, stage: str) -> None:
     del place, fraction, stage
 
 
-def test_the_next_file_is_opened_while_one_is_finished():
+def test_the_next_two_files_are_opened_while_one_is_finished():
     is_open = {path: threading.Event() for path in PATHS}
 
     def open_file(path, report):
@@ -29,26 +30,43 @@ def test_the_next_file_is_opened_while_one_is_finished():
         return Opened(path)
 
     def finish(opened, report):
-        following = PATHS[PATHS.index(opened.path) + 1 :][:1]
+        following = PATHS[PATHS.index(opened.path) + 1 :]
         return all(is_open[path].wait(PATIENCE) for path in following)
 
     assert list(score_each(PATHS, open_file, finish, _ignore)) == [True, True, True]
 
 
-def test_nothing_else_runs_beside_a_file_that_is_read_while_it_is_finished():
-    at_work = threading.Lock()
-
-    def alone(result):
-        assert at_work.acquire(blocking=False)
-        at_work.release()
-        return result
+def test_no_more_than_two_files_are_opened_at_once():
+    together = threading.Barrier(2)
+    at_work = threading.Semaphore(2)
 
     def open_file(path, report):
-        with at_work:
-            return Opened(path, is_read=False)
+        assert at_work.acquire(blocking=False)
+        together.wait(PATIENCE)
+        at_work.release()
+        return Opened(path)
 
-    results = score_each(PATHS, open_file, lambda opened, report: alone(opened.path), _ignore)
-    assert list(results) == PATHS
+    paths = [Path(f"{n}.mp4") for n in range(6)]
+    assert list(score_each(paths, open_file, lambda opened, report: opened.path, _ignore)) == paths
+
+
+def test_nothing_else_runs_beside_a_file_that_is_read_while_it_is_finished():
+    is_finishing = threading.Event()
+    are_late = []
+
+    def open_file(path, report):
+        time.sleep(0.01)  # else it would be over before anything else could begin
+        are_late.append(is_finishing.is_set())
+        return Opened(path, is_read=False)
+
+    def finish(opened, report):
+        is_finishing.set()
+        time.sleep(0.02)
+        is_finishing.clear()
+        return opened.path
+
+    assert list(score_each(PATHS, open_file, finish, _ignore)) == PATHS
+    assert are_late == [False] * len(PATHS)
 
 
 def test_a_file_that_cannot_be_read_has_its_error_in_its_place():
