@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,13 +77,19 @@ def test_what_the_docs_say_is_reached_is_what_the_evaluation_found(evaluation):
 
 def test_the_verdicts_that_the_project_counts_are_those_of_the_evaluation(evaluation):
     readme = " ".join((CHECKPOINT.parent / "README.md").read_text().split())
-    counts, verdicts = evaluation["figures"]["counts"], evaluation["figures"]["verdicts"]
-    real, fake = verdicts["real"], verdicts["fake"]
-    assert (
-        f"Of {counts['real']} real validation videos and pictures it calls {real['fake']} fake, "
-        f"{real['real']} real and leaves {real['uncertain']} `uncertain`; of {counts['fake']} "
-        f"fakes it calls {fake['fake']} fake, {fake['real']} real and leaves {fake['uncertain']}."
-    ) in readme
+    found = {row["dataset"]: row for row in evaluation["figures"]["verdicts_per_dataset"]}
+    of = {"videos": ("ffpp", "people"), "pictures": ("dfdc-faces", "stills")}
+    assert set(found) == {name for names in of.values() for name in names}
+    for kind, names in of.items():
+        for label in ("real", "fake"):
+            verdicts = [
+                sum(found[name][label][verdict] for name in names)
+                for verdict in ("real", "uncertain", "fake")
+            ]
+            total = sum(verdicts)
+            cells = [f"{number} ({as_percent(number / total)})" for number in verdicts]
+            row = rf"\| {label} {kind} \([^)]+\) \| {total} \| {re.escape(' | '.join(cells))} \|"
+            assert re.search(row, readme), row
     (smoothed,) = (r for r in evaluation["robustness"]["everyday"] if r["kind"] == "smoothing")
     called_fake = round(smoothed["false_positive_rate"]["value"] * smoothed["scored"])
     assert f"Of {smoothed['scored']} real validation videos it calls {called_fake} fake" in readme
