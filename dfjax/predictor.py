@@ -14,6 +14,7 @@ from dfjax.dataset_rows import judge_rows
 from dfjax.errors import DfjaxError
 from dfjax.faces.clips import OnProgress, face_clips
 from dfjax.faces.detection import FaceDetector
+from dfjax.inference.begun_file import BegunFile
 from dfjax.inference.engine import Engine, score_faces
 from dfjax.inference.face_scorer import FaceScorer, ScoredFaces
 from dfjax.inference.live import LiveScorer, live_searcher
@@ -166,6 +167,7 @@ class Predictor:
         paths: Sequence[str | PathLike[str]],
         *,
         effort: Effort = "standard",
+        begun: BegunFile | None = None,
         on_progress: OnFileProgress | None = None,
     ) -> Generator[Prediction | DfjaxError, None, None]:
         """Scores files one after the other, which is faster than a call for each.
@@ -175,6 +177,7 @@ class Predictor:
         Args:
           paths: The files.
           effort: As for `__call__`.
+          begun: One of them that was begun while the model was loaded, with the same effort.
           on_progress: Called with the place of a file in `paths`, the fraction of it that is done,
             and a few words that name the stage; at times from another thread.
 
@@ -190,7 +193,7 @@ class Predictor:
         files = self._files()
         return score_each(
             [Path(os.fsdecode(path)) for path in paths],
-            lambda path, report: files.open(path, effort, report),
+            lambda path, report: files.open(path, effort, report, begun),
             self._finish,
             on_progress or (lambda place, fraction, stage: None),
         )

@@ -134,14 +134,21 @@ class Predict:
         self, files: Sequence[VideoFile]
     ) -> Iterator[tuple[VideoFile, Prediction | DfjaxError]]:
         """Yields each file, and its prediction or why there is none."""
+        from dfjax.inference.begun_file import BegunFile
         from dfjax.models.locate import model_source
+        from dfjax.models.pretrained import read_config
         from dfjax.predictor import Predictor
 
         use_compilation_cache()
         use_one_arena()
-        with progress_bar() as progress:
+        with contextlib.ExitStack() as stack:
+            progress = stack.enter_context(progress_bar())
             task = progress.add_task("Loading the model", total=len(files))
             model = model_source(self.model)
+            begun = None
+            if os.path.isdir(model):  # one on the Hub takes longer to find than to read a file
+                first = BegunFile(files[0].path, read_config(Path(model)), self.effort)
+                begun = stack.enter_context(first)
             predictor = Predictor.from_pretrained(model, runtime=self.runtime)
 
             def moves(place: int, fraction: float, stage: str) -> None:
@@ -149,9 +156,9 @@ class Predict:
                 progress.update(task, completed=place + fraction, description=name)
 
             paths = [file.path for file in files]
-            results = predictor.each(paths, effort=self.effort, on_progress=moves)
-            with contextlib.closing(results):
-                yield from zip(files, results, strict=True)
+            results = predictor.each(paths, effort=self.effort, begun=begun, on_progress=moves)
+            stack.enter_context(contextlib.closing(results))
+            yield from zip(files, results, strict=True)
 
 
 def _require_apart(outputs: Mapping[str, str], files: Sequence[VideoFile]) -> None:

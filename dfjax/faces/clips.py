@@ -17,13 +17,14 @@ from dfjax.faces.crops import crop_landmarks, crop_track, detail
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH, find_in_video
 from dfjax.faces.following import Frame
+from dfjax.faces.sampled import SampledFrame, SampledFrames, sample_frames
 from dfjax.faces.shots import colours, shots_of
 from dfjax.faces.tracks import FaceTrack, linked_faces
 from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
 from dfjax.video.info import VideoInfo, describe_frames, fitted
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import probe, read_frames
+from dfjax.video.reading import probe
 
 CROPS_VERSION = 1
 """Raised when the same file with the same config gives other crops than before."""
@@ -74,6 +75,7 @@ def read_face_clips(
     *,
     limits: VideoLimits = VideoLimits(),
     info: VideoInfo | None = None,
+    sampled: SampledFrames | None = None,
     on_progress: OnProgress | None = None,
 ) -> FaceClips:
     """Samples a video, finds and follows its faces, and crops them; see `face_clips`.
@@ -84,6 +86,7 @@ def read_face_clips(
       face_detector: Made from `config.faces`.
       limits: How much the file may cost to read.
       info: What `probe` returned for this file with these limits; None: probe it now.
+      sampled: Its frames, if they have been read already, as `info` says; None: read them now.
       on_progress: Called with the progress of this function.
 
     Raises:
@@ -93,7 +96,7 @@ def read_face_clips(
     info = info or probe(path, limits)
     probed, waited = info.read_seconds, 0.0
     started = time.perf_counter()
-    searched = _search_file(path, config, face_detector, limits, info, report)
+    searched = _search_file(path, config, face_detector, limits, info, report, sampled)
     if (shown := fitted(info, searched.findings.sizes)) is not info:
         waited = searched.seconds_waited
         spent = info.read_seconds + searched.findings.read_seconds
@@ -137,22 +140,22 @@ def _search_file(
     limits: VideoLimits,
     info: VideoInfo,
     report: OnProgress,
+    sampled: SampledFrames | None = None,
 ) -> _Searched:
-    """Reads the sampled frames, and looks for faces in the first while the rest are decoded."""
-    searched = _Searched()
+    """Looks for faces in the sampled frames, in the first while the rest are decoded."""
+    searched = _Searched() if sampled is None else _Searched(findings=sampled.findings)
 
-    def read() -> Generator[tuple[float, np.ndarray, np.ndarray], None, None]:
-        reading = read_frames(
-            path, config.video, limits=limits, info=info, findings=searched.findings
-        )
-        with closing(reading):
-            for timestamp, frame in reading:
-                yield timestamp, frame, colours(frame)
+    def read() -> Generator[SampledFrame, None, None]:
+        if sampled is None:
+            reading = sample_frames(path, config.video, limits, info, searched.findings)
+            yield from read_ahead(reading, FACE_BATCH)
+        else:
+            yield from sampled.frames
 
     def frames() -> Generator[Frame, None, None]:
-        with closing(read_ahead(read(), FACE_BATCH)) as ahead:
+        with closing(read()) as coming:
             started = time.perf_counter()
-            for timestamp, frame, shares in ahead:
+            for timestamp, frame, shares in coming:
                 searched.seconds_waited += time.perf_counter() - started
                 searched.timestamps.append(timestamp)
                 searched.frames.append(frame)

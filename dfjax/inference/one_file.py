@@ -12,7 +12,9 @@ from dfjax.errors import VideoLimitError
 from dfjax.faces.clips import FaceClips, OnProgress, read_face_clips
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.finding import hardly_any
-from dfjax.faces.long_video import LongVideo, most_frames
+from dfjax.faces.long_video import LongVideo
+from dfjax.faces.sampled import SampledFrames
+from dfjax.inference.begun_file import Begun, BegunFile
 from dfjax.inference.engine import Engine
 from dfjax.inference.evidence import most_suspicious
 from dfjax.inference.face_scorer import FaceScorer, ScoredFaces
@@ -20,8 +22,7 @@ from dfjax.inference.room import Room
 from dfjax.provenance import Origin, read_origin
 from dfjax.video.info import VideoInfo
 from dfjax.video.limits import VideoLimits
-from dfjax.video.reading import probe
-from dfjax.video.sampling import Effort, plan_looks
+from dfjax.video.sampling import Effort
 
 _FILES_IN_MEMORY = 1.5
 """How many files with the largest frames may be in memory at once; of smaller ones, more fit in."""
@@ -64,23 +65,31 @@ class FileScorer:
         most = _frame_bytes(self._config.video.max_frame_pixels, self._config.video)
         self._room = Room(int(_FILES_IN_MEMORY * most))
 
-    def open(self, path: str | PathLike[str], effort: Effort, report: OnProgress) -> OpenedFile:
+    def open(
+        self,
+        path: str | PathLike[str],
+        effort: Effort,
+        report: OnProgress,
+        begun: BegunFile | None = None,
+    ) -> OpenedFile:
         """Probes a file and, unless it is to be looked at in several rounds, finds its faces.
+
+        Args:
+          path: The file.
+          effort: As for `Predictor`.
+          report: Called with the progress.
+          begun: One that may have been read already, by the same config and limits.
 
         Raises:
           VideoError: The file cannot be read as a video.
         """
-        if self._config.calibration.evidence is None:
-            effort = "quick"
-        info = probe(path, self._limits)
-        plan = plan_looks(
-            info.duration, self._config.video, effort, most_frames=most_frames(self._config)
-        )
+        known = begun.take(path) if begun else None
+        info, plan, effort, sampled = known or Begun.of(path, self._config, effort, self._limits)
         # A file of a gigabyte takes a second to read through.
         pool = ThreadPoolExecutor(1, thread_name_prefix="origin")
         origin = pool.submit(read_origin, Path(os.fsdecode(path)))
         pool.shutdown(wait=False)
-        read = self._read(path, info, report) if plan == self._config.video else None
+        read = self._read(path, info, report, sampled) if plan == self._config.video else None
         return OpenedFile(path, info, plan, effort, origin, read)
 
     def score(self, opened: OpenedFile, report: OnProgress) -> ScoredFaces:
@@ -98,7 +107,13 @@ class FileScorer:
         assert scored is not None, "it was looked at one way or the other"
         return scored
 
-    def _read(self, path: str | PathLike[str], info: VideoInfo, report: OnProgress) -> FaceClips:
+    def _read(
+        self,
+        path: str | PathLike[str],
+        info: VideoInfo,
+        report: OnProgress,
+        sampled: SampledFrames | None = None,
+    ) -> FaceClips:
         """Finds the faces in frames spread over a file, once there is room for them."""
         with self._room.taken(_frame_bytes(info.height * info.width, self._config.video)):
             return read_face_clips(
@@ -107,6 +122,7 @@ class FileScorer:
                 self._face_detector,
                 limits=self._limits,
                 info=info,
+                sampled=sampled,
                 on_progress=part_of(report, 0.0, READING_SHARE),
             )
 
