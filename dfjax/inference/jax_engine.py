@@ -82,9 +82,10 @@ class JaxEngine:
     @classmethod
     def for_many(cls, detector: Detector) -> Self:
         """Returns an engine for a whole data set: large batches over all devices of the process."""
+        is_cpu = jax.default_backend() == "cpu"  # where large batches take longer
         return cls(
             detector,
-            crops_per_batch=MANY_CROPS,
+            crops_per_batch=CROPS_AT_ONCE if is_cpu else MANY_CROPS,
             clips_per_batch=MANY_CLIPS,
             devices=jax.local_devices(),
         )
