@@ -72,7 +72,8 @@ def report(
       per_compression, per_dataset: All figures.  mean_over_datasets: their unweighted mean.
       operating_points: The thresholds of the config and the rates measured at them, means over data
         sets.
-      verdicts, verdicts_per_dataset: Counts of real and fake videos by the model's verdict.
+      verdicts, verdicts_per_dataset: Counts of real and fake videos by the model's verdict; of a
+        data set also how many of them are single pictures, `pictures`.
       confusion: Counts at the threshold.
       reliability: The bins of the calibration error.
       failures: Counts of videos that are unreadable or without a face; AUC, balanced accuracy and
@@ -82,6 +83,7 @@ def report(
     frames = frame_scores(scored, calibration)
     draws = Draws.of(videos.groups)
     threshold = frozen_threshold(calibration)
+    is_picture = np.array([clips[0].row.num_frames == 1 for clips in by_video(scored).values()])
 
     return {
         "split": split,
@@ -110,6 +112,7 @@ def report(
         "verdicts_per_dataset": [
             {
                 "dataset": name,
+                "pictures": int(np.sum(is_picture & (videos.datasets == name))),
                 **_verdicts(videos.take(videos.datasets == name), calibration),
             }
             for name in np.unique(videos.datasets).tolist()

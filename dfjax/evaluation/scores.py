@@ -15,6 +15,7 @@ from dfjax.evaluation.scoring import ScoredClip
 from dfjax.faces.voting import left_out
 from dfjax.inference.evidence import Evidence, FaceFrames, evidence_of, video_logit
 from dfjax.inference.probabilities import calibrated_frame_logits, probabilities
+from dfjax.models.evaluation_file import RE_ENCODED
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -147,7 +148,7 @@ def compression_name(compression: str) -> str:
     rare to be reported separately, and the real and fake videos of a group share it.
     """
     filmed = re.sub(r"-film-crf\d+$", " filmed", compression)
-    return re.sub(r"-crf\d+(-\d+p)?$", " re-encoded", filmed)
+    return re.sub(r"-crf\d+(-\d+p)?$", f" {RE_ENCODED}", filmed)
 
 
 def _table(clips: Sequence[ScoredClip], logits: np.ndarray) -> Scores:

@@ -8,6 +8,9 @@ from typing import Any
 EVALUATION_FILE = "report.json"
 """File in a checkpoint with the evaluation that its card and the page show."""
 
+RE_ENCODED = "re-encoded"
+"""How a compression in it ends that counts versions of files, encoded anew."""
+
 
 def read_evaluation(folder: Path, digest: str | None) -> Mapping[str, Any] | None:
     """Returns what `evaluate` measured of a model; None if it is not there, or of other weights.

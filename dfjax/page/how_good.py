@@ -8,13 +8,15 @@ from urllib.parse import quote
 
 from dfjax.data.sources import title
 from dfjax.errors import ModelFormatError
-from dfjax.models.evaluation_file import EVALUATION_FILE
+from dfjax.models.evaluation_file import EVALUATION_FILE, RE_ENCODED
 from dfjax.page.rendering import render
 from dfjax.prediction import ModelSummary
 from dfjax.reporting.recorded import Recorded
 from dfjax.words import translated, words
 
 _FEW = 50  # fakes of a kind of face, under which a share of them says little
+
+_LABELS = ("real", "fake")
 
 _VERDICTS = ("real", "uncertain", "fake")
 
@@ -53,13 +55,38 @@ def _measured(report: Recorded) -> dict[str, Any]:
     on = [words.how_good.measured_on.format(split=split, real=f"{real:,}", fake=f"{fake:,}")]
     on += [words.how_good.trained if trained else words.how_good.not_trained]
     on += [words.how_good.fitted] if fitted else []
-    rows = [_verdicts(figures.at("verdicts", label), label) for label in ("real", "fake")]
     return {
         "on": " ".join(on),
-        "rows": [row for row in rows if row is not None],
+        "sources": _sources(figures),
         "kinds": _kinds(figures),
-        "misleading": [*_everyday(report), *_weak_slices(report)],
+        "misleading": _everyday(report),
+        "weak": _weak_slices(report),
     }
+
+
+def _sources(figures: Recorded) -> list[dict[str, Any]]:
+    """Returns what became of the real and the fake ones of each data set, those of videos first.
+
+    Data sets are kept apart: a model that is good at pictures may not be at videos. An older
+    evaluation does not say which holds pictures, or has no figures of each.
+    """
+    if "verdicts_per_dataset" not in figures.flat():
+        return [{"name": None, "rows": _rows(figures.at("verdicts"))}]
+    sources = []
+    for row in figures.rows("verdicts_per_dataset"):
+        name, rows = title(row.text("dataset")), _rows(row)
+        pictures = row.count("pictures") if "pictures" in row.flat() else None
+        total = sum(row.count(label, verdict) for label in _LABELS for verdict in _VERDICTS)
+        if pictures is not None and total:
+            kind = "pictures" if pictures == total else "both" if pictures else "videos"
+            name = words.how_good.holds[kind].format(dataset=name)
+        sources.append((bool(pictures), {"name": name, "rows": rows}))
+    return [source for _, source in sorted(sources, key=lambda each: each[0])]
+
+
+def _rows(verdicts: Recorded) -> list[dict[str, Any]]:
+    rows = [_verdicts(verdicts.at(label), label) for label in _LABELS]
+    return [row for row in rows if row is not None]
 
 
 def _verdicts(counts: Recorded, label: str) -> dict[str, Any] | None:
@@ -100,7 +127,7 @@ def of_hundred(numbers: list[int]) -> list[int]:
 
 def _kinds(figures: Recorded) -> list[dict[str, Any]]:
     """Returns how many fakes of each kind are called fake, over all their compressions."""
-    kinds: dict[str, list[int]] = {}
+    kinds: dict[str, list[int]] = {}  # called fake, all versions, files as they are
     for row in figures.rows("per_method"):
         method, dataset = row.text("method"), title(row.text("dataset"))
         rate, num_fakes = row.figure("true_positive_rate")["value"], row.count("fake")
@@ -109,13 +136,19 @@ def _kinds(figures: Recorded) -> list[dict[str, Any]]:
         name = (
             words.how_good.unnamed_fakes.format(dataset=dataset) if method == _UNNAMED else method
         )
-        so_far = kinds.setdefault(name, [0, 0])
+        so_far = kinds.setdefault(name, [0, 0, 0])
         so_far[0] += round(rate * num_fakes)
         so_far[1] += num_fakes
+        so_far[2] += 0 if row.text("compression").endswith(RE_ENCODED) else num_fakes
     ordered = sorted(kinds.items(), key=lambda item: (-item[1][0] / item[1][1], item[0]))
     return [
-        {"name": name, "share": f"{100 * called / total:.1f}", "words": _among(called, total)}
-        for name, (called, total) in ordered
+        {
+            "name": name,
+            "files": words.how_good.files.format(count=f"{files:,}") if 0 < files < total else "",
+            "share": f"{100 * called / total:.1f}",
+            "words": _among(called, total),
+        }
+        for name, (called, total, files) in ordered
     ]
 
 
@@ -148,7 +181,10 @@ def _known(text: str) -> str:
 
 
 def _weak_slices(report: Recorded) -> list[str]:
-    """Returns the fakes that are caught least, by what is seen of the face."""
+    """Returns the fakes that are caught least, by what is seen of the face, beside the best.
+
+    That is no effect of what is seen: the parts differ in the data sets that they come from, too.
+    """
     try:
         slices = report.rows("slices")
     except ModelFormatError:
@@ -159,20 +195,30 @@ def _weak_slices(report: Recorded) -> list[str]:
         if by not in words.how_good.slices:
             continue
         parts = [
-            (part.figure("true_positive_rate")["value"], part.count("fake"), part.text("label"))
+            (part.figure("true_positive_rate"), part.count("fake"), part.text("label"))
             for part in row.rows("parts")
         ]
-        known = [part for part in parts if part[0] is not None and part[1] >= _FEW]
+        known = [part for part in parts if part[0]["value"] is not None and part[1] >= _FEW]
         if len(known) < 2:
             continue
-        (low, _, where), (high, _, best) = min(known), max(known)
-        where, best = _range(where), _range(best)
+        known.sort(key=lambda part: part[0]["value"])
+        (low, few, where), *_, (high, many, best) = known
         sentences.append(
             words.how_good.slices[by].format(
-                low=f"{low:.0%}", where=where, high=f"{high:.0%}", best=best
+                **{"low": _with_interval(low), "few": f"{few:,}", "where": _range(where)},
+                **{"high": _with_interval(high), "many": f"{many:,}", "best": _range(best)},
             )
         )
     return sentences
+
+
+def _with_interval(figure: Mapping[str, Any]) -> str:
+    """Returns a share in whole per cent, with its interval if it has one."""
+    share = f"{figure['value']:.0%}"
+    if figure["interval"] is None:
+        return share
+    low, high = (f"{end:.0%}" for end in figure["interval"])
+    return words.how_good.interval.format(share=share, low=low, high=high)
 
 
 def _range(label: str) -> str:

@@ -245,21 +245,27 @@ def test_methods_that_were_trained_on_are_told_from_those_that_were_not():
     assert (seen["auc"]["value"], unseen["auc"]["value"]) == (1.0, 0.25)
 
 
-def test_verdicts_are_counted_per_data_set():
+def test_verdicts_and_pictures_are_counted_per_data_set():
     clips = _clips({"youtube": [-2, 0, 1, 3]})
     clips += [
-        scored_clip(f"r{n}", logit=-3, method="mine", is_fake=0, group=f"m/{n}", dataset="mine")
-        for n in range(2)
+        scored_clip(
+            *(f"r{n}",),
+            **{"logit": -3, "frame_logits": [-3] * num_frames, "method": "mine", "is_fake": 0},
+            **{"group": f"m/{n}", "dataset": "mine"},
+        )
+        for n, num_frames in enumerate((1, 4))
     ]
     figures = report(clips, {}, CALIBRATION, split="test")
     assert figures["verdicts_per_dataset"] == [
         {
             "dataset": "ffpp",
+            "pictures": 0,
             "real": {"real": 1, "uncertain": 1, "fake": 2},
             "fake": {"real": 0, "uncertain": 0, "fake": 0},
         },
         {
             "dataset": "mine",
+            "pictures": 1,
             "real": {"real": 2, "uncertain": 0, "fake": 0},
             "fake": {"real": 0, "uncertain": 0, "fake": 0},
         },

@@ -1,5 +1,6 @@
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,50 @@ def changed(path, value):
 
 def test_the_figures_are_those_of_the_report_and_of_no_other_place():
     real = {"real": 7, "uncertain": 2, "fake": 1}
-    shown = how_good(changed(("figures", "verdicts", "real"), real), MODEL)
+    shown = how_good(changed(("figures", "verdicts_per_dataset", 0, "real"), real), MODEL)
     for share, said in ((70, "real"), (20, "uncertain"), (10, "fake")):
         assert f'<li class="df-said-{said}"><strong>{share}</strong>' in shown
+
+
+def test_videos_and_pictures_are_counted_apart_and_videos_come_first():
+    none = {"real": 0, "uncertain": 0, "fake": 0}
+    rows = [
+        {"dataset": name, "pictures": pictures, "real": {**none, "real": 7}, "fake": none}
+        for name, pictures in (("dfdc-faces", 7), ("ffpp", 0), ("mine", 3))
+    ]
+    shown = how_good(changed(("figures", "verdicts_per_dataset"), rows), MODEL)
+    names = re.findall(r'<h3 class="df-good-source">(.*?)</h3>', shown)
+    assert names == [
+        "FaceForensics++: videos",
+        "DFDC face crops: single pictures",
+        "mine: videos and pictures",
+    ]
+
+
+def test_an_older_report_without_figures_of_each_data_set_has_those_of_all():
+    report = copy.deepcopy(REPORT)
+    del report["figures"]["verdicts_per_dataset"]
+    report["figures"]["verdicts"]["real"] = {"real": 7, "uncertain": 2, "fake": 1}
+    shown = how_good(report, MODEL)
+    assert "df-good-source" not in shown and "<strong>70</strong>" in shown
+
+
+def test_groups_that_differ_in_more_than_the_face_have_counts_and_intervals():
+    shown = how_good(REPORT, MODEL)
+    assert words.how_good.weak in shown
+    for row in REPORT["slices"]:
+        if row["by"] in words.how_good.slices:
+            worst = min(row["parts"], key=lambda part: part["true_positive_rate"]["value"])
+            low, high = worst["true_positive_rate"]["interval"]
+            assert f"of {worst['fake']} fakes" in shown
+            assert f"(95% interval {low:.0%} to {high:.0%})" in shown
+
+
+def test_a_kind_that_was_tested_in_several_encodings_says_of_how_many_files():
+    rows = [row for row in REPORT["figures"]["per_method"] if row["method"] == "Wav2Lip-GAN"]
+    files = sum(row["fake"] for row in rows if row["compression"] == "original")
+    assert 0 < files < sum(row["fake"] for row in rows)
+    assert f'Wav2Lip-GAN <span class="df-muted">({files} files)</span>' in how_good(REPORT, MODEL)
 
 
 @pytest.mark.parametrize("factor", [1, 100])
