@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, JpegImagePlugin, features
+from PIL import Image, JpegImagePlugin, features
 
 from dfjax.errors import DamagedVideoError, UnsupportedFormatError, VideoLimitError
 from dfjax.video.formats import open_plain, shown_name
@@ -17,7 +17,22 @@ _EXIF_ORIENTATION = 0x0112
 _BACKGROUND = (127, 127, 127)
 """Grey, shown where a picture is transparent: what nobody sees must not be judged."""
 
-_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What is to be done with a picture, by its EXIF orientation; from 5 on, width and height swap."""
+
+_UNREADABLE = (
+    *(ArithmeticError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError),
+    struct.error,
+)
+"""What Pillow raises over EXIF that is not as it should be. The picture itself may be whole."""
 
 _SHRUNK_FROM = 8192 * 4320
 """Pixels: a JPEG with more is shrunk while it is decoded, so that it takes no more memory than a
@@ -39,7 +54,7 @@ def still_size(path: Path, still_format: str, limits: VideoLimits) -> tuple[int,
     """
     with _opened(path, still_format, limits) as picture:
         width, height = picture.size
-        return (width, height) if _is_sideways(picture) else (height, width)
+        return (width, height) if _orientation(picture) >= 5 else (height, width)
 
 
 def read_still(
@@ -55,13 +70,16 @@ def read_still(
     """
     height, width = size
     with _opened(path, still_format, limits) as picture:
+        orientation = _orientation(picture)
         if picture.width * picture.height > _SHRUNK_FROM:
             # To an eighth at the least, and no smaller than it is needed. Only JPEGs can do it.
-            picture.draft("RGB", (height, width) if _is_sideways(picture) else (width, height))
+            picture.draft("RGB", (height, width) if orientation >= 5 else (width, height))
         if picture.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would clip
             picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-        # A large picture is copied no more often than it must be.
-        ImageOps.exif_transpose(picture, in_place=True)
+        if orientation in _TURNS:
+            turned = picture.transpose(_TURNS[orientation])
+            picture.close()  # a large one takes much memory
+            picture = turned
         if picture.has_transparency_data:
             picture = picture if picture.mode == "RGBA" else picture.convert("RGBA")
             grey = Image.new("RGBA", picture.size, (*_BACKGROUND, 255))
@@ -72,8 +90,18 @@ def read_still(
         return np.asarray(picture)
 
 
-def _is_sideways(picture: Image.Image) -> bool:
-    return picture.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
+def _orientation(picture: Image.Image) -> int:
+    """Returns how a picture is to be turned, 1 to 8; 1, not at all, if it cannot be read.
+
+    `ImageOps.exif_transpose` fails over any tag that it cannot write again.
+    """
+    if picture.format == "PNG" and "exif" not in picture.info:
+        picture.load()  # it may be told behind the pixels, and damage to these must not be missed
+    try:
+        orientation = picture.getexif().get(_EXIF_ORIENTATION)
+    except _UNREADABLE:
+        return 1
+    return orientation if orientation in _TURNS else 1
 
 
 @contextmanager
