@@ -31,8 +31,11 @@ class PredictionPages:
         self._is_folder = is_folder or self._path.is_dir() or name.endswith(os.sep)
         if self._is_folder and self._path.exists() and not self._path.is_dir():
             raise DfjaxError(f"--html is {name}, a file; several videos need a folder. Name one.")
-        place = self._path if self._is_folder else self._path.parent
-        require_writable(place.resolve())
+        # A pipe or a device. What has its place is no longer one, and /dev/null is everybody's.
+        self._is_stream = not self._is_folder and os.path.exists(name) and not self._path.is_file()
+        if not self._is_stream:
+            place = self._path if self._is_folder else self._path.resolve().parent
+            require_writable(place.resolve())
         names = (report_name(video, ".html").casefold() for video in set(video_names))
         self._times = collections.Counter(names)
         self._taken: set[str] = set()
@@ -40,10 +43,13 @@ class PredictionPages:
 
     def add(self, prediction: Prediction) -> None:
         """Writes the report on a video."""
-        path = self._path
-        if self._is_folder:
-            path = path / self._free_name(prediction.video.name)
-        write_text_atomically(path, html_report(prediction))
+        text = html_report(prediction)
+        if self._is_stream:
+            self._path.write_text(text, encoding="utf-8")
+        elif self._is_folder:
+            write_text_atomically(self._path / self._free_name(prediction.video.name), text)
+        else:
+            write_text_atomically(self._path.resolve(), text)  # of a link, what it points to
         self._count += 1
 
     def show(self) -> None:

@@ -1,3 +1,6 @@
+import os
+import threading
+
 from dfjax.commands.prediction_pages import PredictionPages
 from tests.page.samples import sample_prediction
 
@@ -24,3 +27,27 @@ def test_a_report_has_the_ending_of_its_video_only_where_another_is_called_so(tm
     ]
     said = capsys.readouterr().err.strip()
     assert said == f"Wrote 4 reports to the folder {tmp_path / 'pages.html'}."
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(
+        target=lambda: read.append(pipe.read_text(encoding="utf-8")), daemon=True
+    )
+    reader.start()
+    pages = PredictionPages(str(pipe), ["clip.mp4"], is_folder=False)
+    pages.add(sample_prediction("real", num_frames=2))
+    reader.join(timeout=30)
+    assert pipe.is_fifo() and [path.name for path in tmp_path.iterdir()] == ["pipe"]
+    assert len(read) == 1 and read[0].rstrip().endswith("</html>")
+
+
+def test_of_a_link_the_file_that_it_points_to_is_replaced(tmp_path):
+    (tmp_path / "old.html").write_text("old")
+    (tmp_path / "link.html").symlink_to(tmp_path / "old.html")
+    pages = PredictionPages(str(tmp_path / "link.html"), ["clip.mp4"], is_folder=False)
+    pages.add(sample_prediction("real", num_frames=2))
+    assert (tmp_path / "link.html").is_symlink()
+    assert (tmp_path / "old.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
