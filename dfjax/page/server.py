@@ -155,7 +155,7 @@ def _launch(
         run_history=False,
         enable_monitoring=False,
         max_file_size=watch.limits.max_upload_bytes,
-        # A session's last result stays in memory until it is crowded out.
+        # What is kept of a session: which parts of the page it has, without their values.
         state_session_capacity=64,
         ssr_mode=False,
         pwa=False,

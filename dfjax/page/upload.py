@@ -113,6 +113,7 @@ class UploadBlocks(gr.Blocks):
                 if is_one_file and not _is_upload_or_none(inputs[index]):
                     raise gr.Error(texts.WHAT_A_FILE_IS, print_exception=False)
             taken = await super().preprocess_data(block_fn, inputs, state, explicit_call)
+            _forget(block_fn.inputs, state)
             for index, failures in no_uploads.items():
                 for place, failure in failures.items():
                     taken[index].insert(place, failure)
@@ -125,6 +126,26 @@ class UploadBlocks(gr.Blocks):
             # Gradio's checks of what a client sent: pydantic's errors are ValueErrors.
             _LOG.warning("an input was refused", extra=fields(error=type(error).__name__))
             raise gr.Error(texts.WHAT_A_FILE_IS, print_exception=False) from None
+
+    async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
+        """Returns an event's outputs as they are sent. None is kept after that."""
+        sent = await super().postprocess_data(block_fn, predictions, state)
+        _forget(block_fn.outputs, state)
+        return sent
+
+
+def _forget(blocks: list[Any], state: Any) -> None:
+    """Drops the values that Gradio keeps of a session, so that no face and no name of a file stays.
+
+    They are for links to a page as somebody left it, which this page does not have.
+
+    Args:
+      blocks: Parts of the page.
+      state: Gradio's, of the session; None: there is none.
+    """
+    for block in blocks if state is not None else ():
+        if block._id in state.config_values:
+            state._update_value_in_config(block._id, None)
 
 
 def upload_path(path_or_address: str, uploads: Path) -> str:

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+from gradio.state_holder import SessionState
 
 from dfjax.page.upload import UploadBlocks, upload_path
 
@@ -84,3 +85,21 @@ def test_an_upload_is_taken_by_its_path_and_by_its_own_address(uploads):
     path = str(uploads / "0f" / "my clip.mp4")
     address = f"https://any.host:7860/gradio_api/file={path}".replace(" ", "%20")
     assert upload_path(path, uploads) == upload_path(address, uploads) == path
+
+
+def test_nothing_of_a_file_or_its_result_stays_in_the_session(uploads):
+    file = {"path": str(uploads / "0f" / "my clip.mp4"), "orig_name": "secret.mp4", "meta": META}
+
+    async def remembered():
+        with UploadBlocks(analytics_enabled=False) as page:
+            video, result = gr.File(), gr.HTML()
+            gr.Button().click(lambda _: "<b>a face</b>", video, result, preprocess=False)
+        (event,) = page.fns.values()
+        session = SessionState(page)
+        answer = await page.process_api(event, [file], state=session)
+        kept = [vars(block) for block in session.blocks_config.blocks.values()]
+        return answer["data"], f"{session.config_values} {session.state_data} {kept}"
+
+    data, kept = asyncio.run(remembered())
+    assert data == ["<b>a face</b>"]
+    assert "a face" not in kept and "secret" not in kept
