@@ -50,7 +50,7 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
         longer_side = max(read.info.width, read.info.height)
         smallest = math.ceil(config.faces.min_face_size * longer_side / config.faces.image_size)
         warnings.append(
-            f"{NO_FACE} This says nothing about the video's origin. "
+            f"{NO_FACE} This says nothing about the file's origin. "
             f"In a picture of this size, faces smaller than {smallest} pixels are not searched for."
             + _looks_at(read)
         )

@@ -46,7 +46,7 @@ def test_every_word_is_used():
         if file.name.endswith((".py", ".html", ".js"))
     )
     by_value = {"sentences", "titles", "explanations", "efforts", "status", "called", "facts"}
-    by_value |= {"slices", "fields", "holds"}
+    by_value |= {"slices", "fields", "holds", "splits"}
     unused = [
         path
         for path, _ in flat(catalogue(ENGLISH))
@@ -100,7 +100,7 @@ def test_a_language_is_spoken_where_it_was_asked_for_and_nowhere_else():
         assert words.verdict.titles.uncertain == "No concluyente"
         with speaking("en"):
             assert words.verdict.titles.uncertain == "Uncertain"
-        assert words.verdict.titles.no_face == "Sin rostro"
+        assert words.verdict.titles.no_face == "No se encontró ningún rostro"
     assert words.verdict.titles.no_face == "No face found"
 
 

@@ -126,7 +126,7 @@ def _compose(
                 batch = lay_out_batch(may, has_efforts=weighs, limits=limits)
             if live is not None:
                 with gr.Tab(words.live.tab):
-                    live_tab()
+                    live_tab(limits)
         page.live = live
         _html(texts.limits())
         _html(how_good(predictor.evaluation, predictor.model))

@@ -52,6 +52,8 @@ def _measured(report: Recorded) -> dict[str, Any]:
     sources = report.rows("data")
     trained = any(data.flag("trained_on") for data in sources)
     fitted = any(data.flag("calibrated_on") for data in sources)
+    splits = words.how_good.splits
+    split = splits[split] if split in splits else split
     on = [words.how_good.measured_on.format(split=split, real=f"{real:,}", fake=f"{fake:,}")]
     on += [words.how_good.trained if trained else words.how_good.not_trained]
     on += [words.how_good.fitted] if fitted else []

@@ -126,6 +126,7 @@ async function tick(own) {
     const url = `${address}/${session}?t=${taken / 1000}`;
     const answer = await fetch(url, {method: "PUT", body});
     if (own !== run) return;
+    if (answer.status === 404) return stop(words.over); // its time was up
     if (!answer.ok) throw new Refusal(await answer.text());
     const score = await answer.json();
     if (own === run) draw(score, taken);

@@ -99,11 +99,12 @@ tune fakes until they pass.
   a false context.
 - It knows the kinds of manipulation it was trained on, and may miss others, such as newer methods
   and fully generated video.
-- Heavy compression, screen recording, filters, and small, dark or turned faces cause errors in both
-  directions.
+- With detectors in general, heavy compression, screen recording, filters, and small, blurred or
+  turned faces can cause errors in both directions. What was measured of this model is above.
 - Its training data contains {train_groups} groups of identities. Error rates were not compared
   between demographic groups and may differ.
-- "Real" means that no trace of manipulation was found. It does not prove that a video is authentic.
+- "Real" means that the model finds too little to call a video manipulated. It does not prove that a
+  video is authentic.
 
 ## Privacy
 

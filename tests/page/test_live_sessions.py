@@ -1,12 +1,16 @@
+import asyncio
 import threading
 
+import gradio as gr
 import numpy as np
 import pytest
 
 from dfjax.inference.live import LiveScore
 from dfjax.page.limits import PageLimits
+from dfjax.page.live import live_tab
 from dfjax.page.live_sessions import IDLE_SECONDS, LiveSessions
 from dfjax.page.refusal import Refusal
+from dfjax.words import speaking
 from tests.page.samples import SampleLive
 
 FRAME = np.zeros((4, 4, 3), np.uint8)
@@ -128,3 +132,12 @@ def test_a_frame_that_does_not_wait_for_the_last_ones_answer_is_refused(sessions
 
 def test_no_session_is_opened_before_the_model_is_ready():
     assert refused(LiveSessions(LivePredictor()).open, "a") == "live_unready"
+
+
+@pytest.mark.parametrize("code, said", [("en", "After 2.5 minutes"), ("es", "A los 2.5 minutos")])
+def test_the_tab_says_after_how_long_a_session_ends(code, said):
+    async def laid_out():  # outside of an event loop, Gradio makes one and never closes it
+        with speaking(code), gr.Blocks(analytics_enabled=False):
+            return live_tab(PageLimits(max_live_seconds=150))
+
+    assert said in asyncio.run(laid_out()).value

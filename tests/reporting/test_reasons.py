@@ -56,13 +56,23 @@ def test_an_answer_is_narrow_only_where_it_looks_so_on_the_scale(label, level, i
 
 def test_a_fake_as_a_whole_is_said_to_be_so():
     said = explain(sample_prediction("fake", levels=(0.74,)))
-    assert said.findings[0] == "Face 1 looks manipulated wherever it was looked at, from " + (
-        "0.15 s to 9.45 s."
+    assert said.findings[0] == (
+        "Face 1 looks manipulated taken as a whole, from 0.15 s to 9.45 s; no single stretch of it "
+        "is marked."
     )
     assert "narrow answer" in said.findings[1]
     assert words.reasons.do_stretch not in said.next_steps
     picture = explain(sample_prediction("fake", num_frames=1, duration=0.0, levels=(0.9,)))
     assert picture.findings[0] == "Face 1 looks manipulated."
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_beside_the_verdict_real_nobody_says_that_there_is_no_sign_of_manipulation(code):
+    prediction = sample_prediction("real", levels=(0.06,))
+    with speaking(code):
+        marked = explain(dataclasses.replace(prediction, segments=(stretch(0.6),)))
+        said = f"{words.verdict.explanations.real} {text(marked)} {text(explain(prediction))}"
+    assert not re.search(r"no (sign|trace)|nothing|ninguna señal|no encuentra|sin señal", said)
 
 
 def test_only_so_many_stretches_are_named_and_the_rest_counted():
