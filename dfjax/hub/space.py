@@ -23,13 +23,17 @@ from dfjax.models.detector import Detector
 
 _TOP_FILES = ("app.py", "requirements.txt", "requirements.lock", "README.md", "LICENSE")
 
+_DOCUMENTS = ("docs/*.md", "CONTRIBUTING.md", "CHANGELOG.md")  # that README.md links to
+
 SPACE_FILES = (
     *_TOP_FILES,
+    *_DOCUMENTS,
     *("dfjax/**/*.py", "dfjax/**/*.css", "dfjax/**/*.js", "dfjax/**/*.html", "dfjax/**/*.toml"),
 )
-"""The project's files that the Space runs, as patterns; its model comes in `checkpoint/`."""
+"""The project's files that the Space runs or shows, as patterns; its model comes in
+`checkpoint/`."""
 
-SPACE_OWNED = (*_TOP_FILES, "dfjax/*", "checkpoint/*")
+SPACE_OWNED = (*_TOP_FILES, *_DOCUMENTS, "dfjax/*", "checkpoint/*")
 """Which files of a published Space are replaced or deleted by a push, as patterns."""
 
 _START_SECONDS = 600  # until the app answers; a first start compiles
@@ -78,6 +82,7 @@ def build_space_folder(
         files += [f"checkpoint/{name}" for name in held]
     else:
         _check_public(fetched)
+        link_to_hub(folder, fetched)
         Detector.from_pretrained(fetched)  # into the cache that the app starts from
     fit_to_hardware(folder, project, hardware, fetched)
     _check_starts(folder, fetched)
@@ -88,6 +93,21 @@ def hub_model(model: str | Path) -> str | None:
     """Returns the Hub repository that a model is named by; None if it is a folder."""
     is_name = re.fullmatch(r"[\w.-]+/[\w.-]+", str(model)) and not Path(model).exists()
     return str(model) if is_name else None
+
+
+def link_to_hub(folder: Path, model: str) -> None:
+    """Makes the documents of a Space link to its model's card on the Hub: it holds none itself.
+
+    Args:
+      folder: Of the Space.
+      model: The Hub repository.
+    """
+    for path in (folder / "README.md", *(folder / "docs").glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        linked = re.sub(
+            r"\]\((\.\./)?checkpoint/README\.md\)", f"](https://huggingface.co/{model})", text
+        )
+        path.write_text(linked, encoding="utf-8")
 
 
 def _check_public(model: str) -> None:

@@ -1,5 +1,6 @@
 """Publishing the Space: what is put together is what runs, before the push and after it."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from gradio_client import Client, handle_file
 from huggingface_hub import SpaceCard, snapshot_download
 
 from dfjax.errors import HubError
-from dfjax.hub.space import SPACE_FILES, build_space_folder
+from dfjax.hub.folder import copy_known_files
+from dfjax.hub.space import SPACE_FILES, build_space_folder, link_to_hub
 from dfjax.page.example_videos import write_examples
 from dfjax.reporting.card import MODEL_ID_PLACEHOLDER
 from tests.answering import answering, free_port
@@ -20,6 +22,8 @@ from tests.hub.loopback_hub import WRITE_TOKEN, LoopbackHub
 from tests.hub.loopback_repo import Repo
 from tests.hub.processes import hub_environment, run_python
 from tests.hub.small_project import README
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 REPO_ID = "owner/detector"
 
@@ -115,6 +119,9 @@ def test_a_space_is_one_commit_of_app_package_and_model(published: tuple[Loopbac
         "app.py",
         "requirements.txt",
         "requirements.lock",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "docs",
         "dfjax",
         "checkpoint",
     }
@@ -156,10 +163,31 @@ def test_only_what_the_space_runs_is_published(
     assert 'from_pretrained("checkpoint")' in card and MODEL_ID_PLACEHOLDER not in card
 
 
+@pytest.mark.parametrize("model", [None, "owner/name"])
+def test_no_link_in_a_document_of_the_space_is_dead(tmp_path: Path, model: str | None):
+    copy_known_files(PROJECT, tmp_path, SPACE_FILES)
+    if model is None:
+        (tmp_path / "checkpoint").mkdir()
+        (tmp_path / "checkpoint" / "README.md").touch()
+    else:
+        link_to_hub(tmp_path, model)
+    documents = [path for path in tmp_path.rglob("*.md") if path.stat().st_size]
+    links = [
+        (path, link.split("#")[0])
+        for path in documents
+        for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8"))
+        if not link.startswith(("https:", "http:", "#"))
+    ]
+    assert len(documents) > 5 and len(links) > 10
+    dead = [(path.name, link) for path, link in links if not (path.parent / link).is_file()]
+    assert dead == []
+    linked = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert ("(https://huggingface.co/owner/name)" in linked) == (model is not None)
+
+
 def test_the_space_gets_every_file_of_the_package():
-    project = Path(__file__).resolve().parents[2]
-    sent = {file for pattern in SPACE_FILES for file in project.glob(pattern)}
-    package = {file for file in (project / "dfjax").rglob("*") if file.is_file()}
+    sent = {file for pattern in SPACE_FILES for file in PROJECT.glob(pattern)}
+    package = {file for file in (PROJECT / "dfjax").rglob("*") if file.is_file()}
     left = {file.name for file in package - sent if "__pycache__" not in file.parts}
     assert left == {"py.typed"}  # which only type checkers read
 
