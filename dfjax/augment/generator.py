@@ -11,6 +11,8 @@ Generative Network for Generalizable Deepfake Detection", CVPR 2024; Karras et a
 Generative Adversarial Networks", NeurIPS 2021 (detail that sticks to the picture).
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,23 +30,27 @@ _FLICKER_POINTS = 5  # on each axis at which it is drawn
 _MIDDLE_GREY = 127.5  # at which the grid and the flicker have the strengths above
 
 
-def generated(key: jax.Array, clip: jax.Array, inside: jax.Array) -> jax.Array:
+class Generated(NamedTuple):
+    """A clip as a generator might have drawn it, and what it drew on."""
+
+    drawn: jax.Array  # float32 [T, S, S, 3], 0 to 255, black outside of the picture
+    soft: jax.Array  # likewise: the clip without the detail that a generator has to invent
+
+
+def generated(key: jax.Array, clip: jax.Array, inside: jax.Array) -> Generated:
     """Returns a clip as a generator might have drawn it.
 
     Args:
       key: For this clip.
       clip: float32 [T, S, S, 3] RGB, 0 to 255.
       inside: Its `picture_area`.
-
-    Returns:
-      float32 [T, S, S, 3], 0 to 255, black outside of the picture.
     """
     number_key, flicker_key = jax.random.split(key)
     resolution, kept, step, grid, stuck, flicker, *offset = jax.random.uniform(number_key, (8,))
     size = clip.shape[1]
     smooth = low_resolution_matrix(_between(resolution, *_RESOLUTION), size)
-    drawn = smoothed(clip, smooth, inside)
-    detail = clip - drawn
+    soft = smoothed(clip, smooth, inside)
+    detail = clip - soft
     # The first frame, which is never absent.
     one = jnp.broadcast_to(detail[0], detail.shape)
     detail = jnp.where(stuck < _STUCK, one, detail)
@@ -52,7 +58,7 @@ def generated(key: jax.Array, clip: jax.Array, inside: jax.Array) -> jax.Array:
     step = jnp.array(_STEPS)[jnp.floor(step * len(_STEPS)).astype(jnp.int32)]
     waves = jnp.cos(2 * np.pi * (pixel_middles(size) / step + jnp.stack(offset)[None, None]))
     strength = 2 * _between(grid, *_GRID) * jnp.mean(jnp.abs(detail))
-    drawn += _between(kept, *_DETAIL_KEPT) * detail
+    drawn = soft + _between(kept, *_DETAIL_KEPT) * detail
 
     places = (jnp.arange(size) + 0.5) * (_FLICKER_POINTS / size)
     enlarge = sampling_matrix(places, _FLICKER_POINTS)
@@ -60,7 +66,8 @@ def generated(key: jax.Array, clip: jax.Array, inside: jax.Array) -> jax.Array:
     light = _between(flicker, *_FLICKER) * resample(noise, enlarge, enlarge)
     light += strength * jnp.prod(waves, axis=-1)[None, ..., None]
     # A factor, since black areas outside the picture must stay black.
-    return inside * jnp.clip(drawn * (1 + light / _MIDDLE_GREY), 0, 255)
+    drawn *= 1 + light / _MIDDLE_GREY
+    return Generated(inside * jnp.clip(drawn, 0, 255), inside * jnp.clip(soft, 0, 255))
 
 
 def _between(number: jax.Array, low: float, high: float) -> jax.Array:

@@ -42,6 +42,7 @@ _BEND_GRID = 8  # points on each axis at which the elastic deformation is drawn
 _WANDERING = (1.0, 4.0)  # frames over which a drifting clip roughly keeps its position
 _HALF_STEP = 1.88  # half-width of a cubic step as steep as a Gaussian's integral, over its sigma
 _WHOLE = 0.5  # share of the drawn clips of which the whole crop is drawn
+_SOFT = 0.5  # share of those of which the real clip is without the detail that was drawn anew
 _MAX_BOOST = 4.0  # largest factor by which a change that is too small is amplified
 _AT_EDGE = 0.65  # share of a pixel's surroundings in the picture up to which a mask is 0
 _RIM = 0.02  # over which a mask fades towards the picture's edge, share of the crop's side
@@ -143,11 +144,15 @@ def _clip_parts(
     outline = _positions_after(motion, outline, clip.shape[1])
     mask, ratio = _draw_mask(mask_key, outline, clip.shape[1], config)
     mask *= _away_from_edge(inside * moved_inside)
-    choice, whole = jax.random.uniform(draw_key, (2,))
+    choice, whole, soft = jax.random.uniform(draw_key, (3,))
     is_drawn = choice < config.generated
-    source = jnp.where(is_drawn, generated(drawn_key, clip, inside), source)
+    is_whole = is_drawn & (whole < _WHOLE)
+    traces = generated(drawn_key, clip, inside)
+    source = jnp.where(is_drawn, traces.drawn, source)
     target = jnp.where(is_drawn, clip, target)
-    mask = jnp.where(is_drawn & (whole < _WHOLE), 1.0, mask)
+    # Else the softer of the two pictures would always be the fake.
+    target = jnp.where(is_whole & (soft < _SOFT), traces.soft, target)
+    mask = jnp.where(is_whole, 1.0, mask)
     ratio = jnp.where(is_drawn, 1.0, ratio)
     weights = jnp.where(present, mask, 0.0)
     difference = jnp.where(present, source - target, 0.0)

@@ -6,7 +6,8 @@ and whatever the clips of a pair share (camera, codec, person, background) canno
 
 A fake whose original is missing stands beside a real clip of the same people. Beside others it
 stands only if there is no other fake of its method, for then its people do reveal the label. Such
-fakes have few turns, all methods of a data set together.
+fakes have one turn in a round, all methods of a data set together; and methods of which few people
+are known share theirs, for a detector soon knows those by heart.
 """
 
 import collections
@@ -29,6 +30,12 @@ _FRAMES, _REALS, _FAKES = 0, 1, 2
 STRANGERS = "beside others"
 """In the place of the method, for the fakes of a data set that stand beside other people."""
 
+FEW = "known from few people"
+"""Likewise, for the fakes of all methods of a data set of which there are few groups of people."""
+
+_FEW_GROUPS = 4
+"""A method with at least as many has turns of its own."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
@@ -46,14 +53,15 @@ class Source:
     """Clips of one kind, such as the fakes by one method, by the people whom they show."""
 
     groups: tuple[tuple[Any, ...], ...]  # for each `ClipInfo.group`, what is taken at its turns
+    most_turns: int | None = None
 
     @classmethod
-    def of(cls, members: Iterable[tuple[str, Any]]) -> Self:
+    def of(cls, members: Iterable[tuple[str, Any]], *, most_turns: int | None = None) -> Self:
         """Returns the source of (group, member)s, in the order in which groups come first."""
         groups = collections.defaultdict(list)
         for group, member in members:
             groups[group].append(member)
-        return cls(tuple(map(tuple, groups.values())))
+        return cls(tuple(map(tuple, groups.values())), most_turns)
 
     def __len__(self) -> int:
         return sum(map(len, self.groups))
@@ -65,7 +73,8 @@ class Source:
         Four thousand pictures must not crowd out two hundred videos, nor may a method that is
         known from one person be shown as often as one known from a hundred.
         """
-        return max(1, round(math.sqrt(len(self.groups))))
+        turns = max(1, round(math.sqrt(len(self.groups))))
+        return turns if self.most_turns is None else min(turns, self.most_turns)
 
     def at(self, turn: int, seed: tuple[int, ...]) -> Any:
         """Returns whom it shows at a turn: each group once in a round, with its clips in turn."""
@@ -123,11 +132,17 @@ class PairIndex:
                 others = akin.get((setting, ())) or alike.get(kind) or reals.get(clip.dataset)
                 alone.append((row, others))
         known = set(fakes)
+        for name in sorted(known):
+            if len({group for group, _ in fakes[name]}) < _FEW_GROUPS:
+                members = fakes.pop(name)
+                dataset = clips[members[0][1][0]].dataset
+                fakes[f"{dataset}/{FEW}"] += members
+        strangers = collections.defaultdict(list)
         for row, beside in alone:
             clip = clips[row]
             if beside and f"{clip.dataset}/{clip.method}" not in known:
                 member = clip.group, (row, np.array(beside))
-                fakes[f"{clip.dataset}/{STRANGERS}"].append(member)
+                strangers[f"{clip.dataset}/{STRANGERS}"].append(member)
         return cls(
             clips,
             stills,
@@ -135,7 +150,8 @@ class PairIndex:
                 name: Source.of((clips[row].group, row) for row in of_set)
                 for name, of_set in sorted(reals.items())
             },
-            {name: Source.of(members) for name, members in sorted(fakes.items())},
+            {name: Source.of(members) for name, members in sorted(fakes.items())}
+            | {name: Source.of(of, most_turns=1) for name, of in sorted(strangers.items())},
         )
 
     def shown(self, config: TrainConfig) -> set[int]:

@@ -13,7 +13,7 @@ from tests.augment.faces import COMPILE_SOON, face_clips
 NUM_CLIPS, NUM_FRAMES, SIZE = 16, 4, 64
 
 _generated = jax.jit(
-    jax.vmap(lambda key, clip: generated(key, clip, picture_area(clip))),
+    jax.vmap(lambda key, clip: generated(key, clip, picture_area(clip)).drawn),
     compiler_options=COMPILE_SOON,
 )
 _parts = jax.jit(
@@ -86,12 +86,26 @@ def test_in_a_blend_the_whole_crop_is_drawn_or_a_part_of_the_face(clips):
     landmarks = face_clips(NUM_CLIPS, NUM_FRAMES, SIZE)[1]
     present = np.ones((NUM_CLIPS, NUM_FRAMES), bool)
     parts = jax.tree.map(np.asarray, _parts(_keys(), clips, landmarks, present))
-    np.testing.assert_array_equal(parts.targets, clips)
     whole = (parts.masks == 1).all((1, 2, 3, 4))
+    np.testing.assert_array_equal(parts.targets[~whole], clips[~whole])
     assert 0.2 < whole.mean() < 0.8
     corners = parts.masks[~whole][:, :, 0, 0]
     assert (corners == 0).all()
     assert parts.masks.max((1, 2, 3, 4)).min() > 0.9
+
+
+def test_softness_of_the_whole_picture_does_not_tell_which_one_was_drawn(clips):
+    landmarks = face_clips(NUM_CLIPS, NUM_FRAMES, SIZE)[1]
+    present = np.ones((NUM_CLIPS, NUM_FRAMES), bool)
+    sharper = []
+    for seed in range(6):
+        keys = jax.random.split(jax.random.key(seed), NUM_CLIPS)
+        parts = jax.tree.map(np.asarray, _parts(keys, clips, landmarks, present))
+        whole = (parts.masks == 1).all((1, 2, 3, 4))
+        real, fake = _fine_detail(parts.targets)[whole], _fine_detail(parts.sources)[whole]
+        sharper += (real > fake).tolist()
+    assert len(sharper) > 20
+    assert 0.25 < np.mean(sharper) < 0.75
 
 
 def test_a_share_out_of_range_is_refused():

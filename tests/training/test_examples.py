@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from dfjax.train_config import AugmentConfig, TrainConfig
+from dfjax.train_config import AugmentConfig, BlendConfig, TrainConfig
 from dfjax.training.examples import Examples, make_examples
 from dfjax.training.loader import PairBatch
 from tests.augment.faces import COMPILE_SOON
@@ -54,7 +54,7 @@ def _of_pairs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values[0::2], values[1::2]
 
 
-BLENDED = plain(self_blended=0.5, partial_fakes=1.0)
+BLENDED = plain(self_blended=0.5, partial_fakes=1.0, blend=BlendConfig(generated=0.0))
 
 
 @pytest.fixture(scope="module")

@@ -171,20 +171,31 @@ def test_a_fake_without_its_original_stands_beside_its_people_and_is_not_aligned
     assert not pair.is_aligned
 
 
-def test_fakes_stand_beside_strangers_only_if_all_of_their_method_would_and_have_few_turns():
+def test_fakes_stand_beside_strangers_only_if_all_of_their_method_would_and_have_one_turn():
     clips = [_clip("000"), _clip("f", "Deepfakes", original="000")]
     clips += [_clip("left out", "Deepfakes", original="999")]
     clips += [_clip(f"{i}", method, original="999") for i, method in enumerate("ABCDEF")]
     index = PairIndex.of(clips, stills=False)
     assert {name: len(source) for name, source in index.fakes.items()} == {
-        "ffpp/Deepfakes": 1,
+        "ffpp/known from few people": 1,
         "ffpp/beside others": 6,
     }
-    assert index.fakes["ffpp/beside others"].turns == 2
+    assert index.fakes["ffpp/beside others"].turns == 1
     (pair,) = PairIndex.of([clips[0], clips[3]], stills=False).pairs(
         1, dataclasses.replace(CONFIG, self_blended=0.0), step=0
     )
     assert (pair.real, pair.fake, pair.is_aligned) == (0, 1, False)
+
+
+def test_methods_of_which_few_people_are_known_share_their_turns():
+    clips = [_clip(f"{i}") for i in range(6)]
+    clips += [_clip(f"f{i}", "Deepfakes", original=f"{i}", group=f"{i}") for i in range(4)]
+    clips += [_clip(f"{m}", m, original=f"{i}", group=f"{i}") for i, m in ((4, "A"), (5, "B"))]
+    index = PairIndex.of(clips, stills=False)
+    assert {name: source.turns for name, source in index.fakes.items()} == {
+        "ffpp/Deepfakes": 2,
+        "ffpp/known from few people": 1,
+    }
 
 
 @pytest.mark.parametrize(
