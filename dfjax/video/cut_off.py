@@ -7,6 +7,9 @@ from typing import BinaryIO
 
 from dfjax.video.formats import ISO_BOXES, reading
 
+_BOXES = ISO_BOXES | {b"uuid", b"meta", b"udta", b"emsg", b"prft", b"mfra", b"pdin", b"ssix"}
+"""What else may stand at the top of an MP4, behind its first box: a manifest, for example."""
+
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # what programs write that did not know it, or were stopped
 _TS_SYNC, _TS_PACKET, _M2TS_PACKET = 0x47, 188, 192  # first byte; bytes of a packet
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -58,7 +61,7 @@ def _iso(file: BinaryIO, num_bytes: int) -> bool:
         if at + 8 > num_bytes:
             return at > num_bytes
         size, kind = _unpack(file, ">I4s", at)
-        if kind not in ISO_BOXES:  # something that another program has appended
+        if kind not in _BOXES:  # something that another program has appended
             return False
         if size == 1:
             (size,) = _unpack(file, ">Q", at + 8)

@@ -1,5 +1,6 @@
 """A file without its end, or with damage, is known as such; a whole one is not."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,21 @@ def test_what_others_append_to_a_file_is_no_missing_end(tmp_path, suffix):
     path = write_video(tmp_path / f"clip.{suffix}", moving_pattern(5, 48, 64))
     path.write_bytes(path.read_bytes() + b"\x7f\xffsigned by nobody" * 9)
     assert not is_cut_off(path, identify(path, VideoLimits()))
+
+
+@pytest.mark.parametrize("kind", [b"uuid", b"meta", b"emsg", b"prft"])
+@pytest.mark.parametrize("options", [["-movflags", "+faststart"], _FRAGMENTS])
+def test_a_manifest_before_the_pictures_hides_no_missing_end(tmp_path, options, kind):
+    path = tmp_path / "clip.mp4"
+    write_video(path, moving_pattern(30, 96, 128), 10, arguments=["-g", "5", *options])
+    content = path.read_bytes()
+    (head,) = struct.unpack_from(">I", content)
+    manifest = struct.pack(">I4s", 208, kind) + bytes(200)
+    whole = content[:head] + manifest + content[head:]
+    path.write_bytes(whole)
+    assert not is_cut_off(path, "mov")
+    path.write_bytes(whole[: len(whole) * 55 // 100])
+    assert is_cut_off(path, "mov")
 
 
 def _damaged(path: Path, clip: Path) -> Path:
