@@ -166,7 +166,7 @@ def _frame_times(
             has_breaks = True
             break
         if timestamp > limits.max_duration:
-            raise _too_long(source, timestamp, limits)
+            raise _too_long(source, limits)
         if len(shown) >= limits.max_source_frames:
             raise _too_many_frames(source, limits)
         if timestamp < 0:  # shown before the first picture that can be decoded
@@ -241,10 +241,11 @@ def _unindexed_options(
     return [*seek, *drop]
 
 
-def _too_long(source: MediaFile, duration: float, limits: VideoLimits) -> VideoLimitError:
+def _too_long(source: MediaFile, limits: VideoLimits) -> VideoLimitError:
+    # How long it is, nobody knows: reading ends at the limit.
     return VideoLimitError(
-        f"{source.name!r} is {duration:,.0f} seconds long; "
-        f"the limit is {limits.max_duration:,.0f}. Cut it shorter."
+        f"{source.name!r} is longer than the limit of {limits.max_duration:,.12g} seconds. "
+        "Cut it shorter."
     )
 
 

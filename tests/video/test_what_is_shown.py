@@ -164,7 +164,7 @@ def test_a_claimed_length_changes_nothing(tmp_path, clips, make):
 
 def test_a_length_that_is_really_there_is_limited(tmp_path, clips):
     claiming(0.01)(clips[0], tmp_path / "claims.mkv")
-    with pytest.raises(VideoLimitError, match="seconds long"):
+    with pytest.raises(VideoLimitError, match="longer than the limit of"):
         probe(tmp_path / "claims.mkv", VideoLimits(max_duration=1.5))
 
 
