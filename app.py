@@ -26,6 +26,12 @@ _LIMITS = VideoLimits()
 _PAGE_LIMITS = PageLimits()
 _MIB = 1024**2
 _FIRST_PORT = 7860  # Gradio's
+_ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_VARIABLES = (
+    "Each option can also be a variable of the environment, as of a Space: DFJAX_MAX_DURATION=600 "
+    "for --max-duration 600, DFJAX_METRICS=1 for --metrics. Several values stand with commas or "
+    "blanks between them. The command line wins."
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,9 +54,22 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says of a wrong value also which variable it came from."""
+
+    variable: str | None = None
+
+    def error(self, message: str) -> NoReturn:
+        super().error(message if self.variable is None else f"{self.variable}: {message}")
+
+
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Returns the options of the command line; None: of this process."""
-    parser = argparse.ArgumentParser(description="Serves the deepfake check as a web page.")
+    """Returns the options of the command line and of the environment, whose variables lose.
+
+    Args:
+      arguments: Of the command line; None: of this process.
+    """
+    parser = _Parser(description="Serves the deepfake check as a web page.", epilog=_VARIABLES)
     parser.add_argument(
         "--model",
         metavar="ID_OR_DIR",
@@ -111,7 +130,36 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="size of a JPEG, which is shrunk as it is decoded; default: %(default)g",
     )
     _add_visitor_options(parser)
-    return parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    return parser.parse_args([*_of_variables(parser), *given])
+
+
+def _of_variables(parser: _Parser) -> list[str]:
+    """Returns the options that variables of the environment give, as on the command line.
+
+    A Space starts app.py without arguments, and has variables instead.
+    """
+    options = []
+    for name, default in vars(parser.parse_args([])).items():
+        variable = f"DFJAX_{name.upper()}"
+        text = os.environ.get(variable, "").strip()
+        # `model_source` and the runtimes read their own, everywhere and not only here.
+        if not text or name in ("model", "runtime"):
+            continue
+        parser.variable = variable
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(default, list):
+            given = [option, *text.replace(",", " ").split()]
+        elif not isinstance(default, bool):
+            given = [f"{option}={text}"]
+        elif text.lower() in _ON + _OFF:
+            given = [option] if text.lower() in _ON else []
+        else:
+            parser.error(f"{text!r} is neither 1 nor 0")
+        parser.parse_args(given)  # ends with a sentence if the value is wrong
+        options += given
+    parser.variable = None
+    return options
 
 
 def _add_visitor_options(parser: argparse.ArgumentParser) -> None:

@@ -62,3 +62,65 @@ def test_an_error_with_a_sentence_ends_the_app_with_it_alone(monkeypatch, capsys
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert app.main([]) == 1
     assert capsys.readouterr().err == "The examples cannot be written.\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--max-client-megabytes", "500"),
+        ("--max-client-requests", "60.5"),
+        ("--max-duration", "600"),
+        ("--revision", "v1"),
+        ("--host", "0.0.0.0"),
+        ("--port", "7000"),
+        ("--trusted-proxies", "10.1.2.3/8"),
+        ("--allowed-hosts", "check.example other.example"),
+        ("--allowed-origins", "https://one.example, https://two.example"),
+        ("--metrics", "1"),
+        ("--share", "TRUE"),
+    ],
+)
+def test_a_variable_of_a_space_is_the_option_of_its_name(option, value, monkeypatch):
+    is_flag = option in ("--metrics", "--share")
+    several = option.startswith("--allowed")
+    values = [] if is_flag else value.replace(",", "").split() if several else [value]
+    by_command, without = app.parse([option, *values]), app.parse([])
+    monkeypatch.setenv("DFJAX_" + option[2:].replace("-", "_").upper(), value)
+    assert app.parse([]) == by_command != without
+
+
+def test_the_command_line_wins_over_a_variable_and_an_empty_one_is_none(monkeypatch):
+    monkeypatch.setenv("DFJAX_MAX_DURATION", "600")
+    monkeypatch.setenv("DFJAX_ALLOWED_HOSTS", "one.example")
+    monkeypatch.setenv("DFJAX_PORT", " ")
+    monkeypatch.setenv("DFJAX_METRICS", "0")
+    options = app.parse(["--max-duration", "60", "--allowed-hosts", "two.example"])
+    assert (options.max_duration, options.allowed_hosts) == (60.0, ["two.example"])
+    assert (options.port, options.metrics) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("DFJAX_MAX_MEGAPIXELS", "-3", "'-3' is not a positive number"),
+        ("DFJAX_PORT", "http", "'http' is not a port"),
+        ("DFJAX_METRICS", "maybe", "'maybe' is neither 1 nor 0"),
+        ("DFJAX_TRUSTED_PROXIES", "proxy", "'proxy'"),
+    ],
+)
+def test_a_wrong_variable_is_named_in_the_sentence_that_refuses_it(
+    variable, value, message, monkeypatch, capsys
+):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SystemExit) as stopped:
+        app.parse([])
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert f"{variable}: " in said and message in said
+
+
+def test_model_and_runtime_are_left_to_those_who_read_their_variables_everywhere(monkeypatch):
+    monkeypatch.setenv("DFJAX_MODEL", "owner/name")
+    monkeypatch.setenv("DFJAX_RUNTIME", "onnx")
+    options = app.parse([])
+    assert (options.model, options.runtime) == (None, None)

@@ -39,8 +39,6 @@ SPACE_OWNED = (*_TOP_FILES, *_DOCUMENTS, "dfjax/*", "checkpoint/*")
 _START_SECONDS = 600  # until the app answers; a first start compiles
 
 _UNSET = (
-    "DFJAX_MODEL",
-    "DFJAX_RUNTIME",
     "HF_TOKEN",
     "HUGGING_FACE_HUB_TOKEN",
     "PYTHONPATH",
@@ -157,7 +155,11 @@ def _check_starts(folder: Path, model: str | None) -> None:
     """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    environment = {key: os.environ[key] for key in os.environ if key not in _UNSET}
+    environment = {
+        key: os.environ[key]
+        for key in os.environ
+        if key not in _UNSET and not key.startswith("DFJAX_")  # the options of app.py
+    }
     environment |= {
         "GRADIO_SERVER_NAME": "127.0.0.1",
         "GRADIO_SERVER_PORT": str(port),
