@@ -41,6 +41,9 @@ class Calibrate:
     """Data sets made by `python -m dfjax prepare --model MODEL`: folders, parquet files or Hub
     repositories."""
 
+    revision: str | None = None
+    """Branch, tag or commit of a Hub repository."""
+
     out: Path | None = None
     """New folder for a copy of the model with its calibration, which can be published. It is needed
     for a model on the Hub; a folder is otherwise calibrated where it is."""
@@ -77,6 +80,7 @@ class Calibrate:
             result = recalibrate(
                 self.model,
                 self.data,
+                revision=self.revision,
                 out=self.out,
                 options=options,
                 on_clip=lambda done: progress.update(task, description=f"Scoring: {done} clips"),

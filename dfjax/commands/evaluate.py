@@ -38,6 +38,9 @@ class Evaluate:
     model: str | None = None
     """Folder or Hub repository. Defaults to DFJAX_MODEL, or `checkpoint/` if that is not set."""
 
+    revision: str | None = None
+    """Branch, tag or commit of a Hub repository."""
+
     split: str = "test"
     """Split of the data sets to measure."""
 
@@ -101,6 +104,7 @@ class Evaluate:
                     self.datasets,
                     model,
                     self.out,
+                    revision=self.revision,
                     split=self.split,
                     optional=self._optional(),
                     roots=self.roots,

@@ -54,6 +54,9 @@ class Predict:
     model: str | None = None
     """Folder or Hub repository. Defaults to DFJAX_MODEL, or `checkpoint/` if that is not set."""
 
+    revision: str | None = None
+    """Branch, tag or commit of a Hub repository."""
+
     runtime: RuntimeName | None = None
     """What computes the networks. Defaults to DFJAX_RUNTIME, or jax if that is not set. The others
     start and run faster on a CPU; onnx and openvino need the extra of their name. Probabilities
@@ -149,7 +152,9 @@ class Predict:
             if os.path.isdir(model):  # one on the Hub takes longer to find than to read a file
                 first = BegunFile(files[0].path, read_config(Path(model)), self.effort)
                 begun = stack.enter_context(first)
-            predictor = Predictor.from_pretrained(model, runtime=self.runtime)
+            predictor = Predictor.from_pretrained(
+                model, revision=self.revision, runtime=self.runtime
+            )
 
             def moves(place: int, fraction: float, stage: str) -> None:
                 name = f"{stage}: {files[place].name}"

@@ -73,6 +73,9 @@ class Prepare:
     """Folder or Hub repository of a model whose frames and crops to make, instead of those that the
     options before this one and --min-detail give: to calibrate it, or to train on from it."""
 
+    revision: str | None = None
+    """Branch, tag or commit of the Hub repository that --model names."""
+
     min_detail: float = MIN_DETAIL
     """A face with less detail than this, such as one out of focus in the background, is left out if
     a sharper one is in view, both here and by a model trained on this data. 0 keeps all faces."""
@@ -145,12 +148,14 @@ class Prepare:
         """Returns which frames and crops to make.
 
         Raises:
-          DatasetError: They are given twice.
+          DatasetError: They are given twice, or a revision without a model.
           ModelFormatError: The model's config cannot be read.
           HubError: The model cannot be downloaded.
           ValueError: An option is out of range.
         """
         if self.model is None:
+            if self.revision is not None:
+                raise DatasetError("--revision is of a model, and --model names none.")
             return Config(
                 video=VideoConfig(num_frames=self.num_frames, burst_frames=self.burst_frames),
                 crops=CropConfig(
@@ -168,7 +173,7 @@ class Prepare:
         from dfjax.models.locate import find_folder
         from dfjax.models.pretrained import read_config
 
-        return read_config(find_folder(self.model))
+        return read_config(find_folder(self.model, revision=self.revision))
 
 
 def _print(report: dict[str, Any], file: Path) -> None:

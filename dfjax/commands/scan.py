@@ -39,6 +39,10 @@ class Scan:
     model: str | None = None
     """Folder or Hub repository. Defaults to DFJAX_MODEL, or `checkpoint/` if that is not set."""
 
+    revision: str | None = None
+    """Branch, tag or commit of a Hub repository. All processes of a scan use the commit that it has
+    when the scan begins."""
+
     runtime: RuntimeName | None = None
     """What computes the networks; as for `predict`."""
 
@@ -78,6 +82,7 @@ class Scan:
         shard = Shard(*_shard(self.shard))
         settings = ScanSettings(
             model=model_source(self.model),
+            revision=self.revision,
             runtime=chosen_runtime(self.runtime),
             effort=self.effort,
             # Each worker's share of the cores that are reserved for it.

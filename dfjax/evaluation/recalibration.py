@@ -57,6 +57,7 @@ def recalibrate(
     model: str,
     sources: Sequence[str],
     *,
+    revision: str | None = None,
     out: Path | None = None,
     options: CalibrationOptions = CalibrationOptions(),
     on_clip: OnClip | None = None,
@@ -69,6 +70,7 @@ def recalibrate(
     Args:
       model: Folder or Hub repository of a detector, of dfjax or GenD.
       sources: Data sets that were prepared with the model's frames and crops.
+      revision: Branch, tag or commit of a model on the Hub; None: its main branch.
       out: New folder for a copy of the model with its calibration; None: the model's own folder.
       options: Error rates.
       on_clip: Called with the number of clips scored.
@@ -89,7 +91,7 @@ def recalibrate(
     if out is not None:
         _require_new(out)
     require_writable(Path(model).expanduser() if out is None else out)
-    source = find_folder(model)
+    source = find_folder(model, revision=revision)
     detector = Detector.from_pretrained(source)
     manifests = [load_manifest(name) for name in sources]
     for name, manifest in zip(sources, manifests, strict=True):

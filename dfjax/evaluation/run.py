@@ -48,6 +48,7 @@ def evaluate(
     split: str,
     optional: Sequence[Study] = (),
     roots: Sequence[Path] = (),
+    revision: str | None = None,
     on_progress: OnProgress = lambda stage, done, total: None,
 ) -> Evaluation:
     """Measures a detector on one split of prepared data sets.
@@ -62,6 +63,7 @@ def evaluate(
       split: Such as "test".
       optional: Studies to run in addition to those that always run.
       roots: The folder that each data set was prepared from, in the same order as `sources`.
+      revision: Branch, tag or commit of a model on the Hub; None: its main branch.
       on_progress: Called to report progress.
 
     Returns:
@@ -78,7 +80,7 @@ def evaluate(
       ModelFormatError: The model cannot be loaded, or its logits are not finite.
       HubError: The model or a data set cannot be downloaded from the Hub.
     """
-    folder = find_folder(model)
+    folder = find_folder(model, revision=revision)
     detector = Detector.from_pretrained(folder)
     manifests = [load_manifest(source) for source in sources]
     for source, manifest in zip(sources, manifests, strict=True):
