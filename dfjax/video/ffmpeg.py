@@ -23,7 +23,7 @@ import numpy as np
 
 from dfjax.errors import VideoError, VideoTimeError
 from dfjax.video.confinement import confine
-from dfjax.video.executable import ffmpeg_executable
+from dfjax.video.executable import ffmpeg_executable, other_ffmpeg_needed
 from dfjax.video.formats import open_plain
 
 # What phones, cameras, browsers and editing programs put into the containers that are read. Of two
@@ -137,6 +137,9 @@ class FfmpegRun:
           output_options: Filters, codec and format of what is written.
           output: An open, seekable file to write to; None: a pipe that is read here.
           log_level: Which of ffmpeg's messages are kept.
+
+        Raises:
+          VideoError: The file cannot be opened, or ffmpeg cannot be run.
         """
         self._source = source
         self._stopwatch = stopwatch
@@ -164,16 +167,7 @@ class FfmpegRun:
             command += ["-stats_enc_pre_fmt", "{pts} {tb}", "-enc_time_base", "filter"]
             command += [*output_options, "pipe:1" if output is None else "fd:"]  # both are stdout
             with open_plain(source.path) as file:
-                self._process = subprocess.Popen(
-                    command,
-                    bufsize=0,
-                    stdin=file,
-                    stdout=output or subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    pass_fds=(times_write,),
-                    # A process that reads strangers' files gets none of our secrets.
-                    env={"AV_LOG_FORCE_NOCOLOR": "1"},
-                )
+                self._process = _started(command, file, output, times_write)
             confine(
                 self._process.pid,
                 max_pixels=source.max_pixels,
@@ -377,6 +371,34 @@ class FfmpegRun:
             over, under, width, height = map(int, numbers)
             aspect = Fraction(over, under) if under else Fraction(0)
             self._shapes.append(Shape(height, width, aspect, pixel_format.decode()))
+
+
+def _started(
+    command: Sequence[str], file: BinaryIO, output: BinaryIO | None, times_write: int
+) -> subprocess.Popen[bytes]:
+    """Starts ffmpeg.
+
+    Raises:
+      VideoError: It cannot be run.
+    """
+    try:
+        return subprocess.Popen(
+            command,
+            bufsize=0,
+            stdin=file,
+            stdout=output or subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=(times_write,),
+            # A process that reads strangers' files gets none of our secrets.
+            env={"AV_LOG_FORCE_NOCOLOR": "1"},
+        )
+    except OSError as error:
+        if error.filename is None:  # no process or pipe can be made
+            raise VideoError(
+                f"No program can be started to read videos: {error.strerror}. Try again when less "
+                "is running."
+            ) from error
+        raise other_ffmpeg_needed(f"cannot be run ({error.strerror})") from error
 
 
 def num_threads() -> int:

@@ -15,6 +15,7 @@ from dfjax.errors import (
     VideoError,
     VideoLimitError,
 )
+from dfjax.video.executable import other_ffmpeg_needed
 from dfjax.video.ffmpeg import SHOW, FfmpegRun, MediaFile, Shape, Stopwatch
 from dfjax.video.pictures import Colour
 
@@ -33,6 +34,13 @@ _ALPHA_LATER = ("gif", "webp_anim", "apng")
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """ffmpeg's usual ones leave out the transparency that WebM keeps beside a picture."""
+
+_UNFIT = re.compile(
+    r"(\[[^\]]+ @ \w+\] )*\[(error|fatal)\] (Unrecognized option |Error splitting the argument list|"
+    r"Unknown input format: |Unknown decoder |No such filter: |Error parsing bitstream filter |"
+    r"Error opening (in|out)put files: (Protocol|Encoder) not found)"
+)
+"""What an older ffmpeg, or one with fewer parts, says of what it is asked for."""
 
 _NOT_FILMED = ("attached pic", "timed thumbnails", "still image")
 """What ffmpeg calls covers and previews that belong to a video but are none."""
@@ -255,7 +263,9 @@ def _why_no_picture(source: MediaFile, log: list[str]) -> VideoError:
     text = "\n".join(log)
     refused = re.search(r"\[dec:(\w+) @ [^\n]*Error while opening decoder", text)
     size = re.search(r"Picture size (\d+)x(\d+)", text)
-    if "matches no streams" in text and _stream_blocks(log):
+    if any(map(_UNFIT.match, log)):
+        error = other_ffmpeg_needed("lacks what dfjax uses of it")
+    elif "matches no streams" in text and _stream_blocks(log):
         error = NoVideoStreamError(
             f"{source.name!r} holds no video: only sound, subtitles or a cover picture. "
             "Choose a file with moving pictures."

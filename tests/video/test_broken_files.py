@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
@@ -305,6 +306,61 @@ def test_without_ffmpeg_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(VideoError, match="pip install imageio-ffmpeg"):
         ffmpeg_executable()
+
+
+_COMPLAINTS = {
+    "an old one": "[fatal] Unrecognized option 'stats_enc_pre'.",
+    "one of fewer formats": "[in#0 @ 0x5587e5f] [fatal] Unknown input format: 'mov'",
+    "one without filters": "[AVFilterGraph @ 0x55d3fe] [error] No such filter: 'showinfo'",
+}
+
+
+def _other_ffmpeg(folder: Path, kind: str) -> Path:
+    """Returns what a user may have named as ffmpeg."""
+    path = folder / "other-ffmpeg"
+    if kind in _COMPLAINTS:
+        complaint = _COMPLAINTS[kind]
+        path.write_text(f'#!/bin/sh\necho "{complaint}" >&2\nexit 8\n')
+        path.chmod(0o700)
+    elif kind == "no program":
+        path.write_bytes(b"\0" * 100)
+        path.chmod(0o700)
+    elif kind == "not executable":
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o600)
+    elif kind == "a folder":
+        path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind", [*_COMPLAINTS, "no program", "not executable", "a folder", "not there"]
+)
+def test_an_ffmpeg_that_does_not_fit_is_blamed_and_not_the_file(clip, tmp_path, monkeypatch, kind):
+    other = _other_ffmpeg(tmp_path, kind)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(other))
+    with pytest.raises(VideoError, match="Unset IMAGEIO_FFMPEG_EXE") as caught:
+        probe(clip)
+    assert type(caught.value) is VideoError  # nothing is wrong with the file for good
+    assert str(other) in str(caught.value)
+
+
+def test_where_no_ffmpeg_runs_the_error_says_what_to_install(clip, monkeypatch):
+    def none() -> str:
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", none)
+    with pytest.raises(VideoError, match="pip install --force-reinstall imageio-ffmpeg"):
+        probe(clip)
+
+
+def test_what_a_file_says_of_itself_blames_no_ffmpeg(tmp_path):
+    path = tmp_path / "sound.mp4"
+    said = "title=[fatal] Unrecognized option 'x'.\n[fatal] Unrecognized option 'x'."
+    sound = ["-f", "lavfi", "-i", "sine=d=1", "-metadata", said]
+    run_ffmpeg(*sound, path)
+    with pytest.raises(NoVideoStreamError):
+        probe(path)
 
 
 def test_a_picture_whose_colours_are_damaged_is_refused_in_words(tmp_path):
