@@ -229,7 +229,6 @@ def face_clips(
       face_detector: Made from `config.faces`.
       info: The video that they come from; boxes are given in its pixels. None: described from the
         frames themselves.
-      sizes: Height and width of the picture in each frame, if it does not fill it. None: it does.
       on_progress: Called with the progress of this function.
 
     Raises:
