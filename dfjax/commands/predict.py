@@ -25,6 +25,7 @@ from dfjax.runtimes.runtime import RuntimeName
 from dfjax.video.formats import shown_name
 from dfjax.video.sampling import Effort
 from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
+from dfjax.words import ENGLISH, Language
 
 if TYPE_CHECKING:
     from dfjax.commands.prediction_pages import PredictionPages
@@ -83,6 +84,9 @@ class Predict:
     """Write a report to keep, with the faces that were judged: to this file, or for several videos
     a file for each into this folder."""
 
+    language: Language = ENGLISH
+    """Language of the reports that --html writes; everything else is English."""
+
     def run(self) -> int:
         """Returns the exit code."""
         if not self.videos:
@@ -131,7 +135,7 @@ class Predict:
         from dfjax.commands.prediction_pages import PredictionPages
 
         names = [shown_name(file.path) for file in files]
-        return PredictionPages(self.html, names, is_folder=is_list)
+        return PredictionPages(self.html, names, is_folder=is_list, language=self.language)
 
     def _results(
         self, files: Sequence[VideoFile]

@@ -11,23 +11,32 @@ from dfjax.errors import DfjaxError
 from dfjax.files import require_writable, write_text_atomically
 from dfjax.prediction import Prediction
 from dfjax.reporting.video_report import html_report, report_name
+from dfjax.words import ENGLISH, Language, speaking
 
 
 class PredictionPages:
     """One HTML file, or a folder of them with one for each video."""
 
-    def __init__(self, name: str, video_names: Iterable[str], *, is_folder: bool):
+    def __init__(
+        self,
+        name: str,
+        video_names: Iterable[str],
+        *,
+        is_folder: bool,
+        language: Language = ENGLISH,
+    ):
         """Checks that the files can be written.
 
         Args:
           name: The file or the folder. What is a folder, or ends like one, is taken for one.
           video_names: The file names of all videos, so that reports can be told apart by theirs.
           is_folder: Whether it has to be a folder, since there are several videos.
+          language: Of the reports.
 
         Raises:
           DfjaxError: It cannot be written to, or is a file where a folder is needed.
         """
-        self._path = Path(name)
+        self._path, self._language = Path(name), language
         self._is_folder = is_folder or self._path.is_dir() or name.endswith(os.sep)
         if self._is_folder and self._path.exists() and not self._path.is_dir():
             raise DfjaxError(f"--html is {name}, a file; several videos need a folder. Name one.")
@@ -43,7 +52,8 @@ class PredictionPages:
 
     def add(self, prediction: Prediction) -> None:
         """Writes the report on a video."""
-        text = html_report(prediction)
+        with speaking(self._language):
+            text = html_report(prediction)
         if self._is_stream:
             self._path.write_text(text, encoding="utf-8")
         elif self._is_folder:

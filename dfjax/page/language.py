@@ -1,20 +1,32 @@
-"""The language of the page: that which a visitor's browser likes best of those that there are."""
+"""The language of the page: that of its address, or else what a visitor's browser likes best."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
-from dfjax.words import preferred_language
+from dfjax.words import LANGUAGES, preferred_language
 
 
 def language_of(request: gr.Request | None) -> str:
     """Returns the language in which to answer an event; English if nobody is known to have asked.
 
     Args:
-      request: That the event came with.
+      request: That the event came with. Gradio's page sends its own query along.
     """
     headers = {} if request is None else request.headers
-    return preferred_language(headers.get("accept-language", ""))
+    return asked_language(headers, getattr(request, "query_params", {}))
+
+
+def asked_language(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+    """Returns the language in which a request is to be answered.
+
+    Args:
+      headers: Of the request.
+      query: Of its address; `lang` goes before what the browser likes, if it is one of ours.
+    """
+    chosen = query.get("lang")
+    return chosen if chosen in LANGUAGES else preferred_language(headers.get("accept-language", ""))
 
 
 def in_other_words(config: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,13 @@ import re
 from html import escape
 
 from PIL import Image, ImageDraw, ImageFont
-from starlette.datastructures import URL, Headers, MutableHeaders
+from starlette.datastructures import URL, Headers, MutableHeaders, QueryParams
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dfjax.words import language, preferred_language, speaking, words
+from dfjax.page.language import asked_language
+from dfjax.words import language, speaking, words
 
 PICTURE = "/link-preview.png"
 
@@ -51,8 +52,8 @@ class LinkPreview:
             await self._compressed(scope, receive, send)
 
     async def _rewritten(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wishes = Headers(scope=scope).get("accept-language", "")
-        with speaking(preferred_language(wishes)):
+        query = QueryParams(scope.get("query_string", b""))
+        with speaking(asked_language(Headers(scope=scope), query)):
             await self._app(scope, receive, _Rewriting(scope, send).send)
 
 

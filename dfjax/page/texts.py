@@ -7,7 +7,8 @@ from dfjax.page.rendering import render
 from dfjax.prediction import ModelSummary
 from dfjax.video.formats import KINDS_OF_PICTURE, KINDS_OF_VIDEO
 from dfjax.video.limits import VideoLimits
-from dfjax.words import words
+from dfjax.words import LANGUAGES, language, words
+from dfjax.words.catalogue import catalogue
 
 ENDING = "The server is being restarted. Please try again in a minute."
 
@@ -88,5 +89,8 @@ def limits() -> str:
 
 
 def footer(model: ModelSummary) -> str:
-    """Returns the foot of the page: model, version and terms."""
-    return render("footer.html", model=model)
+    """Returns the foot of the page: model, version, terms, and the page in other languages."""
+    others = {
+        code: catalogue(code)["page"]["language_name"] for code in LANGUAGES if code != language()
+    }
+    return render("footer.html", model=model, others=others)

@@ -143,7 +143,9 @@ def _forget(blocks: list[Any], state: Any) -> None:
       blocks: Parts of the page.
       state: Gradio's, of the session; None: there is none.
     """
-    for block in blocks if state is not None else ():
+    if state is None:
+        return
+    for block in blocks:
         if block._id in state.config_values:
             state._update_value_in_config(block._id, None)
 

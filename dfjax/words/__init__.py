@@ -7,6 +7,7 @@
 from dfjax.words.catalogue import (
     ENGLISH,
     LANGUAGES,
+    Language,
     Words,
     language,
     preferred_language,
@@ -18,6 +19,7 @@ from dfjax.words.catalogue import (
 __all__ = [
     "ENGLISH",
     "LANGUAGES",
+    "Language",
     "Words",
     "language",
     "preferred_language",

@@ -8,12 +8,14 @@ import string
 import tomllib
 from collections.abc import Callable, Iterator
 from importlib import resources
-from typing import Any
+from typing import Any, Final, Literal, get_args
 
-ENGLISH = "en"
+ENGLISH: Final = "en"
 
-LANGUAGES = (ENGLISH, "es")
+Language = Literal["en", "es"]
 """Codes of the languages that there are words in."""
+
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 class Words:

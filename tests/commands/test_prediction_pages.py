@@ -51,3 +51,11 @@ def test_of_a_link_the_file_that_it_points_to_is_replaced(tmp_path):
     pages.add(sample_prediction("real", num_frames=2))
     assert (tmp_path / "link.html").is_symlink()
     assert (tmp_path / "old.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
+
+
+def test_reports_are_in_the_language_that_was_asked_for_and_nothing_else_is(tmp_path, capsys):
+    pages = PredictionPages(str(tmp_path / "r.html"), ["a.mp4"], is_folder=False, language="es")
+    pages.add(sample_prediction("real", name="a.mp4", num_frames=2))
+    pages.show()
+    assert "Probablemente auténtico" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Wrote 1 report" in capsys.readouterr().err

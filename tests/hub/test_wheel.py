@@ -69,3 +69,11 @@ def test_an_installed_wheel_predicts_with_a_model_of_the_hub(
     said = run(sys.executable, *arguments, "--json", "-", folder=elsewhere, env=environment)
     report = json.loads(said)
     assert report["model"]["id"] == REPO_ID and report["frames"]
+
+
+def test_the_description_installs_as_the_readme_does_while_no_index_has_the_package():
+    readme, description = (
+        (PROJECT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/package.md")
+    )
+    assert "dfjax is not on PyPI" in readme
+    assert not re.search(r"pip install '?dfjax", description)

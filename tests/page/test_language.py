@@ -103,6 +103,25 @@ def test_the_page_is_in_the_language_of_who_asks(http, served_page):
     assert "Comprobar este video" in spanish.text and "Check this video" in english.text
 
 
+@pytest.mark.parametrize(
+    ("query", "asked_for", "code"),
+    [("?lang=es", "en", "es"), ("?lang=en", "es", "en"), ("?lang=xx", "es", "es")],
+)
+def test_the_address_of_the_page_goes_before_what_the_browser_likes(
+    http, served_page, functions, query, asked_for, code
+):
+    answer = http.get(f"{served_page.url}/{query}", headers={"accept-language": asked_for})
+    assert answer.headers["content-language"] == code
+    other = {"en": "es", "es": "en"}[code]
+    assert f"?lang={other}" in answer.text and f"?lang={code}" not in answer.text
+    # The page sends its query along with each event.
+    request = SimpleNamespace(
+        headers={"accept-language": asked_for}, query_params={"lang": query.split("=")[1]}
+    )
+    shown = functions["check"]({"path": "/tmp/x/real.mp4"}, "standard", request=request)
+    assert ("auténtico" in shown) == (code == "es")
+
+
 def test_a_result_is_in_the_language_of_who_asked_and_an_error_says_that_it_is_english(functions):
     request = SimpleNamespace(headers=SPANISH)
 
