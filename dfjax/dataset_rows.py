@@ -4,19 +4,17 @@ import contextlib
 import json
 import math
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dfjax.errors import DatasetError, DfjaxError, VideoError
-from dfjax.files import without_query
+from dfjax.files import without_queries, without_query
 from dfjax.prediction import Prediction
 
 _LONGEST_NAME = 200  # bytes; file systems take 255
 _AT_ONCE = 1 << 20  # bytes
-_QUERY = re.compile(r"(https?://[^\s'\"?#]*)[?#][^\s'\"]*", re.IGNORECASE)  # in a sentence
 
 
 def judge_rows(
@@ -137,7 +135,7 @@ def _fetch(address: str, copy: Path, max_bytes: int) -> None:
     except Exception as error:  # every file system has errors of its own
         shown = "::".join(map(without_query, address.split("::")))
         # A signed address may be written in another way here, but has no query either.
-        reason = _QUERY.sub(r"\1", str(error).replace(address, shown)) or type(error).__name__
+        reason = without_queries(str(error).replace(address, shown)) or type(error).__name__
         raise VideoError(
             f"{shown} could not be fetched: {reason}. Check that it is there and that you may read "
             "it."

@@ -12,6 +12,8 @@ from dfjax.errors import DfjaxError
 UNFINISHED = ".unfinished"
 """Suffix of files being written. If the process is killed, one may remain; it is never read."""
 
+_QUERY = re.compile(r"(https?://[^\s'\"?#]*)[?#][^\s'\"]*", re.IGNORECASE)  # in a sentence
+
 
 def write_text_atomically(path: Path, text: str) -> None:
     """Writes a text file in UTF-8; otherwise as `write_bytes_atomically`."""
@@ -81,6 +83,11 @@ def without_query(address: str) -> str:
     return (
         re.split("[?#]", address)[0] if re.match("https?://", address, re.IGNORECASE) else address
     )
+
+
+def without_queries(text: str) -> str:
+    """Returns a sentence in which the addresses on the web have nothing after their paths."""
+    return _QUERY.sub(r"\1", text)
 
 
 def require_writable(folder: Path) -> None:

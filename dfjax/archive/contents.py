@@ -14,8 +14,9 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from dfjax.errors import AbandonedError, DfjaxError
-from dfjax.files import shown_path, without_query
-from dfjax.video.formats import open_plain, reading, shown_name
+from dfjax.files import shown_path, without_queries, without_query
+from dfjax.video.formats import open_plain, reading, require_size, shown_name
+from dfjax.video.limits import VideoLimits
 
 CHANGED = (
     "{!r} was not judged: it, or a file with the same bytes, was changed while the archive was "
@@ -80,7 +81,7 @@ def open_filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
     try:
         return fsspec.core.url_to_fs(path)
     except (ImportError, ValueError) as error:
-        raise DfjaxError(f"{path} cannot be opened: {error}") from error
+        raise DfjaxError(without_queries(f"{path} cannot be opened: {error}")) from error
 
 
 def open_file(path: str) -> BinaryIO:
@@ -95,7 +96,10 @@ def open_file(path: str) -> BinaryIO:
 
 
 def hash_file(
-    path: str, known: Mapping[str, tuple[str, str]], is_over: threading.Event | None = None
+    path: str,
+    known: Mapping[str, tuple[str, str]],
+    is_over: threading.Event | None = None,
+    limits: VideoLimits = VideoLimits(),
 ) -> Hashed:
     """Returns the SHA-256 of a file's bytes.
 
@@ -104,11 +108,13 @@ def hash_file(
       known: `facts` and digests of files that were hashed before, by `shown_path`. Where the facts
         are still the same, the file is not read.
       is_over: Set once nobody waits for it any more: then it is not read to its end.
+      limits: A file elsewhere that is said to be larger is not read at all.
     """
     try:
         filesystem, place = open_filesystem(path)
         if isinstance(filesystem, LocalFileSystem) and not os.path.exists(place):
             open_plain(Path(place)).close()  # says what is wrong
+        _require_size(filesystem, place, path, limits)
         facts = _facts(filesystem, place)
         before, digest = known.get(shown_path(path), (None, None))
         if facts is None or before != facts:
@@ -142,21 +148,43 @@ def _facts(filesystem: fsspec.AbstractFileSystem, place: str) -> str | None:
 
 
 @contextlib.contextmanager
-def on_this_machine(path: str, folder: str) -> Iterator[Path]:
+def on_this_machine(path: str, folder: str, limits: VideoLimits = VideoLimits()) -> Iterator[Path]:
     """Gives the path of a file on this machine: a copy, for as long as needed, if it is elsewhere.
 
     Args:
       path: The file, or its address.
       folder: Where a copy is put, in a folder of its own.
+      limits: A file elsewhere that is said to be larger is not fetched.
+
+    Raises:
+      DfjaxError: As for `open_filesystem`.
+      VideoLimitError: It is larger.
+      Exception: It cannot be fetched; each kind of bucket has its own.
     """
     filesystem, place = open_filesystem(path)
     if isinstance(filesystem, LocalFileSystem):
         yield Path(place)
         return
+    _require_size(filesystem, place, path, limits)
     with tempfile.TemporaryDirectory(dir=folder) as own:
         copy = Path(own) / file_name(path)
         filesystem.get_file(place, os.fspath(copy))
         yield copy
+
+
+def _require_size(
+    filesystem: fsspec.AbstractFileSystem, place: str, path: str, limits: VideoLimits
+) -> None:
+    """Checks the size of a file elsewhere, where it is known, before any of it is fetched.
+
+    Raises:
+      VideoLimitError: It is larger than `limits.max_file_bytes`.
+    """
+    if isinstance(filesystem, LocalFileSystem):
+        return
+    num_bytes = filesystem.info(place).get("size")
+    if num_bytes is not None:
+        require_size(file_name(path), num_bytes, limits)
 
 
 def reason(path: str, error: Exception) -> str:
@@ -164,6 +192,7 @@ def reason(path: str, error: Exception) -> str:
     if isinstance(error, DfjaxError):
         return str(error)
     name, cause = file_name(path), f"{type(error).__name__}: {error}".rstrip(".")
+    cause = without_queries(cause)
     if isinstance(error, OSError):
         return f"{name!r} could not be read: {cause}. Check that it is there and may be read."
     return f"{name!r} could not be judged: {cause}. This may be a fault of dfjax."

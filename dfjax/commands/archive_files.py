@@ -4,6 +4,7 @@ import codecs
 import glob
 import io
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from fnmatch import fnmatchcase
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dfjax.commands.video_files import LeftOut, find_videos, is_video, unreadable
 from dfjax.errors import DfjaxError
+from dfjax.files import without_queries, without_query
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 _LIST_SUFFIXES = (".txt", ".parquet")
+
+_HOST = re.compile(r"https?://[^/?#]*", re.IGNORECASE)  # of an address on the web
 
 _Parts = tuple[str, ...]
 """A pattern, or the end of one, as the names that it is made of."""
@@ -49,7 +53,7 @@ def find_archive(named: Sequence[str], left_out: LeftOut | None = None) -> list[
     left_out = LeftOut() if left_out is None else left_out
     found = []
     for name in named:
-        if name.lower().endswith(_LIST_SUFFIXES) and not os.path.isdir(name):
+        if without_query(name).lower().endswith(_LIST_SUFFIXES) and not os.path.isdir(name):
             found += _listed(name)
         elif is_url(name):
             found += _in_bucket(name, left_out)
@@ -81,6 +85,9 @@ def _require_there(name: str) -> None:
 
 def _split(pattern: str) -> tuple[str, set[_Parts]]:
     """Returns the folder in which a pattern begins, and the rest of it."""
+    if host := _HOST.match(pattern):
+        folder, rests = _split(pattern[host.end() :])
+        return host[0] + folder, rests
     parts = pattern.split("/")
     first = next(place for place, part in enumerate(parts) if glob.has_magic(part))
     rest = [part for part in parts[first:] if part not in ("", ".")]
@@ -156,10 +163,9 @@ def _listed(name: str) -> list[str]:
     try:
         with open_file(name) as file:
             data = file.read()
-        if not name.lower().endswith(".parquet"):
-            # Programs on Windows begin a text with a mark, and end its lines with "\r\n".
-            text = os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
-            lines = (line.rstrip("\r") for line in text.split("\n"))
+        if not without_query(name).lower().endswith(".parquet"):
+            # Programs on Windows end the lines of a text with "\r\n".
+            lines = (line.rstrip("\r") for line in _text(data).split("\n"))
             paths = [line for line in lines if line]
         else:
             table = pq.read_table(io.BytesIO(data), columns=["path"])
@@ -169,14 +175,29 @@ def _listed(name: str) -> list[str]:
     except DfjaxError:
         raise
     except Exception as error:  # each kind of bucket has its own
-        cause = str(error).partition("\n")[0]
+        cause = without_queries(str(error)).partition("\n")[0]
         raise DfjaxError(
-            f"{name} cannot be read as a list: {cause or type(error).__name__}. Give a text "
-            "file with a path on each line, or a parquet file with a column `path`."
+            f"{without_query(name)} cannot be read as a list: {cause or type(error).__name__}. "
+            "Give a text file with a path on each line, or a parquet file with a column `path`."
         ) from error
     if not paths:
-        raise DfjaxError(f"{name} names no file. Check how the list was made.")
+        raise DfjaxError(f"{without_query(name)} names no file. Check how the list was made.")
     return paths
+
+
+def _text(data: bytes) -> str:
+    """Returns the text of a list. Programs on Windows begin it with a mark of how it is encoded.
+
+    Raises:
+      ValueError: It is in no encoding that is known here; paths have no zeros.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = data.decode("utf-16")
+    else:
+        text = os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
+    if "\0" in text:
+        raise ValueError("it holds zeros, so it is not text in UTF-8. Save it so")
+    return text
 
 
 def _in_bucket(name: str, left_out: LeftOut) -> list[str]:
@@ -189,30 +210,47 @@ def _in_bucket(name: str, left_out: LeftOut) -> list[str]:
     from dfjax.archive.contents import open_filesystem
 
     filesystem, place = open_filesystem(name)
+    is_pattern = _is_pattern(place)
+    shown = without_queries(name)
     try:
-        if glob.has_magic(place) and _is_walked(filesystem):
+        if is_pattern and _is_walked(filesystem):
             found = list(_matching(lambda folder: _entries(filesystem, folder), *_split(place)))
-        elif glob.has_magic(place):
+        elif is_pattern:
             found = [path for path in filesystem.glob(place) if not filesystem.isdir(path)]
         else:
             found = _files_at(filesystem, place)
             if found != [place]:  # it is not a file
                 for path in found:
-                    if not is_video(path.rpartition("/")[2]):
-                        left_out.add(_address(filesystem, name, place, str(path)))
-                found = [path for path in found if is_video(path.rpartition("/")[2])]
+                    if not _is_video_at(path):
+                        left_out.add(without_query(_address(filesystem, name, place, path)))
+                found = [path for path in found if _is_video_at(path)]
     except DfjaxError:
         raise
     except Exception as error:  # each kind of bucket has its own
         raise DfjaxError(
-            f"{name} cannot be listed: {type(error).__name__}: {error}. Check the address, and "
-            "your access to it."
+            f"{shown} cannot be listed: {type(error).__name__}: {without_queries(str(error))}. "
+            "Check the address, and your access to it."
         ) from error
-    if not found and glob.has_magic(place):
-        raise DfjaxError(f"No file is called {name}. Check the pattern.")
+    if not found and is_pattern:
+        raise DfjaxError(f"No file is called {shown}. Check the pattern.")
     if not found:
-        raise DfjaxError(f"{name} has no file that ends as videos or pictures do.")
+        raise DfjaxError(f"{shown} has no file that ends as videos or pictures do.")
     return [_address(filesystem, name, place, str(path)) for path in sorted(found)]
+
+
+def _is_pattern(place: str) -> bool:
+    """Returns whether a path in a file system is a pattern.
+
+    On the web "?" begins a query, which may have any letters.
+    """
+    if host := _HOST.match(place):
+        return re.search(r"[*[]", without_query(place)[host.end() :]) is not None
+    return glob.has_magic(place)
+
+
+def _is_video_at(path: str) -> bool:
+    """Returns whether what is at a path or an address ends as videos and pictures do."""
+    return is_video(without_query(path).rpartition("/")[2])
 
 
 def _is_walked(filesystem: "AbstractFileSystem") -> bool:
@@ -234,8 +272,22 @@ def _files_at(filesystem: "AbstractFileSystem", place: str) -> list[str]:
     Raises:
       DfjaxError: A folder cannot be read.
     """
+    if _HOST.match(place) and _is_web_file(filesystem, place):
+        return [place]
     found = list(_walk(filesystem, place) if _is_walked(filesystem) else filesystem.find(place))
     return found or ([place] if filesystem.isfile(place) else [])
+
+
+def _is_web_file(filesystem: "AbstractFileSystem", place: str) -> bool:
+    """Returns whether an address on the web is that of a file, and not of a page with links.
+
+    Nothing tells but the page itself. So that no video is fetched as one, its name or its kind
+    decides.
+    """
+    if _is_video_at(place):
+        return True
+    kind = filesystem.info(place).get("mimetype")
+    return kind != "text/html" if kind is not None else not place.endswith("/")
 
 
 def _walk(filesystem: "AbstractFileSystem", folder: str) -> Iterator[str]:
@@ -264,11 +316,12 @@ def _entries(filesystem: "AbstractFileSystem", folder: str) -> list[_Entry]:
     except OSError as error:
         if filesystem.isfile(folder):
             return []
-        raise DfjaxError(unreadable(folder, error)) from error
+        raise DfjaxError(without_queries(unreadable(folder, error))) from error
     entries = []
     for entry in found:
         path = entry["name"].rstrip("/")
-        if path == folder.rstrip("/"):  # some list a folder in itself, and all a file
+        # Some list a folder in itself, also with a query that sorts it, and all a file.
+        if without_query(path).rstrip("/") == folder.rstrip("/"):
             continue
         is_link = entry.get("islink", entry["type"] == "link")
         is_folder = filesystem.isdir(path) if is_link else entry["type"] == "directory"

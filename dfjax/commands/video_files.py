@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from dfjax.errors import DfjaxError
-from dfjax.files import shown_path
+from dfjax.files import shown_path, without_query
 from dfjax.video.suffixes import STILL_SUFFIXES, VIDEO_SUFFIXES
 
 _LEFT_OUT_SHOWN = 3
@@ -91,8 +91,8 @@ def _require_no_address(name: str) -> None:
     """
     if "://" in name and not os.path.lexists(name):
         raise DfjaxError(
-            f"{_shown(name)} is an address, and none is fetched here. Download the video first; "
-            "`python -m dfjax scan` reads s3://, https:// and others itself."
+            f"{_shown(without_query(name))} is an address, and none is fetched here. Download the "
+            "video first; `python -m dfjax scan` reads s3://, https:// and others itself."
         )
 
 

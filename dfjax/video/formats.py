@@ -155,12 +155,21 @@ def identify(path: Path, limits: VideoLimits) -> str:
         is_animated = _is_animated_png(file) if head.startswith(_PNG) else False
     if not head:
         raise UnsupportedFormatError(f"{name!r} is empty. Was its upload or download cut off?")
+    require_size(name, num_bytes, limits)
+    return "apng" if is_animated else _identify_head(head, name)
+
+
+def require_size(name: str, num_bytes: int, limits: VideoLimits) -> None:
+    """Checks how large a file is.
+
+    Raises:
+      VideoLimitError: It is larger than `limits.max_file_bytes`.
+    """
     if num_bytes > limits.max_file_bytes:
         raise VideoLimitError(
             f"{name!r} has {num_bytes:,} bytes; the limit is {limits.max_file_bytes:,}. "
             "Cut it shorter or make its pictures smaller."
         )
-    return "apng" if is_animated else _identify_head(head, name)
 
 
 def _identify_head(head: bytes, name: str) -> str:

@@ -11,6 +11,8 @@ import pytest
 from dfjax.archive import contents
 from dfjax.archive.contents import Hashed, file_name, hash_file, on_this_machine
 from dfjax.archive.scan import is_new
+from dfjax.errors import VideoLimitError
+from dfjax.video.limits import VideoLimits
 
 ADDRESS = "https://host/in/a.mp4?X-Amz-Signature=" + 300 * "a"
 
@@ -97,6 +99,34 @@ def test_a_signed_address_is_fetched_under_the_name_of_its_file(web, tmp_path):
     with on_this_machine(f"s3://bucket/{300 * 'ä'}.mp4", str(tmp_path)) as copy:
         assert copy.name == 100 * "ä"
     assert file_name("in/what?.mp4") == file_name("s3://bucket/what?.mp4") == "what?.mp4"
+
+
+def test_a_file_elsewhere_that_is_too_large_is_neither_read_nor_fetched(web, tmp_path, monkeypatch):
+    limits = VideoLimits(max_file_bytes=2)
+    message = "'a.mp4' has 3 bytes; the limit is 2."
+    web.headers = {"ETag": "before"}
+    before = known(hash_file(ADDRESS, {}))
+
+    def fail(*args, **kwargs):
+        raise AssertionError("It was read.")
+
+    monkeypatch.setattr(Web, "open", fail)
+    monkeypatch.setattr(Web, "get_file", fail)
+    for facts in ({}, before):
+        file = hash_file(ADDRESS, facts, limits=limits)
+        assert file.sha256 is None and (file.error or "").startswith(message)
+    with pytest.raises(VideoLimitError, match=message):
+        with on_this_machine(ADDRESS, str(tmp_path), limits):
+            pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_elsewhere_of_unknown_size_is_fetched(web, tmp_path):
+    web.headers = {"size": None}  # pyright: ignore[reportAttributeAccessIssue]
+    limits = VideoLimits(max_file_bytes=3)
+    assert hash_file(ADDRESS, {}, limits=limits).sha256 is not None
+    with on_this_machine(ADDRESS, str(tmp_path), limits) as copy:
+        assert copy.read_bytes() == b"one"
 
 
 @pytest.mark.parametrize("address", ["memory://videos-bucket/none.mp4", "no-such-thing://a/b.mp4"])

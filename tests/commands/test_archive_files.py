@@ -1,4 +1,8 @@
+import http.server
 import os
+import threading
+from collections.abc import Iterator
+from urllib.parse import parse_qs
 
 import fsspec
 import pyarrow as pa
@@ -6,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dfjax.archive import contents
+from dfjax.archive.contents import hash_file, on_this_machine
 from dfjax.commands.archive_files import _address, find_archive
 from dfjax.commands.video_files import LeftOut
 from dfjax.errors import DfjaxError
@@ -27,6 +32,12 @@ def test_a_list_that_was_saved_on_windows_names_its_first_file(folder):
     assert find_archive(["list.txt"]) == ["ä.mp4", "b.mp4"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_list_that_powershell_saved_names_its_files(folder, encoding):
+    (folder / "list.txt").write_bytes("\ufeffä.mp4\r\nb.mp4\r\n".encode(encoding))
+    assert find_archive(["list.txt"]) == ["ä.mp4", "b.mp4"]
+
+
 def test_a_file_with_the_letters_of_a_pattern_is_that_file(folder):
     (folder / "[red].mp4").touch()
     assert find_archive(["[red].mp4"]) == ["[red].mp4"]
@@ -41,6 +52,83 @@ def test_an_archive_can_be_in_a_bucket(folder):
     assert left_out.first == ["memory://archive-bucket/notes.txt"]
     assert find_archive(["memory://archive-bucket/*.mp4"]) == inside[:1]
     assert find_archive(["memory://archive-bucket/a.mp4"]) == inside[:1]
+
+
+SIGNED = "X-Amz-Credential=AK%2F2026%2Fs3&X-Amz-Signature=a*b/c?d%2B%3D"
+
+
+class Web(http.server.SimpleHTTPRequestHandler):
+    """A folder on the web; what is in `signed` is for those who have the signature."""
+
+    folder = ""
+    fetched: list[str] = []
+
+    def __init__(self, *args):
+        super().__init__(*args, directory=self.folder)
+
+    def do_GET(self):
+        self.fetched.append(self.path)
+        super().do_GET()
+
+    def send_head(self):
+        path, _, query = self.path.partition("?")
+        if "/signed/" in path and parse_qs(query) != parse_qs(SIGNED):
+            self.send_error(403)
+            return None
+        return super().send_head()
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def web(folder, monkeypatch) -> Iterator[str]:
+    """The address of a host on loopback with two folders."""
+    monkeypatch.setattr(Web, "folder", str(folder))
+    monkeypatch.setattr(Web, "fetched", [])
+    for name in ("in/deep/c.mov", "signed/a.mp4", "signed/download"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Web)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    fsspec.filesystem("http").invalidate_cache()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join(timeout=30)
+
+
+@pytest.mark.parametrize(
+    "name", ["in/deep/c.mov", f"signed/a.mp4?{SIGNED}", f"signed/download?{SIGNED}"]
+)
+def test_a_file_on_the_web_is_found_without_being_fetched_and_then_read(web, tmp_path, name):
+    address = f"{web}/{name}"
+    assert find_archive([address]) == [address]
+    assert not Web.fetched
+    assert hash_file(address, {}).sha256 is not None
+    with on_this_machine(address, str(tmp_path)) as copy:
+        assert copy.read_text() == name.partition("?")[0]
+
+
+def test_a_folder_on_the_web_is_walked(web, folder):
+    (folder / "in" / "deep" / "notes.txt").touch()
+    left_out = LeftOut()
+    for place in ("in/deep", "in/deep/", "in/*/*.mov"):
+        assert find_archive([f"{web}/{place}"], left_out) == [f"{web}/in/deep/c.mov"]
+    assert left_out.first == 2 * [f"{web}/in/deep/notes.txt"]
+    with pytest.raises(DfjaxError, match=r"No file is called http://.*/in/\*\.webm\. Check"):
+        find_archive([f"{web}/in/*.webm?secret"])
+    (folder / "list.txt").write_text("x.mp4")
+    assert find_archive([f"{web}/list.txt?secret"]) == ["x.mp4"]
+
+
+@pytest.mark.parametrize("name", ["signed/folder?secret", "signed/none.txt?secret"])
+def test_what_is_said_of_an_address_has_no_signature(web, name):
+    with pytest.raises(DfjaxError, match="cannot be") as told:
+        find_archive([f"{web}/{name}"])
+    assert "signed" in str(told.value) and "secret" not in str(told.value)
+    assert "secret" not in (hash_file(f"{web}/{name}", {}).error or "secret")
 
 
 class Remote(fsspec.AbstractFileSystem):
@@ -129,6 +217,7 @@ def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch, place, named
         ("empty.txt", "empty.txt names no file"),
         ("list.parquet", "cannot be read as a list: .*column `path`"),
         ("bytes.parquet", "its column `path` is not text"),
+        ("zeros.txt", "zeros.txt cannot be read as a list: it holds zeros.*UTF-8"),
         ("memory://empty-bucket", "has no file"),
         ("memory://empty-bucket/*.txz", "No file is called memory://empty-bucket/.*the pattern"),
         ("no-such-thing://bucket", "cannot be opened"),
@@ -136,6 +225,7 @@ def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch, place, named
 )
 def test_an_archive_without_files_is_told(folder, name, message):
     (folder / "empty.txt").write_text("\n")
+    (folder / "zeros.txt").write_text("a.mp4\n", encoding="utf-16-le")
     pq.write_table(pa.table({"name": ["x.mp4"]}), folder / "list.parquet")
     pq.write_table(pa.table({"path": [b"x.mp4"]}), folder / "bytes.parquet")
     with pytest.raises(DfjaxError, match=message):

@@ -67,4 +67,4 @@ def test_what_a_folder_leaves_out_is_counted_and_named(folder, capsys):
 
 def test_an_address_is_told_to_be_one(folder):
     with pytest.raises(DfjaxError, match="https://example.com/v.mp4 is an address.*scan"):
-        find_videos(["in", "https://example.com/v.mp4"], recursive=False)
+        find_videos(["in", "https://example.com/v.mp4?signature=secret"], recursive=False)
