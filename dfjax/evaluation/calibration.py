@@ -115,6 +115,10 @@ def calibrate_on(
     if fake_above is not None:
         # As for the operating points: fewer accusations must not come from a lower threshold.
         fake_above = max(fake_above, at_rates.get(max_false_positive_rate, 0.0))
+        # Nor may one rate have two thresholds, where those that crossed were moved to the middle.
+        for rate in at_rates:
+            if rate <= max_false_positive_rate:
+                at_rates[rate] = max(at_rates[rate], fake_above)
     calibration = CalibrationConfig(
         evidence=evidence,
         scale=scale,

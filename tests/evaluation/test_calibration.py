@@ -194,6 +194,14 @@ def test_each_operating_point_keeps_its_rate_and_the_verdicts_rate_is_one_of_the
     assert calibration.caveat is None
 
 
+def test_a_rate_has_one_threshold_also_where_those_of_real_and_fake_crossed():
+    clips = scored_set(200, apart=8.0)
+    found = calibrate_on(clips, max_false_positive_rate=0.05, max_false_negative_rate=0.05)
+    assert found.real_below == found.fake_above  # both were moved to the middle
+    at_rates = {point.false_positive_rate: point.fake_above for point in found.operating_points}
+    assert found.fake_above == at_rates[0.05] <= at_rates[0.01]
+
+
 def test_data_sets_weigh_alike_however_many_videos_they_have():
     """Copies of one data set move neither the probabilities nor the thresholds."""
     large = scored_set(30)
