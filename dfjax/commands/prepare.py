@@ -81,8 +81,8 @@ class Prepare:
     a sharper one is in view, both here and by a model trained on this data. 0 keeps all faces."""
 
     codec_variants: int = 0
-    """How many re-encoded versions of each video to add, in H.264 at a constant rate factor from 23
-    to 40 that is the same for a real video and its fakes."""
+    """How many re-encoded versions of each video to add, in H.264 at a constant rate factor (CRF)
+    from 23 to 40 that is the same for a real video and its fakes."""
 
     only_encoded: bool = False
     """Leave out the training videos as they are, and keep their re-encoded versions. Use it if real
@@ -94,7 +94,7 @@ class Prepare:
     in H.264 as above: pictures offer far more faces than videos do."""
 
     codec_seed: int = 0
-    """Random seed for the rate factors and the camera movements."""
+    """Random seed for the CRFs and the camera movements."""
 
     workers: int | None = None
     """Number of processes that read videos in parallel; if not given, one for each core that this

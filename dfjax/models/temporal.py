@@ -138,7 +138,7 @@ class TemporalModel(nnx.Module):
             kept = jax.random.bernoulli(key, keep, (x.shape[0], 1, x.shape[2]))
             x = jnp.where(kept, x / keep, 0.0)
         # The correction does not train what it reads. Videos show far fewer people than pictures
-        # do, and an encoder that may learn from it knows these people by heart instead.
+        # do, and an encoder that may learn from it overfits to these people instead.
         read = jax.lax.stop_gradient(x)
         states, _ = self.forward_lstm(read, frame_mask, past=past)
         if self.backward_lstm is not None:

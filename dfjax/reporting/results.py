@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfjax.data.sources import title
-from dfjax.evaluation.tables import cell, table
+from dfjax.evaluation.tables import Markdown, cell, table
 from dfjax.reporting.recorded import Recorded
 
 _HEADER = ("detector", "trained on", "measured on", "figure", "source")
@@ -66,12 +66,12 @@ def results_table(evaluation: Mapping[str, Any]) -> str:
             setting = f"{title(row.text('dataset'))} {row.text('compression')}".strip()
             rows.append(
                 (
-                    "**dfjax**",
+                    Markdown("**dfjax**"),
                     "see its card",
                     f"{setting}, {figures.text('split')}: {real} real, {fake} fake, "
                     f"{groups} groups of identities",
                     f"AUC {cell(row.figure('auc'))}",
-                    "its `report.json`",
+                    Markdown("its `report.json`"),
                 )
             )
-    return table(_HEADER, [*rows, *PUBLISHED])
+    return table(_HEADER, [*rows, *(map(Markdown, row) for row in PUBLISHED)])

@@ -231,7 +231,7 @@ def test_a_broken_file_gets_a_sentence_and_the_page_still_works(open_page, clips
 def test_without_a_video_there_is_nothing_to_check_and_the_limits_are_said(open_page):
     page = open_page()
     expect(page.locator("#df-check")).to_be_disabled()
-    expect(page.get_by_text("Up to 200 MB and 4 hours")).to_be_visible()
+    expect(page.get_by_text("Up to 200 MiB and 4 hours")).to_be_visible()
 
 
 def wait_for_time(page: Page, seconds: float) -> None:

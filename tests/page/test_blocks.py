@@ -71,7 +71,7 @@ def call(page, name, file, effort: object = "standard"):
 def test_the_limits_are_said_before_the_upload(page):
     shown = [block.value for block in page.blocks.values() if isinstance(block, gr.HTML)]
     assert any(
-        "Up to 200 MB and 4 hours, as MP4" in value and "HEIC" not in value for value in shown
+        "Up to 200 MiB and 4 hours, as MP4" in value and "HEIC" not in value for value in shown
     )
 
 

@@ -15,7 +15,7 @@ from dfjax.evaluation.drawing import draw_intervals, entitle, one_panel
 from dfjax.evaluation.scores import Scores, video_scores
 from dfjax.evaluation.scoring import ScoredClip, main_faces
 from dfjax.evaluation.studies.study import Study, StudyContext
-from dfjax.evaluation.tables import MEASURES, cell, table
+from dfjax.evaluation.tables import MEASURES, as_it_is, cell, table
 
 NUM_BINS = 4
 """Number of quantile bins for a numeric property."""
@@ -100,7 +100,7 @@ class SlicesStudy(Study):
             for part in entry["parts"]
         ]
         skipped = "".join(
-            f"- Not by {entry['by']}: {entry['reason']}.\n"
+            f"- Not by {as_it_is(entry['by'])}: {as_it_is(entry['reason'])}.\n"
             for entry in result
             if not entry["parts"]
         )
