@@ -62,6 +62,7 @@ def html_report(prediction: Prediction, *, heat_maps: HeatMaps | None = None) ->
         measured=None if probability is None else scale(probability, prediction.decision),
         explanation_of=explain(prediction),
         lanes=_lanes(prediction),
+        values=_values(prediction),
         ticks=_ticks(_span(prediction)),
         stretches=_stretches(prediction),
         faces=_faces(prediction, heat_maps or {}),
@@ -153,6 +154,19 @@ def _lanes(prediction: Prediction) -> list[dict[str, Any]]:
             }
         )
     return lanes
+
+
+def _values(prediction: Prediction) -> list[tuple[str, list[str]]]:
+    """Returns what the timeline shows: each time, and the values of the faces seen then."""
+    values: dict[float, dict[int, str]] = {}
+    for track in prediction.tracks:
+        for frame in track.frames:
+            of_faces = values.setdefault(frame.timestamp, {})
+            of_faces[track.id] = f"{100 * frame.probability_fake:.0f}"
+    return [
+        (clock(time), [values[time].get(track.id, "") for track in prediction.tracks])
+        for time in sorted(values)
+    ]
 
 
 def _stretches(prediction: Prediction) -> list[str]:

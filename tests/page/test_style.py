@@ -50,6 +50,41 @@ def test_every_mark_of_the_plot_can_be_seen(selector):
     assert shades == sorted(shades) and shades[0] >= 3
 
 
+def blend(colour, ground, opacity):
+    pairs = [(int(colour[i : i + 2], 16), int(ground[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(opacity * one + (1 - opacity) * two):02x}" for one, two in pairs)
+
+
+def opacity_of(selector, style=STYLE):
+    (found,) = re.findall(re.escape(selector) + r" \{[^}]*?opacity: (0\.\d+);", style)
+    return float(found)
+
+
+@pytest.mark.parametrize("selector", [":root", ".dark"])
+def test_bars_can_be_seen_in_a_stretch_and_each_zone_of_a_scale_on_its_ground(selector):
+    colours, shade = variables(selector), opacity_of(".df-shade")
+    for label in ("fake", "real", "uncertain"):
+        ground = blend(colours[label], colours["none-tint"], shade)
+        assert all(contrast(colours[f"s{n}"], ground) >= 3 for n in range(NUM_SHADES)), label
+    zones = [opacity_of(f"{scale} .df-zone-uncertain") for scale in (".df-scale", ".df-shares")]
+    for opacity in zones:
+        for name in ("card", "fake-tint", "real-tint", "uncertain-tint", "none-tint"):
+            shown = blend(colours["uncertain"], colours[name], opacity)
+            assert contrast(shown, colours[name]) >= 3, (name, opacity)
+
+
+def test_the_zone_of_a_kept_report_between_the_thresholds_can_be_seen():
+    style = (FOLDER.parent / "reporting/templates/video_report.css").read_text("utf-8")
+    opacity = opacity_of(".zone-uncertain", style)
+    modes = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    assert len(modes) == 2
+    for mode in modes:
+        colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", mode))
+        for label in ("fake", "real", "uncertain"):
+            ground = colours[f"{label}-soft"]
+            assert contrast(blend(colours["uncertain"], ground, opacity), ground) >= 3, label
+
+
 def test_the_name_of_a_face_can_be_read_over_any_picture():
     tags = re.findall(r"--df-shown: (#[0-9a-f]{6})", STYLE)
     assert len(tags) == 8

@@ -55,6 +55,19 @@ def test_every_zone_of_the_scale_has_its_name_and_its_thresholds():
     ]
 
 
+def test_every_bar_of_the_timeline_has_its_value_in_a_table():
+    prediction = sample_prediction("fake", levels=(0.9, 0.2))
+    page = html_report(prediction)
+    table = page[page.index('<details class="values">') : page.index("</details>")]
+    rows = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]
+    cells = [re.findall(r"<td>(\d*)</td>", row) for row in rows]
+    times = {frame.timestamp for track in prediction.tracks for frame in track.frames}
+    assert len(rows) == len(times)
+    for column, track in enumerate(prediction.tracks):
+        shown = [row[column] for row in cells if row[column]]
+        assert shown == [f"{100 * frame.probability_fake:.0f}" for frame in track.frames]
+
+
 def test_no_face_is_never_called_real_and_has_no_number():
     page = html_report(sample_prediction("no_face"))
     body = page[page.index("<main>") : page.index(words.provenance.title)]
