@@ -3,14 +3,14 @@
 import dataclasses
 import math
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
 
-from dfjax.config import MAX_CROP_BYTES, MAX_TRACKS, Config, TrackConfig, VideoConfig
+from dfjax.config import MAX_CROP_BYTES, Config, VideoConfig
 from dfjax.faces.clips import (
     LOOKING,
     FaceClip,
@@ -20,15 +20,13 @@ from dfjax.faces.clips import (
     is_damaged,
     shown_boxes,
     shown_scales,
-    views,
 )
-from dfjax.faces.crops import crop_landmarks, crop_track
-from dfjax.faces.detection import FaceDetector, Faces
+from dfjax.faces.detection import FaceDetector
 from dfjax.faces.finding import FACE_BATCH
-from dfjax.faces.following import Frame, detect_in_video
+from dfjax.faces.following import Frame, batches, detect_in_video
 from dfjax.faces.glances import APART, looks_at_faces, nearest, times_with_faces
-from dfjax.faces.shots import colours, shots_of
-from dfjax.faces.tracks import LinkedFaces, linked_faces
+from dfjax.faces.held_frames import Cropped, HeldFrames, Seen, faces_held, link, shots_seen
+from dfjax.faces.shots import colours
 from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
 from dfjax.video.info import VideoInfo, fitted
@@ -55,16 +53,7 @@ def most_frames(config: Config) -> int:
     Args:
       config: Its parts `tracks` and `crops` are used.
     """
-    return MAX_CROP_BYTES // (3 * _faces_held(config.tracks) * config.crops.image_size**2)
-
-
-def _faces_held(config: TrackConfig) -> int:
-    """Returns of how many faces in a frame the crops are held, at most.
-
-    They are more than are kept in the end, for the largest of a look need not be those of the
-    video.
-    """
-    return min(2 * config.max_tracks, MAX_TRACKS)
+    return MAX_CROP_BYTES // (3 * faces_held(config.tracks) * config.crops.image_size**2)
 
 
 class LongVideo:
@@ -102,8 +91,8 @@ class LongVideo:
         # The limit is about memory, and only a few looks' frames are held at a time.
         share = math.ceil(plan.num_frames / config.video.num_frames)
         self._limits = dataclasses.replace(limits, max_output_bytes=share * limits.max_output_bytes)
-        self._seen: dict[float, _Seen] = {}
-        self._crops: dict[tuple[float, bytes], _Cropped] = {}
+        self._seen: dict[float, Seen] = {}
+        self._crops: dict[tuple[float, bytes], Cropped] = {}
         self._probed, self._seconds, self._waited = info.read_seconds, 0.0, 0.0
         self._is_damaged = False
         self._plan, self._burst = plan, config.video.burst_frames
@@ -198,8 +187,8 @@ class LongVideo:
         seen = [self._seen[moment] for moment in times.tolist()]
         size = frame_size(self.info, self._plan)
         scales = shown_scales([each.size for each in seen], self.info) if seen else None
-        shots = _shots(seen)
-        linked = _link(seen, times, shots, self._config.tracks)
+        shots = shots_seen(seen)
+        linked = link(seen, times, shots, self._config.tracks)
         clips = []
         for track in linked.tracks:
             keys = [
@@ -273,16 +262,25 @@ class LongVideo:
         on_progress: OnProgress,
     ) -> None:
         """Looks for faces in frames, and crops them."""
-        done = 0
+        done, upcoming, held = 0, 0.0, HeldFrames(self._config)
+
+        def coming(frames: Iterable[Frame]) -> Iterator[Frame]:
+            nonlocal upcoming
+            for frame in self._awaited(frames):
+                upcoming = frame[0]
+                yield frame
+            upcoming = math.inf
+
         with closing(read_ahead(frames, FACE_BATCH)) as ahead:
-            for batch in _batches(self._awaited(ahead)):
+            for batch in batches(coming(ahead), FACE_BATCH):
                 times, pictures = zip(*batch, strict=True)
                 found = detect_in_video(pictures, times, self._face_detector)
                 sizes = findings.sizes[done : done + len(batch)]
                 each = zip(found, map(colours, pictures), sizes, strict=True)
-                seen = [_Seen(*of_frame) for of_frame in each]
+                seen = [Seen(*of_frame) for of_frame in each]
                 self._seen.update(zip(times, seen, strict=True))
-                self._crops.update(_crop(batch, seen, self._config))
+                held.add(batch, seen)
+                self._crops.update(held.crop(upcoming))
                 done += len(batch)
                 on_progress(min(1.0, done / num_frames), LOOKING)
         self._is_damaged |= is_damaged(self.info, findings)
@@ -309,72 +307,3 @@ class _Look(NamedTuple):
     times: np.ndarray | None  # float64 [n], seconds, increasing; None: evenly
     plan: VideoConfig
     at_keyframes: bool
-
-
-class _Seen(NamedTuple):
-    """What is kept of a frame."""
-
-    faces: Faces
-    colours: np.ndarray
-    size: tuple[int, int]  # height and width of the picture as displayed, before it was fitted
-
-
-class _Cropped(NamedTuple):
-    """One face in one frame."""
-
-    pixels: np.ndarray  # uint8 [S, S, 3]
-    landmarks: np.ndarray  # float32 [5, 2]
-
-
-def _link(
-    seen: Sequence[_Seen], times: np.ndarray, shots: np.ndarray, config: TrackConfig
-) -> LinkedFaces:
-    """Links the faces of frames, in each of which `config.max_tracks` limits how many are kept."""
-    faces = [each.faces for each in seen]
-    return linked_faces(faces, times, config, shots=shots, at_once=True)
-
-
-def _shots(seen: Sequence[_Seen]) -> np.ndarray:
-    """Returns the number of each frame's shot, int64 [n]; a turned picture is another shot."""
-    return shots_of([each.colours for each in seen]) + views([each.size for each in seen])
-
-
-def _batches(
-    frames: Iterable[tuple[float, np.ndarray]],
-) -> Iterator[list[tuple[float, np.ndarray]]]:
-    """Yields frames in groups of about `FACE_BATCH`, more than `APART` seconds from each other."""
-    batch: list[tuple[float, np.ndarray]] = []
-    for timestamp, frame in frames:
-        if len(batch) >= FACE_BATCH and timestamp - batch[-1][0] > APART:
-            yield batch
-            batch = []
-        batch.append((timestamp, frame))
-    if batch:
-        yield batch
-
-
-def _crop(
-    batch: Sequence[tuple[float, np.ndarray]], seen: Sequence[_Seen], config: Config
-) -> dict[tuple[float, bytes], _Cropped]:
-    """Returns the crops of the largest faces of some frames, by time and box.
-
-    Args:
-      batch: Frames with their times.
-      seen: What was found in them.
-      config: Its parts `tracks` and `crops` are used.
-    """
-    frames, times = [frame for _, frame in batch], np.array([time for time, _ in batch])
-    every_face = dataclasses.replace(
-        config.tracks,
-        min_frames=1,
-        min_confidence=0.0,
-        max_tracks=_faces_held(config.tracks),
-    )
-    crops = {}
-    for track in _link(seen, times, _shots(seen), every_face).tracks:
-        pixels, _ = crop_track(frames, track, times, config.crops)
-        points = crop_landmarks(track, times, config.crops)
-        for row, index in enumerate(track.frame_indices.tolist()):
-            key = float(times[index]), track.boxes_xyxy[row].tobytes()
-            crops[key] = _Cropped(pixels[index], points[row])
-    return crops

@@ -8,9 +8,12 @@ import pytest
 from dfjax.config import MAX_CROP_BYTES, Config, CropConfig, VideoConfig
 from dfjax.errors import VideoLimitError
 from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
-from dfjax.faces.detection import FaceDetector
+from dfjax.faces.detection import FaceDetector, Faces
+from dfjax.faces.finding import FACE_BATCH
 from dfjax.faces.glances import APART, looks_at_faces, nearest, times_with_faces
+from dfjax.faces.held_frames import HeldFrames, Seen
 from dfjax.faces.long_video import LongVideo, most_frames
+from dfjax.faces.shots import colours
 from dfjax.faces.voting import left_out
 from dfjax.prediction_warnings import prediction_warnings
 from dfjax.video.limits import VideoLimits
@@ -50,14 +53,23 @@ def _look_around(path: Path, face_detector: FaceDetector, effort: Effort = "stan
     return video.clips()
 
 
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory) -> Path:
+    """The same two people, at five frames in four seconds, so that looks touch each other."""
+    path = tmp_path_factory.mktemp("slow") / "slow.mp4"
+    return write_video(path, portrait_frames(40, num_faces=2), fps=1.25)
+
+
+@pytest.mark.parametrize("name, num_frames", [("minute", 20 * 4), ("slow", 40)])
 def test_a_video_read_look_by_look_gives_the_crops_of_all_its_frames_together(
-    minute, face_detector
+    request, face_detector, name, num_frames
 ):
     """Only crops are kept of it, but they are the same to the bit."""
-    read = _look_around(minute, face_detector)
-    assert len(read.timestamps) == 20 * 4
+    path = request.getfixturevalue(name)
+    read = _look_around(path, face_detector)
+    assert len(read.timestamps) == num_frames
     video = dataclasses.replace(CONFIG.video, num_frames=80)
-    times, frames = zip(*read_frames(minute, video), strict=True)
+    times, frames = zip(*read_frames(path, video), strict=True)
     together = face_clips(frames, np.array(times), CONFIG, face_detector)
     np.testing.assert_array_equal(read.timestamps, together.timestamps)
     assert [clip.track_id for clip in read.clips] == [clip.track_id for clip in together.clips]
@@ -208,6 +220,47 @@ def test_where_faces_are_there_is_a_look_however_long_looks_are():
     times = np.arange(0, 600, 5.0)
     looks = looks_at_faces(times, np.abs(times - 300) < 1, 600.0, 3, 0)
     assert looks is not None and np.any(np.abs(looks - 300) <= 2.5)
+
+
+class _Nobody(FaceDetector):
+    """Finds nobody, at once."""
+
+    def detect(self, frames: Sequence[np.ndarray]) -> list[Faces]:
+        none = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0)
+        return [Faces(*none) for _ in frames]
+
+
+@pytest.mark.parametrize("fps", [1, 1.2, 25])
+def test_the_frames_that_are_held_are_few_though_looks_touch(tmp_path, monkeypatch, fps):
+    pattern = moving_pattern(200, 48, 64)
+    path = write_video(tmp_path / "slow.mp4", pattern, fps)
+    plan = VideoConfig(num_frames=200, burst_frames=4)
+    video = LongVideo(path, CONFIG, _Nobody(), plan, info=probe(path))
+    held, add = [], HeldFrames.add
+
+    def noted(frames: HeldFrames, *given) -> None:
+        add(frames, *given)
+        held.append(len(frames))
+
+    monkeypatch.setattr(HeldFrames, "add", noted)
+    video.look_around(_no_report)
+    assert len(video.clips().timestamps) >= 150
+    assert FACE_BATCH <= max(held) <= 4 * FACE_BATCH
+
+
+@pytest.mark.parametrize("apart", [0.04, 0.3, 0.75, 1.0, 1.2, 3.0])
+def test_each_frame_is_cropped_once_with_those_around_it(apart):
+    faces = Faces(
+        np.array([[20, 20, 60, 70]], np.float32), np.full((1, 5, 2), 40.0), np.array([0.99])
+    )
+    held, cropped = HeldFrames(CONFIG), []
+    times = np.arange(100) * apart
+    for start in range(0, 100, 5):
+        batch = [(float(time), np.zeros((96, 128, 3), np.uint8)) for time in times[start:][:5]]
+        held.add(batch, [Seen(faces, colours(frame), (96, 128)) for _, frame in batch])
+        upcoming = times[start + 5] if start < 95 else np.inf
+        cropped += [time for time, _ in held.crop(upcoming)]
+    assert cropped == times.tolist() and len(held) == 0
 
 
 @pytest.mark.parametrize("num_looks", [60, 512])
