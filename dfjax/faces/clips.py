@@ -22,7 +22,7 @@ from dfjax.faces.shots import colours, shots_of
 from dfjax.faces.tracks import FaceTrack, linked_faces
 from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
-from dfjax.video.info import VideoInfo, describe_frames, fitted
+from dfjax.video.info import VideoInfo, as_found, describe_frames
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe
 
@@ -97,9 +97,10 @@ def read_face_clips(
     probed, waited = info.read_seconds, 0.0
     started = time.perf_counter()
     searched = _search_file(path, config, face_detector, limits, info, report, sampled)
-    if (shown := fitted(info, searched.findings.sizes)) is not info:
+    first = searched.findings
+    if (shown := as_found(info, first.sizes, is_interlaced=first.is_interlaced)) is not info:
         waited = searched.seconds_waited
-        spent = info.read_seconds + searched.findings.read_seconds
+        spent = info.read_seconds + first.read_seconds
         info = dataclasses.replace(shown, read_seconds=spent)
         searched = _search_file(path, config, face_detector, limits, info, report)
     found = _follow(

@@ -29,7 +29,7 @@ from dfjax.faces.held_frames import Cropped, HeldFrames, Seen, faces_held, link,
 from dfjax.faces.shots import colours
 from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
-from dfjax.video.info import VideoInfo, fitted
+from dfjax.video.info import VideoInfo, as_found
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import frame_size, read_frames, read_keyframes
 from dfjax.video.sampling import GRID_SECONDS, burst_sizes
@@ -94,7 +94,7 @@ class LongVideo:
         self._seen: dict[float, Seen] = {}
         self._crops: dict[tuple[float, bytes], Cropped] = {}
         self._probed, self._seconds, self._waited = info.read_seconds, 0.0, 0.0
-        self._is_damaged = False
+        self._is_damaged = self._is_interlaced = False
         self._plan, self._burst = plan, config.video.burst_frames
         looks = len(burst_sizes(plan))
         self._looks: list[_Look] = []
@@ -134,6 +134,7 @@ class LongVideo:
         with closing(keyframes):
             glanced, seen = times_with_faces(self._awaited(keyframes), self._face_detector)
         self._note(findings)
+        self.info = as_found(self.info, [], is_interlaced=findings.is_interlaced)
         num_looks, duration = len(burst_sizes(self._plan)), self.info.duration
         most_near = _MOST_NEAR // self._plan.burst_frames
         times = looks_at_faces(glanced, seen, duration, num_looks, most_near)
@@ -221,10 +222,11 @@ class LongVideo:
         )
 
     def _look(self, look: "_Look", on_progress: OnProgress) -> None:
-        """Looks as planned; if that shows a picture of another size, again as all looks so far."""
+        """Looks as planned; if a picture is not like those before, again as all looks so far."""
         self._looks.append(look)
         self._look_once(look, on_progress)
-        shown = fitted(self.info, [each.size for each in self._seen.values()])
+        sizes = [each.size for each in self._seen.values()]
+        shown = as_found(self.info, sizes, is_interlaced=self._is_interlaced)
         if shown != self.info:
             self.info = shown
             self._seen, self._crops = {}, {}
@@ -284,6 +286,7 @@ class LongVideo:
                 done += len(batch)
                 on_progress(min(1.0, done / num_frames), LOOKING)
         self._is_damaged |= is_damaged(self.info, findings)
+        self._is_interlaced |= findings.is_interlaced
         self._note(findings)
 
     def _awaited(self, frames: Iterable[Frame]) -> Iterator[Frame]:

@@ -58,6 +58,8 @@ class Findings:
 
     sizes: list[tuple[int, int]] = dataclasses.field(default_factory=list)
     """Height and width of each frame as displayed, before it is brought to the size of all."""
+    is_interlaced: bool = False
+    """Whether a frame was delivered as it is that is marked as two pictures, line by line."""
     is_damaged: bool = False
     """Whether something could not be decoded as it was recorded."""
     read_seconds: float = 0.0
@@ -93,6 +95,7 @@ class _Decoded(NamedTuple):
     time: float  # seconds after the first frame of the video
     pixels: np.ndarray
     size: tuple[int, int]  # height and width as displayed, before it was scaled
+    is_interlaced: bool  # whether it is marked as two pictures
 
 
 _Decoding = Generator[_Decoded, None, None]
@@ -130,14 +133,15 @@ def decode_keyframes(request: Request, gap: float | None, stopwatch: Stopwatch) 
 
 
 def _finished(request: Request, decoding: _Decoding) -> Frames:
-    """Yields decoded frames as they are delivered, and none twice; notes their sizes."""
+    """Yields decoded frames as they are delivered, and none twice; notes what they are."""
     last = -1.0
     with closing(decoding) as frames:
-        for time, pixels, size in frames:
-            if time > last:
-                last = time
-                request.findings.sizes.append(size)
-                yield time, request.form.finish(pixels)
+        for frame in frames:
+            if frame.time > last:
+                last = frame.time
+                request.findings.sizes.append(frame.size)
+                request.findings.is_interlaced |= frame.is_interlaced
+                yield frame.time, request.form.finish(frame.pixels)
 
 
 def _apart(request: Request, gap: float, stopwatch: Stopwatch) -> _Decoding:
@@ -390,8 +394,10 @@ def _next_frame(request: Request, run: FfmpegRun) -> _Decoded | None:
     picture = run.read_picture((*request.form.size, request.form.num_channels))
     if picture is None:
         return None
-    size = request.form.size if picture.shape is None else displayed_size(picture.shape)
-    return _Decoded(max(0.0, float(picture.time - request.start)), picture.pixels, size)
+    time, shape = max(0.0, float(picture.time - request.start)), picture.shape
+    if shape is None:
+        return _Decoded(time, picture.pixels, request.form.size, False)
+    return _Decoded(time, picture.pixels, displayed_size(shape), shape.is_interlaced)
 
 
 def _file_times(request: Request, timestamps: np.ndarray) -> list[str]:

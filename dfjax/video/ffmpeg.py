@@ -55,7 +55,7 @@ SHOW = "showinfo=checksum=0"
 
 _SHOWN = re.compile(
     rb"\[Parsed_showinfo_\d+ @ \w+\] \[info\] n: *\d+ [^\n]*"
-    rb" fmt:(\w+) [^\n]*sar:(\d+)/(\d+) s:(\d+)x(\d+) "
+    rb" fmt:(\w+) [^\n]*sar:(\d+)/(\d+) s:(\d+)x(\d+) i:(\w) "
 )
 
 
@@ -101,6 +101,7 @@ class Shape(NamedTuple):
     width: int
     aspect: Fraction  # of a pixel, width over height; 0: not known
     pixel_format: str  # as ffmpeg calls it
+    is_interlaced: bool  # whether it is marked as consisting of two pictures, line by line
 
 
 class Picture(NamedTuple):
@@ -367,10 +368,12 @@ class FfmpegRun:
         # A line that never ends must fill no memory either.
         *lines, self._messages_text = (self._messages_text[:_CHUNK_BYTES] + data).split(b"\n")
         for found in filter(None, map(_SHOWN.match, lines)):
-            pixel_format, *numbers = found.groups()
+            pixel_format, *numbers, lines = found.groups()
             over, under, width, height = map(int, numbers)
             aspect = Fraction(over, under) if under else Fraction(0)
-            self._shapes.append(Shape(height, width, aspect, pixel_format.decode()))
+            is_interlaced = lines in (b"T", b"B")  # which of the two was taken first
+            shape = Shape(height, width, aspect, pixel_format.decode(), is_interlaced)
+            self._shapes.append(shape)
 
 
 def _started(

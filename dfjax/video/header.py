@@ -36,9 +36,9 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """ffmpeg's usual ones leave out the transparency that WebM keeps beside a picture."""
 
 _UNFIT = re.compile(
-    r"(\[[^\]]+ @ \w+\] )*\[(error|fatal)\] (Unrecognized option |Error splitting the argument list|"
-    r"Unknown input format: |Unknown decoder |No such filter: |Error parsing bitstream filter |"
-    r"Error opening (in|out)put files: (Protocol|Encoder) not found)"
+    r"(\[[^\]]+ @ \w+\] )*\[(error|fatal)\] (Unrecognized option |Unknown input format: |"
+    r"Unknown decoder |No such filter: |Error parsing bitstream filter |"
+    r"Error splitting the argument list|Error opening (in|out)put files: (Protocol|Encoder) not)"
 )
 """What an older ffmpeg, or one with fewer parts, says of what it is asked for."""
 
@@ -72,7 +72,7 @@ class Header:
     start: Fraction  # when the first picture is shown, seconds by the file's own clock
     delay: float  # seconds after the start of the file at which it is shown
     has_alpha: bool
-    is_interlaced: bool  # whether a frame may consist of two pictures, line by line
+    is_interlaced: bool  # whether the first picture is marked as two, line by line
     colour: Colour
     duration: float | None  # as claimed, seconds
     fps: float | None  # as claimed
@@ -129,8 +129,7 @@ def read_header(source: MediaFile, stopwatch: Stopwatch) -> tuple[MediaFile, Hea
         delay=delay if delay >= _MIN_DELAY else 0.0,
         # In AVI nobody reads the fourth byte of a pixel, and programs leave anything there.
         has_alpha=(has_alpha and source.demuxer != "avi") or source.demuxer in _ALPHA_LATER,
-        is_interlaced=_first_match(r"\[Parsed_showinfo_0 @ \w+\] \[info\] n: *0 .* i:[TB] ", log)
-        is not None,
+        is_interlaced=first.shape.is_interlaced,
         colour=_colour(log),
         duration=duration or None,
         fps=fps or None,

@@ -44,18 +44,24 @@ class VideoInfo:
     )
 
 
-def fitted(info: VideoInfo, sizes: Iterable[tuple[int, int]]) -> VideoInfo:
-    """Returns a video with frames that are as wide and as high as its widest and highest picture.
+def as_found(
+    info: VideoInfo, sizes: Iterable[tuple[int, int]], *, is_interlaced: bool
+) -> VideoInfo:
+    """Returns a video as its pictures turned out to be, if they are not all like the first one.
 
     The size of a picture may change within a video: a call's, with the line; a phone's, as it is
     turned. In such a video, every picture is shown as large as fits into the frame, at its own
-    aspect and in the middle, as players do. A video whose pictures are all of its size is returned
-    as it is.
+    aspect and in the middle, as players do; the frame is as wide and as high as the widest and the
+    highest picture. A recording from the air may begin with a film, and go on with pictures that
+    consist of two. A video whose pictures are all like its first is returned as it is.
 
     Args:
       info: The video.
       sizes: Height and width of each picture as displayed.
+      is_interlaced: Whether one of them was shown as it is that consists of two, line by line.
     """
+    if is_interlaced and not info.is_interlaced:
+        info = dataclasses.replace(info, is_interlaced=True)
     found = set(sizes)
     if found <= {(info.height, info.width)}:
         return info

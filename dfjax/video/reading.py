@@ -153,7 +153,8 @@ def read_frames(
       timestamps: float64 [N], seconds, increasing, not negative, of bursts of
         `config.burst_frames` frames; None: bursts spread over the video.
       findings: Gets what comes to light while frames are read, such as the sizes of pictures: if
-        they differ, read again with `info.fitted`, or they are all stretched to that of the first.
+        they are not all like the first one, read again with `as_found(info, ...)`, or they are all
+        stretched to its size, and what moves may have teeth.
         Whoever reads a file again adds their `read_seconds` to those of `info`, so that the limit
         on time holds for all that is read of it.
 

@@ -7,13 +7,14 @@ import pytest
 
 from dfjax.config import VideoConfig
 from dfjax.video import decode
+from dfjax.video.decode import Findings
+from dfjax.video.info import as_found
 from dfjax.video.pictures import DEINTERLACE
 from dfjax.video.reading import probe, read_frames, read_keyframes
 from dfjax.video.transcode import transcode
+from tests.video.interlaced import FIELDS, NUM_FRAMES, film_and_air, interlaced_frames, teeth
 from tests.videos import frame_number, moving_pattern, run_ffmpeg, write_video
 
-_NUM_FRAMES = 40
-_FIELDS = ["-flags", "+ildct+ilme", "-vf", "setfield=tff"]
 _KINDS = {
     "air.ts": ("mpeg2video", ["-q:v", "2", "-g", "12", "-bf", "2"]),
     "disc.vob": ("mpeg2video", ["-q:v", "2", "-g", "12", "-bf", "2"]),
@@ -23,38 +24,13 @@ _KINDS = {
 }
 
 
-def at_moments(moments: np.ndarray) -> np.ndarray:
-    """Returns the lower half of each frame, in which a bar moves: uint8 [T, 48, 128, 3]."""
-    frames = np.full((len(moments), 48, 128, 3), 60, np.uint8)
-    for frame, moment in zip(frames, moments, strict=True):
-        left = round(10 * moment) % 100
-        frame[:, left : left + 24] = 200
-    return frames
-
-
-def interlaced_frames() -> np.ndarray:
-    """Returns numbered frames of which every other line was taken half a frame later."""
-    frames = moving_pattern(_NUM_FRAMES, 96, 128)
-    number = np.arange(_NUM_FRAMES)
-    frames[:, 48::2] = at_moments(number)[:, ::2]
-    frames[:, 49::2] = at_moments(number + 0.5)[:, 1::2]
-    return frames
-
-
 def written(path: Path) -> Path:
     codec, options = _KINDS[path.name]
     pixels = "yuv422p10le" if codec == "prores_ks" else "yuv420p"
-    arguments = [*_FIELDS, *options]
+    arguments = [*FIELDS, *options]
     return write_video(
         path, interlaced_frames(), codec=codec, pixel_format=pixels, arguments=arguments
     )
-
-
-def teeth(frame: np.ndarray) -> float:
-    """Returns by how much lines differ from their neighbours, over that from every other one."""
-    lower = frame[48:].astype(float)
-    beside, apart = lower[1:-1] - lower[:-2], lower[2:] - lower[:-2]
-    return float(np.abs(beside).mean() / (np.abs(apart).mean() + 1))
 
 
 @pytest.mark.parametrize("name", _KINDS)
@@ -63,9 +39,9 @@ def test_an_interlaced_frame_is_shown_without_teeth_at_its_time(name, tmp_path):
     assert teeth(interlaced_frames()[5]) > 5
     info = probe(path)
     assert info.is_interlaced
-    frames = list(read_frames(path, VideoConfig(num_frames=_NUM_FRAMES), info=info))
-    assert [frame_number(frame) for _, frame in frames] == [*range(_NUM_FRAMES)]
-    assert [time for time, _ in frames] == pytest.approx(np.arange(_NUM_FRAMES) / 25, abs=1e-3)
+    frames = list(read_frames(path, VideoConfig(num_frames=NUM_FRAMES), info=info))
+    assert [frame_number(frame) for _, frame in frames] == [*range(NUM_FRAMES)]
+    assert [time for time, _ in frames] == pytest.approx(np.arange(NUM_FRAMES) / 25, abs=1e-3)
     assert max(teeth(frame) for _, frame in frames) < 1.5
     assert {frame.shape for _, frame in frames} == {(96, 128, 3)}
 
@@ -104,14 +80,14 @@ def test_keyframes_at_given_times_are_shown_without_teeth(tmp_path):
     times = info.frame_times.keyframes
     frames = list(read_keyframes(path, info, (96, 128), timestamps=times))
     assert len(frames) == len(times) and max(teeth(frame) for _, frame in frames) < 1.5
-    whole = dict(read_frames(path, VideoConfig(num_frames=_NUM_FRAMES), info=info))
+    whole = dict(read_frames(path, VideoConfig(num_frames=NUM_FRAMES), info=info))
     for time, frame in frames:
         np.testing.assert_array_equal(frame, whole[time])
 
 
 def test_an_interlaced_video_of_one_frame_is_read(tmp_path):
     path = tmp_path / "one.ts"
-    options = [*_FIELDS, "-q:v", "2"]
+    options = [*FIELDS, "-q:v", "2"]
     write_video(path, interlaced_frames()[5:6], codec="mpeg2video", arguments=options)
     ((_, frame),) = read_frames(path)
     assert frame_number(frame) == 5
@@ -123,11 +99,37 @@ def test_a_frame_that_is_not_interlaced_is_left_as_it_is(tmp_path):
     assert not probe(path).is_interlaced
     for out, filters in (("a.mkv", "null"), ("b.mkv", DEINTERLACE)):
         run_ffmpeg("-i", path, "-vf", filters, "-c:v", "ffv1", tmp_path / out)
+    findings = Findings()
+    assert list(read_frames(path, findings=findings)) and not findings.is_interlaced
     frames, filtered = (list(read_frames(tmp_path / name)) for name in ("a.mkv", "b.mkv"))
     assert len(frames) == 20
     for (time_a, frame_a), (time_b, frame_b) in zip(frames, filtered, strict=True):
         assert time_a == time_b
         np.testing.assert_array_equal(frame_a, frame_b)
+
+
+@pytest.mark.parametrize("one_pass", [True, False])
+@pytest.mark.parametrize(
+    "name, codec", [("disc.vob", "mpeg2video"), ("air.ts", "mpeg2video"), ("camera.ts", "libx264")]
+)
+def test_a_recording_that_begins_with_a_film_is_shown_without_teeth_once_that_is_known(
+    tmp_path, monkeypatch, name, codec, one_pass
+):
+    monkeypatch.setattr(decode, "_one_pass_is_cheaper", lambda *given: one_pass)
+    path = film_and_air(tmp_path / name, codec)
+    info = probe(path)
+    assert not info.is_interlaced
+    few, all_of_it, findings = VideoConfig(num_frames=8), VideoConfig(num_frames=100), Findings()
+    frames = list(read_frames(path, few, info=info, findings=findings))
+    assert findings.is_interlaced and max(teeth(frame) for _, frame in frames) > 5
+    found = as_found(info, findings.sizes, is_interlaced=findings.is_interlaced)
+    assert found.is_interlaced and not found.is_fitted
+    findings = Findings()
+    frames = list(read_frames(path, all_of_it, info=found, findings=findings))
+    assert [frame_number(frame) for _, frame in frames[-30:]] == [*range(10, 40)]
+    assert max(teeth(frame) for _, frame in frames) < 1.5
+    again = as_found(found, findings.sizes, is_interlaced=findings.is_interlaced)
+    assert again is found
 
 
 def test_an_interlaced_video_is_encoded_again_as_it_is_shown(tmp_path):

@@ -12,7 +12,7 @@ from PIL import Image
 from dfjax.config import VideoConfig
 from dfjax.errors import VideoLimitError
 from dfjax.video.decode import Findings
-from dfjax.video.info import fitted
+from dfjax.video.info import as_found
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
 from tests.video.mp4_boxes import boxes
@@ -188,7 +188,7 @@ def test_each_picture_keeps_its_aspect_where_the_size_changes(tmp_path, monkeypa
     info = probe(path)
     assert len(list(read_frames(path, config, info=info, findings=findings))) == 6
     assert findings.sizes == [(48, 64)] * 2 + [(64, 48)] * 2 + [(96, 128)] * 2
-    info = fitted(info, findings.sizes)
+    info = as_found(info, findings.sizes, is_interlaced=findings.is_interlaced)
     assert (info.height, info.width) == (96, 128)
     frames = [frame for _, frame in read_frames(path, config, info=info)]
     assert {frame.shape for frame in frames} == {(96, 128, 3)}
@@ -203,7 +203,7 @@ def test_a_video_of_one_size_is_left_as_it_is(clips):
     findings = Findings()
     info = probe(clips[0])
     assert list(read_frames(clips[0], info=info, findings=findings))
-    assert fitted(info, findings.sizes) is info
+    assert as_found(info, findings.sizes, is_interlaced=findings.is_interlaced) is info
 
 
 def clear_and_black(size: tuple[int, int] = (48, 64)) -> Image.Image:
