@@ -77,8 +77,8 @@ class Dataset(_Push):
     repo_type: ClassVar[Literal["dataset"]] = "dataset"
 
     @property
-    def private(self) -> bool:
-        """Whether a repository that has to be made is made private."""
+    def private(self) -> bool | None:
+        """Whether a repository that has to be made is private, whatever its owner's default is."""
         return not self.public
 
     @property
@@ -149,6 +149,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         require_extra("train", "push_to_hub.py")
         with tempfile.TemporaryDirectory() as temporary:
             _publish(options, Path(temporary))
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
     except DfjaxError as error:
         print(error, file=sys.stderr)
         return 1
@@ -175,7 +178,8 @@ def _publish(options: Model | Dataset | Space, temporary: Path) -> None:
         options.repo_id,
         options.repo_type,
         owned=owned,
-        private=options.private,
+        # Who asks for nothing gets the owner's default; --public asks.
+        private=options.private if isinstance(options, Dataset) else options.private or None,
         never_public=options.never_public,
         revision=options.revision,
         create_pr=options.create_pr,

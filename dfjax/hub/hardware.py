@@ -136,6 +136,11 @@ def to_set_up(
       what: What the files are in.
     """
     steps = []
+    if model is None and (is_set := _has_model_variable(repo_id)) is not False:
+        steps.append(
+            f"delete the variable {_MODEL}{'' if is_set else ' if it is set'}: the Space serves "
+            "the model that it names, and not the one in the new files"
+        )
     if model is not None:
         steps.append(
             f"set the variable {_MODEL} to {model}: the Space holds no model, and does not start "
@@ -147,6 +152,16 @@ def to_set_up(
         return None
     page = f"{HfApi().endpoint}/spaces/{repo_id}/settings"
     return f"Once the {what} is merged, open {page} and {'; then '.join(steps)}."
+
+
+def _has_model_variable(repo_id: str) -> bool | None:
+    """Returns whether a Space has a variable that names its model; None: it cannot be asked."""
+    api = HfApi()
+    try:
+        with hub_errors(api, repo_id, None):
+            return _MODEL in api.get_space_variables(repo_id)
+    except HubError:
+        return None
 
 
 def _package(line: str) -> str:

@@ -63,7 +63,7 @@ def push_folder(
     repo_type: Literal["model", "dataset", "space"],
     *,
     owned: Sequence[str],
-    private: bool = False,
+    private: bool | None = None,
     never_public: bool = False,
     revision: str | None = None,
     create_pr: bool = False,
@@ -90,7 +90,8 @@ def push_folder(
       repo_type: What the repository is.
       owned: Shell patterns of the published files that are deleted if they are not among `files`;
         `*` also matches slashes. The pictures of a card that stays are not.
-      private: Make a new repository private; an existing one keeps its visibility.
+      private: Whether a new repository is private; None: as the owner's default is. An existing one
+        keeps its visibility.
       never_public: Send nothing to a repository that is public.
       revision: Branch to commit to; None: main.
       create_pr: Open a pull request with the commit, and leave the branch as it is.
@@ -149,7 +150,7 @@ def _open_repository(
     repo_type: Literal["model", "dataset", "space"],
     revision: str | None,
     *,
-    private: bool,
+    private: bool | None,
     never_public: bool,
 ) -> str | None:
     """Returns a branch's last commit; makes the repository if there is none.
@@ -165,7 +166,7 @@ def _open_repository(
         api.create_repo(
             repo_id,
             repo_type=repo_type,
-            private=private or None,  # None: as the owner's default is
+            private=private,
             space_sdk="gradio" if repo_type == "space" else None,
             exist_ok=True,
         )

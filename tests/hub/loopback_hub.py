@@ -43,6 +43,7 @@ class LoopbackHub:
         self.page_size = page_size  # of a tree listing
         self.requests: list[Call] = []
         self.repos: dict[tuple[str, str], Repo] = {}
+        self.new_visibility = "public"  # of repositories for which none is asked: owners choose it
         self.broken: dict[str, int] = {}  # part of a path -> status that it answers with
         self._stored: dict[str, bytes] = {}  # sha256 -> LFS object
         self._lock = threading.RLock()
@@ -131,7 +132,7 @@ class LoopbackHub:
         if (kind, repo_id) in self.repos:
             exists = json_answer({"error": "You already created this repo", "url": url})
             return dataclasses.replace(exists, status=409)
-        private = asked.get("visibility") == "private"
+        private = asked.get("visibility", self.new_visibility) == "private"
         self.repos[kind, repo_id] = Repo(kind, repo_id, private)
         return json_answer({"url": url, "name": repo_id, "id": repo_id})
 

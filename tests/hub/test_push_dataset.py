@@ -87,7 +87,11 @@ def test_nothing_is_sent_to_a_public_repository_unless_it_is_asked_for(
     assert sorted(repo.files()) == [".gitattributes", *FILES]
 
 
-def test_a_new_repository_is_public_only_where_that_is_asked_for(prepared: Path, hub: LoopbackHub):
+@pytest.mark.parametrize("default", ["public", "private"])
+def test_a_new_repository_is_public_only_where_that_is_asked_for(
+    prepared: Path, hub: LoopbackHub, default: str
+):
+    hub.new_visibility = default  # of the owner
     assert push(prepared, "--public") == 0
     assert not hub.repo("dataset", REPO_ID).private
 

@@ -168,6 +168,26 @@ def test_a_new_repository_is_private_when_asked(hub: LoopbackHub, folder: Path, 
     assert hub.repo("model", REPO_ID).private == private
 
 
+def test_ctrl_c_is_a_word_and_its_code(monkeypatch: pytest.MonkeyPatch, capsys):
+    def stop(self, folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(push_to_hub.Model, "build", stop)
+    assert push_to_hub.main(["model", "--repo-id", REPO_ID]) == 130
+    assert capsys.readouterr() == ("", "Stopped.\n")
+
+
+@pytest.mark.parametrize("default", ["public", "private"])
+def test_a_new_repository_is_as_its_owners_are_where_nothing_is_asked(
+    hub: LoopbackHub, folder: Path, monkeypatch: pytest.MonkeyPatch, default: str
+):
+    hub.new_visibility = default
+    built = push_to_hub._Built(folder, ["README.md"], ("README.md",))
+    monkeypatch.setattr(push_to_hub.Model, "build", lambda self, folder: built)
+    assert push_to_hub.main(["model", "--repo-id", REPO_ID]) == 0
+    assert hub.repo("model", REPO_ID).private == (default == "private")
+
+
 @pytest.mark.parametrize("path", ["preupload", "objects/batch", "/commit/"])
 def test_a_push_that_fails_half_way_publishes_nothing(hub: LoopbackHub, folder: Path, path: str):
     send(folder)

@@ -8,7 +8,7 @@ from huggingface_hub import SpaceCard
 
 import push_to_hub
 from dfjax.errors import HubError
-from dfjax.hub.hardware import set_up_space
+from dfjax.hub.hardware import set_up_space, to_set_up
 from dfjax.hub.space import build_space_folder
 from tests.hub.loopback_hub import LoopbackHub
 from tests.hub.loopback_repo import Repo
@@ -111,7 +111,7 @@ def test_a_space_that_holds_its_model_no_longer_serves_another(hub: LoopbackHub)
     [
         ((), ["set the variable DFJAX_MODEL to a/b: the Space holds no model"]),
         (("--hardware", "t4-small"), ["DFJAX_MODEL to a/b", "choose the hardware t4-small"]),
-        (("--model", "checkpoint"), []),
+        (("--model", "checkpoint"), ["delete the variable DFJAX_MODEL: the Space serves"]),
     ],
 )
 def test_a_pull_request_or_a_branch_says_what_is_left_to_set_and_sets_nothing(
@@ -128,12 +128,21 @@ def test_a_pull_request_or_a_branch_says_what_is_left_to_set_and_sets_nothing(
     assert push_to_hub.main(arguments) == 0
     said = capsys.readouterr()
     assert f"{hub.url}/spaces/{REPO_ID}/" in said.out.splitlines()[-1]
-    if left:
-        page = f"{hub.url}/spaces/{REPO_ID}/settings"
-        assert said.err.startswith(f"Once the {what} is merged, open {page} and ")
-    assert all(words in said.err for words in left) and bool(said.err) is bool(left)
+    page = f"{hub.url}/spaces/{REPO_ID}/settings"
+    assert said.err.startswith(f"Once the {what} is merged, open {page} and ")
+    assert all(words in said.err for words in left)
     assert repo.variables == {"DFJAX_MODEL": "owner/live"}
     assert not any("hardware" in call.path for call in hub.requests)
+
+
+def test_a_model_in_the_files_leaves_nothing_to_set_where_no_variable_names_another(
+    hub: LoopbackHub,
+):
+    hub.repos["space", REPO_ID] = Repo("space", REPO_ID, private=False)
+    assert to_set_up(REPO_ID, None, None, what="branch") is None
+    hub.broken["/variables"] = 501
+    left = to_set_up(REPO_ID, None, None, what="branch")
+    assert left is not None and "delete the variable DFJAX_MODEL if it is set: " in left
 
 
 @pytest.mark.parametrize(("path", "status"), [("/variables", 501), ("/hardware", 402)])
