@@ -258,6 +258,13 @@ def test_a_split_that_is_not_there_is_told_with_those_that_are(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("option", [("--robustness-videos", 5), ("--robustness-kinds", "noise")])
+def test_options_of_a_study_are_refused_where_it_is_not_asked_for(run, tmp_path, option):
+    code, _, err = run("evaluate", "none", "--out", tmp_path / "out", *option)
+    assert code == 1
+    assert f"Error: {option[0]} does nothing without --robustness. Add it." in err
+
+
 def test_the_version_is_said(run):
     assert run("--version") == (0, f"dfjax {__version__}\n", "")
 

@@ -96,6 +96,11 @@ class Evaluate:
             _require_place_for_card(Path(model), self.out)
         if not self.datasets:
             raise DfjaxError("No data set was given. Pass at least one.")
+        names = ("robustness_kinds", "robustness_videos")
+        given = [name for name in names if getattr(self, name) != getattr(Evaluate, name)]
+        if given and not self.robustness:
+            options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise DfjaxError(f"{options} does nothing without --robustness. Add it.")
         keep_freed()
         with progress_bar() as progress:
             task = progress.add_task("Loading the model", total=None)

@@ -33,13 +33,16 @@ def parse(read: Callable[[], _Parsed]) -> _Parsed:
 
 
 def exit_code(run: Callable[[], int]) -> int:
-    """Runs a command; an error that is fit to be shown is printed and gives 1.
+    """Runs a command; an error that is fit to be shown is printed and gives 1, and Ctrl-C 130.
 
     Args:
-      run: Returns the exit code of a command that went well.
+      run: Returns the exit code of a command that went well. It may say more of Ctrl-C itself.
     """
     try:
         return run()
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped.")
+        return 130
     except DfjaxError as error:
         message = str(error)
     except BrokenPipeError:  # who read the output, such as `head`, has enough

@@ -79,6 +79,11 @@ class Scan:
             raise DfjaxError("No file or folder was given. Pass at least one.")
         if self.workers < 1:
             raise DfjaxError(f"--workers is {self.workers}; at least 1 is needed.")
+        names = ("cpus_per_worker", "gpus_per_worker")
+        given = [name for name in names if getattr(self, name) != getattr(Scan, name)]
+        if given and not self.ray:
+            options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise DfjaxError(f"{options} does nothing without --ray. Add it.")
         shard = Shard(*_shard(self.shard))
         settings = ScanSettings(
             model=model_source(self.model),

@@ -12,7 +12,7 @@ from dfjax.commands.failures import exit_code, parse
 from dfjax.errors import DatasetError, DfjaxError
 
 
-def _raises(error: Exception) -> Callable[[], int]:
+def _raises(error: BaseException) -> Callable[[], int]:
     def run() -> int:
         raise error
 
@@ -34,6 +34,11 @@ def test_the_code_of_a_command_that_ran_is_its_own():
 def test_what_a_user_can_act_on_is_a_sentence(capsys, error, words):
     assert exit_code(_raises(error)) == 1
     assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_ctrl_c_is_a_word_and_its_code(capsys):
+    assert exit_code(_raises(KeyboardInterrupt())) == 130
+    assert capsys.readouterr() == ("", "Stopped.\n")
 
 
 @pytest.mark.parametrize("error", [KeyError("a"), FileNotFoundError(errno.ENOENT, "gone", "a")])

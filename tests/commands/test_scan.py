@@ -39,6 +39,8 @@ def test_folders_and_lists_become_one_table(run, tmp_path):
         (("--out", "out"), "No file or folder was given."),
         (("in.mp4", "--out", "out", "--workers", "0"), "--workers is 0; at least 1 is needed."),
         (("in.mp4", "--out", "out", "--shard", "4/3"), "--shard is 4/3; a number from 1/N to N/N"),
+        (("a.mp4", "--out", "out", "--cpus-per-worker", "2"), "--cpus-per-worker does nothing"),
+        (("a.mp4", "--out", "out", "--gpus-per-worker", "1"), "does nothing without --ray. Add it"),
         (("in.mp4", "--out", "out", "--shard", "two"), "--shard is two; a number from 1/N to N/N"),
     ],
 )
