@@ -17,6 +17,7 @@ from dfjax.page.effort import effort_choice
 from dfjax.page.events import (
     OFFER_VIDEOS,
     ONE_AT_A_TIME,
+    SAY_LANGUAGE,
     Parts,
     frames_place,
     join,
@@ -37,7 +38,7 @@ from dfjax.page.upload import UploadBlocks, upload_name
 from dfjax.prediction import Prediction
 from dfjax.video.limits import VideoLimits
 from dfjax.video.sampling import Effort
-from dfjax.words import ENGLISH, LANGUAGES, speaking, translated, words
+from dfjax.words import ENGLISH, LANGUAGES, language, speaking, translated, words
 
 _LOG = logging.getLogger(__name__)
 
@@ -140,6 +141,7 @@ def _compose(
             empty=empty,
         )
         join_batch(batch, score, frames, parts.frames)
+        page.load(fn=None, js=SAY_LANGUAGE.replace("LANGUAGE", language()))
         page.load(fn=None, js=ONE_AT_A_TIME)
         page.load(fn=None, js=OFFER_VIDEOS)
         page.load(fn=None, js=script_of("names.js"))

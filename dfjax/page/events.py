@@ -64,6 +64,10 @@ ONE_AT_A_TIME = """() => {
 again before the first click has disabled it. And keeps a click on "Cancel" until the server has
 taken the check: Gradio does not know before what it has to cancel."""
 
+SAY_LANGUAGE = """() => { document.documentElement.lang = "LANGUAGE"; }"""
+"""For when the page is loaded: tells screen readers its language. Gradio names the browser's, which
+may be another where the page's address names one."""
+
 OFFER_VIDEOS = f"""() => {{
   document.addEventListener("click", (event) => {{
     const input = event.target.closest?.("#df-upload")?.querySelector("input[type=file]");

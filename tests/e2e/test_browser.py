@@ -234,6 +234,18 @@ def test_without_a_video_there_is_nothing_to_check_and_the_limits_are_said(open_
     expect(page.get_by_text("Up to 200 MiB and 4 hours")).to_be_visible()
 
 
+def test_the_language_of_the_foot_goes_before_that_of_the_browser(open_page, clips):
+    page = open_page(locale="en-US")
+    page.get_by_role("link", name="Español").click()
+    expect(page.locator("html")).to_have_attribute("lang", "es")
+    expect(page.get_by_role("link", name="English")).to_be_visible()
+    choose(page, clips / "pattern.mp4")
+    page.locator("#df-check").click()
+    expect(page.get_by_role("heading", name="No se encontró ningún rostro")).to_be_visible(
+        timeout=WAIT
+    )
+
+
 def wait_for_time(page: Page, seconds: float) -> None:
     """Waits until the player shows a moment."""
     page.wait_for_function(

@@ -70,7 +70,7 @@ def test_a_kind_that_was_tested_in_several_encodings_says_of_how_many_files():
     rows = [row for row in REPORT["figures"]["per_method"] if row["method"] == "Wav2Lip-GAN"]
     files = sum(row["fake"] for row in rows if row["compression"] == "original")
     assert 0 < files < sum(row["fake"] for row in rows)
-    assert f'Wav2Lip-GAN <span class="df-muted">({files} files)</span>' in how_good(REPORT, MODEL)
+    assert f'Wav2Lip-GAN <span class="df-muted">(files: {files})</span>' in how_good(REPORT, MODEL)
 
 
 @pytest.mark.parametrize("factor", [1, 100])
