@@ -28,7 +28,7 @@ from dfjax.data.rows import CodecConfig, Outcome
 from dfjax.data.sources import LabelledVideo, Source
 from dfjax.data.workers import read_in_order
 from dfjax.errors import DatasetError
-from dfjax.faces.clips import CROPS_VERSION
+from dfjax.faces.clips import CROPS_VERSION, crops_kind
 from dfjax.files import UNFINISHED, only_here, write_text_atomically
 from dfjax.json_values import dumps, to_json_value
 from dfjax.video.film import NUM_FRAMES as FILM_FRAMES
@@ -171,7 +171,8 @@ def _hash(text: str) -> str:
 
 def _meant(manifest: dict[str, Any]) -> dict[str, Any]:
     """Returns a manifest with its config parsed, as older ones have more fields."""
-    return {**manifest, "config": Config.from_dict(manifest["config"])}
+    config, kind = Config.from_dict(manifest["config"]), crops_kind(manifest["crops_version"])
+    return {**manifest, "config": config, "crops_version": kind}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

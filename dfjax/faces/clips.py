@@ -26,8 +26,13 @@ from dfjax.video.info import VideoInfo, as_found, describe_frames
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe
 
-CROPS_VERSION = 1
+CROPS_VERSION = 2
 """Raised when the same file with the same config gives other crops than before."""
+
+_ALIKE_SINCE = 1
+"""The oldest version whose crops differ from today's in rare files only, so that they may be mixed.
+2: videos with long still stretches or that are interlaced only from some picture on, and grey
+pictures of 16 bits that are turned."""
 
 _SAME_ASPECT = 0.02
 """Share by which the aspects of two pictures may differ, for rounding, and be one camera's view."""
@@ -66,6 +71,11 @@ class FaceClips:
     is_crowded: bool = False  # whether faces were left out because there are too many
     is_turned: bool = False  # whether they were found only once the pictures were turned
     is_damaged: bool = False  # whether something in the file could not be decoded as recorded
+
+
+def crops_kind(version: int) -> int:
+    """Returns the version that stands for all whose crops may be mixed with those of this one."""
+    return _ALIKE_SINCE if _ALIKE_SINCE <= version <= CROPS_VERSION else version
 
 
 def read_face_clips(

@@ -14,6 +14,7 @@ from dfjax.data.store import ClipStore
 from dfjax.data.trained_on import digests
 from dfjax.errors import DatasetError
 from dfjax.evaluation.scores import compression_name
+from dfjax.faces.clips import crops_kind
 from dfjax.train_config import TrainConfig
 from dfjax.training.pairs import PairIndex
 from dfjax.training.validation import SPLIT
@@ -157,7 +158,7 @@ def _shared_config(sources: Sequence[str], manifests: Sequence[dict]) -> Config:
             )
     # Older manifests have none.
     versions = {of["crops_version"] for of in manifests if "crops_version" in of}
-    if len(versions) > 1:
+    if len(set(map(crops_kind, versions))) > 1:
         raise DatasetError(
             f"{', '.join(sources)} were prepared by versions of dfjax that make different crops "
             f"({', '.join(map(str, sorted(versions)))}). Prepare all with the same one."

@@ -24,7 +24,7 @@ from dfjax.video.header import read_header
 from dfjax.video.info import VideoInfo
 from dfjax.video.limits import VideoLimits
 from dfjax.video.pictures import PictureForm
-from dfjax.video.sampling import burst_sizes, sample_timestamps
+from dfjax.video.sampling import burst_sizes, fill_bursts, sample_timestamps
 from dfjax.video.stills import read_still, still_size
 from dfjax.video.streams import FrameTimes, all_frame_times, measure, read_packets
 
@@ -38,6 +38,10 @@ sampled time and still be used, so that the frames in between need not be decode
 _DENSE, _MANY = 10.0, 16
 """Seconds between bursts, at most, and how many there are at least, where it may be cheaper to
 decode all of a long video than to seek each burst."""
+
+_FEW = 3000
+"""Frames of a long video, of which it takes a few hundredths of a second to know when all of them
+are shown. There are so few where its picture stands still for long."""
 
 _MAX_BYTES_PER_FRAME = 200_000
 """Where frames have more bytes, it takes too long to read through the file to find out."""
@@ -140,10 +144,10 @@ def read_frames(
 
     For each given time, a burst is yielded, which starts with the first frame shown at or after it,
     and no frame twice. Without times, a video with no more than `config.num_frames` frames yields
-    all of them; a longer one yields bursts of `config.burst_frames` frames in a row. In a long
-    video, such a burst may start up to a quarter of the time between bursts early if that saves
-    decoding. A still picture is yielded once, at 0.0. Memory use does not grow with the video's
-    length.
+    all of them; a longer one yields bursts of `config.burst_frames` frames in a row, evenly unless
+    its picture stands still for long (see `fill_bursts`). In a long video, such a burst may start
+    up to a quarter of the time between bursts early if that saves decoding. A still picture is
+    yielded once, at 0.0. Memory use does not grow with the video's length.
 
     Args:
       path: The file.
@@ -281,25 +285,24 @@ def _read_frames(
         _check_output(info, num_bytes, limits)
         yield 0.0, read_still(path, info.container, limits, size)
         return
-    slack, counts = 0.0, None
-    if timestamps is None:
-        counts = burst_sizes(config)
-        timestamps = sample_timestamps(info.duration, len(counts))
-        if not times.is_whole:
-            slack = _MAX_SHIFT * info.duration / len(counts)
-        elif len(times.shown) <= config.num_frames:
-            timestamps, counts = times.shown, None
-    else:
-        counts = np.full(len(timestamps), config.burst_frames, np.int64)
-    if counts is None:
-        counts = np.ones(len(timestamps), np.int64)
-    in_time = timestamps <= times.shown[-1] + TOLERANCE
-    timestamps, counts = timestamps[in_time], counts[in_time]
-    if len(timestamps) == 0:
-        return
     source = dataclasses.replace(info.source, path=path)
-    num_frames = 0
+    num_frames, slack = 0, 0.0
     with _counting(info, limits, findings) as stopwatch:
+        if timestamps is not None:
+            counts = np.full(len(timestamps), config.burst_frames, np.int64)
+        else:
+            if not times.is_whole and info.fps * info.duration <= _FEW:
+                every = all_frame_times(source, info.start, info.fps, limits, stopwatch)
+                if every is not None and fill_bursts(every.shown, info.duration, config):
+                    times = every
+                    findings.is_damaged |= times.is_damaged
+            timestamps, counts = _spread(times, info.duration, config)
+            if not times.is_whole:
+                slack = _MAX_SHIFT * info.duration / len(counts)
+        in_time = timestamps <= times.shown[-1] + TOLERANCE
+        timestamps, counts = timestamps[in_time], counts[in_time]
+        if len(timestamps) == 0:
+            return
         if not times.is_whole and _is_dense(path, info, len(timestamps)):
             times = all_frame_times(source, info.start, info.fps, limits, stopwatch) or times
             findings.is_damaged |= times.is_damaged
@@ -315,6 +318,18 @@ def _read_frames(
             f"{info.name!r} is damaged: none of the frames asked for can be decoded. "
             "Try another copy of it."
         )
+
+
+def _spread(
+    times: FrameTimes, duration: float, config: VideoConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns when bursts begin that are spread over a video, and how many frames each has."""
+    if times.is_whole and len(times.shown) <= config.num_frames:
+        return times.shown, np.ones(len(times.shown), np.int64)
+    counts = burst_sizes(config)
+    if times.is_whole and (filled := fill_bursts(times.shown, duration, config)):
+        return filled
+    return sample_timestamps(duration, len(counts)), counts
 
 
 def _is_dense(path: Path, info: VideoInfo, num_bursts: int) -> bool:

@@ -52,6 +52,43 @@ def burst_sizes(config: VideoConfig) -> np.ndarray:
     return np.array([small + (index < num_larger) for index in range(num_bursts)], np.int64)
 
 
+def fill_bursts(
+    shown: np.ndarray, duration: float, config: VideoConfig
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Returns other bursts than even ones, where some of these would show nothing of their own.
+
+    While a picture stands still for long, programs write no frame. All bursts that begin meanwhile
+    would begin with the same frame, or after the last one. As many others then begin elsewhere,
+    evenly among the frames that are in none.
+
+    Args:
+      shown: float64 [T], seconds after the first, increasing, of all frames.
+      duration: Of the video, seconds.
+      config: How many frames, and how many of them in a row.
+
+    Returns:
+      When bursts begin, float64 [B], seconds, increasing, and how many frames each has, int64 [B];
+      None: each of those at `sample_timestamps` begins with a frame of its own.
+    """
+    sizes = burst_sizes(config)
+    starts = np.searchsorted(shown, sample_timestamps(duration, len(sizes)) - TOLERANCE)
+    kept, burst = np.unique(starts[starts < len(shown)], return_index=True)
+    if len(kept) == len(sizes):
+        return None
+    if len(shown) <= config.num_frames:
+        return shown, np.ones(len(shown), np.int64)
+    is_taken = np.zeros(len(shown), bool)
+    is_taken[_in_a_row(kept, sizes[burst], len(shown))] = True
+    others, free = np.delete(sizes, burst), np.flatnonzero(~is_taken)
+    before = np.cumsum(others) - others
+    middles = np.arange(len(others)) + 0.5
+    spare = (middles * ((len(free) - others.sum()) / len(others))).astype(np.int64)
+    is_taken[free[_in_a_row(before + spare, others, len(free))]] = True
+    begins = np.flatnonzero(is_taken & ~np.append(False, is_taken[:-1]))
+    ends = np.flatnonzero(is_taken & ~np.append(is_taken[1:], False))
+    return shown[begins], ends - begins + 1
+
+
 def plan_looks(
     duration: float, config: VideoConfig, effort: Effort, *, most_frames: int | None = None
 ) -> VideoConfig:
@@ -94,7 +131,7 @@ def choose_frames(timestamps: np.ndarray, config: VideoConfig) -> np.ndarray:
 
     They are those that `read_frames` yields for a file with the same frames: all of them if there
     are no more than `config.num_frames`; else bursts of frames in a row, each of which starts with
-    the first one shown at or after one of `sample_timestamps`, and none twice.
+    the first one shown at or after one of `sample_timestamps`, and none twice, or `fill_bursts`.
 
     Args:
       timestamps: float64 [T], seconds, increasing, of all frames.
@@ -108,7 +145,13 @@ def choose_frames(timestamps: np.ndarray, config: VideoConfig) -> np.ndarray:
         return np.arange(len(shown))
     duration = float(shown[-1] + np.median(np.diff(shown)))  # the last frame lasts as the others
     sizes = burst_sizes(config)
-    starts = np.searchsorted(shown, sample_timestamps(duration, len(sizes)) - TOLERANCE)
-    chosen = [np.arange(start, start + size) for start, size in zip(starts, sizes, strict=True)]
-    together = np.unique(np.concatenate(chosen))
-    return together[together < len(shown)]
+    even = sample_timestamps(duration, len(sizes)), sizes
+    times, sizes = fill_bursts(shown, duration, config) or even
+    return _in_a_row(np.searchsorted(shown, times - TOLERANCE), sizes, len(shown))
+
+
+def _in_a_row(starts: np.ndarray, sizes: np.ndarray, end: int) -> np.ndarray:
+    """Returns the numbers of the frames of bursts: int64 [N], increasing, each less than `end`."""
+    bursts = [np.arange(start, start + size) for start, size in zip(starts, sizes, strict=True)]
+    together = np.unique(np.concatenate(bursts))
+    return together[together < end]

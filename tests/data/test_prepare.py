@@ -116,6 +116,16 @@ def test_a_folder_with_crops_of_another_version_is_refused(root, prepared, tmp_p
         prepare(read_source("ffpp", root), copy, CONFIG)
 
 
+def test_a_folder_is_continued_whose_crops_differ_in_rare_files_only(root, prepared, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(prepared, copy)
+    manifest = json.loads((copy / "dfjax.json").read_text())
+    assert manifest["crops_version"] == 2
+    (copy / "dfjax.json").write_text(json.dumps({**manifest, "crops_version": 1}))
+    assert prepare(read_source("ffpp", root), copy, CONFIG) == load_report(str(prepared))
+    assert load_manifest(str(copy))["crops_version"] == 1
+
+
 def test_a_folder_in_which_another_process_works_is_left_to_it(root, prepared):
     before = contents(prepared)
     with only_here(prepared), pytest.raises(DfjaxError, match="Another process is working in"):

@@ -10,6 +10,7 @@ import pytest
 from dfjax.data.clip_row import FEATURES
 from dfjax.data.prepared import MANIFEST_FILE, REPORT_FILE, load_manifest
 from dfjax.errors import DatasetError
+from dfjax.faces.clips import CROPS_VERSION
 from dfjax.train_config import TrainConfig
 from dfjax.training.pairs import PairIndex
 from dfjax.training.run_data import RunData, open_data
@@ -120,13 +121,24 @@ def test_data_sets_that_were_prepared_differently_are_refused(data, tmp_path):
         _open(data, other)
 
 
-def test_data_sets_whose_crops_are_of_different_versions_are_refused(data, tmp_path):
-    other = write_prepared(tmp_path / "other", name="other")
-    for version, folder in enumerate((data, other)):
+def _with_versions(*folders: tuple[str, int]) -> None:
+    for folder, version in folders:
         path = Path(folder) / MANIFEST_FILE
         path.write_text(json.dumps({**json.loads(path.read_text()), "crops_version": version}))
+
+
+@pytest.mark.parametrize("version", [0, CROPS_VERSION + 1])
+def test_data_sets_whose_crops_are_of_different_versions_are_refused(data, tmp_path, version):
+    other = write_prepared(tmp_path / "other", name="other")
+    _with_versions((data, version), (other, CROPS_VERSION))
     with pytest.raises(DatasetError, match="versions of dfjax that make different crops"):
         _open(data, other)
+
+
+def test_data_sets_whose_crops_differ_in_rare_files_are_trained_on_together(data, tmp_path):
+    other = write_prepared(tmp_path / "other", seed=1, name="other")
+    _with_versions((data, 1), (other, 2))
+    assert len(_open(data, other).store.clips) > len(_open(data).store.clips)
 
 
 def test_identities_in_both_splits_are_refused(data):

@@ -8,7 +8,7 @@ import pytest
 from dfjax.config import VideoConfig
 from dfjax.video import decode
 from dfjax.video.reading import probe, read_frames
-from dfjax.video.sampling import burst_sizes, choose_frames
+from dfjax.video.sampling import burst_sizes, choose_frames, fill_bursts
 from tests.videos import frame_number, moving_pattern, run_ffmpeg, write_video
 
 BURSTS = VideoConfig(num_frames=12, burst_frames=4)
@@ -50,6 +50,47 @@ def test_frames_in_memory_are_chosen_as_those_of_a_file(clip):
     times = np.array([time for time, _ in read_frames(clip, VideoConfig(num_frames=100))])
     for config in (BURSTS, VideoConfig(num_frames=7, burst_frames=3), VideoConfig(num_frames=9)):
         assert read_numbers(clip, config) == choose_frames(times, config).tolist()
+
+
+def _still(path: Path, seconds: float, *, after: int = 50) -> Path:
+    """Writes 100 frames at 25 a second, of which the one before number `after` stands still."""
+    times = [n / 25 + (seconds if n >= after else 0.0) for n in range(100)]
+    return write_video(path, moving_pattern(100, 48, 64), timestamps=times)
+
+
+@pytest.mark.parametrize("seconds", [3, 30, 400])
+@pytest.mark.parametrize("after", [1, 50, 99])
+def test_bursts_that_would_begin_in_a_stillness_begin_elsewhere(tmp_path, seconds, after):
+    path = _still(tmp_path / "still.mp4", seconds, after=after)
+    config = VideoConfig(num_frames=32, burst_frames=4)
+    numbers = read_numbers(path, config)
+    assert numbers == sorted(set(numbers)) and 29 <= len(numbers) <= 32
+    assert numbers[0] == 0 and np.diff(numbers).max() < 30
+    times = np.array([n / 25 + (seconds if n >= after else 0.0) for n in range(100)])
+    assert numbers == choose_frames(times, config).tolist()
+
+
+def test_bursts_after_the_last_frame_begin_elsewhere():
+    shown, config = np.arange(100) / 25, VideoConfig(num_frames=32, burst_frames=4)
+    filled = fill_bursts(shown, 60.0, config)
+    assert filled is not None
+    numbers = np.concatenate([round(t * 25) + np.arange(n) for t, n in zip(*filled, strict=True)])
+    assert numbers.tolist() == sorted(set(numbers)) and len(numbers) == 32
+    assert np.diff(numbers).max() < 30 and numbers[-1] > 70
+
+
+@pytest.mark.parametrize("duration", [3.6, 3.8, 4.0])
+def test_bursts_of_which_each_shows_something_are_left_where_they_are(duration):
+    shown = np.sort(np.random.default_rng(0).uniform(0, 3.6, 60))
+    shown[0] = 0.0
+    for config in (BURSTS, VideoConfig(num_frames=9), VideoConfig(num_frames=32, burst_frames=4)):
+        assert fill_bursts(shown, duration, config) is None
+
+
+def test_no_frame_of_a_video_of_few_is_passed_over_in_a_stillness(tmp_path):
+    pattern = moving_pattern(10, 48, 64)
+    path = write_video(tmp_path / "slides.mp4", pattern, timestamps=[*range(9), 300])
+    assert read_numbers(path, BURSTS) == list(range(10))
 
 
 def test_bursts_of_a_long_video_are_whole_and_cost_no_decoding_up_to_them(long_clip):
