@@ -1,21 +1,28 @@
 """A page that runs in a process of its own."""
 
+import contextlib
+import random
 import socket
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 
 def free_port() -> int:
-    """Returns the number of a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    """Returns the number of a port that nobody listens on.
+
+    It is none of those that the system hands out (from 32768 on): until it is used, a connection of
+    another test could get it.
+    """
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
-@contextmanager
+@contextlib.contextmanager
 def answering(
     command: Sequence[str | Path],
     port: int,

@@ -156,6 +156,7 @@ def test_every_sampled_frame_with_a_face_has_a_score(one):
 def test_the_boxes_lie_on_the_face(one):
     """Within half of its side, of where the portrait was put."""
     expected = portrait_boxes(50)[:, 0]
+    assert len(one.tracks[0].frames) == TINY_CONFIG.video.num_frames
     for frame in one.tracks[0].frames:
         x1, y1, x2, y2 = expected[min(round(frame.timestamp * 25), 49)]
         found = np.array(frame.box_xyxy)
@@ -194,6 +195,7 @@ def test_two_people_make_two_tracks_and_the_higher_one_decides(two):
 
 def test_a_face_is_scored_alike_whoever_else_is_in_view(two, predictor):
     """The crops of both share batches of the encoder, which must not mix them."""
+    assert len(two.tracks) == 2
     for track in two.tracks:
         crops = two.clips[track.id]
         features = predictor.engine.encode(crops)

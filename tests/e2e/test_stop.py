@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.answering import free_port
 from tests.e2e.conftest import app_command, app_environment
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -73,8 +74,7 @@ except KeyboardInterrupt:
 
 
 def test_a_stopped_app_leaves_no_file_and_no_visitor_without_an_answer(checkpoint, clips, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     temporary, log = tmp_path / "temporary", tmp_path / "log.txt"
     temporary.mkdir()
     command = app_command("--model", checkpoint, "--port", str(port), "--max-client-checks", "9")

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import dataclasses
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from dfjax.page.fair_queue import FairQueue
 from dfjax.page.health import Health
 from dfjax.page.limits import PageLimits
 from dfjax.page.server import serving
+from tests.answering import free_port
 from tests.page.samples import SampleLive, SamplePredictor
 
 META = {"_type": "gradio.FileData"}
@@ -121,9 +121,7 @@ def served(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     health, predictor = Health(), GatedPredictor()
     predictor.config = config
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    address: dict[str, Any] = {"host": "127.0.0.1", "port": port}
+    address: dict[str, Any] = {"host": "127.0.0.1", "port": free_port()}
 
     # The clients outlive the server, so that they see how it ends.
     with contextlib.ExitStack() as clients, contextlib.ExitStack() as stack:

@@ -61,6 +61,7 @@ def test_who_listens_in_time_gets_the_answer(server):
 def test_a_check_is_given_up_when_its_client_goes_away(server):
     client = server.client("127.0.0.5")
     path = server.upload(client, "uncertain.mp4")
+    abandoned = server.health.total("dfjax_checks_total", outcome="abandoned")
     server.predictor.gate.clear()
     try:
         event = server.ask(client, path).json()["event_id"]
@@ -69,10 +70,12 @@ def test_a_check_is_given_up_when_its_client_goes_away(server):
             wait_for(lambda: server.queue.counts()[1] == 1)
         # The gate stays shut: only giving up can end it.
         wait_for(lambda: server.queue.counts() == (0, 0))
+        wait_for(
+            lambda: server.health.total("dfjax_checks_total", outcome="abandoned") == abandoned + 1
+        )
     finally:
         server.predictor.gate.set()
     assert len(server.predictor.ended) == ended
-    assert server.health.total("dfjax_checks_total", outcome="abandoned") == 1
 
 
 def test_a_check_that_is_cancelled_on_the_page_is_given_up(server):
@@ -95,9 +98,9 @@ def test_a_check_that_is_cancelled_on_the_page_is_given_up(server):
                     server.health.total("dfjax_checks_total", outcome="abandoned") == abandoned + 1
                 )
             )
+            wait_for(lambda: server.queue.counts() == (0, 0))
     finally:
         server.predictor.gate.set()
-    assert server.queue.counts() == (0, 0)
 
 
 def test_checks_are_taken_in_the_order_in_which_they_came(server):
@@ -120,9 +123,22 @@ def test_checks_are_taken_in_the_order_in_which_they_came(server):
 
 
 def test_nothing_is_kept_of_sessions_that_are_over(server):
-    wait_for(lambda: not server.queue.pending_event_ids_session)
-    assert not server.queue.pending_messages_per_session
-    assert not server.queue.event_ids_to_events
+    queue, client, answers = server.queue, server.client("127.0.0.7"), []
+    path = server.upload(client, "real.mp4", b"kept")
+    server.predictor.gate.clear()
+    try:
+        events = [server.ask(client, path).json()["event_id"] for _ in range(2)]
+        sessions = {queue.event_ids_to_events[event].session_hash for event in events}
+        assert len(sessions) == 2 and sessions <= set(queue.pending_event_ids_session)
+        thread = listen_in_thread(server, client, events[0], answers)  # and to the other, nobody
+        wait_for(lambda: queue.counts()[1] == 1)
+    finally:
+        server.predictor.gate.set()
+    thread.join(20)
+    assert [kind for kind, _ in answers] == ["complete"]
+    wait_for(lambda: not queue.pending_event_ids_session)
+    wait_for(lambda: not queue.pending_messages_per_session)
+    wait_for(lambda: not queue.event_ids_to_events)
 
 
 def test_a_function_that_does_not_exist_is_said_so(server):

@@ -4,6 +4,7 @@ import pytest
 
 from dfjax.errors import ServerError
 from dfjax.page import server
+from tests.answering import free_port
 
 
 def test_the_page_fetches_no_font():
@@ -11,8 +12,8 @@ def test_the_page_fetches_no_font():
 
 
 def test_a_port_that_is_taken_gets_a_sentence():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         with pytest.raises(ServerError, match=rf"port {port}.*--port"):
             server.require_free_port("127.0.0.1", port)
     server.require_free_port("127.0.0.1", port)
