@@ -74,4 +74,4 @@ def results_table(evaluation: Mapping[str, Any]) -> str:
                     Markdown("its `report.json`"),
                 )
             )
-    return table(_HEADER, [*rows, *(map(Markdown, row) for row in PUBLISHED)])
+    return table(_HEADER, [*rows, *([*map(Markdown, row)] for row in PUBLISHED)])
