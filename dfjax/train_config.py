@@ -198,6 +198,13 @@ PUBLISHED_ENCODERS: Mapping[EncoderName, str] = {
 """Their repositories on the Hugging Face Hub."""
 
 
+_OF_ONE_KIND = {
+    "stages": ("trained_stages", "layer_decay", "frame_loss_weight"),
+    "norms": ("alignment_weight", "uniformity_weight"),
+}
+"""Settings that have an effect with one value of `train` alone."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(Checked):
     """How to train a detector.
@@ -302,6 +309,15 @@ class TrainConfig(Checked):
                 f"TrainConfig.{name} is {value}, which cannot be split into accumulation = "
                 f"{self.accumulation} parts. Use a multiple of {self.accumulation}.",
             )
+
+        for train, names in _OF_ONE_KIND.items():
+            for name in names if train != self.train else ():
+                value = getattr(self, name)
+                require(
+                    value == type(self).__dataclass_fields__[name].default,
+                    f"TrainConfig.{name} is {value}, which does nothing where train is "
+                    f'"{self.train}". Leave it out, or train "{train}".',
+                )
 
     def share_blended(self, *, stills: bool) -> float:
         """Returns the share of pairs whose fake is the real clip, or picture, blended with itself.

@@ -26,6 +26,19 @@ def test_values_out_of_range_are_refused_by_name(field, value):
         TrainConfig(**{field: value})
 
 
+@pytest.mark.parametrize(
+    ("train", "field", "value"),
+    [
+        ("norms", "trained_stages", 3),
+        ("norms", "layer_decay", 0.9),
+        ("stages", "alignment_weight", 1.0),
+    ],
+)
+def test_what_would_do_nothing_is_refused(train, field, value):
+    with pytest.raises(ValueError, match=f"{field} is {value}, which does nothing"):
+        TrainConfig(**{"train": train, field: value})
+
+
 def test_a_step_without_pairs_is_refused():
     with pytest.raises(ValueError, match="something to learn from"):
         TrainConfig(pairs=0, still_pairs=0)

@@ -89,13 +89,23 @@ def _load(source: str, folder: Path, config: Config, new_crops: bool) -> Detecto
     for part in ("detector",) if new_crops else ("video", "crops", "detector"):
         theirs, ours = (_what_weights_see(c, part) for c in (detector.config, config))
         if theirs != ours:
+            remedy = (
+                "Give the values that are there as --detector.* options, or start from an encoder."
+                if part == "detector"
+                else f"Prepare the data with --model {source}, start from an encoder, or let it "
+                "get used to the new frames and crops with --new-crops."
+            )
             raise TrainingError(
                 f"The detector in {source} differs from this run in {part}: "
-                f"{describe_difference(theirs, ours)}. Prepare the data with --model {source}, "
-                "start from an encoder, or let it get used to the new frames and crops with "
-                "--new-crops."
+                f"{describe_difference(theirs, ours)}. {remedy}"
             )
-    detector.config = dataclasses.replace(config, encoder=detector.config.encoder)
+    try:
+        detector.config = dataclasses.replace(config, encoder=detector.config.encoder)
+    except ValueError as error:  # a vision transformer has as many positions as its crops patches
+        raise TrainingError(
+            f"The encoder of {source} does not fit the crops: {error} Prepare the data with "
+            f"--image-size {detector.config.crops.image_size}."
+        ) from error
     return detector
 
 
@@ -111,9 +121,10 @@ def _require_same_encoder(weights: Sequence[str], detectors: Sequence[Detector])
 
 
 def _what_weights_see(config: Config, part: str) -> dict[str, Any]:
-    """Returns a part of a config, without the setting that selects faces but changes no crop."""
+    """Returns a part of a config, without what hangs on no weight and changes no crop."""
     values = to_json_value(getattr(config, part))
-    values.pop("min_detail", None)
+    values.pop("min_detail", None)  # selects faces
+    values.pop("dropout", None)
     return values
 
 

@@ -95,7 +95,7 @@ def _gradients(
     frames of a part.
     """
     by_norms = config.train == "norms"
-    frozen_stages = max(0, parts.num_stages - config.trained_stages)
+    frozen_stages = 0 if by_norms else max(0, parts.num_stages - config.trained_stages)
     augmented = jnp.asarray(augmented_share(config)(state.step))
 
     def loss_fn(params: Any, batch_stats: Any, clips: Any, stills: Any, key: jax.Array):

@@ -8,6 +8,7 @@ import pytest
 from flax import nnx
 
 from dfjax.config import Config
+from dfjax.encoder_config import CLIPConfig
 from dfjax.errors import TrainingError
 from dfjax.models.detector import Detector
 from dfjax.models.pretrained import read_tensors
@@ -51,6 +52,28 @@ def test_which_faces_count_may_be_chosen_anew_and_what_a_crop_shows_may_not(tmp_
         start([folder], wider, seed=0)
     detector = start([folder], wider, seed=0, new_crops=True).detector
     assert detector.config.crops.margin == 2.0
+
+
+def test_another_head_is_refused_with_what_helps_and_dropout_is_free(tmp_path):
+    folder = _write(tmp_path / "one")
+    head = dataclasses.replace(TINY_CONFIG.detector, hidden_size=4)
+    with pytest.raises(TrainingError, match="hidden_size: 8 there, 4 here.*--detector.* options"):
+        start([folder], dataclasses.replace(TINY_CONFIG, detector=head), seed=0, new_crops=True)
+    head = dataclasses.replace(TINY_CONFIG.detector, dropout=0.4)
+    config = dataclasses.replace(TINY_CONFIG, detector=head)
+    assert start([folder], config, seed=0).detector.config.detector == head
+
+
+def test_crops_that_do_not_fit_a_vision_transformer_are_refused_with_the_size_that_does(tmp_path):
+    crops = dataclasses.replace(TINY_CONFIG.crops, image_size=32)
+    encoder = CLIPConfig(
+        image_size=32, patch_size=8, hidden_size=24, num_layers=1, num_heads=2, mlp_size=48
+    )
+    config = dataclasses.replace(TINY_CONFIG, encoder=encoder, crops=crops)
+    folder = _write(tmp_path / "clip", config=config)
+    larger = dataclasses.replace(TINY_CONFIG, crops=dataclasses.replace(crops, image_size=48))
+    with pytest.raises(TrainingError, match="--image-size 32"):
+        start([folder], larger, seed=0, new_crops=True)
 
 
 def test_an_encoder_has_no_mean_with_a_detector(tmp_path):
