@@ -32,8 +32,8 @@ class OneFace(FaceDetector):
         box = np.array([[20, 50, 60, 90]], np.float32)
         return [Faces(box, points, np.array([0.99])) for _ in frames]
 
-    def refine(self, frames: Sequence[np.ndarray], near: Sequence[np.ndarray]) -> list[Faces]:
-        del near
+    def refine(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Faces]:
+        del places
         return self.detect(frames)
 
 
