@@ -142,10 +142,15 @@ def fuzz(folder: Path, *, num_files: int, seed: int, keep: Path | None = None) -
       seed: Seed of the mutations.
       keep: Where to copy files that caused a fault.
     """
+    from dfjax.errors import NoVideoStreamError, UnsupportedFormatError
+    from dfjax.video.reading import probe
+
     worker = Worker(folder)
     seeds, refused = {}, []
     for name, path in _seed_files(folder):
-        if worker.predict(path).outcome in ("UnsupportedFormatError", "NoVideoStreamError"):
+        try:
+            probe(path)
+        except (UnsupportedFormatError, NoVideoStreamError):
             refused.append(name)
         else:
             seeds[name] = path

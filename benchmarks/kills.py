@@ -221,13 +221,13 @@ def _num_left(session: int) -> int:
         time.sleep(0.1)
 
 
-def training(folder: Path) -> Job:
-    """Returns a training run of 12 steps that saves its state after each."""
+def training(folder: Path, steps: int = 12) -> Job:
+    """Returns a training run that saves its state after each step."""
     from tests.training.prepared_set import write_prepared, write_weights
 
     data, weights = write_prepared(folder / "prepared"), write_weights(folder / "weights")
     options = (
-        "--resume --steps=12 --pairs=2 --clip-frames=3 --validate-every=4 --save-every=1 "
+        f"--resume --steps={steps} --pairs=2 --clip-frames=3 --validate-every=4 --save-every=1 "
         "--warmup-steps=1 --workers=1 --detector.projection-size=16 --detector.hidden-size=8 "
         "--augmented=0 --self-blended=0"  # slow to compile
     )

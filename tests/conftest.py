@@ -36,6 +36,7 @@ _LONG_FILES = (
     "test_kills.py",
     "training/test_run.py",
     "training/test_step.py",
+    "training/test_two_processes.py",
     "inference/test_runtimes_on_real_clips.py",
     "data/test_prepare_workers.py",
     "inference/test_one_road.py",

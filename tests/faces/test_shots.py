@@ -8,7 +8,7 @@ from dfjax.config import Config, CropConfig, VideoConfig
 from dfjax.errors import VideoError
 from dfjax.faces.clips import face_clips
 from dfjax.faces.detection import FaceDetector
-from dfjax.faces.shots import shot_numbers
+from dfjax.faces.shots import colours, shot_numbers, shots_of
 from dfjax.video.reading import read_frames
 from tests.videos import moving_pattern, portrait_frames
 
@@ -54,7 +54,7 @@ def test_clips_of_two_people_are_two_shots_and_one_clip_is_one(real_clips):
         try:
             looks.append(
                 [
-                    frame
+                    colours(frame)
                     for _, frame in read_frames(
                         folder / row["file_name"], VideoConfig(num_frames=3)
                     )
@@ -62,9 +62,9 @@ def test_clips_of_two_people_are_two_shots_and_one_clip_is_one(real_clips):
             )
         except VideoError:
             continue
-    within = [shot_numbers(look)[-1] > 0 for look in looks]
+    within = [shots_of(look)[-1] > 0 for look in looks]
     across = [
-        shot_numbers([first[0], second[-1]])[-1] > 0
+        shots_of([first[0], second[-1]])[-1] > 0
         for first, second in itertools.combinations(looks, 2)
     ]
     assert len(looks) >= 15

@@ -15,6 +15,7 @@ from dfjax.evaluation.scores import video_scores
 from dfjax.evaluation.scoring import Scorer
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
+from dfjax.prediction import Prediction
 from dfjax.predictor import Predictor
 
 CHECKPOINT = Path(__file__).parents[2] / "checkpoint"
@@ -45,7 +46,11 @@ def test_face_crops_get_the_same_scores_from_both_roads_and_nearly_all_get_one(
     by_key = dict(zip(evaluated.videos.tolist(), evaluated.probabilities.tolist(), strict=True))
 
     predictor = Predictor(detector)
-    answers = {video.key: predictor(video.path).probability_fake for video in source.videos}
+    answers: dict[str, float | None] = {}
+    results = predictor.each([video.path for video in source.videos])
+    for video, result in zip(source.videos, results, strict=True):
+        assert isinstance(result, Prediction), result
+        answers[video.key] = result.probability_fake
     missing = [key for key, probability in answers.items() if probability is None]
     assert len(missing) < 0.01 * len(answers)
     both = sorted(by_key.keys() - set(missing))
