@@ -6,11 +6,13 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from jax.sharding import AxisType
 
+import train
 from dfjax.models.pretrained import read_tensors
 from dfjax.predictor import Predictor
 from dfjax.training.metrics_log import read_metrics
-from tests.training.train_command import STEPS, finish_run, start_run, write_data
+from tests.training.train_command import STEPS, arguments, finish_run, start_run, write_data
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +54,19 @@ def test_a_run_leaves_all_that_is_needed_to_read_it_and_to_run_it_again(whole):
     assert Predictor.from_pretrained(whole / "checkpoint").config.video.num_frames == 8
 
 
-def test_a_run_from_another_is_published_anew_with_a_share_of_it(data, whole, tmp_path):
+def test_a_run_from_another_is_published_anew_with_a_share_of_it(
+    data, whole, tmp_path, monkeypatch
+):
     before, out = whole / "checkpoint", tmp_path / "on"
     on = ("--weights", str(before))
     finish_run(start_run(data, out, *on))
     end, metrics = _tensors(out), read_metrics(out)
-    finish_run(start_run(data, out, *on, "--resume", "--start-share=0.25"))
+    mesh = jax.make_mesh((1,), ("data",), (AxisType.Auto,), devices=jax.devices()[:1])
+    monkeypatch.setattr("dfjax.training.opening.data_mesh", lambda: mesh)
+    monkeypatch.setenv("XLA_FLAGS", "")  # which train.py changes
+    again = arguments(data, out, *on, "--resume", "--start-share=0.25")
+    monkeypatch.setattr("sys.argv", ["train.py", *again])
+    assert train.main() == 0
     mean, begin = _tensors(out), read_tensors(before)
     assert any(np.abs(end[name] - tensor).max() > 1e-3 for name, tensor in begin.items())
     for name, tensor in mean.items():

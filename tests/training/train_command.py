@@ -10,7 +10,7 @@ from tests.training.prepared_set import write_prepared, write_weights
 
 PROJECT = Path(__file__).resolve().parents[2]
 STEPS = 4
-ARGUMENTS = (
+_ARGUMENTS = (
     f"--steps={STEPS} --pairs=2 --clip-frames=3 --save-every=1 --warmup-steps=1 "
     "--learning-rate=1e-2 --workers=1 --detector.projection-size=16 --detector.hidden-size=8"
 ).split()
@@ -24,6 +24,14 @@ def write_data(folder: Path) -> dict[str, str]:
     }
 
 
+def arguments(
+    data: Mapping[str, str], out: Path, *more: str, validate_every: int = STEPS // 2
+) -> list[str]:
+    """Returns the arguments of train.py for a run on `write_data`."""
+    where = ["--data", data["data"], "--weights", data["weights"], "--out", str(out)]
+    return [*where, *_ARGUMENTS, f"--validate-every={validate_every}", *more]
+
+
 def start_run(
     data: Mapping[str, str],
     out: Path,
@@ -33,10 +41,9 @@ def start_run(
 ) -> subprocess.Popen:
     """Starts a run, which is compiled soon, at the cost of some digits."""
     flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
-    command = [sys.executable, "train.py", "--data", data["data"], "--weights", data["weights"]]
-    options = [*ARGUMENTS, f"--validate-every={validate_every}", *more]
+    options = arguments(data, out, *more, validate_every=validate_every)
     return subprocess.Popen(
-        [*command, "--out", str(out), *options],
+        [sys.executable, "train.py", *options],
         cwd=PROJECT,
         env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
         stdout=subprocess.PIPE,
