@@ -77,7 +77,7 @@ class Web(http.server.SimpleHTTPRequestHandler):
             return None
         return super().send_head()
 
-    def log_message(self, *args):
+    def log_message(self, format, *args):
         pass
 
 

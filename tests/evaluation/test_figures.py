@@ -249,9 +249,13 @@ def test_verdicts_and_pictures_are_counted_per_data_set():
     clips = _clips({"youtube": [-2, 0, 1, 3]})
     clips += [
         scored_clip(
-            *(f"r{n}",),
-            **{"logit": -3, "frame_logits": [-3] * num_frames, "method": "mine", "is_fake": 0},
-            **{"group": f"m/{n}", "dataset": "mine"},
+            f"r{n}",
+            logit=-3,
+            frame_logits=[-3] * num_frames,
+            method="mine",
+            is_fake=0,
+            group=f"m/{n}",
+            dataset="mine",
         )
         for n, num_frames in enumerate((1, 4))
     ]
