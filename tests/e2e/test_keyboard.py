@@ -62,8 +62,8 @@ def test_where_the_keyboard_is_can_be_seen(page):
             break
         reached.append(page.evaluate(RING))
     assert [what for what, is_whole in reached if not is_whole] == []
-    # Three tabs, the upload, the efforts as one stop, and the link in the foot.
-    assert len(reached) == 6 and "standard" in dict(reached)
+    # Three tabs, the upload, the efforts as one stop, and in the foot two links.
+    assert len(reached) == 7 and "standard" in dict(reached)
 
 
 def test_the_efforts_are_one_choice_with_a_name(page):
