@@ -160,7 +160,7 @@ def test_several_files_are_checked_one_after_another_and_sorted(open_page, clips
     # Whoever uses the keyboard is not thrown back to the beginning of the page.
     expect(page.locator(".df-batch").get_by_role("button", name="Stop")).to_be_focused()
     rows = page.locator(".df-batch tbody tr")
-    expect(page.locator(".df-batch [role=status]")).to_have_text("4 of 4 checked", timeout=WAIT)
+    expect(page.locator(".df-batch [role=status]")).to_have_text("4 of 4 done", timeout=WAIT)
     # What takes the place of "Stop" loses nothing to whoever presses it a moment too late.
     buttons = page.locator(".df-batch-bar .df-button:visible")
     expect(buttons).to_have_text(["Download the table (CSV)", "Clear the list"])

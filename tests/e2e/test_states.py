@@ -367,7 +367,7 @@ def test_a_list_whose_connection_is_lost_ends_and_keeps_its_answers(page, shut, 
     assert asked.value.type == "beforeunload"
     status = page.locator("#df-batch [role=status]")
     expect(status).to_contain_text("The connection to the server was lost")
-    expect(status).to_contain_text("1 of 3 checked")
+    expect(status).to_contain_text("1 of 3 done")
     assert states(page) == ["Likely real", "Not checked", "Not checked"]
     visible = {do: page.locator(f"[data-do={do}]").is_visible() for do in ("check", "stop", "csv")}
     assert visible == {"check": False, "stop": False, "csv": True}
@@ -384,18 +384,18 @@ def test_a_list_waits_for_the_connection_and_can_be_checked_later(page, server, 
     page.route("**/upload*", fail)
     begin_list(page, files("real a.mp4"), files("fake b.mp4"))
     status = page.locator("#df-batch [role=status]")
-    expect(status).to_have_text("2 of 2 checked")
+    expect(status).to_have_text("2 of 2 done")
     assert states(page) == ["Likely fake", "Likely real"]
     page.get_by_role("button", name="Clear the list").click()
     page.unroute("**/upload*")
 
     page.route("**/upload*", lambda route: route.abort("internetdisconnected"))
     begin_list(page, files("real a.mp4"), files("fake b.mp4"))
-    expect(status).to_contain_text("0 of 2 checked. The file could not be uploaded")
+    expect(status).to_contain_text("0 of 2 done. The file could not be uploaded")
     assert states(page) == ["Not checked", "Not checked"]
     page.unroute("**/upload*")
     page.get_by_role("button", name="Check all").click()
-    expect(status).to_have_text("2 of 2 checked")
+    expect(status).to_have_text("2 of 2 done")
 
 
 def test_a_file_of_a_list_that_has_gone_from_the_server_is_sent_again(page, server, files):
@@ -408,7 +408,7 @@ def test_a_file_of_a_list_that_has_gone_from_the_server_is_sent_again(page, serv
 
     page.route("**/queue/join*", lose, times=1)
     begin_list(page, files("real lost.mp4"), files("fake b.mp4"))
-    expect(page.locator("#df-batch [role=status]")).to_have_text("2 of 2 checked")
+    expect(page.locator("#df-batch [role=status]")).to_have_text("2 of 2 done")
     assert states(page) == ["Likely fake", "Likely real"]
 
 
@@ -422,7 +422,7 @@ def test_a_list_that_waits_for_room_stops_at_once(page, server, files):
     assert states(page) == ["Not checked", "Not checked"]
     page.unroute("**/queue/join*")
     page.get_by_role("button", name="Check all").click()
-    expect(page.locator("#df-batch [role=status]")).to_have_text("2 of 2 checked")
+    expect(page.locator("#df-batch [role=status]")).to_have_text("2 of 2 done")
 
 
 def test_a_list_that_is_stopped_waits_for_no_room(page, server, files):
