@@ -172,7 +172,8 @@ class Predictor:
     ) -> Generator[Prediction | DfjaxError, None, None]:
         """Scores files one after the other, which is faster than a call for each.
 
-        While one is scored, the next two are read, if both fit into half as much memory again.
+        While one is scored, the next two are read, if the frames of both take no more than half as
+        much memory again as those of one may.
 
         Args:
           paths: The files.

@@ -26,6 +26,14 @@ def whole_percent(probability: float) -> str:
     return f"{100 * probability:.0f}%"
 
 
+def frame_value(probability: float) -> str:
+    """Returns a frame's probability as text, from 0 to 100: of a scale of its own, not in per cent.
+
+    Per cent would invite to compare it with the thresholds, which are for whole videos.
+    """
+    return f"{100 * probability:.0f}"
+
+
 def threshold_percent(threshold: float) -> str:
     """Returns a threshold in per cent, with the decimals that it has (at most two)."""
     return f"{100 * threshold:.2f}".rstrip("0").rstrip(".") + "%"

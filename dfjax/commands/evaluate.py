@@ -9,6 +9,7 @@ import tyro
 import tyro.extras
 from rich.console import Console
 
+from dfjax.commands.options import require_switch
 from dfjax.commands.progress import progress_bar
 from dfjax.errors import DfjaxError
 from dfjax.evaluation.distortions import KINDS
@@ -96,11 +97,7 @@ class Evaluate:
             _require_place_for_card(Path(model), self.out)
         if not self.datasets:
             raise DfjaxError("No data set was given. Pass at least one.")
-        names = ("robustness_kinds", "robustness_videos")
-        given = [name for name in names if getattr(self, name) != getattr(Evaluate, name)]
-        if given and not self.robustness:
-            options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-            raise DfjaxError(f"{options} does nothing without --robustness. Add it.")
+        require_switch(self, ("robustness_kinds", "robustness_videos"), "robustness")
         keep_freed()
         with progress_bar() as progress:
             task = progress.add_task("Loading the model", total=None)

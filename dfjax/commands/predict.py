@@ -154,8 +154,8 @@ class Predict:
             model = model_source(self.model)
             begun = None
             if os.path.isdir(model):  # one on the Hub takes longer to find than to read a file
-                first = BegunFile(files[0].path, read_config(Path(model)), self.effort)
-                begun = stack.enter_context(first)
+                begun = BegunFile(files[0].path, read_config(Path(model)), self.effort)
+                stack.callback(begun.close)
             predictor = Predictor.from_pretrained(
                 model, revision=self.revision, runtime=self.runtime
             )

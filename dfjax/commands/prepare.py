@@ -8,6 +8,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from dfjax.commands.options import given
 from dfjax.commands.progress import progress_bar
 from dfjax.config import MIN_DETAIL, Config, CropConfig, VideoConfig
 from dfjax.data.sources import LAYOUTS, read_source
@@ -163,12 +164,10 @@ class Prepare:
                 ),
             )
         names = ("num_frames", "burst_frames", "image_size", "margin", "min_detail")
-        given = [name for name in names if getattr(self, name) != getattr(Prepare, name)]
-        if given:
-            options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        if options := given(self, names):
             raise DatasetError(
-                f"--model says which frames and crops to make, and so does {options}. Leave one "
-                "of the two out."
+                "--model says which frames and crops to make, and so does "
+                f"{', '.join(options)}. Leave one of the two out."
             )
         from dfjax.models.locate import find_folder
         from dfjax.models.pretrained import read_config

@@ -9,6 +9,7 @@ import tyro
 from rich.console import Console
 
 from dfjax.commands.archive_files import find_archive
+from dfjax.commands.options import require_switch
 from dfjax.commands.progress import progress_bar
 from dfjax.commands.video_files import LeftOut
 from dfjax.errors import DfjaxError
@@ -79,11 +80,7 @@ class Scan:
             raise DfjaxError("No file or folder was given. Pass at least one.")
         if self.workers < 1:
             raise DfjaxError(f"--workers is {self.workers}; at least 1 is needed.")
-        names = ("cpus_per_worker", "gpus_per_worker")
-        given = [name for name in names if getattr(self, name) != getattr(Scan, name)]
-        if given and not self.ray:
-            options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-            raise DfjaxError(f"{options} does nothing without --ray. Add it.")
+        require_switch(self, ("cpus_per_worker", "gpus_per_worker"), "ray")
         shard = Shard(*_shard(self.shard))
         settings = ScanSettings(
             model=model_source(self.model),

@@ -4,8 +4,7 @@ import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from os import PathLike
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from dfjax.config import Config, VideoConfig
 from dfjax.errors import AbandonedError
@@ -42,10 +41,7 @@ class Begun(NamedTuple):
 
 
 class BegunFile:
-    """A file that is probed and, if it is looked at once, decoded in a thread.
-
-    Use it in a `with` block: at its end, no more is read.
-    """
+    """A file that is probed and, if it is looked at once, decoded in a thread, until `close`."""
 
     def __init__(
         self,
@@ -68,15 +64,8 @@ class BegunFile:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="read first file")
         self._begun: Future[Begun] | None = self._pool.submit(self._begin, config, effort, limits)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Ends the reading at its next frame."""
         self._is_over.set()
         self._pool.shutdown()
 

@@ -15,8 +15,8 @@ OnFileProgress = Callable[[int, float, str], None]
 """Called with a file's place, the fraction of it that is done, 0 to 1, and the stage's name."""
 
 _AHEAD = 2
-"""Files that are opened beside one that is finished. A process begins and ends with what only one
-core can do; with a single file ahead, a fifth of two cores' time was left over."""
+"""Files that are opened beside one that is finished. Opening begins and ends with what keeps only
+one core busy: with a single file ahead, two cores stood still for a fifth of the time."""
 
 
 class Opened(Protocol):
@@ -41,7 +41,7 @@ def score_each(
     """Yields what comes of each file, in their order.
 
     While one that `is_read` is finished, the next two are opened in threads, so that decoding fills
-    the gaps that the engine leaves. Beside any other, nothing else runs.
+    the gaps that the engine leaves. Any other file is finished alone.
 
     Args:
       paths: The files.

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from dfjax.page.plot import frame_value, mark
+from dfjax.page.plot import mark
 from dfjax.page.rendering import render
 from dfjax.prediction import Decision, Prediction, TrackScore
 from dfjax.reporting.crops import data_uri, shown_frames
-from dfjax.shown_numbers import clock, percent
+from dfjax.shown_numbers import clock, frame_value, percent
 from dfjax.words import words
 
 NUM_CROPS = 8

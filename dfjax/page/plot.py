@@ -21,7 +21,7 @@ from dfjax.prediction import (
     TrackScore,
     VideoSummary,
 )
-from dfjax.shown_numbers import clock, percent
+from dfjax.shown_numbers import clock, frame_value, percent
 from dfjax.words import words
 
 NUM_SHADES = 5
@@ -64,14 +64,6 @@ def score_plot(prediction: Prediction) -> str:
 def length(prediction: Prediction) -> float:
     """Returns how long the time axis is, seconds; a container may state too short a time."""
     return max(prediction.video.duration, prediction.frames[-1].timestamp)
-
-
-def frame_value(probability: float) -> str:
-    """Returns a frame's probability as text, from 0 to 100: of a scale of its own, not in per cent.
-
-    Per cent would invite to compare it with the thresholds, which are for whole videos.
-    """
-    return f"{100 * probability:.0f}"
 
 
 def mark(track_id: int) -> str:

@@ -4,11 +4,12 @@ from dfjax.page.downloads import downloads
 from dfjax.page.faces import face_strips
 from dfjax.page.origin import provenance_card, says_something
 from dfjax.page.player import player
-from dfjax.page.plot import frame_value, score_plot
+from dfjax.page.plot import score_plot
 from dfjax.page.rendering import render
 from dfjax.page.verdict import ICONS, spoken_summary
 from dfjax.prediction import Prediction
 from dfjax.reporting.decision_sentences import withheld
+from dfjax.reporting.frame_values import value_rows
 from dfjax.reporting.reasons import explain
 from dfjax.reporting.scale import scale
 from dfjax.shown_numbers import clock
@@ -39,7 +40,7 @@ def render_result(prediction: Prediction, file: str = "") -> str:
         explanation_of=explain(prediction),
         player=player(prediction) if prediction.tracks else "",
         plot=score_plot(prediction) if prediction.tracks else "",
-        rows=_table(prediction),
+        rows=value_rows(prediction),
         faces=face_strips(prediction),
         facts=_facts(prediction),
         provenance=provenance_card(prediction),
@@ -66,22 +67,6 @@ def render_error(
         file=file,
         is_english=is_english,
     )
-
-
-def _table(prediction: Prediction) -> list[tuple[float, str, list[str]]]:
-    """Returns the values of the frames: a row for each time, a cell for each face."""
-    columns = [
-        {frame.timestamp: frame_value(frame.probability_fake) for frame in track.frames}
-        for track in prediction.tracks
-    ]
-    return [
-        (
-            frame.timestamp,
-            clock(frame.timestamp),
-            [column.get(frame.timestamp, "–") for column in columns],
-        )
-        for frame in prediction.frames
-    ]
 
 
 def _looks(prediction: Prediction) -> dict[str, str]:

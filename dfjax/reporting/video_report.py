@@ -13,10 +13,11 @@ import numpy as np
 from dfjax.prediction import Prediction, TrackScore
 from dfjax.reporting.crops import data_uri, shown_frames
 from dfjax.reporting.decision_sentences import withheld
+from dfjax.reporting.frame_values import value_rows
 from dfjax.reporting.reasons import explain
 from dfjax.reporting.scale import scale
 from dfjax.reporting.shown_provenance import shown_provenance
-from dfjax.shown_numbers import clock, percent, threshold_percent
+from dfjax.shown_numbers import clock, frame_value, percent, threshold_percent
 from dfjax.words import language, translated, words
 
 HeatMaps = Mapping[tuple[int, int], np.ndarray]
@@ -62,7 +63,7 @@ def html_report(prediction: Prediction, *, heat_maps: HeatMaps | None = None) ->
         measured=None if probability is None else scale(probability, prediction.decision),
         explanation_of=explain(prediction),
         lanes=_lanes(prediction),
-        values=_values(prediction),
+        rows=value_rows(prediction),
         ticks=_ticks(_span(prediction)),
         stretches=_stretches(prediction),
         faces=_faces(prediction, heat_maps or {}),
@@ -156,19 +157,6 @@ def _lanes(prediction: Prediction) -> list[dict[str, Any]]:
     return lanes
 
 
-def _values(prediction: Prediction) -> list[tuple[str, list[str]]]:
-    """Returns what the timeline shows: each time, and the values of the faces seen then."""
-    values: dict[float, dict[int, str]] = {}
-    for track in prediction.tracks:
-        for frame in track.frames:
-            of_faces = values.setdefault(frame.timestamp, {})
-            of_faces[track.id] = f"{100 * frame.probability_fake:.0f}"
-    return [
-        (clock(time), [values[time].get(track.id, "") for track in prediction.tracks])
-        for time in sorted(values)
-    ]
-
-
 def _stretches(prediction: Prediction) -> list[str]:
     return [
         words.report.stretch.format(
@@ -205,7 +193,7 @@ def _face(prediction: Prediction, track: TrackScore, heat_maps: HeatMaps) -> dic
                     "heat_map": None if heat_map is None else _picture(heat_map),
                     "alt": words.report.crop.format(face=name, time=time),
                     "time": time,
-                    "value": f"{100 * frame.probability_fake:.0f}",  # on a scale of its own
+                    "value": frame_value(frame.probability_fake),
                 }
             )
     lasts = track.end > track.start

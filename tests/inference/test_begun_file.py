@@ -1,6 +1,7 @@
 import dataclasses
 import itertools
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_file_that_was_begun_gets_its_answer_and_is_not_read_again(predictor, face, monkeypatch):
     alone = predictor(face)
-    with BegunFile(face, predictor.config, "standard") as begun:
+    with closing(BegunFile(face, predictor.config, "standard")) as begun:
         monkeypatch.setattr(clips, "sample_frames", lambda path, *_: pytest.fail(str(path)))
         (prediction,) = predictor.each([face], begun=begun)
     assert isinstance(prediction, type(alone))
@@ -45,7 +46,7 @@ def test_a_file_that_was_begun_gets_its_answer_and_is_not_read_again(predictor, 
 
 def test_other_files_and_those_that_come_again_are_read_as_ever(predictor, face, tmp_path):
     other = write_video(tmp_path / "other.mp4", portrait_frames(10, num_faces=2))
-    with BegunFile(face, predictor.config, "standard") as begun:
+    with closing(BegunFile(face, predictor.config, "standard")) as begun:
         results = list(predictor.each([other, face, face], begun=begun))
     assert [result.tracks for result in results] == [
         predictor(p).tracks for p in (other, face, face)
@@ -53,7 +54,7 @@ def test_other_files_and_those_that_come_again_are_read_as_ever(predictor, face,
 
 
 def test_the_frames_are_those_that_would_be_read(face):
-    with BegunFile(face, TINY_CONFIG, "quick") as begun:
+    with closing(BegunFile(face, TINY_CONFIG, "quick")) as begun:
         known = begun.take(face)
         assert begun.take(face) is None
     assert known is not None and known.sampled is not None
@@ -70,7 +71,7 @@ def test_a_video_that_is_looked_at_in_rounds_is_only_probed(tmp_path):
         calibration=CalibrationConfig(evidence=EVIDENCE),
         video=VideoConfig(num_frames=8, burst_frames=2),
     )
-    with BegunFile(path, config, "standard") as begun:
+    with closing(BegunFile(path, config, "standard")) as begun:
         known = begun.take(path)
     assert known is not None and known.plan.num_frames > 8 and known.sampled is None
 
@@ -78,7 +79,7 @@ def test_a_video_that_is_looked_at_in_rounds_is_only_probed(tmp_path):
 def test_why_a_file_cannot_be_read_is_told_in_its_place(predictor, face, tmp_path):
     text = tmp_path / "text.mp4"
     text.write_text("not a video")
-    with BegunFile(text, predictor.config, "standard") as begun:
+    with closing(BegunFile(text, predictor.config, "standard")) as begun:
         error, prediction = predictor.each([text, face], begun=begun)
     assert isinstance(error, VideoError)
     assert not isinstance(prediction, Exception)
@@ -94,7 +95,7 @@ def test_who_leaves_waits_for_no_more_than_the_next_frame(face, monkeypatch):
             yield SampledFrame(float(number), np.zeros((1, 1, 3), np.uint8), np.zeros(1))
 
     monkeypatch.setattr(begun_file, "sample_frames", endless)
-    with BegunFile(face, TINY_CONFIG, "quick") as begun:
+    with closing(BegunFile(face, TINY_CONFIG, "quick")) as begun:
         assert begun_one.wait(PATIENCE)
     with pytest.raises(AbandonedError):
         begun.take(face)

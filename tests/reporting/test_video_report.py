@@ -60,11 +60,11 @@ def test_every_bar_of_the_timeline_has_its_value_in_a_table():
     page = html_report(prediction)
     table = page[page.index('<details class="values">') : page.index("</details>")]
     rows = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]
-    cells = [re.findall(r"<td>(\d*)</td>", row) for row in rows]
+    cells = [re.findall(r"<td>([\d–]*)</td>", row) for row in rows]
     times = {frame.timestamp for track in prediction.tracks for frame in track.frames}
     assert len(rows) == len(times)
     for column, track in enumerate(prediction.tracks):
-        shown = [row[column] for row in cells if row[column]]
+        shown = [row[column] for row in cells if row[column] != "–"]
         assert shown == [f"{100 * frame.probability_fake:.0f}" for frame in track.frames]
 
 
