@@ -8,10 +8,10 @@ The earlier version is checked out with `git worktree`, and both run in the same
 all run the earlier version's own model, so that the networks are the same, unless --shipped-only is
 given; then today's runs the model that it ships. Each side is a process that stays; they take
 turns, and medians are printed, with the factor by which a side is faster than the earlier version.
-Without --video, a 10-second 1080p clip is made from the project's own portrait, and repeated for 60
-minutes. --clips are many files, one after the other. --measure leaves the other rows out: "cold" is
-a new process, "app" the start of the page, "warm" all else. It wants a machine that does nothing
-else.
+Without --video, a 10-second 1080p clip is made from the project's own portrait, and repeated,
+darker and brighter, for 60 minutes. --clips are many files, one after the other. --measure leaves
+the other rows out: "cold" is a new process, "app" the start of the page, "warm" all else. It wants
+a machine that does nothing else.
 """
 
 import argparse
@@ -109,13 +109,13 @@ def _earlier(commit: str, folder: Path) -> Iterator[Path]:
 
 
 def _files(video: Path | None, folder: Path) -> dict[str, Path]:
-    from benchmarks.predict import write_clip
+    from benchmarks.videos import repeat_clip, write_clip
     from tests.videos import run_ffmpeg
 
     video = (video or write_clip(folder / "video.mp4")).resolve()
-    short, long = folder / "short.mp4", folder / "long.mp4"
+    short = folder / "short.mp4"
     run_ffmpeg("-i", video, "-t", SHORT_SECONDS, "-c", "copy", short)
-    run_ffmpeg("-stream_loop", str(LONG_REPEATS - 1), "-i", video, "-c", "copy", long)
+    long = repeat_clip(video, LONG_REPEATS, folder / "long.mp4")
     return {"video": video, "short": short, "long": long}
 
 

@@ -3,7 +3,7 @@
     python benchmarks/predict.py [--model ID_OR_DIR] [--video FILE] [--json FILE]
 
 Every measurement runs in a separate process. Without --video, a 10-second 1080p clip is made from
-the project's own portrait; longer videos are that clip repeated without re-encoding.
+the project's own portrait; longer videos are that clip repeated, darker and brighter.
 """
 
 import argparse
@@ -43,10 +43,12 @@ def main() -> None:
     if options.worker:
         print(json.dumps(_score_in_this_process(options.video, options.model, options.effort)))
         return
+    from benchmarks.videos import repeat_clip, write_clip
+
     with tempfile.TemporaryDirectory() as folder:
         short = Path(options.video) if options.video else write_clip(Path(folder) / "short.mp4")
-        middle = _repeat(short, MIDDLE_REPEATS, Path(folder) / "middle.mp4")
-        long = _repeat(short, LONG_REPEATS, Path(folder) / "long.mp4")
+        middle = repeat_clip(short, MIDDLE_REPEATS, Path(folder) / "middle.mp4")
+        long = repeat_clip(short, LONG_REPEATS, Path(folder) / "long.mp4")
         figures = {
             "machine": machine(),
             "app": start_app(short, _app_command(options.model)),
@@ -194,22 +196,6 @@ def start_app(video: Path, command: Sequence[str], root: Path = PROJECT) -> dict
     finally:
         process.terminate()
         process.wait(timeout=30)
-
-
-def write_clip(path: Path) -> Path:
-    """Writes 10 seconds of the portrait at 1920x1080 and 30 frames per second, in H.264."""
-    from tests.videos import portrait_frames, write_video
-
-    turn = portrait_frames(60, size=(1080, 1920))
-    frames = (turn[n % 60 if n // 60 % 2 == 0 else 59 - n % 60] for n in range(300))
-    return write_video(path, frames, fps=30, arguments=["-crf", "20", "-g", "60"])
-
-
-def _repeat(video: Path, repeats: int, path: Path) -> Path:
-    from tests.videos import run_ffmpeg
-
-    run_ffmpeg("-stream_loop", str(repeats - 1), "-i", video, "-c", "copy", path)
-    return path
 
 
 def machine() -> dict[str, Any]:
