@@ -64,13 +64,17 @@ class Origin(NamedTuple):
     provenance: Provenance
 
 
-def read_origin(path: Path) -> Origin:
+def read_origin(path: Path, container: str | None = None) -> Origin:
     """Returns the facts about a file, and what its Content Credentials say.
+
+    Args:
+      path: The file.
+      container: As for `read_file_facts`.
 
     Raises:
       VideoError: The file is missing or cannot be read.
     """
-    facts = read_file_facts(path)
+    facts = read_file_facts(path, container)
     return Origin(facts, read_provenance(path, facts))
 
 

@@ -5,10 +5,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from dfjax.video.formats import ISO_BOXES, reading
-
-_BOXES = ISO_BOXES | {b"uuid", b"meta", b"udta", b"emsg", b"prft", b"mfra", b"pdin", b"ssix"}
-"""What else may stand at the top of an MP4, behind its first box: a manifest, for example."""
+from dfjax.video.formats import reading
+from dfjax.video.iso_boxes import top_boxes
 
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # what programs write that did not know it, or were stopped
 _TS_SYNC, _TS_PACKET, _M2TS_PACKET = 0x47, 188, 192  # first byte; bytes of a packet
@@ -56,19 +54,7 @@ def _unpack(file: BinaryIO, layout: str, at: int) -> tuple:
 
 
 def _iso(file: BinaryIO, num_bytes: int) -> bool:
-    at = 0
-    for _ in range(_MOST_PARTS):
-        if at + 8 > num_bytes:
-            return at > num_bytes
-        size, kind = _unpack(file, ">I4s", at)
-        if kind not in _BOXES:  # something that another program has appended
-            return False
-        if size == 1:
-            (size,) = _unpack(file, ">Q", at + 8)
-        if size < 8:  # 0: to the end of the file
-            return False
-        at += size
-    return False
+    return any(box.end > num_bytes for box in top_boxes(file))
 
 
 def _matroska(file: BinaryIO, num_bytes: int) -> bool:

@@ -1,4 +1,5 @@
 import hashlib
+import struct
 
 import pytest
 
@@ -26,6 +27,31 @@ def test_a_mark_of_credentials_is_found_wherever_pieces_of_the_file_begin(
     mark = file_facts._CREDENTIAL_MARKS[0]
     (tmp_path / "file").write_bytes(b"x" * place + mark + b"x" * 50)
     assert read_file_facts(tmp_path / "file").may_have_credentials
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+@pytest.mark.parametrize("chunk_bytes", [50, 1 << 20])
+def test_in_a_video_of_boxes_marks_are_looked_for_beside_the_pictures(
+    tmp_path, monkeypatch, chunk_bytes
+):
+    monkeypatch.setattr(file_facts, "_CHUNK_BYTES", chunk_bytes)
+    mark, path = file_facts._CREDENTIAL_MARKS[1], tmp_path / "clip.mp4"
+    start, large = _box(b"ftyp", b"isom" * 4), struct.pack(">I4sQ", 1, b"mdat", 16 + 300)
+    for media in (_box(b"mdat", bytes(300)), large + bytes(300)):
+        for place in range(3):
+            parts = [start, media, media]
+            parts.insert(place + 1, _box(b"uuid", b"x" * 20 + mark))
+            path.write_bytes(b"".join(parts))
+            assert read_file_facts(path, "mov").may_have_credentials
+            assert read_file_facts(path, "mov") == read_file_facts(path)
+    path.write_bytes(start + struct.pack(">I4s", 0, b"mdat") + bytes(100) + mark)
+    is_small = chunk_bytes < 1 << 20  # else it is in one piece with what stands before
+    assert read_file_facts(path, "mov").may_have_credentials != is_small
+    assert read_file_facts(path).may_have_credentials  # what it is was not said
+    assert read_file_facts(path, "matroska").may_have_credentials
 
 
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path):
