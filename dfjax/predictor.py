@@ -160,7 +160,7 @@ class Predictor:
           VideoError: The file cannot be read as a video; the message says why and what to do.
         """
         report = on_progress or _ignore_progress
-        return self._finish(self._files().open(path, effort, report), report)
+        return self._finish(self._files().open(path, effort, report, encode=True), report)
 
     def each(
         self,

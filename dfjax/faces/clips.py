@@ -6,19 +6,20 @@ training set prepared from the same file.
 
 import dataclasses
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from os import PathLike
 
 import numpy as np
 
 from dfjax.config import Config
-from dfjax.faces.crops import crop_landmarks, crop_track, detail
+from dfjax.faces.crops import crop_landmarks, crop_rows, detail
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH, find_in_video
 from dfjax.faces.following import Frame
+from dfjax.faces.held_frames import CropKey, Cropped, HeldFrames, Seen, crop_keys
 from dfjax.faces.sampled import SampledFrame, SampledFrames, sample_frames
-from dfjax.faces.shots import colours, shots_of
+from dfjax.faces.shots import colours, shots_of, views
 from dfjax.faces.tracks import FaceTrack, linked_faces
 from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
@@ -34,14 +35,14 @@ _ALIKE_SINCE = 1
 2: videos with long still stretches or that are interlaced only from some picture on, and grey
 pictures of 16 bits that are turned."""
 
-_SAME_ASPECT = 0.02
-"""Share by which the aspects of two pictures may differ, for rounding, and be one camera's view."""
-
 LOOKING = "Reading the video, looking for faces"
 """The name of this stage in reports of progress."""
 
 OnProgress = Callable[[float, str], None]
 """Called with the fraction done, 0 to 1, and a few words that name the stage."""
+
+OnCrops = Callable[[list[np.ndarray]], None]
+"""Called with crops, uint8 [S, S, 3] each, most or all of which will be in the result."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,7 @@ def read_face_clips(
     info: VideoInfo | None = None,
     sampled: SampledFrames | None = None,
     on_progress: OnProgress | None = None,
+    on_crops: OnCrops | None = None,
 ) -> FaceClips:
     """Samples a video, finds and follows its faces, and crops them; see `face_clips`.
 
@@ -98,21 +100,24 @@ def read_face_clips(
       info: What `probe` returned for this file with these limits; None: probe it now.
       sampled: Its frames, if they have been read already, as `info` says; None: read them now.
       on_progress: Called with the progress of this function.
+      on_crops: Called with crops as soon as no later frame concerns them, while more are decoded.
+        What it takes counts as time for faces.
 
     Raises:
       VideoError: The file cannot be read as a video.
     """
     report = on_progress or (lambda fraction, stage: None)
+    give = on_crops or (lambda crops: None)
     info = info or probe(path, limits)
     probed, waited = info.read_seconds, 0.0
     started = time.perf_counter()
-    searched = _search_file(path, config, face_detector, limits, info, report, sampled)
+    searched = _search_file(path, config, face_detector, limits, info, report, give, sampled)
     first = searched.findings
     if (shown := as_found(info, first.sizes, is_interlaced=first.is_interlaced)) is not info:
         waited = searched.seconds_waited
         spent = info.read_seconds + first.read_seconds
         info = dataclasses.replace(shown, read_seconds=spent)
-        searched = _search_file(path, config, face_detector, limits, info, report)
+        searched = _search_file(path, config, face_detector, limits, info, report, give)
     found = _follow(
         searched.frames,
         np.array(searched.timestamps, np.float64),
@@ -121,6 +126,7 @@ def read_face_clips(
         config,
         info,
         searched.findings.sizes or None,
+        searched.crops,
     )
     report(1.0, LOOKING)
     waited += searched.seconds_waited
@@ -134,12 +140,13 @@ def read_face_clips(
 
 @dataclasses.dataclass(kw_only=True)
 class _Searched:
-    """The sampled frames of a file, and the faces in each."""
+    """The sampled frames of a file, the faces in each, and some crops of them."""
 
     timestamps: list[float] = dataclasses.field(default_factory=list)
     frames: list[np.ndarray] = dataclasses.field(default_factory=list)
     colours: list[np.ndarray] = dataclasses.field(default_factory=list)
     faces: list[Faces] = dataclasses.field(default_factory=list)
+    crops: dict[CropKey, Cropped] = dataclasses.field(default_factory=dict)
     findings: Findings = dataclasses.field(default_factory=Findings)
     seconds_waited: float = 0.0  # for frames
 
@@ -151,10 +158,12 @@ def _search_file(
     limits: VideoLimits,
     info: VideoInfo,
     report: OnProgress,
+    give: OnCrops,
     sampled: SampledFrames | None = None,
 ) -> _Searched:
-    """Looks for faces in the sampled frames, in the first while the rest are decoded."""
+    """Looks for faces in the sampled frames, and crops some, while the rest are decoded."""
     searched = _Searched() if sampled is None else _Searched(findings=sampled.findings)
+    held = HeldFrames(config.crops, config.tracks)
 
     def read() -> Generator[SampledFrame, None, None]:
         if sampled is None:
@@ -174,12 +183,23 @@ def _search_file(
                 yield timestamp, frame
                 started = time.perf_counter()
 
+    def found(faces: Sequence[Faces]) -> None:
+        start = len(searched.faces)
+        searched.faces += faces
+        end = len(searched.faces)
+        report(0.95 * min(1.0, end / config.video.num_frames), LOOKING)
+        if end == len(searched.frames):  # the last ones are cropped once all is known
+            return
+        part = slice(start, end)
+        shares, sizes = searched.colours[part], searched.findings.sizes[part]
+        seen = [Seen(*each) for each in zip(faces, shares, sizes, strict=True)]
+        held.add([*zip(searched.timestamps[part], searched.frames[part], strict=True)], seen)
+        crops = held.crop(searched.timestamps[end])
+        searched.crops |= crops
+        give([each.pixels for each in crops.values()])
+
     with closing(frames()) as coming:
-        searched.faces = find_in_video(
-            coming,
-            face_detector,
-            lambda done: report(0.95 * min(1.0, done / config.video.num_frames), LOOKING),
-        )
+        searched.faces = find_in_video(coming, face_detector, found)
     return searched
 
 
@@ -187,20 +207,6 @@ def is_damaged(info: VideoInfo, findings: Findings) -> bool:
     """Returns whether something in a video could not be decoded as it was recorded."""
     times = info.frame_times
     return findings.is_damaged or (times is not None and times.is_damaged)
-
-
-def views(sizes: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Returns int64 [T], from 0, rising where the picture turns from wide to high, or back.
-
-    What is at one place before and after that is not one face. A picture that only grows shows the
-    same.
-
-    Args:
-      sizes: Height and width of each picture as displayed.
-    """
-    aspects = np.log([width / height for height, width in sizes])
-    turns = np.abs(np.diff(aspects, prepend=aspects[:1])) > _SAME_ASPECT
-    return np.cumsum(turns).astype(np.int64)
 
 
 def shown_scales(sizes: Sequence[tuple[int, int]] | None, info: VideoInfo) -> np.ndarray | None:
@@ -260,13 +266,16 @@ def face_clips(
     report = on_progress or (lambda fraction, stage: None)
     started = time.perf_counter()
     times = np.asarray(timestamps, np.float64)
-    faces = find_in_video(
-        zip(times.tolist(), frames, strict=True),
-        face_detector,
-        lambda done: report(0.95 * done / len(frames), LOOKING),
-    )
+    num_searched = 0
+
+    def count(faces: Sequence[Faces]) -> None:
+        nonlocal num_searched
+        num_searched += len(faces)
+        report(0.95 * num_searched / len(frames), LOOKING)
+
+    faces = find_in_video(zip(times.tolist(), frames, strict=True), face_detector, count)
     shares = [colours(frame) for frame in frames]
-    found = _follow(frames, times, faces, shares, config, info or described, None)
+    found = _follow(frames, times, faces, shares, config, info or described, None, {})
     report(1.0, LOOKING)
     return dataclasses.replace(found, face_seconds=time.perf_counter() - started)
 
@@ -279,6 +288,7 @@ def _follow(
     config: Config,
     info: VideoInfo,
     sizes: Sequence[tuple[int, int]] | None,
+    known: Mapping[CropKey, Cropped],
 ) -> FaceClips:
     """Follows the faces of T frames, and crops them.
 
@@ -290,13 +300,14 @@ def _follow(
       config: Its parts `tracks` and `crops` are used.
       info: The video that they come from; boxes are given in its pixels.
       sizes: Height and width of the picture in each frame, if it does not fill it. None: it does.
+      known: As for `crop_faces`.
     """
     shots = shots_of(shares)
     if sizes is not None:
         shots = shots + views(sizes)
     linked = linked_faces(faces, timestamps, config.tracks, shots=shots)
     scales = shown_scales(sizes, info)
-    found = crop_faces(frames, timestamps, linked.tracks, config, info, scales=scales)
+    found = crop_faces(frames, timestamps, linked.tracks, config, info, scales=scales, known=known)
     return dataclasses.replace(
         found,
         num_with_face=linked.num_frames,
@@ -313,6 +324,7 @@ def crop_faces(
     info: VideoInfo,
     *,
     scales: np.ndarray | None = None,
+    known: Mapping[CropKey, Cropped] | None = None,
 ) -> FaceClips:
     """Crops faces that were found, without those that are blurred beside clearer ones.
 
@@ -323,22 +335,40 @@ def crop_faces(
       config: Its part `crops` is used.
       info: The video that they come from; boxes are given in its pixels.
       scales: Of the frames, from `shown_scales`.
+      known: Crops that were made already, by `crop_keys`.
     """
     size = frames[0].shape[:2]
     clips = []
     for track in tracks:
-        crops, frame_mask = crop_track(frames, track, timestamps, config.crops)
         clips.append(
             FaceClip(
                 track_id=track.id,
                 frame_indices=track.frame_indices,
-                frames=crops[frame_mask],
+                frames=_crops_of(track, frames, timestamps, config, known or {}),
                 boxes_xyxy=shown_boxes(track.boxes_xyxy, info, size),
                 landmarks=crop_landmarks(track, timestamps, config.crops),
                 scales=None if scales is None else scales[track.frame_indices],
             )
         )
     return clear_ones(clips, timestamps, config, info)
+
+
+def _crops_of(
+    track: FaceTrack,
+    frames: Sequence[np.ndarray],
+    timestamps: np.ndarray,
+    config: Config,
+    known: Mapping[CropKey, Cropped],
+) -> np.ndarray:
+    """Returns the crops of a track, uint8 [n, S, S, 3]; as for `crop_faces`."""
+    keys = crop_keys(track, timestamps)
+    is_new = np.array([key not in known for key in keys])
+    crops = np.empty((len(keys), *[config.crops.image_size] * 2, 3), np.uint8)
+    rows = np.flatnonzero(is_new)
+    crops[is_new] = crop_rows(frames, track, rows, timestamps, config.crops)
+    for row in np.flatnonzero(~is_new).tolist():
+        crops[row] = known[keys[row]].pixels
+    return crops
 
 
 def shown_boxes(boxes: np.ndarray, info: VideoInfo, size: tuple[int, int]) -> np.ndarray:

@@ -124,15 +124,37 @@ def crop_track(
         )
     clip = np.zeros((len(frames), config.image_size, config.image_size, 3), np.uint8)
     frame_mask = np.zeros(len(frames), bool)
-    transforms = crop_transforms(track, timestamps, config)
     frame_mask[track.frame_indices] = True
+    rows = np.arange(len(track.frame_indices))
+    clip[track.frame_indices] = crop_rows(frames, track, rows, timestamps, config)
+    return clip, frame_mask
 
-    def cut(index: int, transform: np.ndarray) -> None:
-        clip[index] = _crop(frames[index], transform, config.image_size)
+
+def crop_rows(
+    frames: Sequence[np.ndarray],
+    track: FaceTrack,
+    rows: np.ndarray,
+    timestamps: np.ndarray,
+    config: CropConfig = CropConfig(),
+) -> np.ndarray:
+    """Returns some of the crops of `crop_track`, without the frames between: uint8 [n, S, S, 3].
+
+    Args:
+      frames: As for `crop_track`.
+      track: The face, all of which says where its crops lie.
+      rows: int [n], which of the track's faces to crop.
+      timestamps: As for `crop_track`.
+      config: As for `crop_track`.
+    """
+    transforms = crop_transforms(track, timestamps, config)[rows]
+    crops = np.empty((len(rows), config.image_size, config.image_size, 3), np.uint8)
+
+    def cut(place: int, index: int, transform: np.ndarray) -> None:
+        crops[place] = _crop(frames[index], transform, config.image_size)
 
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="crop") as pool:
-        list(pool.map(cut, track.frame_indices.tolist(), transforms))
-    return clip, frame_mask
+        list(pool.map(cut, range(len(rows)), track.frame_indices[rows].tolist(), transforms))
+    return crops
 
 
 def crop_latest(

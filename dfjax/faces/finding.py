@@ -33,7 +33,7 @@ def hardly_any(num_with_face: int, num_frames: int) -> bool:
 def find_in_video(
     frames: Iterable[Frame],
     face_detector: FaceDetector,
-    on_progress: Callable[[int], None] = lambda num_searched: None,
+    on_found: Callable[[Sequence[Faces]], None] = lambda faces: None,
 ) -> list[Faces]:
     """Finds the faces in the frames of a video; if there is hardly any, it tries harder.
 
@@ -45,7 +45,7 @@ def find_in_video(
       frames: Times, seconds, increasing, and pictures: uint8 [H, W, 3] RGB each. They are taken a
         few at a time, so they may be on their way.
       face_detector: Made from `config.faces`.
-      on_progress: Called with the number of frames that were searched.
+      on_found: Called with the faces of the next few frames, as they are found at first.
 
     Returns:
       The faces of each frame, in its pixels. A face in a picture that was searched again may reach
@@ -56,8 +56,9 @@ def find_in_video(
     for batch in batches(frames, FACE_BATCH):
         pictures = [picture for _, picture in batch]
         seen += pictures
-        faces += detect_in_video(pictures, [time for time, _ in batch], face_detector)
-        on_progress(len(faces))
+        found = detect_in_video(pictures, [time for time, _ in batch], face_detector)
+        faces += found
+        on_found(found)
     if any(map(_any, faces)):
         return _unless_rare(seen, faces, _RARELY, face_detector)
     return _unless_rare(seen, _search_again(seen, face_detector), _RARELY_AGAIN, face_detector)

@@ -1,4 +1,4 @@
-"""Holds the frames of a long video until their faces are cropped, and no longer."""
+"""Holds the frames of a video until their faces are cropped, and no longer."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,23 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dfjax.config import MAX_TRACKS, Config, TrackConfig
-from dfjax.faces.clips import views
-from dfjax.faces.crops import crop_landmarks, crop_track
+from dfjax.config import MAX_TRACKS, CropConfig, TrackConfig
+from dfjax.faces.crops import crop_landmarks, crop_rows
 from dfjax.faces.detection import Faces
-from dfjax.faces.finding import FACE_BATCH
 from dfjax.faces.following import Frame
 from dfjax.faces.glances import APART
-from dfjax.faces.shots import shots_of
-from dfjax.faces.tracks import LinkedFaces, linked_faces
+from dfjax.faces.shots import shots_of, views
+from dfjax.faces.tracks import FaceTrack, LinkedFaces, linked_faces
 
-_SECONDS_BEFORE = 2 * APART
-"""Who is who in a frame depends on how faces moved in the second before those that its crop depends
-on."""
+_DEVIATIONS = 10
+"""How many standard deviations of the smoothing away a frame is that has no part in a crop."""
 
-_MOST_BESIDE = FACE_BATCH
-"""Frames before and after those that are cropped, at most, however near they are. At 25 a second
-they are two thirds of one, and what lies further away moves a crop by a billionth."""
+CropKey = tuple[float, bytes]
+"""When a face is seen, seconds, and its box in the frame."""
 
 
 class Seen(NamedTuple):
@@ -38,6 +34,18 @@ class Cropped(NamedTuple):
 
     pixels: np.ndarray  # uint8 [S, S, 3]
     landmarks: np.ndarray  # float32 [5, 2]
+    confidence: float  # of the detector
+
+
+def crop_keys(track: FaceTrack, times: np.ndarray) -> list[CropKey]:
+    """Returns what the crops of a track are known by.
+
+    Args:
+      track: N faces.
+      times: float64 [T], seconds, of all frames.
+    """
+    seen_at = times[track.frame_indices].tolist()
+    return [(time, box.tobytes()) for time, box in zip(seen_at, track.boxes_xyxy, strict=True)]
 
 
 def faces_held(config: TrackConfig) -> int:
@@ -47,6 +55,13 @@ def faces_held(config: TrackConfig) -> int:
     video.
     """
     return min(2 * config.max_tracks, MAX_TRACKS)
+
+
+def every_face(config: TrackConfig) -> TrackConfig:
+    """Returns how faces are linked of which nobody knows yet whether they will be kept."""
+    return dataclasses.replace(
+        config, min_frames=1, min_confidence=0.0, max_tracks=faces_held(config)
+    )
 
 
 def link(
@@ -65,23 +80,23 @@ def shots_seen(seen: Sequence[Seen]) -> np.ndarray:
 class HeldFrames:
     """The frames that are yet to be cropped, and those before them on which crops depend.
 
-    A crop depends on the frames up to `APART` seconds before and after. Where looks are further
-    apart than that, all frames of a look are cropped and let go before the next one comes.
+    A crop depends on the frames up to a second before and after, or more if it is smoothed over
+    more, and who is who in these on the second before them. Where looks are further apart, all
+    frames of a look are cropped and let go before the next one comes.
     """
 
-    def __init__(self, config: Config):
+    def __init__(self, crops: CropConfig, tracks: TrackConfig, *, most_beside: int | None = None):
         """Holds none yet.
 
         Args:
-          config: Its parts `tracks` and `crops` are used.
+          crops: How faces are cropped.
+          tracks: Which are, going by the frames that are held.
+          most_beside: Frames before and after those that are cropped, at most, however near they
+            are; None: there is room for all of them.
         """
-        self._crops = config.crops
-        self._every_face = dataclasses.replace(
-            config.tracks,
-            min_frames=1,
-            min_confidence=0.0,
-            max_tracks=faces_held(config.tracks),
-        )
+        self._crops, self._tracks = crops, tracks
+        self._most_beside = most_beside
+        self._reach = max(APART, _DEVIATIONS * crops.smoothing)
         self._frames: list[Frame] = []
         self._seen: list[Seen] = []
         self._num_cropped = 0
@@ -95,46 +110,48 @@ class HeldFrames:
         self._frames += frames
         self._seen += seen
 
-    def crop(self, upcoming: float) -> dict[tuple[float, bytes], Cropped]:
+    def crop(self, upcoming: float) -> dict[CropKey, Cropped]:
         """Crops the faces of those frames that no later one concerns, and lets go of what can go.
 
         Args:
           upcoming: The time of the next frame, seconds; infinite if there is none.
 
         Returns:
-          The crops of the largest faces, by time and box.
+          The crops of the largest faces.
         """
         times = np.array([time for time, _ in self._frames])
-        end = int(np.searchsorted(times, upcoming - APART))
-        end = max(end, len(times) - _MOST_BESIDE)
+        end = int(np.searchsorted(times, upcoming - self._reach))
+        if self._most_beside is not None:
+            end = max(end, len(times) - self._most_beside)
         crops = self._cropped(times, end) if end > self._num_cropped else {}
         self._num_cropped = max(end, self._num_cropped)
-        start = _needed_from(np.append(times, upcoming), self._num_cropped)
+        start = self._needed_from(np.append(times, upcoming))
         self._frames, self._seen = self._frames[start:], self._seen[start:]
         self._num_cropped -= start
         return crops
 
-    def _cropped(self, times: np.ndarray, end: int) -> dict[tuple[float, bytes], Cropped]:
+    def _cropped(self, times: np.ndarray, end: int) -> dict[CropKey, Cropped]:
         """Returns the crops of the held frames up to `end` that have none yet."""
         frames = [frame for _, frame in self._frames]
         crops = {}
-        for track in link(self._seen, times, shots_seen(self._seen), self._every_face).tracks:
-            pixels, _ = crop_track(frames, track, times, self._crops)
+        for track in link(self._seen, times, shots_seen(self._seen), self._tracks).tracks:
+            indices = track.frame_indices
+            rows = np.flatnonzero((indices >= self._num_cropped) & (indices < end))
+            pixels = crop_rows(frames, track, rows, times, self._crops)
             points = crop_landmarks(track, times, self._crops)
-            for row, index in enumerate(track.frame_indices.tolist()):
-                if self._num_cropped <= index < end:
-                    key = float(times[index]), track.boxes_xyxy[row].tobytes()
-                    crops[key] = Cropped(pixels[index], points[row])
+            keys = crop_keys(track, times)
+            for row, crop in zip(rows.tolist(), pixels, strict=True):
+                crops[keys[row]] = Cropped(crop, points[row], float(track.confidences[row]))
         return crops
 
-
-def _needed_from(times: np.ndarray, first: int) -> int:
-    """Returns the first of the frames on which the crops from the frame `first` on depend."""
-    start = first
-    while (
-        start > max(0, first - _MOST_BESIDE)
-        and times[start] - times[start - 1] <= APART
-        and times[first] - times[start - 1] <= _SECONDS_BEFORE
-    ):
-        start -= 1
-    return start
+    def _needed_from(self, times: np.ndarray) -> int:
+        """Returns the first of the frames on which crops depend that are not made yet."""
+        first = start = self._num_cropped
+        least = 0 if self._most_beside is None else max(0, first - self._most_beside)
+        while (
+            start > least
+            and times[start] - times[start - 1] <= self._reach
+            and times[first] - times[start - 1] <= self._reach + APART
+        ):
+            start -= 1
+        return start

@@ -15,6 +15,7 @@ from dfjax.faces.clips import (
     LOOKING,
     FaceClip,
     FaceClips,
+    OnCrops,
     OnProgress,
     clear_ones,
     is_damaged,
@@ -25,7 +26,17 @@ from dfjax.faces.detection import FaceDetector
 from dfjax.faces.finding import FACE_BATCH
 from dfjax.faces.following import Frame, batches, detect_in_video
 from dfjax.faces.glances import APART, looks_at_faces, nearest, times_with_faces
-from dfjax.faces.held_frames import Cropped, HeldFrames, Seen, faces_held, link, shots_seen
+from dfjax.faces.held_frames import (
+    CropKey,
+    Cropped,
+    HeldFrames,
+    Seen,
+    crop_keys,
+    every_face,
+    faces_held,
+    link,
+    shots_seen,
+)
 from dfjax.faces.shots import colours
 from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
@@ -45,6 +56,10 @@ _MOST_GLANCES = 512  # at keyframes
 _MOST_NEAR = 2 * FACE_BATCH  # frames planned so near each other that they are held together
 
 _GLANCE_SIDE = 320  # pixels, the longer side of these
+
+_MOST_BESIDE = FACE_BATCH
+"""Frames that are held before and after those that are cropped, at most. At 25 a second they are
+two thirds of one, and what lies further away moves a crop by a billionth."""
 
 
 def most_frames(config: Config) -> int:
@@ -75,6 +90,7 @@ class LongVideo:
         *,
         info: VideoInfo,
         limits: VideoLimits = VideoLimits(),
+        on_crops: OnCrops | None = None,
     ):
         """Reads nothing yet.
 
@@ -85,14 +101,16 @@ class LongVideo:
           plan: From `plan_looks`.
           info: Of the file.
           limits: How much the file may cost to read.
+          on_crops: As for `read_face_clips`.
         """
         self.info = info
+        self._give = on_crops or (lambda crops: None)
         self._path, self._config, self._face_detector = path, config, face_detector
         # The limit is about memory, and only a few looks' frames are held at a time.
         share = math.ceil(plan.num_frames / config.video.num_frames)
         self._limits = dataclasses.replace(limits, max_output_bytes=share * limits.max_output_bytes)
         self._seen: dict[float, Seen] = {}
-        self._crops: dict[tuple[float, bytes], Cropped] = {}
+        self._crops: dict[CropKey, Cropped] = {}
         self._probed, self._seconds, self._waited = info.read_seconds, 0.0, 0.0
         self._is_damaged = self._is_interlaced = False
         self._plan, self._burst = plan, config.video.burst_frames
@@ -192,10 +210,7 @@ class LongVideo:
         linked = link(seen, times, shots, self._config.tracks)
         clips = []
         for track in linked.tracks:
-            keys = [
-                (float(times[index]), box.tobytes())
-                for index, box in zip(track.frame_indices, track.boxes_xyxy, strict=True)
-            ]
+            keys = crop_keys(track, times)
             kept = [row for row, key in enumerate(keys) if key in self._crops]
             if kept:
                 cropped = [self._crops[keys[row]] for row in kept]
@@ -264,7 +279,9 @@ class LongVideo:
         on_progress: OnProgress,
     ) -> None:
         """Looks for faces in frames, and crops them."""
-        done, upcoming, held = 0, 0.0, HeldFrames(self._config)
+        crops, tracks = self._config.crops, self._config.tracks
+        held = HeldFrames(crops, every_face(tracks), most_beside=_MOST_BESIDE)
+        done, upcoming = 0, 0.0
 
         def coming(frames: Iterable[Frame]) -> Iterator[Frame]:
             nonlocal upcoming
@@ -282,7 +299,11 @@ class LongVideo:
                 seen = [Seen(*of_frame) for of_frame in each]
                 self._seen.update(zip(times, seen, strict=True))
                 held.add(batch, seen)
-                self._crops.update(held.crop(upcoming))
+                cropped = held.crop(upcoming)
+                self._crops |= cropped
+                # Others are faces only if they are seen for long.
+                sure = [c for c in cropped.values() if c.confidence >= tracks.min_confidence]
+                self._give([crop.pixels for crop in sure])
                 done += len(batch)
                 on_progress(min(1.0, done / num_frames), LOOKING)
         self._is_damaged |= is_damaged(self.info, findings)

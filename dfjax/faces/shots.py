@@ -17,6 +17,9 @@ one clip, 0.4% have less in common; of 1,498 pairs from clips of two people 97%,
 these that are from one source 92%. `tests/faces/test_shots.py` repeats it on fewer clips.
 """
 
+_SAME_ASPECT = 0.02
+"""Share by which the aspects of two pictures may differ, for rounding, and be one camera's view."""
+
 
 def shot_numbers(frames: Sequence[np.ndarray]) -> np.ndarray:
     """Returns the number of the shot of each frame: int64 [T], from 0, rising at every cut.
@@ -35,6 +38,20 @@ def shots_of(shares: Sequence[np.ndarray]) -> np.ndarray:
     """Returns `shot_numbers` of frames of which only the `colours` are left."""
     common = [np.minimum(a, b).sum() for a, b in zip(shares, shares[1:], strict=False)]
     return np.append(0, np.cumsum(np.array(common) < _MIN_COMMON)).astype(np.int64)[: len(shares)]
+
+
+def views(sizes: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Returns int64 [T], from 0, rising where the picture turns from wide to high, or back.
+
+    What is at one place before and after that is not one face. A picture that only grows shows the
+    same.
+
+    Args:
+      sizes: Height and width of each picture as displayed.
+    """
+    aspects = np.log([width / height for height, width in sizes])
+    turns = np.abs(np.diff(aspects, prepend=aspects[:1])) > _SAME_ASPECT
+    return np.cumsum(turns).astype(np.int64)
 
 
 def colours(frame: np.ndarray) -> np.ndarray:

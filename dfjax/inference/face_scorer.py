@@ -1,11 +1,14 @@
 """Scores the faces of a video, each crop once, however often the video is looked at."""
 
+import dataclasses
+import hashlib
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from dfjax.faces.clips import FaceClip, FaceClips, OnProgress
+from dfjax.faces.clips import FaceClips, OnProgress
 from dfjax.inference.engine import Engine, score_faces
 from dfjax.inference.evidence import FaceFrames
 
@@ -15,37 +18,57 @@ class ScoredFaces(NamedTuple):
 
     read: FaceClips
     faces: list[FaceFrames]
-    seconds: float  # that it took to score them
-
-
-_CropKey = tuple[float, bytes]
-"""Time and box of a face."""
+    seconds: float  # that it took to score them, with what was scored before
 
 
 class FaceScorer:
-    """Scores the faces of one video; holds the features of its crops."""
+    """Scores the faces of one video; holds the features of its crops, by what they show."""
 
     def __init__(self, engine: Engine):
         self._engine = engine
-        self._known: dict[_CropKey, np.ndarray] = {}
+        self._known: dict[bytes, np.ndarray] = {}
+        self._waiting: dict[bytes, np.ndarray] = {}
+        self._seconds = self._seconds_ahead = 0.0
+
+    def encode_ahead(self, crops: Sequence[np.ndarray]) -> None:
+        """Encodes crops that will most likely be scored, while the video is still being read.
+
+        Args:
+          crops: uint8 [S, S, 3] each. What does not fill a batch waits for more.
+        """
+        started = time.perf_counter()
+        self._waiting |= {key: crop for crop in crops if (key := _key(crop)) not in self._known}
+        size = self._engine.crops_per_batch
+        while len(self._waiting) >= size:
+            keys = list(self._waiting)[:size]
+            batch = np.stack([self._waiting.pop(key) for key in keys])
+            self._known.update(zip(keys, self._engine.encode(batch), strict=True))
+        self._seconds_ahead += time.perf_counter() - started
 
     def __call__(self, read: FaceClips, on_progress: OnProgress) -> ScoredFaces:
         """Scores every face; the crops of all of them share the encoder's batches.
 
         Args:
-          read: The faces. Crops that were there before are not encoded again.
+          read: The faces. Crops that were there before are not encoded again. The time that
+            `encode_ahead` took while they were read counts as time for scoring.
           on_progress: Called with the progress of this function.
         """
         started = time.perf_counter()
-        if not read.clips:
-            return ScoredFaces(read, [], 0.0)
-        keys = [_keys(read, clip) for clip in read.clips]
+        faces = self._score(read, on_progress) if read.clips else []
+        self._seconds += time.perf_counter() - started
+        ahead = self._seconds_ahead
+        read = dataclasses.replace(read, face_seconds=read.face_seconds - ahead)
+        return ScoredFaces(read, faces, self._seconds + ahead)
+
+    def _score(self, read: FaceClips, on_progress: OnProgress) -> list[FaceFrames]:
+        keys = [[_key(crop) for crop in clip.frames] for clip in read.clips]
         new = {
             key: crop
             for clip, of_clip in zip(read.clips, keys, strict=True)
             for key, crop in zip(of_clip, clip.frames, strict=True)
             if key not in self._known
         }
+        self._waiting.clear()
         if new:
             encoded = self._encode(np.stack(list(new.values())), on_progress)
             self._known.update(zip(new, encoded, strict=True))
@@ -54,11 +77,10 @@ class FaceScorer:
             [np.stack([self._known[key] for key in of_clip]) for of_clip in keys],
             [clip.frame_indices for clip in read.clips],
         )
-        faces = [
+        return [
             FaceFrames(*logits, read.timestamps[clip.frame_indices])
             for clip, logits in zip(read.clips, scored, strict=True)
         ]
-        return ScoredFaces(read, faces, time.perf_counter() - started)
 
     def _encode(self, crops: np.ndarray, on_progress: OnProgress) -> np.ndarray:
         """Returns float32 [n, C] features of uint8 [n, S, S, 3] crops."""
@@ -70,6 +92,6 @@ class FaceScorer:
         return np.concatenate(features)
 
 
-def _keys(read: FaceClips, clip: FaceClip) -> list[_CropKey]:
-    times = read.timestamps[clip.frame_indices].tolist()
-    return [(time, box.tobytes()) for time, box in zip(times, clip.boxes_xyxy, strict=True)]
+def _key(crop: np.ndarray) -> bytes:
+    """Returns a crop's digest: frames that show the same are encoded once."""
+    return hashlib.sha256(crop.tobytes()).digest()

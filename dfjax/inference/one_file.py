@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dfjax.config import VideoConfig
 from dfjax.errors import VideoLimitError
-from dfjax.faces.clips import FaceClips, OnProgress, read_face_clips
+from dfjax.faces.clips import FaceClips, OnCrops, OnProgress, read_face_clips
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.finding import hardly_any
 from dfjax.faces.long_video import LongVideo
@@ -39,6 +39,7 @@ class OpenedFile(NamedTuple):
     plan: VideoConfig  # which frames are looked at
     effort: Effort
     origin: Future[Origin]
+    scorer: FaceScorer
     read: FaceClips | None  # None: it is to be looked at in several rounds
 
     @property
@@ -71,6 +72,8 @@ class FileScorer:
         effort: Effort,
         report: OnProgress,
         begun: BegunFile | None = None,
+        *,
+        encode: bool = False,
     ) -> OpenedFile:
         """Probes a file and, unless it is to be looked at in several rounds, finds its faces.
 
@@ -79,6 +82,7 @@ class FileScorer:
           effort: As for `Predictor`.
           report: Called with the progress.
           begun: One that may have been read already, by the same config and limits.
+          encode: Whether the engine is free to encode the first faces while more are found.
 
         Raises:
           VideoError: The file cannot be read as a video.
@@ -87,10 +91,13 @@ class FileScorer:
         info, plan, effort, sampled = known or Begun.of(path, self._config, effort, self._limits)
         # A file of a gigabyte takes a second to read through.
         pool = ThreadPoolExecutor(1, thread_name_prefix="origin")
-        origin = pool.submit(read_origin, Path(os.fsdecode(path)))
+        origin = pool.submit(read_origin, Path(os.fsdecode(path)), info.container)
         pool.shutdown(wait=False)
-        read = self._read(path, info, report, sampled) if plan == self._config.video else None
-        return OpenedFile(path, info, plan, effort, origin, read)
+        scorer, read = FaceScorer(self._engine), None
+        if plan == self._config.video:
+            on_crops = scorer.encode_ahead if encode else None
+            read = self._read(path, info, report, sampled, on_crops)
+        return OpenedFile(path, info, plan, effort, origin, scorer, read)
 
     def score(self, opened: OpenedFile, report: OnProgress) -> ScoredFaces:
         """Scores the faces of what was opened.
@@ -103,7 +110,7 @@ class FileScorer:
             scored = self._look_around(opened, report)
             read = self._search_harder(opened, scored, report)
         if read is not None:
-            scored = FaceScorer(self._engine)(read, part_of(report, READING_SHARE, 1.0))
+            scored = opened.scorer(read, part_of(report, READING_SHARE, 1.0))
         assert scored is not None, "it was looked at one way or the other"
         return scored
 
@@ -113,6 +120,7 @@ class FileScorer:
         info: VideoInfo,
         report: OnProgress,
         sampled: SampledFrames | None = None,
+        on_crops: OnCrops | None = None,
     ) -> FaceClips:
         """Finds the faces in frames spread over a file, once there is room for them."""
         with self._room.taken(_frame_bytes(info.height * info.width, self._config.video)):
@@ -124,6 +132,7 @@ class FileScorer:
                 info=info,
                 sampled=sampled,
                 on_progress=part_of(report, 0.0, READING_SHARE),
+                on_crops=on_crops,
             )
 
     def _search_harder(
@@ -144,6 +153,7 @@ class FileScorer:
 
     def _look_around(self, opened: OpenedFile, report: OnProgress) -> ScoredFaces:
         """Looks around in a video, and more closely where it looks suspicious."""
+        scorer = FaceScorer(self._engine)
         video = LongVideo(
             opened.path,
             self._config,
@@ -151,8 +161,8 @@ class FileScorer:
             opened.plan,
             info=opened.info,
             limits=self._limits,
+            on_crops=scorer.encode_ahead,
         )
-        scorer = FaceScorer(self._engine)
         video.look_around(part_of(report, 0.0, 0.4))
         scored = scorer(video.clips(), part_of(report, 0.4, 0.7))
         if not scored.faces:
@@ -160,8 +170,7 @@ class FileScorer:
         suspicious = most_suspicious(scored.faces, self._config.video.burst_frames)
         if not video.look_closer(suspicious, part_of(report, 0.7, 0.8)):
             return scored
-        again = scorer(video.clips(), part_of(report, 0.8, 1.0))
-        return again._replace(seconds=scored.seconds + again.seconds)
+        return scorer(video.clips(), part_of(report, 0.8, 1.0))
 
 
 def _frame_bytes(num_pixels: int, config: VideoConfig) -> int:

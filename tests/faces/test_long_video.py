@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfjax.config import MAX_CROP_BYTES, Config, CropConfig, VideoConfig
+from dfjax.config import MAX_CROP_BYTES, Config, CropConfig, TrackConfig, VideoConfig
 from dfjax.errors import VideoLimitError
 from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
 from dfjax.faces.detection import FaceDetector, Faces
@@ -253,7 +253,7 @@ def test_each_frame_is_cropped_once_with_those_around_it(apart):
     faces = Faces(
         np.array([[20, 20, 60, 70]], np.float32), np.full((1, 5, 2), 40.0), np.array([0.99])
     )
-    held, cropped = HeldFrames(CONFIG), []
+    held, cropped = HeldFrames(CONFIG.crops, TrackConfig(min_frames=1), most_beside=16), []
     times = np.arange(100) * apart
     for start in range(0, 100, 5):
         batch = [(float(time), np.zeros((96, 128, 3), np.uint8)) for time in times[start:][:5]]

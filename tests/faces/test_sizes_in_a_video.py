@@ -1,5 +1,6 @@
 """Where pictures of a video differ in size, the smaller ones are shown enlarged."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,18 @@ def test_a_size_that_only_a_closer_look_shows_counts_for_all_looks(tmp_path):
     new = np.setdiff1d(after.timestamps, before.timestamps)
     assert len(new) == 8 and len(after.timestamps) == len(before.timestamps) + len(new)
     assert not video.look_closer(np.array([30.0]), lambda fraction, stage: None)
+
+
+def test_no_crop_is_left_of_a_reading_in_which_pictures_were_stretched(tmp_path):
+    """Crops are made while a file is read, and it may turn out late that pictures differ."""
+    wide, high = portrait_frames(80, (240, 320)), portrait_frames(80, (320, 240))
+    path, detector, given = _joined(tmp_path, [wide, high]), FaceDetector(), []
+    config = dataclasses.replace(CONFIG, video=VideoConfig(num_frames=32, burst_frames=4))
+    read = read_face_clips(path, config, detector, on_crops=given.extend)
+    assert not probe(path).is_fitted and read.info.is_fitted
+    known = read_face_clips(path, config, detector, info=read.info)
+    assert len(read.clips) == len(known.clips) == 2
+    for clip, of_known in zip(read.clips, known.clips, strict=True):
+        np.testing.assert_array_equal(clip.frames, of_known.frames)
+    final = {crop.tobytes() for clip in read.clips for crop in clip.frames}
+    assert 0 < len(final & {crop.tobytes() for crop in given})

@@ -1,0 +1,75 @@
+"""Faces of a file are cropped while it is still being read, and come out the same."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from dfjax.config import Config, CropConfig, TrackConfig, VideoConfig
+from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
+from dfjax.faces.detection import FaceDetector
+from dfjax.faces.held_frames import HeldFrames, Seen
+from dfjax.faces.long_video import LongVideo
+from dfjax.faces.shots import colours
+from dfjax.video.reading import probe, read_frames
+from dfjax.video.sampling import plan_looks
+from tests.faces.test_read_again import OneFace
+from tests.videos import portrait_frames, write_video
+
+CONFIG = Config(video=VideoConfig(num_frames=32, burst_frames=4), crops=CropConfig(image_size=64))
+
+
+@pytest.fixture(scope="module")
+def face_detector() -> FaceDetector:
+    return FaceDetector()
+
+
+@pytest.fixture(scope="module", params=[12, 4])
+def video(request, tmp_path_factory):
+    """Two people for twelve seconds, so that bursts are apart, or for four."""
+    turn = portrait_frames(50, num_faces=2)
+    frames = (turn[n % 50 if n // 50 % 2 == 0 else 49 - n % 50] for n in range(25 * request.param))
+    return write_video(tmp_path_factory.mktemp("people") / "two.mp4", frames, fps=25)
+
+
+def _all_crops(read: FaceClips) -> set[bytes]:
+    return {crop.tobytes() for clip in read.clips for crop in clip.frames}
+
+
+def test_crops_that_are_made_while_a_file_is_read_are_those_of_all_its_frames(video, face_detector):
+    given: list[np.ndarray] = []
+    read = read_face_clips(video, CONFIG, face_detector, on_crops=given.extend)
+    times, frames = zip(*read_frames(video, CONFIG.video), strict=True)
+    together = face_clips(frames, np.array(times), CONFIG, face_detector)
+    assert len(read.clips) == len(together.clips) == 2
+    for ahead, later in zip(read.clips, together.clips, strict=True):
+        np.testing.assert_array_equal(ahead.frame_indices, later.frame_indices)
+        np.testing.assert_array_equal(ahead.frames, later.frames)
+        np.testing.assert_array_equal(ahead.landmarks, later.landmarks)
+    ahead = {crop.tobytes() for crop in given}
+    assert ahead <= _all_crops(read)
+    is_apart = read.info.duration > 8
+    assert len(ahead) >= (32 if is_apart else 8)  # of 64
+
+
+def test_a_long_video_gives_its_crops_while_it_is_read(video, face_detector):
+    info, given = probe(video), []
+    config = dataclasses.replace(CONFIG, video=VideoConfig(num_frames=8, burst_frames=4))
+    plan = plan_looks(info.duration, config.video, "thorough")
+    long = LongVideo(video, config, face_detector, plan, info=info, on_crops=given.extend)
+    long.look_around(lambda fraction, stage: None)
+    read = long.clips()
+    assert len(read.clips) == 2 and {crop.tobytes() for crop in given} == _all_crops(read)
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.5])
+def test_no_crop_is_made_before_all_frames_are_there_that_it_is_smoothed_over(smoothing):
+    crops, frame = CropConfig(image_size=64, smoothing=smoothing), np.zeros((96, 128, 3), np.uint8)
+    (faces,) = OneFace().detect([frame])
+    held = HeldFrames(crops, TrackConfig(min_frames=1))
+    seen, made = [Seen(faces, colours(frame), (96, 128))], []
+    for number in range(40):
+        held.add([(number / 4, frame)], seen)
+        made += [(time, number / 4 + 0.25) for time, _ in held.crop(number / 4 + 0.25)]
+    assert [time for time, _ in made] == [n / 4 for n in range(len(made))]
+    assert {upcoming - time for time, upcoming in made} == {10 * smoothing + 0.25}
