@@ -192,9 +192,10 @@ class Predictor:
           [...]
         """
         files = self._files()
+        is_only = len(paths) == 1  # else the engine is wanted for the one before
         return score_each(
             [Path(os.fsdecode(path)) for path in paths],
-            lambda path, report: files.open(path, effort, report, begun),
+            lambda path, report: files.open(path, effort, report, begun, encode=is_only),
             self._finish,
             on_progress or (lambda place, fraction, stage: None),
         )

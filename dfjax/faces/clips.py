@@ -17,7 +17,15 @@ from dfjax.faces.crops import crop_landmarks, crop_rows, detail
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH, find_in_video
 from dfjax.faces.following import Frame
-from dfjax.faces.held_frames import CropKey, Cropped, HeldFrames, Seen, crop_keys
+from dfjax.faces.held_frames import (
+    CropKey,
+    Cropped,
+    HeldFrames,
+    Seen,
+    crop_keys,
+    every_face,
+    likely_kept,
+)
 from dfjax.faces.sampled import SampledFrame, SampledFrames, sample_frames
 from dfjax.faces.shots import colours, shots_of, views
 from dfjax.faces.tracks import FaceTrack, linked_faces
@@ -143,12 +151,24 @@ class _Searched:
     """The sampled frames of a file, the faces in each, and some crops of them."""
 
     timestamps: list[float] = dataclasses.field(default_factory=list)
-    frames: list[np.ndarray] = dataclasses.field(default_factory=list)
+    frames: list[np.ndarray | None] = dataclasses.field(default_factory=list)  # None: done with
     colours: list[np.ndarray] = dataclasses.field(default_factory=list)
     faces: list[Faces] = dataclasses.field(default_factory=list)
     crops: dict[CropKey, Cropped] = dataclasses.field(default_factory=dict)
     findings: Findings = dataclasses.field(default_factory=Findings)
     seconds_waited: float = 0.0  # for frames
+
+    def held(self, part: slice) -> list[Frame]:
+        """Returns times and pictures of frames of which none was let go."""
+        both = zip(self.timestamps[part], self.frames[part], strict=True)
+        return [(time, frame) for time, frame in both if frame is not None]
+
+    def let_go(self, end: int) -> None:
+        """Lets go of those of the first frames of which all faces are cropped."""
+        for index in range(end):
+            time, boxes = self.timestamps[index], self.faces[index].boxes_xyxy
+            if all((time, box.tobytes()) in self.crops for box in boxes):
+                self.frames[index] = None
 
 
 def _search_file(
@@ -163,14 +183,15 @@ def _search_file(
 ) -> _Searched:
     """Looks for faces in the sampled frames, and crops some, while the rest are decoded."""
     searched = _Searched() if sampled is None else _Searched(findings=sampled.findings)
-    held = HeldFrames(config.crops, config.tracks)
+    held = HeldFrames(config.crops, every_face(config.tracks))
 
     def read() -> Generator[SampledFrame, None, None]:
         if sampled is None:
             reading = sample_frames(path, config.video, limits, info, searched.findings)
             yield from read_ahead(reading, FACE_BATCH)
         else:
-            yield from sampled.frames
+            while sampled.frames:
+                yield sampled.frames.popleft()
 
     def frames() -> Generator[Frame, None, None]:
         with closing(read()) as coming:
@@ -183,7 +204,7 @@ def _search_file(
                 yield timestamp, frame
                 started = time.perf_counter()
 
-    def found(faces: Sequence[Faces]) -> None:
+    def found(faces: Sequence[Faces], are_done: bool) -> None:
         start = len(searched.faces)
         searched.faces += faces
         end = len(searched.faces)
@@ -193,13 +214,16 @@ def _search_file(
         part = slice(start, end)
         shares, sizes = searched.colours[part], searched.findings.sizes[part]
         seen = [Seen(*each) for each in zip(faces, shares, sizes, strict=True)]
-        held.add([*zip(searched.timestamps[part], searched.frames[part], strict=True)], seen)
+        held.add(searched.held(part), seen)
         crops = held.crop(searched.timestamps[end])
         searched.crops |= crops
-        give([each.pixels for each in crops.values()])
+        give(likely_kept(crops.values(), config.tracks))
+        if are_done:
+            searched.let_go(end)
 
     with closing(frames()) as coming:
-        searched.faces = find_in_video(coming, face_detector, found)
+        most = config.video.num_frames
+        searched.faces = find_in_video(coming, face_detector, found, most_frames=most)
     return searched
 
 
@@ -268,8 +292,9 @@ def face_clips(
     times = np.asarray(timestamps, np.float64)
     num_searched = 0
 
-    def count(faces: Sequence[Faces]) -> None:
+    def count(faces: Sequence[Faces], are_done: bool) -> None:
         nonlocal num_searched
+        del are_done
         num_searched += len(faces)
         report(0.95 * num_searched / len(frames), LOOKING)
 
@@ -281,7 +306,7 @@ def face_clips(
 
 
 def _follow(
-    frames: Sequence[np.ndarray],
+    frames: Sequence[np.ndarray | None],
     timestamps: np.ndarray,
     faces: Sequence[Faces],
     shares: Sequence[np.ndarray],
@@ -293,7 +318,7 @@ def _follow(
     """Follows the faces of T frames, and crops them.
 
     Args:
-      frames: As for `face_clips`.
+      frames: As for `crop_faces`.
       timestamps: As for `face_clips`.
       faces: Those in each frame.
       shares: The `colours` of each frame.
@@ -317,7 +342,7 @@ def _follow(
 
 
 def crop_faces(
-    frames: Sequence[np.ndarray],
+    frames: Sequence[np.ndarray | None],
     timestamps: np.ndarray,
     tracks: Sequence[FaceTrack],
     config: Config,
@@ -329,7 +354,7 @@ def crop_faces(
     """Crops faces that were found, without those that are blurred beside clearer ones.
 
     Args:
-      frames: As for `face_clips`.
+      frames: As for `face_clips`; None: let go, since all of its faces are known.
       timestamps: As for `face_clips`.
       tracks: The faces, in pixels of the frames.
       config: Its part `crops` is used.
@@ -337,7 +362,7 @@ def crop_faces(
       scales: Of the frames, from `shown_scales`.
       known: Crops that were made already, by `crop_keys`.
     """
-    size = frames[0].shape[:2]
+    size = next(frame.shape[:2] for frame in frames if frame is not None)
     clips = []
     for track in tracks:
         clips.append(
@@ -355,7 +380,7 @@ def crop_faces(
 
 def _crops_of(
     track: FaceTrack,
-    frames: Sequence[np.ndarray],
+    frames: Sequence[np.ndarray | None],
     timestamps: np.ndarray,
     config: Config,
     known: Mapping[CropKey, Cropped],
@@ -365,10 +390,16 @@ def _crops_of(
     is_new = np.array([key not in known for key in keys])
     crops = np.empty((len(keys), *[config.crops.image_size] * 2, 3), np.uint8)
     rows = np.flatnonzero(is_new)
-    crops[is_new] = crop_rows(frames, track, rows, timestamps, config.crops)
+    pictures = [_there(frames[index]) for index in track.frame_indices[rows]]
+    crops[is_new] = crop_rows(pictures, track, rows, timestamps, config.crops)
     for row in np.flatnonzero(~is_new).tolist():
         crops[row] = known[keys[row]].pixels
     return crops
+
+
+def _there(frame: np.ndarray | None) -> np.ndarray:
+    assert frame is not None, "frames are let go of which all faces are cropped"
+    return frame
 
 
 def shown_boxes(boxes: np.ndarray, info: VideoInfo, size: tuple[int, int]) -> np.ndarray:

@@ -125,13 +125,14 @@ def crop_track(
     clip = np.zeros((len(frames), config.image_size, config.image_size, 3), np.uint8)
     frame_mask = np.zeros(len(frames), bool)
     frame_mask[track.frame_indices] = True
-    rows = np.arange(len(track.frame_indices))
-    clip[track.frame_indices] = crop_rows(frames, track, rows, timestamps, config)
+    indices = track.frame_indices
+    pictures = [frames[index] for index in indices]
+    clip[indices] = crop_rows(pictures, track, np.arange(len(indices)), timestamps, config)
     return clip, frame_mask
 
 
 def crop_rows(
-    frames: Sequence[np.ndarray],
+    pictures: Sequence[np.ndarray],
     track: FaceTrack,
     rows: np.ndarray,
     timestamps: np.ndarray,
@@ -140,20 +141,20 @@ def crop_rows(
     """Returns some of the crops of `crop_track`, without the frames between: uint8 [n, S, S, 3].
 
     Args:
-      frames: As for `crop_track`.
+      pictures: The n frames that they are cut from.
       track: The face, all of which says where its crops lie.
-      rows: int [n], which of the track's faces to crop.
+      rows: int [n], which of the track's N faces they are.
       timestamps: As for `crop_track`.
       config: As for `crop_track`.
     """
     transforms = crop_transforms(track, timestamps, config)[rows]
     crops = np.empty((len(rows), config.image_size, config.image_size, 3), np.uint8)
 
-    def cut(place: int, index: int, transform: np.ndarray) -> None:
-        crops[place] = _crop(frames[index], transform, config.image_size)
+    def cut(place: int, picture: np.ndarray, transform: np.ndarray) -> None:
+        crops[place] = _crop(picture, transform, config.image_size)
 
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="crop") as pool:
-        list(pool.map(cut, range(len(rows)), track.frame_indices[rows].tolist(), transforms))
+        list(pool.map(cut, range(len(rows)), pictures, transforms))
     return crops
 
 

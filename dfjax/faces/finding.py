@@ -7,8 +7,8 @@ import numpy as np
 from dfjax.faces.detection import NUM_FRAMES, FaceDetector, Faces
 from dfjax.faces.following import Frame, batches, detect_in_video
 
-FACE_BATCH = 16
-"""Pictures that are worked on at once: bursts enough for a batch of the detector's."""
+FACE_BATCH = 8
+"""Pictures that are worked on at once, in whole bursts. More are no faster, and take memory."""
 
 _RARELY = 4
 """Faces in less than one in so many frames are so rare that the video may lie on its side."""
@@ -33,7 +33,9 @@ def hardly_any(num_with_face: int, num_frames: int) -> bool:
 def find_in_video(
     frames: Iterable[Frame],
     face_detector: FaceDetector,
-    on_found: Callable[[Sequence[Faces]], None] = lambda faces: None,
+    on_found: Callable[[Sequence[Faces], bool], None] = lambda faces, are_done: None,
+    *,
+    most_frames: int | None = None,
 ) -> list[Faces]:
     """Finds the faces in the frames of a video; if there is hardly any, it tries harder.
 
@@ -45,7 +47,10 @@ def find_in_video(
       frames: Times, seconds, increasing, and pictures: uint8 [H, W, 3] RGB each. They are taken a
         few at a time, so they may be on their way.
       face_detector: Made from `config.faces`.
-      on_found: Called with the faces of the next few frames, as they are found at first.
+      on_found: Called with the faces of the next few frames, and whether no frame so far will be
+        searched again. Where one is, other faces may be found in it.
+      most_frames: How many frames will come, at most. Once faces are known in enough of them,
+        frames are let go as soon as they are searched.
 
     Returns:
       The faces of each frame, in its pixels. A face in a picture that was searched again may reach
@@ -53,12 +58,16 @@ def find_in_video(
     """
     seen: list[np.ndarray] = []
     faces: list[Faces] = []
+    are_done = False
     for batch in batches(frames, FACE_BATCH):
-        pictures = [picture for _, picture in batch]
-        seen += pictures
-        found = detect_in_video(pictures, [time for time, _ in batch], face_detector)
+        times, pictures = zip(*batch, strict=True)
+        found = detect_in_video(pictures, times, face_detector)
         faces += found
-        on_found(found)
+        are_done = most_frames is not None and not _are_rare(faces, most_frames, _RARELY)
+        seen = [] if are_done else [*seen, *pictures]
+        on_found(found, are_done)
+    if are_done:
+        return faces
     if any(map(_any, faces)):
         return _unless_rare(seen, faces, _RARELY, face_detector)
     return _unless_rare(seen, _search_again(seen, face_detector), _RARELY_AGAIN, face_detector)
@@ -95,9 +104,14 @@ def _unless_rare(
       rarely: Faces in less than one in so many frames are few.
       face_detector: Finds upright faces.
     """
-    if sum(map(_any, faces)) * rarely >= len(frames):
+    if not _are_rare(faces, len(frames), rarely):
         return faces
     return _turned(frames, faces, face_detector) or faces
+
+
+def _are_rare(faces: Iterable[Faces], num_frames: int, rarely: int) -> bool:
+    """Returns whether less than one in so many of all frames shows one of these faces."""
+    return sum(map(_any, faces)) * rarely < num_frames
 
 
 def _turned(

@@ -1,7 +1,7 @@
 """Holds the frames of a video until their faces are cropped, and no longer."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +62,11 @@ def every_face(config: TrackConfig) -> TrackConfig:
     return dataclasses.replace(
         config, min_frames=1, min_confidence=0.0, max_tracks=faces_held(config)
     )
+
+
+def likely_kept(crops: Iterable[Cropped], config: TrackConfig) -> list[np.ndarray]:
+    """Returns the pixels of those that are surely faces; others are if they are seen for long."""
+    return [crop.pixels for crop in crops if crop.confidence >= config.min_confidence]
 
 
 def link(
@@ -137,7 +142,8 @@ class HeldFrames:
         for track in link(self._seen, times, shots_seen(self._seen), self._tracks).tracks:
             indices = track.frame_indices
             rows = np.flatnonzero((indices >= self._num_cropped) & (indices < end))
-            pixels = crop_rows(frames, track, rows, times, self._crops)
+            pictures = [frames[index] for index in indices[rows]]
+            pixels = crop_rows(pictures, track, rows, times, self._crops)
             points = crop_landmarks(track, times, self._crops)
             keys = crop_keys(track, times)
             for row, crop in zip(rows.tolist(), pixels, strict=True):

@@ -34,6 +34,7 @@ from dfjax.faces.held_frames import (
     crop_keys,
     every_face,
     faces_held,
+    likely_kept,
     link,
     shots_seen,
 )
@@ -53,11 +54,11 @@ _FOR_CLOSER_LOOKS = 4
 
 _MOST_GLANCES = 512  # at keyframes
 
-_MOST_NEAR = 2 * FACE_BATCH  # frames planned so near each other that they are held together
+_MOST_NEAR = 32  # frames planned so near each other that they are held together
 
 _GLANCE_SIDE = 320  # pixels, the longer side of these
 
-_MOST_BESIDE = FACE_BATCH
+_MOST_BESIDE = 16
 """Frames that are held before and after those that are cropped, at most. At 25 a second they are
 two thirds of one, and what lies further away moves a crop by a billionth."""
 
@@ -301,9 +302,7 @@ class LongVideo:
                 held.add(batch, seen)
                 cropped = held.crop(upcoming)
                 self._crops |= cropped
-                # Others are faces only if they are seen for long.
-                sure = [c for c in cropped.values() if c.confidence >= tracks.min_confidence]
-                self._give([crop.pixels for crop in sure])
+                self._give(likely_kept(cropped.values(), tracks))
                 done += len(batch)
                 on_progress(min(1.0, done / num_frames), LOOKING)
         self._is_damaged |= is_damaged(self.info, findings)

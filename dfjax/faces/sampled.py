@@ -1,6 +1,7 @@
 """The frames of a file that are looked at, each with what is needed of it once it is gone."""
 
 import dataclasses
+from collections import deque
 from collections.abc import Generator
 from contextlib import closing
 from os import PathLike
@@ -26,9 +27,9 @@ class SampledFrame(NamedTuple):
 
 @dataclasses.dataclass(kw_only=True)
 class SampledFrames:
-    """All of them, in memory."""
+    """All of them, in memory until they are taken."""
 
-    frames: list[SampledFrame] = dataclasses.field(default_factory=list)
+    frames: deque[SampledFrame] = dataclasses.field(default_factory=deque)
     findings: Findings = dataclasses.field(default_factory=Findings)
 
 

@@ -1,5 +1,6 @@
 """Networks in ONNX Runtime, on the CPU."""
 
+import functools
 import os
 from typing import Any
 
@@ -22,7 +23,9 @@ class OnnxRuntime:
         options.intra_op_num_threads = num_threads()
         # Idle threads would otherwise spin, and take the cores from ffmpeg and Pillow.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.use_env_allocators", "1")
         options.log_severity_level = 3  # errors
+        _share_memory(onnxruntime)
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         names = [value.name for value in session.get_inputs()]
 
@@ -31,6 +34,18 @@ class OnnxRuntime:
             return tuple(np.asarray(output) for output in outputs)
 
         return run
+
+
+@functools.cache
+def _share_memory(onnxruntime: Any) -> None:
+    """Lets all networks take memory from one place, which no network gives back to the system.
+
+    Otherwise each has a place of its own, as large as what it ever needed.
+    """
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(memory, None)  # None: as each would be
 
 
 def _import_onnxruntime() -> Any:

@@ -1,15 +1,18 @@
 """Faces of a file are cropped while it is still being read, and come out the same."""
 
 import dataclasses
+import weakref
 
 import numpy as np
 import pytest
 
 from dfjax.config import Config, CropConfig, TrackConfig, VideoConfig
+from dfjax.faces import clips
 from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.held_frames import HeldFrames, Seen
 from dfjax.faces.long_video import LongVideo
+from dfjax.faces.sampled import sample_frames
 from dfjax.faces.shots import colours
 from dfjax.video.reading import probe, read_frames
 from dfjax.video.sampling import plan_looks
@@ -17,6 +20,12 @@ from tests.faces.test_read_again import OneFace
 from tests.videos import portrait_frames, write_video
 
 CONFIG = Config(video=VideoConfig(num_frames=32, burst_frames=4), crops=CropConfig(image_size=64))
+
+
+class _Pixels(np.ndarray):
+    """A picture that can be told from others."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +58,31 @@ def test_crops_that_are_made_while_a_file_is_read_are_those_of_all_its_frames(vi
     ahead = {crop.tobytes() for crop in given}
     assert ahead <= _all_crops(read)
     is_apart = read.info.duration > 8
-    assert len(ahead) >= (32 if is_apart else 8)  # of 64
+    assert len(ahead) >= (48 if is_apart else 16)  # of 64
+
+
+@pytest.mark.parametrize("shows_people", [True, False])
+def test_frames_are_let_go_once_nothing_more_is_to_be_found_in_them(
+    video, face_detector, monkeypatch, shows_people
+):
+    alive: weakref.WeakSet[_Pixels] = weakref.WeakSet()
+    most = 0
+
+    def counted(*given):
+        nonlocal most
+        for frame in sample_frames(*given):
+            pixels = (frame.pixels if shows_people else np.zeros_like(frame.pixels)).view(_Pixels)
+            alive.add(pixels)
+            most = max(most, len(alive))
+            yield frame._replace(pixels=pixels)
+
+    monkeypatch.setattr(clips, "sample_frames", counted)
+    read = read_face_clips(video, CONFIG, face_detector)
+    assert len(read.clips) == (2 if shows_people else 0)
+    is_apart = read.info.duration > 8
+    # Eight are worked on, and as many are read ahead. Where nobody is found, all are kept, since
+    # they will be searched again.
+    assert most <= 22 if shows_people and is_apart else most > 28
 
 
 def test_a_long_video_gives_its_crops_while_it_is_read(video, face_detector):

@@ -124,11 +124,13 @@ def test_a_video_is_encoded_while_it_is_read_but_many_only_where_one_is_finished
     alone = predictor(people, effort="quick", on_progress=note)
     num_crops = sum(len(track.frames) for track in alone.tracks)
     assert len(alone.tracks) == 2 and sum(engine.batches) == num_crops == 64
-    assert num_encoded[READING_SHARE] == 4  # those of the first half of the frames
-    each = list(predictor.each([people, people], effort="quick"))
+    assert num_encoded[READING_SHARE] == 6  # those of all frames but the last eight
+    many = list(predictor.each([people, people], effort="quick"))
     assert engine.threads == {threading.main_thread().name}
-    assert engine.batches == [8] * 8 * 3
-    assert len(each) == 2
+    each = [*predictor.each([people], effort="quick"), *many]
+    assert len(engine.threads) == 2  # nobody else wants the engine
+    assert engine.batches == [8] * 8 * 4
+    assert len(each) == 3
     for prediction in each:
         assert isinstance(prediction, Prediction)
         assert prediction.probability_fake == pytest.approx(alone.probability_fake, abs=1e-6)
