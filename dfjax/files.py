@@ -1,10 +1,12 @@
 """Writes files atomically, and checks before long work that they can be written."""
 
 import contextlib
+import errno
 import os
 import re
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dfjax.errors import DfjaxError
@@ -35,10 +37,33 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())  # otherwise a system crash could leave an empty file
         os.replace(unfinished, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):  # what went wrong first is what matters
             unfinished.unlink()
+        if isinstance(error, OSError):  # the other name says nothing to anyone
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
+
+
+@contextlib.contextmanager
+def written_together(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """Yields a folder for files, which replace those in `folder` if the block ends without error.
+
+    Args:
+      folder: Is created if it does not exist.
+      names: Of all the files. The last one says what the others are: it is removed first and
+        comes last, so that it never stands beside others.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # Inside the folder, so that it is on the same disk and files can be renamed into place.
+    with tempfile.TemporaryDirectory(prefix=".", suffix=UNFINISHED, dir=folder) as unfinished:
+        yield Path(unfinished)
+        for name in names:
+            if (folder / name).is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(folder / name))
+        (folder / names[-1]).unlink(missing_ok=True)
+        for name in names:
+            os.replace(Path(unfinished, name), folder / name)
 
 
 @contextlib.contextmanager

@@ -31,11 +31,11 @@ def from_json_value(kind: Any, value: Any, where: str) -> Any:
 
     Args:
       kind: A dataclass, or the type of one of its fields.
-      value: As `to_json_value` gives it. Absent fields of a dataclass take their defaults.
+      value: As `to_json_value` gives it. Absent fields of a dataclass take their defaults, if any.
       where: Names the value in errors.
 
     Raises:
-      ValueError: A field is unknown, of another type, or out of range.
+      ValueError: A field is unknown, of another type, or out of range, or one is missing.
     """
     if dataclasses.is_dataclass(kind):
         require(isinstance(value, Mapping), f"{where} is {value!r}; an object was expected.")
@@ -48,6 +48,13 @@ def from_json_value(kind: Any, value: Any, where: str) -> Any:
             f"{where} has unknown fields {', '.join(unknown)}; known are {', '.join(hints)}. "
             "Was it written by a newer dfjax?",
         )
+        missing = sorted(
+            field.name
+            for field in dataclasses.fields(kind)
+            if field.name not in value
+            and field.default is field.default_factory is dataclasses.MISSING
+        )
+        require(not missing, f"{where} lacks {', '.join(missing)}. Is it complete?")
         fields = {
             name: from_json_value(hints[name], item, f"{where}.{name}")
             for name, item in value.items()

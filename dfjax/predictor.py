@@ -105,13 +105,13 @@ class Predictor:
           RuntimeChoiceError: There is no such runtime.
         """
         chosen = chosen_runtime(runtime)
+        opened = None if chosen == "jax" else open_runtime(chosen)  # fails before a download
         found = find_folder(folder_or_repo_id, revision=revision)
-        if chosen == "jax":
+        if opened is None:
             from dfjax.models.detector import Detector
 
             detector, face_detector = Detector.from_pretrained(found), None
         else:
-            opened = open_runtime(chosen)
             from dfjax.faces.graph_networks import GraphNetworks
             from dfjax.inference.graph_engine import GraphEngine
 

@@ -26,7 +26,7 @@ def test_a_write_that_is_cut_off_leaves_the_old_text(tmp_path):
 
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
     (tmp_path / "a").mkdir()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(IsADirectoryError, match=r"'.*/a'$"):  # not the name that it has at first
         write_text_atomically(tmp_path / "a", "text")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 

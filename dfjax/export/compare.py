@@ -115,5 +115,5 @@ def _require(difference: float, limit: float, where: str) -> None:
     if not difference <= limit:  # nor NaN
         raise ExportError(
             f"{where} differs from the model in JAX by {difference:.2g}; up to {limit:g} can be "
-            "rounding. Do not use the files, and report it with the versions of the packages."
+            "rounding. Nothing was written; report it with the versions of the packages."
         )

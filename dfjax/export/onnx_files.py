@@ -7,7 +7,7 @@ from dfjax.export.compare import MTCNN, Reference, without_rounding
 from dfjax.export.describe import calibrations, description
 from dfjax.extras import require_extra
 from dfjax.faces.mtcnn_graph import mtcnn_graphs
-from dfjax.files import write_bytes_atomically
+from dfjax.files import written_together
 from dfjax.models import pretrained
 from dfjax.models.detector import Detector
 from dfjax.models.graphs.detector import detector_graph
@@ -26,7 +26,7 @@ def export_onnx(
 
     Args:
       model: A folder, or "owner/name" on the Hub.
-      out: The folder to write to.
+      out: The folder to write to. What is in it stays as it is until the new files are checked.
       revision: Branch, tag or commit on the Hub; None: its main branch.
       name: What the files call the model; None: by the name of its folder or repository.
 
@@ -50,9 +50,10 @@ def export_onnx(
         metadata=metadata,
     )
     of_mtcnn = mtcnn_graphs({"dfjax_version": metadata["dfjax_version"]})
-    for file, content in zip(ONNX_FILES, (whole, *of_mtcnn), strict=True):
-        write_bytes_atomically(out / file, content)
-    return check_onnx(detector, out)
+    with written_together(out, ONNX_FILES) as unfinished:
+        for file, content in zip(ONNX_FILES, (whole, *of_mtcnn), strict=True):
+            (unfinished / file).write_bytes(content)
+        return check_onnx(detector, unfinished)
 
 
 def check_onnx(detector: Detector, folder: Path) -> dict[str, float]:
@@ -74,7 +75,7 @@ def check_onnx(detector: Detector, folder: Path) -> dict[str, float]:
             continue
         opened = open_runtime(runtime)
         whole, *of_mtcnn = (opened.load((folder / file).read_bytes()) for file in ONNX_FILES)
-        where = f"the ONNX export in {folder}, run by {runtime},"
+        where = f"the ONNX export, run by {runtime},"
         networks = dict(zip(MTCNN, of_mtcnn, strict=True))
         differences[runtime] = reference.compare(whole, networks, where)
     return differences

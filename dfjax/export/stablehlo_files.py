@@ -14,7 +14,7 @@ from dfjax.export.compare import MTCNN, OUTPUTS, Reference, Run
 from dfjax.export.describe import calibrations, description
 from dfjax.extras import require_extra
 from dfjax.faces.mtcnn import load_networks
-from dfjax.files import write_bytes_atomically, write_text_atomically
+from dfjax.files import written_together
 from dfjax.json_values import dumps
 from dfjax.models.detector import Detector
 from dfjax.models.locate import find_folder, model_name
@@ -34,7 +34,7 @@ def export_stablehlo(
 
     Args:
       model: A folder, or "owner/name" on the Hub.
-      out: The folder to write to.
+      out: The folder to write to. What is in it stays as it is until the new files are checked.
       revision: Branch, tag or commit on the Hub; None: its main branch.
       name: What the files call the model; None: by the name of its folder or repository.
 
@@ -52,14 +52,13 @@ def export_stablehlo(
     detector = Detector.from_pretrained(folder)
     metadata = description(detector, name or model_name(model))
     contents = (_export_detector(detector), *_export_mtcnn())
-    for file, content in zip(STABLEHLO_FILES, contents, strict=False):
-        write_bytes_atomically(out / file, content)
-    write_text_atomically(out / METADATA_FILE, dumps(metadata))
-
-    whole, *of_mtcnn = (_load(out / file) for file in STABLEHLO_FILES[:-1])
-    networks = dict(zip(MTCNN, of_mtcnn, strict=True))
-    difference = Reference(detector).compare(whole, networks, f"the StableHLO export in {out}")
-    return {"stablehlo": difference}
+    with written_together(out, STABLEHLO_FILES) as unfinished:
+        for file, content in zip(STABLEHLO_FILES, contents, strict=False):
+            (unfinished / file).write_bytes(content)
+        (unfinished / METADATA_FILE).write_text(dumps(metadata), encoding="utf-8")
+        whole, *of_mtcnn = (_load(unfinished / file) for file in STABLEHLO_FILES[:-1])
+        networks = dict(zip(MTCNN, of_mtcnn, strict=True))
+        return {"stablehlo": Reference(detector).compare(whole, networks, "the StableHLO export")}
 
 
 def _export_detector(detector: Detector) -> bytes:

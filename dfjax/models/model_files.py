@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,8 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
             f"{folder} has no {name}. A complete folder written by Detector.save_pretrained is "
             "needed."
         ) from error
+    except OSError as error:
+        raise _unreadable(folder / name, error) from error
     except (ValueError, RecursionError) as error:  # ValueError: also for an endless number
         raise ModelFormatError(
             f"{folder / name} is not valid JSON: {error}. Download the file again."
@@ -99,7 +102,9 @@ def _readable(file: Path) -> Iterator[None]:
     """Says what is wrong with a file of tensors that cannot be read."""
     try:
         yield
-    except FileNotFoundError as error:
+    except OSError as error:  # safetensors finds no file where it may not read one
+        if os.path.lexists(file):
+            raise _unreadable(file, error) from error
         raise ModelFormatError(
             f"{file.parent} has no {file.name}. Download the whole folder again."
         ) from error
@@ -112,3 +117,10 @@ def _readable(file: Path) -> Iterator[None]:
         raise ModelFormatError(
             f"{file} is damaged or not a safetensors file: {error}. Download the file again."
         ) from error
+
+
+def _unreadable(file: Path, error: OSError) -> ModelFormatError:
+    reason = "it is a folder" if file.is_dir() else error.strerror or str(error)
+    if not file.is_dir() and not os.access(file, os.R_OK):
+        reason = "the user that runs this may not read it"
+    return ModelFormatError(f"{file} cannot be read: {reason}. A readable file is needed there.")

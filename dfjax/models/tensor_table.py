@@ -9,6 +9,9 @@ from dfjax.errors import ModelFormatError
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
+_VARIANCE = "running_var"
+"""How the names of variances end. With a negative one, what comes out depends on the runtime."""
+
 _MAX_ZEROS = 2**28  # a config may ask for tensors of any size, and they must not fill the memory
 
 
@@ -27,7 +30,7 @@ class TensorTable:
         self._taken: set[str] = set()
         self._num_zeros = 0  # handed out in place of tensors
         kinds = ("missing", "unknown", "of the wrong shape", "not of floating point", "not finite")
-        self._problems: dict[str, list[str]] = {kind: [] for kind in kinds}
+        self._problems: dict[str, list[str]] = {kind: [] for kind in (*kinds, "negative")}
 
     def take(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         """Returns a tensor as it is stored, or zeros in its place if it does not fit.
@@ -53,6 +56,8 @@ class TensorTable:
                 stored = stored.astype(np.float32)
             if not np.isfinite(stored).all():
                 self._problems["not finite"].append(name)
+            elif name.endswith(_VARIANCE) and (stored < 0).any():
+                self._problems["negative"].append(name)
             return stored
         self._num_zeros += math.prod(shape)
         if self._num_zeros > _MAX_ZEROS:
@@ -63,8 +68,8 @@ class TensorTable:
         """Checks that every tensor was taken, and that every one fitted.
 
         Raises:
-          ModelFormatError: Tensors are missing, unknown, of the wrong shape or type, or not finite;
-            the message lists them all.
+          ModelFormatError: Tensors are missing, unknown, of the wrong shape or type, not finite, or
+            negative where they cannot be; the message lists them all.
         """
         self._problems["unknown"] = sorted(self._tensors.keys() - self._taken)
         self._refuse()

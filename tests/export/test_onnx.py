@@ -24,6 +24,7 @@ from dfjax.export import compare
 from dfjax.export.onnx_files import ONNX_FILES, check_onnx, export_onnx
 from dfjax.faces.mtcnn import load_networks
 from dfjax.models.detector import Detector
+from dfjax.runtimes.runtime import open_runtime
 from tests.conftest import NODE_MODULES
 from tests.models.tiny import filled
 from tests.tiny import TINY_CONFIG, tiny_detector
@@ -122,6 +123,21 @@ def test_a_file_that_computes_something_else_is_refused(folder, tmp_path):
         (tmp_path / name).write_bytes((folder / "exported" / name).read_bytes())
     with pytest.raises(ExportError, match="the ONNX export.*run by onnx, differs from"):
         check_onnx(tiny_detector(seed=1), tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(6, 2), (3, 4), (12, 1), (4, 3)])
+def test_a_mask_that_does_not_fit_the_clips_is_refused(folder, shape):
+    size = TINY_CONFIG.crops.image_size
+    run = open_runtime("onnx").load((folder / "exported" / "detector.onnx").read_bytes())
+    with pytest.raises(Exception, match="[Rr]eshape"):
+        run(np.zeros((2, 6, size, size, 3), np.uint8), np.ones(shape, bool))
+
+
+def test_an_export_over_a_folder_of_the_same_name_names_that(folder, tmp_path):
+    (tmp_path / "detector.onnx").mkdir()
+    with pytest.raises(IsADirectoryError, match="'.*/detector.onnx'"):
+        export_onnx(str(folder / "model"), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["detector.onnx"]
 
 
 def test_what_the_readme_shows_for_python_runs_without_dfjax(folder):

@@ -1,13 +1,17 @@
 """An export to StableHLO: what JAX reads back computes the same, whatever is padded."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from jax import export
 
+from dfjax.errors import ExportError
+from dfjax.export.compare import Reference
 from dfjax.export.stablehlo_files import PLATFORMS, STABLEHLO_FILES, export_stablehlo
+from tests.models.gend_files import write_gend
 from tests.tiny import tiny_detector
 
 
@@ -35,3 +39,25 @@ def test_it_runs_on_all_platforms_for_any_number_of_clips_and_frames(folder):
     _, _, frame_logits, clip_logits = exported.call(clips, frame_mask)
     np.testing.assert_allclose(frame_logits, expected.frame_logits, atol=1e-5)
     np.testing.assert_allclose(clip_logits, expected.clip_logits, atol=1e-5)
+
+
+def test_a_vision_transformer_is_written_as_well_for_any_number_of_clips(tmp_path):
+    found = export_stablehlo(str(write_gend(tmp_path / "gend")), tmp_path / "exported")
+    assert found["stablehlo"] < 1e-5
+
+
+@pytest.mark.parametrize("how", ["differs", "is interrupted"])
+def test_an_export_that_is_not_finished_leaves_the_one_before_as_it_was(
+    folder, tmp_path, monkeypatch, how
+):
+    shutil.copytree(folder, tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    tiny_detector(seed=1).save_pretrained(tmp_path / "other")
+
+    def fails(*given):
+        raise KeyboardInterrupt if how == "is interrupted" else ExportError("It differs.")
+
+    monkeypatch.setattr(Reference, "compare", fails)
+    with pytest.raises((KeyboardInterrupt, ExportError)):
+        export_stablehlo(str(tmp_path / "other"), tmp_path / "out")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before

@@ -297,6 +297,16 @@ def damage(folder: Path, how: str) -> None:
             file.write_bytes(len(header).to_bytes(8, "little") + header + b"1")
         case "two models":
             (folder / INDEX).write_text("{}")
+        case "weights are a folder":
+            file.unlink()
+            file.mkdir()
+        case "config is a folder":
+            (folder / "config.json").unlink()
+            (folder / "config.json").mkdir()
+        case "evidence without figures":
+            values = json.loads((folder / "config.json").read_text())
+            values["calibration"]["evidence"] = {}
+            (folder / "config.json").write_text(json.dumps(values))
 
 
 @pytest.mark.parametrize(
@@ -311,6 +321,9 @@ def damage(folder: Path, how: str) -> None:
         ("config is binary", "is not valid JSON"),
         ("a type that numpy lacks", "has tensors of a type that numpy lacks"),
         ("two models", "has both"),
+        ("weights are a folder", "model.safetensors cannot be read: it is a folder"),
+        ("config is a folder", "config.json cannot be read: it is a folder"),
+        ("evidence without figures", r"calibration.evidence lacks burst_noise, "),
     ],
 )
 def test_a_damaged_folder_is_refused(copied, how, message):

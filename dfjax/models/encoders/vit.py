@@ -197,9 +197,9 @@ class VisionTransformer(Encoder[ViTConfigT]):
     def _tokens(self, images: jax.Array) -> jax.Array:
         """Returns the tokens after the last layer, float32 [N,1+patches,hidden_size]."""
         patches = self.patches(images)
-        tokens = patches.reshape(len(patches), -1, self.config.hidden_size)
+        tokens = patches.reshape(patches.shape[0], -1, self.config.hidden_size)
         first = self.class_token[...].reshape(1, 1, -1)
-        first = jnp.broadcast_to(first, (len(tokens), *first.shape[1:]))
+        first = jnp.broadcast_to(first, (tokens.shape[0], *first.shape[1:]))
         tokens = jnp.concatenate([first, tokens], axis=1)
         tokens += self.positions[...].reshape(1, *tokens.shape[1:])
         if self.norm_before is not None:

@@ -160,7 +160,10 @@ def detector_graph(
     num_features = _encoder(config).num_features(config.encoder)
     crops = graph.add("Reshape", "clips", graph.sizes(-1, size, size, 3))
     features = _add_encoder(graph, crops, config, table)
-    shape = graph.add("Concat", graph.add("Shape", "frame_mask"), graph.sizes(-1), axis=0)
+    # By the clips' own number and the mask's frames: a mask of another shape fits to none of these.
+    num_clips = graph.add("Shape", "clips", end=1)
+    num_frames = graph.add("Shape", "frame_mask", start=1)
+    shape = graph.add("Concat", num_clips, num_frames, graph.sizes(num_features), axis=0)
     features = graph.add("Reshape", features, shape)
     add_head = _known(_HEADS, config.detector)
     logits = add_head(graph, features, "frame_mask", num_features, config.detector, table)

@@ -123,6 +123,8 @@ def test_every_tensor_that_does_not_fit_is_named_in_one_error(tmp_path):
     tensors[counts] = np.zeros(4, np.int32)
     broken = "resnet.encoder.stages.0.layers.0.layer.0.normalization.bias"
     tensors[broken] = np.full(4, np.nan, np.float32)
+    below = "resnet.encoder.stages.0.layers.0.layer.0.normalization.running_var"
+    tensors[below] = np.full(4, -0.1, np.float32)
     with pytest.raises(ModelFormatError) as caught:
         load_encoder(written(tmp_path, tensors))
     message = str(caught.value)
@@ -133,6 +135,7 @@ def test_every_tensor_that_does_not_fit_is_named_in_one_error(tmp_path):
         f"of the wrong shape: {wide} (found [4, 5, 3, 3], needed [4, 4, 3, 3])",
         f"not of floating point: {counts} (int32)",
         f"not finite: {broken}",
+        f"negative: {below}",
     ):
         assert expected in message
 
