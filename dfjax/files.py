@@ -40,7 +40,7 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
     except BaseException as error:
         with contextlib.suppress(OSError):  # what went wrong first is what matters
             unfinished.unlink()
-        if isinstance(error, OSError):  # the other name says nothing to anyone
+        if isinstance(error, OSError) and error.errno:  # the other name says nothing to anyone
             raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
 

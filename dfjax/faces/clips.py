@@ -25,6 +25,7 @@ from dfjax.faces.held_frames import (
     crop_keys,
     every_face,
     likely_kept,
+    there,
 )
 from dfjax.faces.sampled import SampledFrame, SampledFrames, sample_frames
 from dfjax.faces.shots import colours, shots_of, views
@@ -217,7 +218,7 @@ def _search_file(
         held.add(searched.held(part), seen)
         crops = held.crop(searched.timestamps[end])
         searched.crops |= crops
-        give(likely_kept(crops.values(), config.tracks))
+        give(likely_kept(crops, config.tracks))
         if are_done:
             searched.let_go(end)
 
@@ -390,16 +391,11 @@ def _crops_of(
     is_new = np.array([key not in known for key in keys])
     crops = np.empty((len(keys), *[config.crops.image_size] * 2, 3), np.uint8)
     rows = np.flatnonzero(is_new)
-    pictures = [_there(frames[index]) for index in track.frame_indices[rows]]
+    pictures = [there(frames[index]) for index in track.frame_indices[rows]]
     crops[is_new] = crop_rows(pictures, track, rows, timestamps, config.crops)
     for row in np.flatnonzero(~is_new).tolist():
         crops[row] = known[keys[row]].pixels
     return crops
-
-
-def _there(frame: np.ndarray | None) -> np.ndarray:
-    assert frame is not None, "frames are let go of which all faces are cropped"
-    return frame
 
 
 def shown_boxes(boxes: np.ndarray, info: VideoInfo, size: tuple[int, int]) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Holds the frames of a video until their faces are cropped, and no longer."""
 
+import collections
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,12 @@ class Cropped(NamedTuple):
     confidence: float  # of the detector
 
 
+def there(picture: np.ndarray | None) -> np.ndarray:
+    """Returns a picture that was not let go."""
+    assert picture is not None, "pictures are let go of which all faces are cropped"
+    return picture
+
+
 def crop_keys(track: FaceTrack, times: np.ndarray) -> list[CropKey]:
     """Returns what the crops of a track are known by.
 
@@ -64,9 +71,15 @@ def every_face(config: TrackConfig) -> TrackConfig:
     )
 
 
-def likely_kept(crops: Iterable[Cropped], config: TrackConfig) -> list[np.ndarray]:
-    """Returns the pixels of those that are surely faces; others are if they are seen for long."""
-    return [crop.pixels for crop in crops if crop.confidence >= config.min_confidence]
+def likely_kept(crops: Mapping[CropKey, Cropped], config: TrackConfig) -> list[np.ndarray]:
+    """Returns the pixels of those crops that will most likely be kept.
+
+    They are surely faces, while others are only if they are seen for long, and there is no choice
+    to be made among them, as in a crowd.
+    """
+    sure = {key: crop for key, crop in crops.items() if crop.confidence >= config.min_confidence}
+    num_at = collections.Counter(time for time, _ in sure)
+    return [crop.pixels for (time, _), crop in sure.items() if num_at[time] <= config.max_tracks]
 
 
 def link(
@@ -86,8 +99,9 @@ class HeldFrames:
     """The frames that are yet to be cropped, and those before them on which crops depend.
 
     A crop depends on the frames up to a second before and after, or more if it is smoothed over
-    more, and who is who in these on the second before them. Where looks are further apart, all
-    frames of a look are cropped and let go before the next one comes.
+    more. Where looks are further apart, all frames of a look are cropped and let go before the next
+    one comes. Who is who depends on all that was seen before, which is kept; if there is no room
+    for that (`most_beside`), on the second before those frames.
     """
 
     def __init__(self, crops: CropConfig, tracks: TrackConfig, *, most_beside: int | None = None):
@@ -102,17 +116,19 @@ class HeldFrames:
         self._crops, self._tracks = crops, tracks
         self._most_beside = most_beside
         self._reach = max(APART, _DEVIATIONS * crops.smoothing)
-        self._frames: list[Frame] = []
+        self._times: list[float] = []
+        self._pictures: list[np.ndarray | None] = []  # None: let go
         self._seen: list[Seen] = []
         self._num_cropped = 0
 
     def __len__(self) -> int:
         """Returns how many frames are held."""
-        return len(self._frames)
+        return sum(picture is not None for picture in self._pictures)
 
     def add(self, frames: Sequence[Frame], seen: Sequence[Seen]) -> None:
         """Takes frames, which are later than all before, and what was found in them."""
-        self._frames += frames
+        self._times += [time for time, _ in frames]
+        self._pictures += [picture for _, picture in frames]
         self._seen += seen
 
     def crop(self, upcoming: float) -> dict[CropKey, Cropped]:
@@ -124,25 +140,28 @@ class HeldFrames:
         Returns:
           The crops of the largest faces.
         """
-        times = np.array([time for time, _ in self._frames])
+        times = np.array(self._times)
         end = int(np.searchsorted(times, upcoming - self._reach))
         if self._most_beside is not None:
             end = max(end, len(times) - self._most_beside)
         crops = self._cropped(times, end) if end > self._num_cropped else {}
         self._num_cropped = max(end, self._num_cropped)
-        start = self._needed_from(np.append(times, upcoming))
-        self._frames, self._seen = self._frames[start:], self._seen[start:]
-        self._num_cropped -= start
+        if self._most_beside is None:
+            self._pictures[: self._num_cropped] = [None] * self._num_cropped
+        else:
+            start = self._needed_from(np.append(times, upcoming), self._most_beside)
+            for kept in (self._times, self._pictures, self._seen):
+                del kept[:start]
+            self._num_cropped -= start
         return crops
 
     def _cropped(self, times: np.ndarray, end: int) -> dict[CropKey, Cropped]:
         """Returns the crops of the held frames up to `end` that have none yet."""
-        frames = [frame for _, frame in self._frames]
         crops = {}
         for track in link(self._seen, times, shots_seen(self._seen), self._tracks).tracks:
             indices = track.frame_indices
             rows = np.flatnonzero((indices >= self._num_cropped) & (indices < end))
-            pictures = [frames[index] for index in indices[rows]]
+            pictures = [there(self._pictures[index]) for index in indices[rows]]
             pixels = crop_rows(pictures, track, rows, times, self._crops)
             points = crop_landmarks(track, times, self._crops)
             keys = crop_keys(track, times)
@@ -150,12 +169,11 @@ class HeldFrames:
                 crops[keys[row]] = Cropped(crop, points[row], float(track.confidences[row]))
         return crops
 
-    def _needed_from(self, times: np.ndarray) -> int:
+    def _needed_from(self, times: np.ndarray, most_beside: int) -> int:
         """Returns the first of the frames on which crops depend that are not made yet."""
         first = start = self._num_cropped
-        least = 0 if self._most_beside is None else max(0, first - self._most_beside)
         while (
-            start > least
+            start > max(0, first - most_beside)
             and times[start] - times[start - 1] <= self._reach
             and times[first] - times[start - 1] <= self._reach + APART
         ):

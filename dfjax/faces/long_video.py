@@ -302,7 +302,7 @@ class LongVideo:
                 held.add(batch, seen)
                 cropped = held.crop(upcoming)
                 self._crops |= cropped
-                self._give(likely_kept(cropped.values(), tracks))
+                self._give(likely_kept(cropped, tracks))
                 done += len(batch)
                 on_progress(min(1.0, done / num_frames), LOOKING)
         self._is_damaged |= is_damaged(self.info, findings)

@@ -48,3 +48,5 @@ def top_boxes(file: BinaryIO) -> Iterator[Box]:
             return
         yield Box(kind, start, start + size)
         start += size
+        if start >= num_bytes:
+            return

@@ -44,7 +44,7 @@ def test_no_device_is_left_to_round_what_is_computed_in_float32():
     state = engine._state
     past = engine.remember(FEATURES[0])
     networks = zip(load_networks(), (12, 24, 48), strict=True)
-    run: Any = jax_networks._compiled(jax_networks._run_on_crops)
+    run: Any = jax_networks._compiled()
     for lowered in (
         engine._encode.lower(state, CROPS),
         engine._score.lower(state, FEATURES, MASK),

@@ -54,6 +54,16 @@ def test_in_a_video_of_boxes_marks_are_looked_for_beside_the_pictures(
     assert read_file_facts(path, "matroska").may_have_credentials
 
 
+@pytest.mark.parametrize("kind", [b"mdat", b"free"])
+@pytest.mark.parametrize("size", [1 << 40, 1 << 62, 1 << 63, (1 << 64) - 1])
+def test_a_box_that_claims_more_than_any_disk_holds_stops_nobody(tmp_path, kind, size):
+    path = tmp_path / "clip.mp4"
+    large = struct.pack(">I4sQ", 1, kind, size) + bytes(300)
+    path.write_bytes(_box(b"ftyp", b"isom" * 4) + large)
+    assert read_file_facts(path, "mov").size_bytes == path.stat().st_size
+    assert is_cut_off(path, "mov")
+
+
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path):
     with pytest.raises(VideoError, match="no file named"):
         read_file_facts(tmp_path / "missing.mp4")
@@ -73,3 +83,11 @@ def test_a_disk_that_fails_while_a_file_is_read_is_told_with_the_files_name(tmp_
     (tmp_path / "mine.mp4").symlink_to(FAILS_TO_READ)
     with pytest.raises(VideoError, match="'mine.mp4' cannot be read: Input/output error"):
         read(tmp_path / "mine.mp4")
+
+
+@pytest.mark.parametrize("mark", file_facts._CREDENTIAL_MARKS)
+@pytest.mark.parametrize("place", range(40, 64))
+def test_each_mark_is_found_across_the_border_of_two_pieces(tmp_path, monkeypatch, mark, place):
+    monkeypatch.setattr(file_facts, "_CHUNK_BYTES", 64)
+    (tmp_path / "file").write_bytes(b"x" * place + mark + b"x" * 50)
+    assert read_file_facts(tmp_path / "file").may_have_credentials
