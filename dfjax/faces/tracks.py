@@ -144,8 +144,15 @@ class FaceTracker:
     are not dropped, since nobody knows yet how long they will be.
     """
 
-    def __init__(self, config: TrackConfig = TrackConfig()):
-        self._config = config
+    def __init__(self, config: TrackConfig = TrackConfig(), *, most_seconds: float = np.inf):
+        """Takes the limits.
+
+        Args:
+          config: As for `link_faces`.
+          most_seconds: For how long a face may be away. Whoever comes after that is someone new,
+            unless the frames themselves are further apart.
+        """
+        self._config, self._most_seconds = config, most_seconds
         self._sightings = _gather([], np.zeros(0), np.zeros(0, np.int64))
         self._tracks: list[list[int]] = []  # rows of `_sightings`
         self._ids: list[int] = []  # of the tracks
@@ -168,6 +175,7 @@ class FaceTracker:
         found = _gather([faces], np.array([timestamp], np.float64), np.array([shot]))
         index = self._num_frames
         self._num_frames += 1
+        self._forget(index - 1, timestamp)
         found = dataclasses.replace(found, frame_indices=found.frame_indices + index)
         both = zip(_columns(self._sightings), _columns(found), strict=True)
         self._sightings = _Sightings(*map(np.concatenate, both))
@@ -176,7 +184,7 @@ class FaceTracker:
         new = range(self._num_tracks, self._num_tracks + len(self._tracks) - len(self._ids))
         self._ids += new
         self._num_tracks += len(new)
-        self._forget(index)
+        self._forget(index, timestamp)
         seen = [
             (_face_track(self._sightings, track, number), self._sightings.times[track])
             for number, track in zip(self._ids, self._tracks, strict=True)
@@ -187,13 +195,18 @@ class FaceTracker:
             for track, times in seen
         ]
 
-    def _forget(self, index: int) -> None:
+    def _forget(self, index: int, now: float) -> None:
         """Forgets the tracks that end with a frame, and all but the last second of the others."""
+
+        def may_come_back(last: int) -> bool:
+            is_away = indices[last] < index and now - times[last] > self._most_seconds
+            return index - indices[last] <= self._config.max_gap and not is_away
+
         times, indices = self._sightings.times, self._sightings.frame_indices
         open_tracks = [
             (number, [row for row in track if times[row] >= times[track[-1]] - _MOTION_SECONDS])
             for number, track in zip(self._ids, self._tracks, strict=True)
-            if index - indices[track[-1]] <= self._config.max_gap
+            if may_come_back(track[-1])
         ]
         rows = sorted(row for _, track in open_tracks for row in track)
         place_of = {row: place for place, row in enumerate(rows)}

@@ -25,13 +25,17 @@ WINDOW_SECONDS = 8.0
 """The score is over so many seconds, or over as many frames as the model's clips have."""
 
 ENOUGH_SECONDS, ENOUGH_FRAMES = 2.0, 8
-"""A face has to be seen for so long, in so many frames, to have a score; or fill the window."""
+"""A face has to be seen for so long, in so many frames, to have a score; or fill the window. Where
+frames come so slowly that fewer fit into its seconds, half of them are enough."""
 
-_SEARCH_EVERY = 8  # frames; in between, faces are looked for only where they were
+_SEARCH_EVERY, _SEARCH_SECONDS = 8, 1.0
+"""After so many frames or seconds the whole picture is searched; in between, faces are looked for
+only where they were. If nobody is found, it is searched for small faces as seldom."""
+
 _SEARCH_SIZE = 320  # pixels, longer side of the picture that is searched; their places are refined
 _CAMERA_WIDTH, _CAMERA_HEIGHTS = 640, (480, 360)  # shapes that are compiled beforehand
 _MAX_FACES = 2  # that are encoded, the largest; each costs as much as all the rest
-_MAX_GAP = 8  # frames for which a face may be away; live frames are a tenth of a second apart
+_MAX_GAP, _MAX_AWAY = 8, 1.0  # frames and seconds for which a face may be away
 
 Reason = Literal["waiting", "small", "many"]
 """Why a face has no score: not seen for long enough, too small, or others are larger."""
@@ -45,7 +49,7 @@ class LiveFace:
     box_xyxy: tuple[int, int, int, int]  # pixels of the frame, max exclusive
     frame_probability: float | None  # of this frame alone; None: it was not looked at
     probability_fake: float | None  # over the window; None: `reason` says why
-    seconds: float  # for which the face has been seen, within the window
+    seconds: float  # for which the face has been judged, within the window; 0.0: it is not
     reason: Reason | None = None
 
 
@@ -86,16 +90,19 @@ class LiveScorer:
             came before the window; others score each window for itself.
           face_detector: Made from `engine.config.faces`.
           searcher: Finds the places of faces in whole frames; None: a faster one that sees less
-            detail, and so no face smaller than a thirteenth of the frame's longer side.
+            detail. A face smaller than a thirteenth of the frame's longer side is found only if no
+            other is in view.
         """
         self._engine = engine
         self._face_detector = face_detector
         self._searcher = searcher or live_searcher(face_detector)
         gap = max(engine.config.tracks.max_gap, _MAX_GAP)
-        self._tracker = FaceTracker(dataclasses.replace(engine.config.tracks, max_gap=gap))
+        tracks = dataclasses.replace(engine.config.tracks, max_gap=gap)
+        self._tracker = FaceTracker(tracks, most_seconds=_MAX_AWAY)
         self._windows: dict[int, _Window] = {}
         self._boxes = np.zeros((0, 4), np.float32)  # of the faces in the last frame
         self._frames_since_search = _SEARCH_EVERY
+        self._last_search = self._last_close_search = -np.inf
         self._colours: np.ndarray | None = None
         self._shot = 0
         self._last = -np.inf
@@ -129,7 +136,7 @@ class LiveScorer:
                 f"The frame is of {timestamp} s, but the one before of {self._last} s. Give frames "
                 "in the order in which they were taken, or start a new LiveScorer."
             )
-        faces = self._find(frame)
+        faces = self._find(frame, timestamp)
         self._last = timestamp
         now = colours(frame)
         if self._colours is not None:
@@ -143,15 +150,19 @@ class LiveScorer:
         }
         return self._score(frame, timestamp, tracks)
 
-    def _find(self, frame: np.ndarray) -> Faces:
+    def _find(self, frame: np.ndarray, timestamp: float) -> Faces:
         """Returns the faces of a frame; all of it is searched now and then, or if none is known."""
         places = self._boxes
         self._frames_since_search += 1
-        searched = self._frames_since_search >= _SEARCH_EVERY or not len(places)
+        is_time = timestamp - self._last_search >= _SEARCH_SECONDS
+        searched = self._frames_since_search >= _SEARCH_EVERY or is_time or not len(places)
         if searched:
-            self._frames_since_search = 0
+            self._frames_since_search, self._last_search = 0, timestamp
             (found,) = self._searcher.detect([frame])
             places = np.concatenate([places, found.boxes_xyxy])
+        if not len(places) and timestamp - self._last_close_search >= _SEARCH_SECONDS:
+            self._last_close_search = timestamp
+            places = self._face_detector.detect([frame])[0].boxes_xyxy
         (faces,) = self._face_detector.refine([frame], [places])
         if len(faces.boxes_xyxy) < len(self._boxes) and not searched:
             self._frames_since_search = _SEARCH_EVERY  # one got lost: search the next frame
@@ -215,6 +226,7 @@ class _Window:
         self._features: collections.deque[np.ndarray] = collections.deque()
         self._times: collections.deque[float] = collections.deque()
         self._past: Any = None
+        self._is_past_window = False
 
     @property
     def timestamps(self) -> np.ndarray:
@@ -230,13 +242,15 @@ class _Window:
     def is_enough(self) -> bool:
         """Whether it is long enough to be scored, or as long as it can be."""
         is_full = len(self._times) == self._size
-        return is_full or (self.seconds >= ENOUGH_SECONDS and len(self._times) >= ENOUGH_FRAMES)
+        enough = ENOUGH_FRAMES // 2 if self._is_past_window else ENOUGH_FRAMES
+        return is_full or (self.seconds >= ENOUGH_SECONDS and len(self._times) >= enough)
 
     def add(self, features: np.ndarray, timestamp: float) -> None:
         """Adds a frame, and drops those that the window is too short for."""
         self._features.append(features)
         self._times.append(timestamp)
         while self.seconds > WINDOW_SECONDS or len(self._times) > self._size:
+            self._is_past_window = True
             self._times.popleft()
             dropped = self._features.popleft()
             if isinstance(self._engine, StreamingEngine):

@@ -12,7 +12,7 @@ const video = find("video"), boxes = find(".df-live-boxes");
 const canvas = document.createElement("canvas");
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const percent = (share) =>
-  share < 0.005 ? "<1%" : share > 0.995 ? ">99%" : `${Math.round(100 * share)}%`;
+  share <= 0.005 ? "<1%" : share >= 0.995 ? ">99%" : `${Math.round(100 * share)}%`;
 
 let session = null, closing = null, camera = null, timer = 0, run = 0;
 let isWaiting = false, dropped = 0, times = [], past = [], said = "";
@@ -158,9 +158,9 @@ function draw(score, taken) {
   }
   const longest = Math.max(0, ...score.faces.map((face) => face.seconds));
   const isSmall = score.faces.length && score.faces.every((face) => face.reason === "small");
-  const seen = Math.min(longest, needed).toFixed(1);
-  show("on", !score.faces.length ? words.noFace
-    : isSmall ? words.small : fill(words.waiting, {seen, needed}));
+  const seen = longest.toFixed(1);
+  show("on", !score.faces.length ? words.noFace : isSmall ? words.small
+    : longest < needed ? fill(words.waiting, {seen, needed}) : words.slow);
   say(!score.faces.length ? words.noFace : isSmall ? words.small : "");
 }
 

@@ -86,5 +86,5 @@ def decode_frame(data: bytes) -> np.ndarray:
             if max(picture.size) > _MAX_SIDE:
                 raise refusal
             return np.asarray(picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
         raise refusal from None

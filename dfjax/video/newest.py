@@ -12,7 +12,8 @@ class NewestFrames(Generic[FrameT]):
     """Iterates over a source of frames; those that come while one is being used are dropped.
 
     So the delay does not grow if frames come faster than they can be used. The source is read in a
-    thread of its own, up to its end; what it raises is raised here.
+    thread of its own, up to its end; what it raises is raised here. If one stops iterating before
+    that, the source is closed when its next frame comes.
 
     Example:
       >>> from dfjax.video.newest import NewestFrames
@@ -59,6 +60,8 @@ class NewestFrames(Generic[FrameT]):
         except Exception as error:
             self._error = error
         finally:
+            if self._is_over and (close := getattr(self._frames, "close", None)):
+                close()  # nobody else can: a generator cannot be closed from another thread
             with self._changed:
                 self._is_over = True
                 self._changed.notify()

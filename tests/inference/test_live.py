@@ -4,8 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from dfjax.faces.detection import FaceDetector
+from dfjax.config import TrackConfig
+from dfjax.faces.detection import FaceDetector, Faces
+from dfjax.faces.tracks import FaceTracker
 from dfjax.inference import live
 from dfjax.inference.engine import FaceLogits, score_faces
 from dfjax.inference.jax_engine import JaxEngine
@@ -181,3 +184,55 @@ def test_a_model_without_a_backward_lstm_is_streamed_too():
     rows = np.random.default_rng(1).normal(size=(12, TINY_RESNET.widths[-1])).astype("f4")
     (clip,) = score_faces(engine, [rows[:NUM_FRAMES]], [np.arange(NUM_FRAMES)])
     assert_close(window_of(engine, rows[:NUM_FRAMES]).logits(), clip)
+
+
+def _one_face(left: float) -> Faces:
+    box = np.array([[left, 20, left + 60, 90]], np.float32)
+    return Faces(box, np.full((1, 5, 2), 50.0, np.float32), np.array([0.99], np.float32))
+
+
+@pytest.mark.parametrize("rate", [1, 2, 8])
+def test_who_comes_after_a_second_in_which_nobody_was_there_is_someone_else(rate):
+    tracker = FaceTracker(TrackConfig(max_gap=8), most_seconds=1.0)
+    nobody = Faces(np.zeros((0, 4)), np.zeros((0, 5, 2)), np.zeros(0))
+    times = np.arange(4 * rate) / rate
+    seen = []
+    for time in times.tolist():
+        is_away = 1.0 <= time < 3.0
+        seen += tracker.update(nobody if is_away else _one_face(20), time)
+    assert [track.id for track, _ in seen] == [0] * rate + [1] * rate
+
+
+def test_frames_that_come_slowly_still_show_the_same_face():
+    tracker = FaceTracker(TrackConfig(max_gap=8), most_seconds=1.0)
+    seen = [tracker.update(_one_face(20 + 5 * n), 3.0 * n) for n in range(5)]
+    assert [track.id for of_frame in seen for track, _ in of_frame] == [0] * 5
+
+
+@pytest.mark.parametrize("apart, first", [(0.5, 4.0), (1.5, 9.0), (2.5, 10.0), (4.0, None)])
+def test_a_face_has_a_score_also_where_frames_come_slowly(engine, features, apart, first):
+    window, enough = live._Window(engine), []
+    for n, row in enumerate(features[:12]):
+        window.add(row, n * apart)
+        if window.is_enough:
+            enough.append(n * apart)
+    assert enough[:1] == ([] if first is None else [pytest.approx(first, abs=0.6)])
+
+
+def test_where_frames_come_slowly_each_is_searched(scorer, searcher, monkeypatch):
+    searched = []
+    detect = searcher.detect
+    monkeypatch.setattr(searcher, "detect", lambda frames: searched.append(1) or detect(frames))
+    for n, frame in enumerate(portrait_frames(6)):
+        assert scorer(frame, n * 1.5).faces
+    assert len(searched) == 6
+
+
+def test_a_face_far_away_is_found_where_no_other_is_and_is_said_to_be_small(scorer):
+    far = np.full((480, 640, 3), 128, np.uint8)
+    (portrait,) = portrait_frames(1)
+    small = Image.fromarray(portrait).resize((120, 90), Image.Resampling.LANCZOS)
+    far[200:290, 300:420] = np.asarray(small)
+    (face,) = scorer(far, 0.0).faces
+    assert face.reason == "small" and face.probability_fake is None
+    assert 20 < face.box_xyxy[3] - face.box_xyxy[1] < 32

@@ -1,12 +1,15 @@
 """The live tab's requests, to the served page."""
 
 import io
+import struct
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
+from dfjax.page.live_endpoint import decode_frame
+from dfjax.page.refusal import Refusal
 from tests.page.samples import SampleLive
 from tests.page.serving import MIB, wait_for
 
@@ -98,3 +101,12 @@ def test_another_sites_page_gets_no_camera_scored(served_page, http):
 )
 def test_nothing_else_is_at_these_addresses(served_page, http: httpx.Client, method, path):
     assert http.request(method, served_page.url + path).status_code == 404
+
+
+def test_a_small_file_that_claims_to_be_a_huge_picture_is_refused():
+    data = bytearray(jpeg(8, 8))
+    frame = data.index(b"\xff\xc0") + 5  # height and width, two bytes each
+    data[frame : frame + 4] = struct.pack(">HH", 65520, 65520)
+    with pytest.raises(Refusal) as refused:
+        decode_frame(bytes(data))
+    assert refused.value.status == 400

@@ -47,3 +47,18 @@ def test_what_a_camera_raises_is_raised():
 
     with pytest.raises(OSError, match="unplugged"):
         list(NewestFrames(camera()))
+
+
+def test_the_source_is_closed_once_nobody_wants_its_frames():
+    is_closed = threading.Event()
+
+    def camera():
+        try:
+            while True:
+                yield 0
+        finally:
+            is_closed.set()
+
+    for _ in NewestFrames(camera()):
+        break
+    assert is_closed.wait(10)
