@@ -52,11 +52,11 @@ def _strip(track: TrackScore, crops: np.ndarray, decision: Decision) -> dict[str
             {
                 "picture": data_uri(crop, _CROP_SIDE),
                 "seek": frame.timestamp,
-                "time": clock(frame.timestamp),
+                "time": clock(frame.timestamp, decimals=2),
                 "value": frame_value(frame.probability_fake),
                 "label": words.evidence.crop.format(
                     face=name,
-                    time=clock(frame.timestamp),
+                    time=clock(frame.timestamp, decimals=2),
                     value=frame_value(frame.probability_fake),
                 ),
                 "bar": f"{100 * frame.probability_fake:.0f}",

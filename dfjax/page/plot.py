@@ -21,7 +21,7 @@ from dfjax.prediction import (
     TrackScore,
     VideoSummary,
 )
-from dfjax.shown_numbers import clock, frame_value, percent
+from dfjax.shown_numbers import clock, clocks, frame_value, percent
 from dfjax.words import words
 
 NUM_SHADES = 5
@@ -132,6 +132,7 @@ def _segment(
     """Returns what the template shows of a stretch; its shade is that of its own probability."""
     number = percent(segment.probability_fake, decision)
     times = (frame.timestamp for frame in track.frames)
+    start, end = clocks(segment.start, segment.end)
     return {
         "css": f"df-{decision.label(segment.probability_fake)}",
         # The script goes to a frame that was looked at.
@@ -139,9 +140,7 @@ def _segment(
         "left": f"{_x(segment.start, duration):.2f}",
         "width": f"{_x(segment.end, duration) - _x(segment.start, duration):.2f}",
         "percent": number,
-        "label": words.evidence.stretch.format(
-            face=face, start=clock(segment.start), end=clock(segment.end), percent=number
-        ),
+        "label": words.evidence.stretch.format(face=face, start=start, end=end, percent=number),
     }
 
 

@@ -13,7 +13,7 @@ def value_rows(prediction: Prediction) -> list[tuple[float, str, list[str]]]:
     return [
         (
             frame.timestamp,
-            clock(frame.timestamp),
+            clock(frame.timestamp, decimals=2),
             [column.get(frame.timestamp, "–") for column in columns],
         )
         for frame in prediction.frames

@@ -10,7 +10,7 @@ import numpy as np
 from dfjax import prediction_warnings
 from dfjax.faces.crops import detail
 from dfjax.prediction import Prediction, Segment, TrackScore
-from dfjax.shown_numbers import clock, percent, threshold_percent
+from dfjax.shown_numbers import clock, clocks, percent, threshold_percent
 from dfjax.words import translated, words
 
 FEW_FRAMES = 8
@@ -135,6 +135,8 @@ def _findings(prediction: Prediction) -> Iterator[str]:
             _stretch(words.reasons.stretch_but_real, segments[0], prediction)
             if segments
             else words.reasons.no_stretch
+            if prediction.video.duration > 0
+            else words.reasons.no_face_suspicious
         )
     elif segments:
         yield _stretch(words.reasons.most_suspicious_part, segments[0], prediction)
@@ -147,10 +149,11 @@ def _findings(prediction: Prediction) -> Iterator[str]:
 
 def _stretch(sentence: str, segment: Segment, prediction: Prediction) -> str:
     (track,) = [track for track in prediction.tracks if track.id == segment.track]
+    start, end = clocks(segment.start, segment.end)
     return sentence.format(
         face=face_name(track, prediction),
-        start=clock(segment.start),
-        end=clock(segment.end),
+        start=start,
+        end=end,
         percent=percent(segment.probability_fake, prediction.decision),
     )
 

@@ -17,7 +17,7 @@ from dfjax.reporting.frame_values import value_rows
 from dfjax.reporting.reasons import explain
 from dfjax.reporting.scale import scale
 from dfjax.reporting.shown_provenance import shown_provenance
-from dfjax.shown_numbers import clock, frame_value, percent, threshold_percent
+from dfjax.shown_numbers import clock, clocks, frame_value, percent, threshold_percent
 from dfjax.words import language, translated, words
 
 HeatMaps = Mapping[tuple[int, int], np.ndarray]
@@ -123,7 +123,8 @@ def _ticks(span: _Span) -> list[dict[str, Any]]:
     times = [round(n * step, 3) for n in range(int(duration / step + 1e-9) + 1)]
     first = math.ceil(span.start / step - 1e-9) * step
     times = [round(first + time, 3) for time in times if first + time <= span.end + 1e-9]
-    return [{"at": span.across(time), "text": clock(time)} for time in times]
+    decimals = 1 if step < 1 else 0
+    return [{"at": span.across(time), "text": clock(time, decimals)} for time in times]
 
 
 def _lanes(prediction: Prediction) -> list[dict[str, Any]]:
@@ -161,11 +162,12 @@ def _stretches(prediction: Prediction) -> list[str]:
     return [
         words.report.stretch.format(
             face=_face_name(segment.track),
-            start=clock(segment.start),
-            end=clock(segment.end),
+            start=start,
+            end=end,
             percent=percent(segment.probability_fake, prediction.decision),
         )
         for segment in prediction.segments
+        for start, end in [clocks(segment.start, segment.end)]
     ]
 
 
@@ -174,8 +176,11 @@ def _face_name(track_id: int) -> str:
 
 
 def _faces(prediction: Prediction, heat_maps: HeatMaps) -> list[dict[str, Any]]:
-    """Returns what is shown of each face, the most suspicious one first."""
-    tracks = sorted(prediction.tracks, key=lambda track: -track.probability_fake)
+    """Returns what is shown of each face, the most suspicious one first; then those left out."""
+    tracks = sorted(
+        prediction.tracks,
+        key=lambda track: (track.left_out is not None, -track.probability_fake),
+    )
     return [_face(prediction, track, heat_maps) for track in tracks]
 
 
@@ -186,7 +191,7 @@ def _face(prediction: Prediction, track: TrackScore, heat_maps: HeatMaps) -> dic
         probabilities = np.array([frame.probability_fake for frame in track.frames])
         for index in shown_frames(probabilities, _NUM_CROPS):
             frame, heat_map = track.frames[index], heat_maps.get((track.id, index))
-            time = clock(frame.timestamp)
+            time = clock(frame.timestamp, decimals=2)
             crops.append(
                 {
                     "picture": _picture(prediction.clips[track.id][index]),

@@ -9,7 +9,7 @@ import pytest
 from dfjax.page.faces import face_strips
 from dfjax.page.plot import bars, score_plot, tick_times
 from dfjax.prediction import Decision, Segment
-from dfjax.shown_numbers import clock
+from dfjax.shown_numbers import clock, clocks
 from tests.page.samples import sample_prediction
 
 
@@ -97,7 +97,7 @@ def test_a_stretch_is_shaded_where_it_is_with_its_probability_on_the_scale_of_th
     assert left + width == pytest.approx(100 * 7.4 / 9.6, abs=0.02)
     (button,) = stretches(figure)
     assert button.text == "88%" and float(button.attrib["data-seek"]) == pytest.approx(3.15)
-    assert button.attrib["aria-label"] == "Face 1 looks manipulated from 3.1 s to 7.4 s (88%)"
+    assert button.attrib["aria-label"] == "Face 1, 3.1 s to 7.4 s: 88% likely manipulated"
 
 
 @pytest.mark.parametrize("probability, label", [(0.88, "fake"), (0.6, "uncertain")])
@@ -160,3 +160,9 @@ def test_times_are_written_as_a_viewer_reads_them():
     texts = [clock(seconds) for seconds in (0, 4.2, 59.5, 67, 3750)]
     assert texts == ["0 s", "4.2 s", "59.5 s", "1:07", "1:02:30"]
     assert re.fullmatch(r"[\d.]+ s", clock(0.333333))
+
+
+def test_times_past_a_minute_can_be_told_apart_where_they_are_near():
+    assert [clock(67.2 + n / 25, 2) for n in range(3)] == ["1:07.20", "1:07.24", "1:07.28"]
+    assert clock(3750.5, 1) == "1:02:30.5" and clock(4.2, 2) == "4.2 s"
+    assert clocks(67.2, 67.9) == ("1:07.2", "1:07.9") and clocks(67.2, 97.9) == ("1:07", "1:37")

@@ -4,7 +4,7 @@ import pytest
 from dfjax.page.verdict import ICONS, spoken_summary
 from dfjax.prediction import Decision
 from dfjax.reporting.decision_sentences import decision_sentence
-from dfjax.shown_numbers import percent
+from dfjax.shown_numbers import percent, whole_percent
 from dfjax.words import LANGUAGES, speaking, words
 from tests.page.samples import DECISION, sample_prediction
 
@@ -65,3 +65,9 @@ def test_a_model_without_verdicts_says_so_instead_of_naming_thresholds():
     assert withheld.label(0.999) == withheld.label(0.001) == "uncertain"
     assert "no verdict" in decision_sentence(withheld)
     assert "%" not in decision_sentence(withheld)
+
+
+def test_certainty_is_never_claimed_even_at_the_edge():
+    assert [whole_percent(p) for p in (0.0, 0.005, 0.0051, 0.9949, 0.995, 1.0)] == [
+        *("<1%", "<1%", "1%", "99%", ">99%", ">99%"),
+    ]

@@ -206,3 +206,12 @@ def test_no_face_names_another_stream_first():
     said = explain(sample_prediction("no_face", warnings=(NO_FACE_WARNING, stream)))
     assert said.because[0] == stream
     assert said.next_steps[0] == words.reasons.do_stream
+
+
+def test_a_still_picture_has_no_stretches_that_are_spoken_of():
+    film, still = (
+        explain(sample_prediction("real", num_frames=num, duration=seconds, levels=(0.06,)))
+        for num, seconds in ((8, 10.0), (1, 0.0))
+    )
+    assert "in any stretch" in text(film) and "stretch" not in text(still)
+    assert "No face is suspicious enough to be called manipulated." in text(still)

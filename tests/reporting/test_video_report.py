@@ -200,3 +200,12 @@ def test_a_size_never_has_an_exponent(num_bytes, shown):
     video = dataclasses.replace(prediction.video, size_bytes=num_bytes)
     page = html_report(dataclasses.replace(prediction, video=video))
     assert f"{shown} ({num_bytes:,} bytes)" in page
+
+
+def test_a_face_without_a_say_comes_after_those_that_decided():
+    prediction = sample_prediction("real", levels=(0.9, 0.06))
+    tracks = prediction.tracks
+    small = dataclasses.replace(tracks[0], left_out="small")
+    page = html_report(dataclasses.replace(prediction, tracks=(small, *tracks[1:])))
+    places = [page.index(f"<h3>Face {number}") for number in (1, 2)]
+    assert places[1] < places[0]
