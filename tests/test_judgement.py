@@ -1,6 +1,8 @@
 """What is said of a video, from the scores of its faces."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from tests.evaluation.clips import EVIDENCE
 from tests.tiny import TINY_CONFIG
 
 TIMES = np.arange(8) * 3.0
+
+_UNCALIBRATED = CalibrationConfig()
 
 
 def _face(track_id: int, height: int, num_frames: int) -> FaceClip:
@@ -53,25 +57,97 @@ def test_a_small_face_has_no_say_in_a_picture_either():
     assert [track.left_out for track in prediction.tracks] == [None, "small"]
 
 
+def test_who_has_no_say_does_not_move_the_verdict():
+    clips = [_face(0, 80, 8), _face(1, 20, 8)]
+    assert _judged_by_levels(clips, [0.0, 9.0]).probability_fake == 0.5
+    alone = _judged_by_levels(clips[1:], [9.0]).probability_fake
+    assert alone is not None and alone > 0.9
+
+
+def test_a_face_that_is_shown_enlarged_has_no_say():
+    enlarged = dataclasses.replace(_face(1, 80, 8), scales=np.full(8, 4.0))
+    prediction = _judged_by_levels([_face(0, 80, 8), enlarged], [0.0, 9.0])
+    assert [track.left_out for track in prediction.tracks] == [None, "small"]
+    assert prediction.probability_fake == 0.5
+
+
+def test_a_face_in_all_frames_of_its_shot_has_a_say():
+    brief = dataclasses.replace(_face(1, 80, 2), shot_frames=2)
+    prediction = _judged_by_levels([_face(0, 80, 8), brief], [0.0, 9.0])
+    assert [track.left_out for track in prediction.tracks] == [None, None]
+    assert prediction.probability_fake is not None and prediction.probability_fake > 0.9
+
+
+def test_the_frames_have_a_calibration_of_their_own():
+    calibration = CalibrationConfig(scale=2.0, bias=1.0, frame_scale=0.5, frame_bias=-1.0)
+    prediction = _judged_by_levels([_face(0, 80, 8)], [2.0], calibration=calibration)
+    assert prediction.frames[0].probability_fake == pytest.approx(0.5)
+    assert prediction.probability_fake == pytest.approx(1 / (1 + np.exp(-5)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "longest"), [(7.0, 1.0, 7.0), (1.0, 8.0, 8.0), (1.0, 1.0, 2.96)]
+)
+def test_what_lies_before_the_first_look_and_after_the_last_one_was_not_looked_at(
+    before, after, longest
+):
+    """By the clock of a player, which begins at 0 before the delay."""
+    times = before + np.array([0.0, 0.04, 3.0, 3.04])
+    of_file = {"duration": float(times[-1]) + after, "clock_start": 0.0, "delay": 20.0}
+    coverage = _judged_by_levels([_face(0, 80, 4)], [0.0], times, **of_file).coverage
+    assert (coverage.looks, coverage.frames_sampled) == (2, 4)
+    assert coverage.longest_gap == pytest.approx(longest)
+
+
 def _judged(
     heights: tuple[int, ...], calibration: CalibrationConfig, *, num_frames: int = 8
 ) -> Prediction:
     """Judges faces of these heights, each of which is fake in a stretch if there are 8 frames."""
     times = TIMES[:num_frames]
-    frames = [np.zeros((120, 160, 3), np.uint8)] * num_frames
-    read = FaceClips(
-        info=describe_frames(frames, times),
-        timestamps=times,
-        clips=tuple(_face(number, height, num_frames) for number, height in enumerate(heights)),
-        decode_seconds=0.0,
-        face_seconds=0.0,
-    )
     logits = np.full(8, EVIDENCE.real_level)
     logits[[3, 4]] = EVIDENCE.fake_level + 1
     logits = logits[:num_frames]
+    return _judgement(
+        [_face(number, height, num_frames) for number, height in enumerate(heights)],
+        [FaceFrames(logits, float(logits.mean()), times) for _ in heights],
+        times,
+        calibration,
+    )
+
+
+def _judged_by_levels(
+    clips: Sequence[FaceClip],
+    levels: Sequence[float],
+    times: np.ndarray = TIMES,
+    calibration: CalibrationConfig = _UNCALIBRATED,
+    **of_file: Any,
+) -> Prediction:
+    """Judges faces of which all frames have the same logit."""
+    faces = [
+        FaceFrames(np.full(len(clip.frame_indices), level), level, times[clip.frame_indices])
+        for clip, level in zip(clips, levels, strict=True)
+    ]
+    return _judgement(clips, faces, times, calibration, **of_file)
+
+
+def _judgement(
+    clips: Sequence[FaceClip],
+    faces: Sequence[FaceFrames],
+    times: np.ndarray,
+    calibration: CalibrationConfig,
+    **of_file: Any,
+) -> Prediction:
+    info = describe_frames([np.zeros((120, 160, 3), np.uint8)] * len(times), times)
+    read = FaceClips(
+        info=dataclasses.replace(info, **of_file),
+        timestamps=times,
+        clips=tuple(clips),
+        decode_seconds=0.0,
+        face_seconds=0.0,
+    )
     return judge(
         read,
-        [FaceFrames(logits, float(logits.mean()), times) for _ in heights],
+        faces,
         dataclasses.replace(TINY_CONFIG, calibration=calibration),
         model=ModelSummary(id="model", revision=None, version="0", digest="0" * 16),
         effort="quick",

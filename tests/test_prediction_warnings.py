@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -56,6 +57,29 @@ def _seldom(read: FaceClips) -> FaceClips:
     return dataclasses.replace(read, timestamps=read.timestamps + 8.5 * (read.timestamps > 2))
 
 
+def _turned(read: FaceClips) -> FaceClips:
+    return dataclasses.replace(read, is_turned=True)
+
+
+def _looked_at(read: FaceClips, times: Sequence[float]) -> FaceClips:
+    return dataclasses.replace(read, timestamps=np.array(times))
+
+
+def _with_gaps(first: float, second: float) -> FaceClips:
+    return _looked_at(_read(), np.cumsum([0.0, 0.04, first, second, *[0.04] * 6]).tolist())
+
+
+def _with_sizes(*sizes: tuple[int, int]) -> FaceClips:
+    """With a face that is as wide and as high as named in each frame."""
+    read = _read()
+    boxes = np.array([[0, 0, width, height] for width, height in sizes])
+    return dataclasses.replace(read, clips=(dataclasses.replace(read.clips[0], boxes_xyxy=boxes),))
+
+
+def _of_width(read: FaceClips, width: int) -> FaceClips:
+    return dataclasses.replace(read, info=dataclasses.replace(read.info, width=width))
+
+
 def _with_faces_in(read: FaceClips, num_frames: int) -> FaceClips:
     return dataclasses.replace(read, num_with_face=num_frames)
 
@@ -70,9 +94,14 @@ def test_of_a_plain_video_there_is_nothing_to_say():
         (_read(is_still=True), 1, "single picture"),
         (_read(faces=0), 0, "nothing was judged.*smaller than 48 pixels"),
         (_read(faces=0), 0, "looked at once, also"),
+        (_of_width(_read(faces=0), 1290), 0, "smaller than 49 pixels"),
+        (_looked_at(_read(faces=0), [0, 0.6, 10.6, 12]), 0, "at 4 times, up to 10 s apart"),
         (_seldom(_read(faces=0)), 0, "looked at 2 times, up to 11 s apart, also"),
         (_read(), 4, "in only 4 of 10 frames"),
+        (_turned(_read()), NUM_FRAMES, "lies on its side"),
+        (_with_gaps(6.6, 1.0), NUM_FRAMES, "Up to 7 seconds of the video lie between"),
         (_read(side=63), NUM_FRAMES, "faces are small"),
+        (_with_sizes(*[(100, 63)] * 10), NUM_FRAMES, "faces are small"),
         (_read(num_blurred=2), NUM_FRAMES, "too blurred to judge were left out: 2"),
         (_crowded(_read(faces=8)), NUM_FRAMES, "many faces; only the 8 most prominent"),
         (_crowded(_read(faces=7, num_blurred=1)), NUM_FRAMES, "only the 8 most prominent"),
@@ -90,12 +119,21 @@ def test_what_limits_a_verdict_is_said(read, frames_scored, sentence):
     [
         (_read(), 5),
         (_with_faces_in(_read(), 5), 2),
+        (_with_gaps(5.9, 1.0), NUM_FRAMES),
+        (_with_gaps(0.6, 1.0), NUM_FRAMES),
         (_read(side=64), NUM_FRAMES),
+        (_with_sizes(*[(50, 64)] * 10), NUM_FRAMES),
+        (_with_sizes(*[(99, 99)] * 6, *[(20, 20)] * 4), NUM_FRAMES),
         (_read(faces=8), NUM_FRAMES),
     ],
 )
 def test_at_the_limit_nothing_is_said(read, frames_scored):
     assert prediction_warnings(read, frames_scored, CONFIG) == ()
+
+
+def test_that_a_picture_was_turned_is_all_there_is_to_say_of_it():
+    (warning,) = prediction_warnings(_turned(_read()), NUM_FRAMES, CONFIG)
+    assert "lies on its side" in warning
 
 
 def test_the_models_caveat_comes_before_what_is_said_of_the_faces():

@@ -216,6 +216,16 @@ def test_looks_are_even_where_faces_are_everywhere_or_nowhere():
     assert np.count_nonzero((looks > 100) & (looks < 160)) >= 35
 
 
+def test_most_looks_go_up_to_the_end_where_the_last_glance_shows_a_face():
+    times, seen = np.array([0.0, 100.0, 200.0]), np.array([False, False, True])
+    looks = looks_at_faces(times, seen, 220.0, 30, 30)
+    assert looks is not None
+    assert np.count_nonzero(looks >= 200) >= 5
+    assert np.count_nonzero((looks > 150) & (looks < 200)) >= 12
+    # A third of them are spread evenly over the whole video.
+    assert np.diff(looks[looks < 150], append=150).max() <= 220 / 10 + 1e-9
+
+
 def test_where_faces_are_there_is_a_look_however_long_looks_are():
     times = np.arange(0, 600, 5.0)
     looks = looks_at_faces(times, np.abs(times - 300) < 1, 600.0, 3, 0)

@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -79,6 +80,14 @@ def test_a_track_has_the_shapes_and_types_it_promises():
     assert (track.boxes_xyxy.dtype, track.boxes_xyxy.shape) == (np.float32, (32, 4))
     assert (track.landmarks.dtype, track.landmarks.shape) == (np.float32, (32, 5, 2))
     assert (track.confidences.dtype, track.confidences.shape) == (np.float32, (32,))
+
+
+def test_a_track_keeps_how_its_frames_were_turned():
+    turns = [n % 4 for n in range(32)]
+    found = zip(film([still_at(300), still_at(600)], SHORT_CLIP), turns, strict=True)
+    faces = [dataclasses.replace(each, quarter_turns=turn) for each, turn in found]
+    tracks = link_faces(faces, SHORT_CLIP)
+    assert [track.quarter_turns.tolist() for track in tracks] == [turns, turns]
 
 
 def test_two_moving_faces_make_two_tracks():
@@ -337,6 +346,16 @@ def test_two_boxes_of_one_face_make_one_track():
 def test_no_frames_and_no_faces_give_no_tracks():
     assert link_faces([], np.empty(0)) == []
     assert link_faces(film([], SHORT_CLIP), SHORT_CLIP) == []
+
+
+@pytest.mark.parametrize("box", [[9, 9, 9, 40], [9, 9, 40, 9], [9, 9, 5, 40], [9, 9, 5, 2]])
+def test_boxes_without_an_area_are_no_faces(box: list[float]):
+    nothing = Faces(
+        boxes_xyxy=np.array([box], np.float32),
+        landmarks=np.zeros((1, 5, 2), np.float32),
+        confidences=np.array([0.999], np.float32),
+    )
+    assert link_faces([nothing] * 32, SHORT_CLIP) == []
 
 
 def test_a_still_gives_all_its_faces():

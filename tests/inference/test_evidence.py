@@ -8,9 +8,14 @@ import pytest
 from dfjax.config import CalibrationConfig
 from dfjax.inference.evidence import (
     Bursts,
+    Evidence,
     FaceFrames,
+    Stretch,
+    _log_chances,
     corrected_logits,
     evidence_of,
+    most_suspicious,
+    named_stretch,
     of_many,
     video_logit,
 )
@@ -53,6 +58,25 @@ def test_of_a_short_clip_only_the_level_counts_and_more_of_it_is_more_suspicious
 def test_the_corrected_frames_have_the_clips_logit_as_their_mean():
     logits = corrected_logits(np.array([0.0, 1.0, 2.0]), 4.0)
     assert logits.tolist() == [3.0, 4.0, 5.0]
+
+
+def test_the_correction_of_the_clip_counts_in_the_evidence():
+    frames, times = np.full(8, -1.0), np.arange(8) * 3.0
+    low, high = (_factor(FaceFrames(frames, logit, times)) for logit in (-1.0, 2.0))
+    assert low < 0 < high
+    assert high == _factor(FaceFrames(frames + 3.0, 2.0, times))
+
+
+def test_the_evidence_of_a_face_is_what_it_was():
+    """Whoever changes the model on purpose fits it anew and writes down the new numbers."""
+    frames, times = evidence_frames(np.random.default_rng(7), 12, fake=slice(4, 7))
+    frames, times = frames[:-2], times[:-2] + 10 * (times[:-2] > 14)  # uneven, as videos are
+    face = FaceFrames(frames, float(frames.mean()) - 0.3, times)
+    evidence = evidence_of(face, CALIBRATION)
+    assert evidence.stretch is not None
+    assert (evidence.stretch.first, evidence.stretch.last) == (16, 27)
+    assert evidence.logit == pytest.approx(7.39613094, abs=1e-6)
+    assert evidence.stretch.logit == pytest.approx(7.39335817, abs=1e-6)
 
 
 @pytest.mark.parametrize("num_bursts", [2, 8, 40, 120])
@@ -119,6 +143,43 @@ def test_a_fake_from_beginning_to_end_is_no_stretch():
     whole = [evidence_of(_face(rng, 20, fake=slice(0, 20)), CALIBRATION) for _ in range(60)]
     assert np.mean([evidence.stretch is None for evidence in whole]) > 0.7
     assert np.mean([evidence.logit > np.log(10) for evidence in whole]) > 0.6
+
+
+@pytest.mark.parametrize(
+    ("logit", "real_below", "is_named"),
+    [
+        (0.1, 0.0, True),
+        (0.0, 0.0, False),
+        (-0.1, 0.0, False),
+        (0.1, 0.6, False),
+        (1.0, 0.6, True),
+    ],
+)
+def test_a_stretch_is_named_that_is_more_likely_fake_than_not_and_would_not_be_called_real(
+    logit, real_below, is_named
+):
+    calibration = CalibrationConfig(evidence=EVIDENCE, real_below=real_below, fake_above=1.0)
+    evidence = Evidence(logit=2.0, stretch=Stretch(first=0, last=1, logit=logit))
+    assert (named_stretch(evidence, calibration) is not None) == is_named
+
+
+def test_a_stretch_is_no_more_likely_to_be_where_one_has_looked_more_often():
+    def chance_of_a_late_one(times: np.ndarray) -> float:
+        first, end = np.triu_indices(len(times) + 1, 1)
+        is_part = end - first < len(times)
+        chances = np.exp(_log_chances(times, first[is_part], end[is_part]))
+        return float(chances[times[first[is_part]] > 11].sum())
+
+    evenly = 3.0 * np.arange(9)
+    more_often = np.sort(np.append(evenly, 18 + np.array([0.5, 1, 1.5, 2, 2.5])))
+    expected = chance_of_a_late_one(evenly)
+    assert chance_of_a_late_one(more_often) == pytest.approx(expected, rel=0.15)
+
+
+def test_the_bursts_that_score_highest_come_first_whosever_they_are():
+    one = FaceFrames(np.array([0.0, 0.0, 5.0, 5.0]), 2.5, np.array([0.0, 0.04, 3.0, 3.04]))
+    other = FaceFrames(np.array([9.0, 1.0]), 5.0, np.array([6.0, 9.0]))
+    assert most_suspicious([one, other], 4).tolist() == [6.0, 3.0, 9.0, 0.0]
 
 
 def test_one_fake_face_among_real_ones_is_still_found_but_must_be_plainer():

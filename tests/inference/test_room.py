@@ -43,6 +43,17 @@ def test_what_is_larger_than_the_room_gets_it_alone():
     assert other[1].wait(PATIENCE)
 
 
+def test_all_that_wait_get_the_room_that_becomes_free():
+    room = Room(100)
+    _, has_it, is_done = _begin(room, 100)
+    assert has_it.wait(PATIENCE)
+    waiting = [_begin(room, 50) for _ in range(2)]
+    assert not any(each[1].wait(0.1) for each in waiting)
+    is_done.set()
+    # Sooner than one of them gives it back.
+    assert all(each[1].wait(PATIENCE / 4) for each in waiting)
+
+
 def test_an_error_gives_the_room_back():
     room = Room(100)
     try:

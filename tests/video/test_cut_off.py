@@ -56,6 +56,25 @@ def test_a_time_stamp_before_a_packet_is_not_taken_for_its_beginning(tmp_path):
     assert is_cut_off(path, "mpegts")
 
 
+def test_an_avi_is_as_long_as_it_says_or_whole_if_it_does_not_say(tmp_path):
+    """Programs that did not know the length, or were stopped, leave 0 or the largest number."""
+    path = write_video(tmp_path / "clip.avi", moving_pattern(5, 48, 64), codec="mjpeg")
+    content = path.read_bytes()
+    path.write_bytes(content[:-4])
+    assert is_cut_off(path, "avi")
+    for unknown in (0, 0xFFFFFFFF):
+        path.write_bytes(content[:4] + struct.pack("<I", unknown) + content[8:])
+        assert not is_cut_off(path, "avi")
+
+
+def test_blanks_behind_the_end_of_a_gif_are_no_missing_end(tmp_path):
+    path = write_video(
+        tmp_path / "clip.gif", moving_pattern(5, 48, 64), codec="gif", pixel_format=None
+    )
+    path.write_bytes(path.read_bytes() + b"\0\r\n")
+    assert not is_cut_off(path, "gif")
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_what_others_append_to_a_file_is_no_missing_end(tmp_path, suffix):
     path = write_video(tmp_path / f"clip.{suffix}", moving_pattern(5, 48, 64))
