@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from dfjax.config import Config, DetectorConfig
 from dfjax.errors import ModelFormatError
+from dfjax.models import model_files
 from dfjax.models.detector import Detector
 from dfjax.models.encoders import ResNet, load_encoder
 from dfjax.models.temporal import TemporalModel
@@ -329,6 +330,15 @@ def damage(folder: Path, how: str) -> None:
 def test_a_damaged_folder_is_refused(copied, how, message):
     damage(copied, how)
     with pytest.raises(ModelFormatError, match=message):
+        Detector.from_pretrained(copied)
+
+
+def test_a_file_that_may_not_be_read_is_not_called_missing(copied, monkeypatch):
+    def refuses(path):  # as safetensors does of a file without the right to read it
+        raise FileNotFoundError("No such file or directory")
+
+    monkeypatch.setattr(model_files, "load_file", refuses)
+    with pytest.raises(ModelFormatError, match="model.safetensors cannot be read"):
         Detector.from_pretrained(copied)
 
 
