@@ -6,8 +6,7 @@ training set prepared from the same file.
 
 import dataclasses
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from os import PathLike
 
 import numpy as np
@@ -15,22 +14,17 @@ import numpy as np
 from dfjax.config import Config
 from dfjax.faces.crops import crop_landmarks, crop_rows, detail
 from dfjax.faces.detection import FaceDetector, Faces
-from dfjax.faces.finding import FACE_BATCH, find_in_video
-from dfjax.faces.following import Frame
+from dfjax.faces.finding import find_in_video
 from dfjax.faces.held_frames import (
     CropKey,
     Cropped,
-    HeldFrames,
-    Seen,
     crop_keys,
-    every_face,
-    likely_kept,
     there,
 )
-from dfjax.faces.sampled import SampledFrame, SampledFrames, sample_frames
+from dfjax.faces.sampled import SampledFrames
+from dfjax.faces.searching import LOOKING, OnCrops, OnProgress, search_file
 from dfjax.faces.shots import colours, shots_of, views
 from dfjax.faces.tracks import FaceTrack, linked_faces
-from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
 from dfjax.video.info import VideoInfo, as_found, describe_frames
 from dfjax.video.limits import VideoLimits
@@ -43,15 +37,6 @@ _ALIKE_SINCE = 1
 """The oldest version whose crops differ from today's in rare files only, so that they may be mixed.
 2: videos with long still stretches or that are interlaced only from some picture on, and grey
 pictures of 16 bits that are turned."""
-
-LOOKING = "Reading the video, looking for faces"
-"""The name of this stage in reports of progress."""
-
-OnProgress = Callable[[float, str], None]
-"""Called with the fraction done, 0 to 1, and a few words that name the stage."""
-
-OnCrops = Callable[[list[np.ndarray]], None]
-"""Called with crops, uint8 [S, S, 3] each, most or all of which will be in the result."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,13 +105,13 @@ def read_face_clips(
     info = info or probe(path, limits)
     probed, waited = info.read_seconds, 0.0
     started = time.perf_counter()
-    searched = _search_file(path, config, face_detector, limits, info, report, give, sampled)
+    searched = search_file(path, config, face_detector, limits, info, report, give, sampled)
     first = searched.findings
     if (shown := as_found(info, first.sizes, is_interlaced=first.is_interlaced)) is not info:
         waited = searched.seconds_waited
         spent = info.read_seconds + first.read_seconds
         info = dataclasses.replace(shown, read_seconds=spent)
-        searched = _search_file(path, config, face_detector, limits, info, report, give)
+        searched = search_file(path, config, face_detector, limits, info, report, give)
     found = _follow(
         searched.frames,
         np.array(searched.timestamps, np.float64),
@@ -145,87 +130,6 @@ def read_face_clips(
         face_seconds=time.perf_counter() - started - waited,
         is_damaged=is_damaged(info, searched.findings),
     )
-
-
-@dataclasses.dataclass(kw_only=True)
-class _Searched:
-    """The sampled frames of a file, the faces in each, and some crops of them."""
-
-    timestamps: list[float] = dataclasses.field(default_factory=list)
-    frames: list[np.ndarray | None] = dataclasses.field(default_factory=list)  # None: done with
-    colours: list[np.ndarray] = dataclasses.field(default_factory=list)
-    faces: list[Faces] = dataclasses.field(default_factory=list)
-    crops: dict[CropKey, Cropped] = dataclasses.field(default_factory=dict)
-    findings: Findings = dataclasses.field(default_factory=Findings)
-    seconds_waited: float = 0.0  # for frames
-
-    def held(self, part: slice) -> list[Frame]:
-        """Returns times and pictures of frames of which none was let go."""
-        both = zip(self.timestamps[part], self.frames[part], strict=True)
-        return [(time, frame) for time, frame in both if frame is not None]
-
-    def let_go(self, end: int) -> None:
-        """Lets go of those of the first frames of which all faces are cropped."""
-        for index in range(end):
-            time, boxes = self.timestamps[index], self.faces[index].boxes_xyxy
-            if all((time, box.tobytes()) in self.crops for box in boxes):
-                self.frames[index] = None
-
-
-def _search_file(
-    path: str | PathLike[str],
-    config: Config,
-    face_detector: FaceDetector,
-    limits: VideoLimits,
-    info: VideoInfo,
-    report: OnProgress,
-    give: OnCrops,
-    sampled: SampledFrames | None = None,
-) -> _Searched:
-    """Looks for faces in the sampled frames, and crops some, while the rest are decoded."""
-    searched = _Searched() if sampled is None else _Searched(findings=sampled.findings)
-    held = HeldFrames(config.crops, every_face(config.tracks))
-
-    def read() -> Generator[SampledFrame, None, None]:
-        if sampled is None:
-            reading = sample_frames(path, config.video, limits, info, searched.findings)
-            yield from read_ahead(reading, FACE_BATCH)
-        else:
-            while sampled.frames:
-                yield sampled.frames.popleft()
-
-    def frames() -> Generator[Frame, None, None]:
-        with closing(read()) as coming:
-            started = time.perf_counter()
-            for timestamp, frame, shares in coming:
-                searched.seconds_waited += time.perf_counter() - started
-                searched.timestamps.append(timestamp)
-                searched.frames.append(frame)
-                searched.colours.append(shares)
-                yield timestamp, frame
-                started = time.perf_counter()
-
-    def found(faces: Sequence[Faces], are_done: bool) -> None:
-        start = len(searched.faces)
-        searched.faces += faces
-        end = len(searched.faces)
-        report(0.95 * min(1.0, end / config.video.num_frames), LOOKING)
-        if end == len(searched.frames):  # the last ones are cropped once all is known
-            return
-        part = slice(start, end)
-        shares, sizes = searched.colours[part], searched.findings.sizes[part]
-        seen = [Seen(*each) for each in zip(faces, shares, sizes, strict=True)]
-        held.add(searched.held(part), seen)
-        crops = held.crop(searched.timestamps[end])
-        searched.crops |= crops
-        give(likely_kept(crops, config.tracks))
-        if are_done:
-            searched.let_go(end)
-
-    with closing(frames()) as coming:
-        most = config.video.num_frames
-        searched.faces = find_in_video(coming, face_detector, found, most_frames=most)
-    return searched
 
 
 def is_damaged(info: VideoInfo, findings: Findings) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dfjax.config import Config, CropConfig, VideoConfig
-from dfjax.faces import clips, long_video
+from dfjax.faces import long_video, searching
 from dfjax.faces.clips import read_face_clips
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.long_video import LongVideo
@@ -60,7 +60,7 @@ def test_a_short_video_is_judged_without_teeth(video, monkeypatch, is_begun):
         num_read += 1
         return sample_frames(*given)
 
-    monkeypatch.setattr(clips, "sample_frames", counted)
+    monkeypatch.setattr(searching, "sample_frames", counted)
     if is_begun:
         sampled, num_read = SampledFrames(findings=Findings()), 1
         of_it = sample_frames(path, CONFIG.video, VideoLimits(), info, sampled.findings)

@@ -9,7 +9,7 @@ import pytest
 
 from dfjax.config import CalibrationConfig, VideoConfig
 from dfjax.errors import AbandonedError, VideoError
-from dfjax.faces import clips
+from dfjax.faces import searching
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.sampled import SampledFrame
 from dfjax.inference import begun_file
@@ -37,7 +37,7 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_file_that_was_begun_gets_its_answer_and_is_not_read_again(predictor, face, monkeypatch):
     alone = predictor(face)
     with closing(BegunFile(face, predictor.config, "standard")) as begun:
-        monkeypatch.setattr(clips, "sample_frames", lambda path, *_: pytest.fail(str(path)))
+        monkeypatch.setattr(searching, "sample_frames", lambda path, *_: pytest.fail(str(path)))
         (prediction,) = predictor.each([face], begun=begun)
     assert isinstance(prediction, type(alone))
     assert prediction.tracks == alone.tracks
