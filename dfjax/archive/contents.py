@@ -188,11 +188,11 @@ def _require_size(
 
 
 def reason(path: str, error: Exception) -> str:
-    """Returns why a file could not be judged, as a sentence."""
+    """Returns why a file could not be judged, as a sentence that a table can hold."""
     if isinstance(error, DfjaxError):
-        return str(error)
+        return shown_path(str(error))  # it may name the path as it was found
     name, cause = file_name(path), f"{type(error).__name__}: {error}".rstrip(".")
-    cause = without_queries(cause)
+    cause = shown_path(without_queries(cause))
     if isinstance(error, OSError):
         return f"{name!r} could not be read: {cause}. Check that it is there and may be read."
     return f"{name!r} could not be judged: {cause}. This may be a fault of dfjax."

@@ -10,6 +10,7 @@ import pytest
 
 from dfjax.archive import contents
 from dfjax.archive.contents import Hashed, file_name, hash_file, on_this_machine
+from dfjax.archive.results import Results
 from dfjax.archive.scan import is_new
 from dfjax.errors import VideoLimitError
 from dfjax.video.limits import VideoLimits
@@ -146,3 +147,10 @@ def test_a_file_for_which_nobody_waits_is_not_read_to_its_end(bucket, tmp_path):
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     assert "not a plain file" in (hash_file(str(tmp_path / "pipe.mp4"), {}).error or "")
+
+
+def test_why_an_address_that_is_no_text_cannot_be_opened_fits_into_a_table(tmp_path):
+    hashed = hash_file(os.fsdecode(b"nowhere://\xff.mp4"), {})
+    results = Results(str(tmp_path), "key")
+    assert results.write_table([hashed], "results.parquet").failures == 1
+    assert hashed.error is not None and "nowhere://\N{REPLACEMENT CHARACTER}.mp4" in hashed.error
