@@ -1,7 +1,9 @@
 """What the command line does with errors that a user can act on: one sentence and an exit code."""
 
 import errno
+import io
 import os
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -38,6 +40,9 @@ def exit_code(run: Callable[[], int]) -> int:
     Args:
       run: Returns the exit code of a command that went well. It may say more of Ctrl-C itself.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A dash or a file's name that the locale has no bytes for must not cost the rest.
+        sys.stdout.reconfigure(errors="replace")
     try:
         return run()
     except KeyboardInterrupt:

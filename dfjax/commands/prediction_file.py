@@ -1,6 +1,7 @@
 """Writes predictions while they are made, so that a kill does not lose those that are there."""
 
 import contextlib
+import io
 import sys
 import textwrap
 import time
@@ -33,12 +34,17 @@ class PredictionFile:
           as_list: Whether to write a list, or an object for the only prediction.
 
         Raises:
-          DfjaxError: `name` is a folder, or in one that cannot be written to.
+          DfjaxError: `name` is a folder, or in one that cannot be written to, or standard output,
+            which is closed.
         """
         path = Path(name)
         self._path = path.resolve()  # of a link, what it points to is replaced
         self._stream: TextIO | None = None
         if name == "-":
+            if sys.stdout is None:
+                raise DfjaxError("--json is -, but standard output is closed. Name a file.")
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(encoding="utf-8")  # JSON is, whatever the locale
             self._stream = sys.stdout
         elif path.is_dir():
             raise DfjaxError(f"--json is {name}, which is a folder. Name a file in it.")

@@ -1,6 +1,7 @@
 """Errors that a user can act on are a sentence and an exit code; faults of ours stay tracebacks."""
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -53,6 +54,13 @@ def test_a_sentence_is_one_line_so_that_a_path_in_it_can_be_copied(capsys):
     assert (
         capsys.readouterr().err == f"Error: {path} may not be written to. Choose another place.\n"
     )
+
+
+def test_what_the_locale_has_no_bytes_for_is_replaced_and_ends_nothing(monkeypatch):
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert exit_code(lambda: print("\N{EM DASH} caf\u00e9 \udcff", flush=True) or 0) == 0
+    assert stdout.buffer.getvalue() == b"? caf\xe9 ?\n"  # pyright: ignore[reportAttributeAccessIssue]
 
 
 _PREDICTS = """

@@ -1,7 +1,9 @@
 """Predictions are on the disk as soon as they are made."""
 
+import io
 import json
 import os
+import sys
 import threading
 
 import pytest
@@ -53,6 +55,24 @@ def test_standard_output_has_each_prediction_at_once_and_the_same_text_at_the_en
         assert json.loads(text + "]") == REPORTS[:1]
         output.add(REPORTS[1])
     assert text + capsys.readouterr().out == dumps(REPORTS[:2])
+
+
+def test_standard_output_is_json_in_utf_8_whatever_the_locale(monkeypatch):
+    buffer = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding="latin-1"))
+    with PredictionFile("-", as_list=True) as output:
+        output.add({"name": "ü\N{EM DASH}"})
+    assert json.loads(buffer.getvalue().decode()) == [{"name": "ü\N{EM DASH}"}]
+
+
+def test_a_standard_output_that_is_closed_is_named_and_no_file_takes_its_place(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdout", None)  # so Python has it, if its caller has closed it
+    with pytest.raises(DfjaxError, match="standard output is closed"):
+        PredictionFile("-", as_list=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_only_prediction_is_an_object(tmp_path, capsys):
