@@ -13,7 +13,8 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import tyro
 
-from dfjax.errors import DfjaxError, HubError
+from dfjax.commands.failures import exit_code
+from dfjax.errors import HubError
 from dfjax.extras import require_extra
 
 _PROJECT = Path(__file__).resolve().parent
@@ -145,16 +146,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone),
     )
-    try:
-        require_extra("train", "push_to_hub.py")
-        with tempfile.TemporaryDirectory() as temporary:
-            _publish(options, Path(temporary))
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        return 130
-    except DfjaxError as error:
-        print(error, file=sys.stderr)
-        return 1
+    return exit_code(lambda: _run(options))
+
+
+def _run(options: Model | Dataset | Space) -> int:
+    require_extra("train", "push_to_hub.py")
+    with tempfile.TemporaryDirectory() as temporary:
+        _publish(options, Path(temporary))
     return 0
 
 

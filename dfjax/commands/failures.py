@@ -56,7 +56,9 @@ def exit_code(run: Callable[[], int]) -> int:
     except OSError as error:
         if error.errno not in _OF_THE_DISK:
             raise
-        message = f"{error.strerror}: {error.filename or 'while reading or writing'}."
+        # Of a copy, the second is where it was to go.
+        place = error.filename2 or error.filename or "while reading or writing"
+        message = f"{error.strerror}: {place}."
     errors = Console(stderr=True, markup=False, emoji=False)
     errors.print(f"Error: {message}", style="red", soft_wrap=True)
     return 1

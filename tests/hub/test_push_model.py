@@ -1,8 +1,10 @@
 """Publishing a model: the folder that is built, the one commit that carries it, the way back."""
 
 import dataclasses
+import errno
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -369,7 +371,20 @@ def test_an_error_is_one_sentence_and_exit_status_1(
     assert push_to_hub.main(arguments) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith("There is no folder") and printed.err.count("\n") == 1
+    assert printed.err.startswith("Error: There is no folder") and printed.err.count("\n") == 1
+
+
+def test_a_disk_that_is_full_is_one_sentence_that_names_it(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def copy(source: Path, target: Path):
+        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    assert push_to_hub.main(["model", "--repo-id", REPO_ID, "--model", str(checkpoint)]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"Error: No space left on device: {tempfile.gettempdir()}")
+    assert printed.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [[], ["model"], ["weights", "--repo-id", REPO_ID]])

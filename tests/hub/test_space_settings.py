@@ -156,5 +156,6 @@ def test_what_fails_after_the_commit_says_that_the_files_are_published(
     assert push_to_hub.main(arguments) == 1
     head = hub.repo("space", REPO_ID).refs["main"]
     said = capsys.readouterr().err
-    assert said.startswith(f"The files are published, {hub.url}/spaces/{REPO_ID}/commit/{head}, ")
+    address = f"{hub.url}/spaces/{REPO_ID}/commit/{head}"
+    assert said.startswith(f"Error: The files are published, {address}, ")
     assert "not all set. The Hub" in said and f"status {status}" in said
