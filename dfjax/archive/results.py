@@ -10,7 +10,7 @@ import io
 import re
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,12 +37,6 @@ class Counts(NamedTuple):
     files: int
     failures: int
     labels: dict[str, int]  # files of each label
-
-    @classmethod
-    def of(cls, table: pa.Table) -> "Counts":
-        """Returns the counts of a table."""
-        labels = collections.Counter(table["label"].drop_null().to_pylist())
-        return cls(len(table), len(table) - labels.total(), dict(labels))
 
 
 class Results:
@@ -115,28 +109,20 @@ class Results:
         # Of several rows, the last counts; but an answer is not given up for a failure to get it.
         order = np.argsort(~again, kind="stable")
         row_of = dict(zip(digests[order].tolist(), order.tolist(), strict=True))
-        places = [row_of.get(file.sha256) for file in files]
-        rows = scored.take(pa.array(places, pa.int64()))
-        names = [file_name(file.path) for file in files]
-        columns = {name: rows[name].combine_chunks() for name in TABLE_SCHEMA.names[2:]}
-        columns["path"] = pa.array([shown_path(file.path) for file in files], pa.string())
-        columns["sha256"] = pa.array([file.sha256 for file in files], pa.string())
-        columns["video"] = _renamed(columns["video"], names)
-        errors = []
-        for file, place, own, error, read in zip(
-            *(files, places, names, columns["error"].to_pylist(), rows["name"].to_pylist()),
-            strict=True,
-        ):
-            if error is not None:  # of a file with the same bytes
-                error = error.replace(repr(read), repr(own))
-            elif place is None:
-                error = file.error or CHANGED.format(own)
-            errors.append(error)
-        columns["error"] = pa.array(errors, pa.string())
-        table = pa.table([columns[name] for name in TABLE_SCHEMA.names], schema=TABLE_SCHEMA)
-        self._write(name, table)
+        kept = scored.to_batches()
+        labels = collections.Counter[str]()
+
+        def groups() -> Iterator[pa.Table]:
+            # All rows at once would take several times the memory of what is kept.
+            for start in range(0, len(files), _FILES_PER_GROUP):
+                group = files[start : start + _FILES_PER_GROUP]
+                rows = _rows(kept, [row_of.get(file.sha256) for file in group])
+                labels.update(rows["label"].drop_null().to_pylist())
+                yield _of_files(group, rows)
+
+        self._write(name, groups(), TABLE_SCHEMA)
         self._delete_tables_unlike(name)
-        return Counts.of(table)
+        return Counts(len(files), len(files) - labels.total(), dict(labels))
 
     def _delete_tables_unlike(self, name: str) -> None:
         """Deletes the tables of a scan in another number of parts than that of this table."""
@@ -160,16 +146,16 @@ class Results:
     def _keep(self, folder: str, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
         # Sorted by name, the last file is the newest.
         name = f"{time.time_ns():020d}-{uuid.uuid4().hex}.parquet"
-        self._write(f"{folder}/{name}", pa.Table.from_pylist(list(rows), schema=schema))
+        table = pa.Table.from_pylist(list(rows), schema=schema)
+        self._write(f"{folder}/{name}", [table], schema)
 
-    def _write(self, name: str, table: pa.Table) -> None:
+    def _write(self, name: str, groups: Iterable[pa.Table], schema: pa.Schema) -> None:
         buffer = io.BytesIO()
-        pq.write_table(
-            *(table, buffer),
-            compression="zstd",
-            row_group_size=_FILES_PER_GROUP,
-            write_page_checksum=True,
-        )
+        with pq.ParquetWriter(
+            buffer, schema, compression="zstd", write_page_checksum=True
+        ) as writer:
+            for table in groups:
+                writer.write_table(table, row_group_size=_FILES_PER_GROUP)
         place = f"{self._root.rstrip('/')}/{name}"
         if isinstance(self._filesystem, LocalFileSystem):
             write_bytes_atomically(Path(place), buffer.getvalue())
@@ -205,6 +191,49 @@ class Results:
         names = [name for name in names if name.endswith(".parquet")]
         with ThreadPoolExecutor(_READ_AT_ONCE) as pool:  # those in a bucket take a while each
             return pa.concat_tables([wanted.empty_table(), *pool.map(read, names)])
+
+
+def _rows(kept: Sequence[pa.RecordBatch], places: Sequence[int | None]) -> pa.Table:
+    """Returns some rows of what is kept, in one piece; all is null where there is no place.
+
+    Only the batches that have such rows are touched: `pa.Table.take` first copies all of them.
+    """
+    starts = np.cumsum([0, *map(len, kept)])
+    wanted = np.unique(np.array([place for place in places if place is not None], np.int64))
+    batch_of = np.searchsorted(starts, wanted, "right") - 1
+    parts = [
+        kept[number].take(pa.array(wanted[batch_of == number] - starts[number]))
+        for number in np.unique(batch_of)
+    ]
+    found = dict(zip(wanted.tolist(), range(len(wanted)), strict=True))
+    indices = [None if place is None else found[place] for place in places]
+    rows = pa.Table.from_batches(parts, SCORED_SCHEMA).combine_chunks()
+    return rows.take(pa.array(indices, pa.int64()))
+
+
+def _of_files(files: Sequence[Hashed], rows: pa.Table) -> pa.Table:
+    """Returns the rows of a scan's table.
+
+    Args:
+      files: Some files.
+      rows: What came of the bytes of each; null where nothing is known.
+    """
+    names = [file_name(file.path) for file in files]
+    columns = {name: rows[name].combine_chunks() for name in TABLE_SCHEMA.names[2:]}
+    columns["path"] = pa.array([shown_path(file.path) for file in files], pa.string())
+    columns["sha256"] = pa.array([file.sha256 for file in files], pa.string())
+    columns["video"] = _renamed(columns["video"], names)
+    errors = []
+    for file, own, error, read in zip(
+        *(files, names, columns["error"].to_pylist(), rows["name"].to_pylist()), strict=True
+    ):
+        if error is not None:  # of a file with the same bytes
+            error = error.replace(repr(read), repr(own))
+        elif read is None:
+            error = file.error or CHANGED.format(own)
+        errors.append(error)
+    columns["error"] = pa.array(errors, pa.string())
+    return pa.table([columns[name] for name in TABLE_SCHEMA.names], schema=TABLE_SCHEMA)
 
 
 def _num_parts(table: str) -> int:

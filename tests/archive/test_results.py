@@ -1,11 +1,13 @@
 import fsspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from dfjax.archive import results as results_module
 from dfjax.archive.contents import Hashed
 from dfjax.archive.results import Results
-from dfjax.archive.schema import TABLE_SCHEMA
+from dfjax.archive.schema import SCORED_SCHEMA, TABLE_SCHEMA
 from dfjax.errors import DfjaxError
 from tests.page.samples import sample_prediction
 
@@ -88,6 +90,38 @@ def test_files_that_were_not_hashed_or_changed_since_are_rows_with_the_reason(tm
     for row, name in zip(rows[1:], ("changed.mp4", "copy.mp4"), strict=True):
         assert f"'{name}' was not judged: it, or a file with the same" in row["error"]
     assert rows[0]["label"] is None and rows[1]["probability_fake"] is None
+
+
+def test_rows_find_their_files_whatever_the_order_and_however_many(tmp_path, monkeypatch):
+    monkeypatch.setattr(results_module, "_FILES_PER_GROUP", 3)
+    results = Results(str(tmp_path), "key")
+    for numbers in (range(4), range(4, 5), range(5, 9)):
+        results.keep_scores([scored(f"{n:064}", f"{n}.mp4") for n in numbers])
+    numbers = [8, 0, 4, 4, 99, 3, 7, 0, 5, 1]
+    files = [Hashed(f"in/{n}.mp4", "facts", f"{n:064}", None) for n in numbers]
+    assert results.write_table(files, "results.parquet") == (10, 1, {"fake": 9})
+    rows = pq.read_table(tmp_path / "results.parquet").to_pylist()
+    names = [row["video"] and row["video"]["name"] for row in rows]
+    assert names == [None if n == 99 else f"{n}.mp4" for n in numbers]
+    assert [row["sha256"] for row in rows] == [file.sha256 for file in files]
+    assert [row["error"] is not None for row in rows] == [n == 99 for n in numbers]
+
+
+def test_a_table_takes_little_more_memory_than_what_is_kept(tmp_path):
+    results = Results(str(tmp_path), "key")
+    digests = [f"{number:064}" for number in range(8192)]
+    long = {"again": False, "name": "a.mp4", "warnings": [2000 * "a"]}
+    for start in range(0, 8192, 2048):
+        results.keep_scores([long | {"sha256": digest} for digest in digests[start:][:2048]])
+    kept = results._kept(results._scored, SCORED_SCHEMA).nbytes
+    usual, counted = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(counted)
+    try:
+        files = [Hashed(f"in/{digest}.mp4", "facts", digest, None) for digest in digests]
+        results.write_table(files, "results.parquet")
+    finally:
+        pa.set_memory_pool(usual)
+    assert kept < counted.max_memory() < 2 * kept
 
 
 def test_scores_of_other_settings_are_not_seen(tmp_path):
