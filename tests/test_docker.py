@@ -98,7 +98,11 @@ def test_the_check_for_health_tells_a_page_that_answers_from_one_that_ends(
     _, _, command = of("HEALTHCHECK").partition("CMD ")
     python, *arguments = yaml.safe_load(command)
     assert python == "python" and shlex.join(arguments).count("127.0.0.1:7860") == 1
+    # As docker gives one to every container, if its user has one. The page starts in spite of it.
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("no_proxy", "example.org")
     with served(tmp_path, monkeypatch, limits=LIMITS) as page:
+        monkeypatch.setenv("no_proxy", "example.org")  # that of a process of its own
         port = page.url.rsplit(":", 1)[1]
         asked = [sys.executable, *(a.replace("7860", port) for a in arguments)]
         assert subprocess.run(asked, timeout=60).returncode == 0

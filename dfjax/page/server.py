@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from gradio.i18n import I18n
 from gradio.themes import Base
@@ -94,6 +95,7 @@ def serving(
     caretaker = Caretaker(watch)
     # uvicorn reads this, and takes the last address that is no trusted proxy's for the client.
     os.environ["FORWARDED_ALLOW_IPS"] = _proxies(trusted_proxies)
+    _ask_no_proxy_for(listens_on)
     try:
         _launch(page, watch, caretaker, host, port, share)
     except OSError as error:
@@ -110,6 +112,17 @@ def serving(
     finally:
         caretaker.end_checks(_FINISH_SECONDS)
         page.close(verbose=False)
+
+
+def _ask_no_proxy_for(host: str) -> None:
+    """Lets this process reach its own page where the environment names a proxy for all else.
+
+    Gradio asks for the page when it starts it, and a proxy knows of no page on this machine.
+    """
+    proxies = getproxies()
+    if proxies:
+        direct = (proxies.get("no", ""), "localhost", "127.0.0.1", "::1", host.strip("[]"))
+        os.environ["no_proxy"] = ",".join(filter(None, direct))
 
 
 def _launch(

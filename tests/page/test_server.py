@@ -1,4 +1,5 @@
 import socket
+from urllib.request import proxy_bypass
 
 import pytest
 
@@ -22,6 +23,14 @@ def test_a_port_that_is_taken_gets_a_sentence():
 def test_an_address_of_another_machine_gets_a_sentence():
     with pytest.raises(ServerError, match="--host"):
         server.require_free_port("192.0.2.1", 7860)
+
+
+def test_the_page_itself_is_asked_without_the_proxy_for_all_else(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "direct.example")
+    server._ask_no_proxy_for("192.0.2.1")
+    hosts = ("localhost", "127.0.0.1", "192.0.2.1", "direct.example", "elsewhere.example")
+    assert [bool(proxy_bypass(host)) for host in hosts] == [True] * 4 + [False]
 
 
 def test_only_in_a_space_are_proxies_of_private_networks_believed_unasked(monkeypatch):
