@@ -11,6 +11,7 @@ import yaml
 from gradio_client import Client, handle_file
 
 import app
+from tests import container_root
 from tests.answering import answering, free_port
 from tests.container_root import built, why_not
 from tests.page.serving import LIMITS, served
@@ -108,6 +109,26 @@ def test_the_check_for_health_tells_a_page_that_answers_from_one_that_ends(
         assert subprocess.run(asked, timeout=60).returncode == 0
         page.health.ending.set()
         assert subprocess.run(asked, timeout=60, stderr=subprocess.DEVNULL).returncode != 0
+
+
+def test_the_page_may_read_a_checkout_that_is_its_owners_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    if reason := why_not():
+        pytest.skip(reason)
+    for source in ("app.py", "README.md", "LICENSE", "dfjax/a.py", "checkpoint/config.json"):
+        path = tmp_path / source
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.touch(mode=0o600)  # as with a umask of 077
+    monkeypatch.setattr(container_root, "PROJECT", tmp_path)
+    steps = [
+        (name, rest)
+        for name, rest in instructions()
+        if name in ("FROM", "USER", "WORKDIR") or "/app" in rest and "/venv" not in rest
+    ]
+    with built(steps) as image:
+        command = image.command(["cat", "app.py", "dfjax/a.py", "checkpoint/config.json"])
+        assert subprocess.run(command, env=image.environment).returncode == 0
 
 
 @pytest.mark.fresh_environment
