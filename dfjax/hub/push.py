@@ -1,6 +1,7 @@
 """Sends a folder to the Hugging Face Hub, in one commit or one pull request."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -239,10 +240,25 @@ def hub_errors(api: HfApi, repo_id: str, revision: str | None) -> Iterator[None]
             "network and HF_ENDPOINT, then push again: files are never published in part."
         ) from error
     except (ValueError, RuntimeError) as error:
-        # What create_commit raises for a card that the Hub refuses, or for a failed upload. Of the
-        # underlying error only the type is shown: its message may contain a signed address.
-        cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
-        raise HubError(f"The push failed: {' '.join(str(error).split())}{cause}") from error
+        raise HubError(_failure(error, api.endpoint)) from error
+
+
+def _failure(error: ValueError | RuntimeError, endpoint: str) -> str:
+    """Returns the message for an error that is no answer of the Hub."""
+    if isinstance(error, json.JSONDecodeError):
+        return (
+            f"What answers at {endpoint} is not the Hub; it may be this network's page to log in. "
+            "Check the network and HF_ENDPOINT, then push again: files are never published in part."
+        )
+    if isinstance(error, UnicodeEncodeError) and error.encoding == "ascii":  # of a header
+        return (
+            "The token has a character that no token has. Copy it again from "
+            f"{_TOKENS_PAGE}, with nothing around it."
+        )
+    # What create_commit raises for a card that the Hub refuses, or for a failed upload. Of the
+    # underlying error only the type is shown: its message may contain a signed address.
+    cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
+    return f"The push failed: {' '.join(str(error).split())}{cause}"
 
 
 def _refusal(error: HfHubHTTPError, repo_id: str) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from dfjax.models.pretrained import read_config, write_calibration
 from dfjax.reporting.card import MODEL_ID_PLACEHOLDER
 from tests.hub.loopback_hub import OTHER_TOKEN, READ_TOKEN, WRITE_TOKEN, LoopbackHub
 from tests.hub.loopback_repo import Commit, File, Repo
+from tests.hub.loopback_server import Answer
 from tests.hub.processes import run_python
 from tests.hub.sending import REPO_ID, send
 
@@ -228,6 +230,7 @@ def test_a_destination_that_cannot_be_is_refused(
         (READ_TOKEN, "may not write to owner/tiny"),
         (OTHER_TOKEN, "may not write to owner/tiny.*--create-pr"),
         ("", "No Hugging Face token was found.*hf auth login"),
+        ("«hf_token»", "has a character that no token has"),
     ],
 )
 def test_a_token_that_does_not_do_is_refused_and_not_shown(
@@ -248,6 +251,13 @@ def test_a_hub_out_of_reach_is_named(
     with pytest.raises(HubError, match="127.0.0.1:9 cannot be reached"):
         send(folder)
     assert not hub.requests
+
+
+def test_a_page_that_answers_in_place_of_the_hub_is_named(hub: LoopbackHub, folder: Path):
+    page = ("hub", "GET", re.compile(".*"), lambda call: Answer(b"<html>Log in</html>"))
+    hub._routes.insert(0, page)
+    with pytest.raises(HubError, match=f"What answers at {hub.url} is not the Hub"):
+        send(folder)
 
 
 # What is refused before anything is sent.
