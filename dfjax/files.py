@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -26,13 +27,16 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
     """Writes a file so that readers see either the old contents or the new, never part of them.
 
     Args:
-      path: The file. Its folder is created if it does not exist; an existing file is replaced.
+      path: The file. Its folder is created if it does not exist; an existing file is replaced by
+        one that the same people may read.
       data: The new contents.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{uuid.uuid4().hex}{UNFINISHED}")  # others may write it as well
     try:
         with unfinished.open("xb") as file:
+            with contextlib.suppress(OSError):  # there is no old one, or its disk knows no rights
+                os.chmod(unfinished, stat.S_IMODE(os.stat(path).st_mode))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())  # otherwise a system crash could leave an empty file

@@ -16,6 +16,14 @@ def test_a_file_is_replaced_and_its_folder_is_made(tmp_path):
     assert [found.name for found in path.parent.iterdir()] == ["run.json"]
 
 
+def test_a_file_that_is_its_owners_alone_stays_so(tmp_path):
+    path = tmp_path / "answers.json"
+    write_text_atomically(path, "old")
+    path.chmod(0o600)
+    write_text_atomically(path, "new")
+    assert path.read_text() == "new" and path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_write_that_is_cut_off_leaves_the_old_text(tmp_path):
     path = tmp_path / "run.json"
     write_text_atomically(path, "old")
