@@ -136,6 +136,8 @@ def _fetch(address: str, copy: Path, max_bytes: int) -> None:
         shown = "::".join(map(without_query, address.split("::")))
         # A signed address may be written in another way here, but has no query either.
         reason = without_queries(str(error).replace(address, shown)) or type(error).__name__
+        if isinstance(error, FileNotFoundError):  # fsspec takes the "?" of a query for a pattern
+            reason = "nothing is there"
         raise VideoError(
             f"{shown} could not be fetched: {reason}. Check that it is there and that you may read "
             "it."

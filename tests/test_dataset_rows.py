@@ -140,6 +140,12 @@ def test_what_follows_the_path_of_a_signed_address_is_in_no_answer(monkeypatch):
         assert "secret" not in error and "signature" not in error
 
 
+@pytest.mark.parametrize("query", ["", "?signature=secret"])
+def test_an_address_where_nothing_is_any_more_is_said_to_be_one(predictor, query):
+    (error,) = predictor.batched({"video": [f"memory://gone.mp4{query}"]})["error"]
+    assert "could not be fetched: nothing is there. Check" in error and "expand" not in error
+
+
 def test_a_column_that_is_not_there_or_holds_decoded_videos_is_named(predictor):
     with pytest.raises(DatasetError, match=r"no column 'video', but 'clip'.*fn_kwargs"):
         predictor.batched({"clip": ["a.mp4"]})
