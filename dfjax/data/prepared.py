@@ -1,5 +1,6 @@
 """Reads a prepared data set: its rows, its manifest and its report."""
 
+import glob
 import hashlib
 import json
 import re
@@ -111,8 +112,10 @@ def _load_parquet(source: str, split: str, files: list[str], streaming: bool) ->
                 f"{source} has no clip in the split {split!r}: no face was found in any of its "
                 f"videos, which {REPORT_FILE} names. Hold others out, or leave the data set out."
             )
+        # Else "prepared [2]" is a pattern, which its own name does not match.
+        patterns = [glob.escape(file) for file in files]
         return datasets.load_dataset(
-            "parquet", data_files=files, split="train", streaming=streaming
+            "parquet", data_files=patterns, split="train", streaming=streaming
         )
     except (pa.ArrowException, DatasetsError) as error:
         cause = error.__cause__

@@ -22,6 +22,14 @@ def test_a_split_of_which_a_shard_is_missing_is_refused(tmp_path):
         next(read_clips(str(tmp_path), "train"))
 
 
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_folder_whose_name_looks_like_a_pattern_is_read_and_no_other(tmp_path, streaming):
+    for name, groups in (("[2] a*b", 4), ("2 aXb", 8)):
+        write_prepared(tmp_path / name, groups=groups, stills=0)
+    rows = open_rows(str(tmp_path / "[2] a*b"), "train", streaming=streaming)
+    assert len(list(rows)) == 9
+
+
 def test_a_full_disk_is_not_taken_for_a_damaged_file(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise DatasetGenerationError("An error occurred") from OSError(errno.ENOSPC, "No space")
