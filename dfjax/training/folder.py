@@ -1,5 +1,6 @@
 """The run folder: checks before using it, and `run.json`, which describes the run."""
 
+import fnmatch
 import importlib.metadata
 import json
 import shutil
@@ -72,10 +73,18 @@ def check_folder(out: Path, description: dict[str, Any], *, resume: bool) -> Non
 
     Raises:
       TrainingError: The folder is not empty, or it has a run with different configs, weights or
-        data.
+        data; or states cannot be saved below a folder of its name.
     """
     if out.exists() and not out.is_dir():
         raise TrainingError(f"{out} is a file. Choose a new folder.")
+    # orbax takes the path for a pattern. Of one that does not match itself, as "run [2]", it saves
+    # states that it cannot restore.
+    odd = [part for part in out.absolute().parts if not fnmatch.fnmatchcase(part, part)]
+    if odd:
+        raise TrainingError(
+            f"The states of a run cannot be saved in {out.absolute()}, because of the brackets in "
+            f"{odd[0]!r}. Choose a folder whose path has none."
+        )
     if resume and (out / RUN_FILE).exists():
         before = _read_description(out)
         for name in (*_NEEDED_TO_RESUME, *_NOTED_SINCE):

@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import pytest
 
 from dfjax.config import DetectorConfig
@@ -19,8 +21,9 @@ from dfjax.training.folder import (
     release_folder,
 )
 from dfjax.training.metrics_log import METRICS_FILE, MetricsLog
-from dfjax.training.saves import SAVES_FOLDER
+from dfjax.training.saves import SAVES_FOLDER, Saves
 from dfjax.training.start import describe_difference
+from dfjax.training.state import TrainState
 
 
 def _description(config: TrainConfig | None = None, command: str = "first") -> dict[str, Any]:
@@ -141,6 +144,23 @@ def test_a_file_in_the_place_of_the_folder_or_above_it_is_refused(tmp_path):
         check_folder(tmp_path / "file", _description(), resume=False)
     with pytest.raises(TrainingError, match="cannot be written to: Not a directory"):
         claim_folder(tmp_path / "file" / "run", _description())
+
+
+@pytest.mark.parametrize("name, is_taken", [("run [2]", False), ("run [2", True), ("a*b?", True)])
+def test_a_folder_is_taken_only_if_states_that_are_saved_there_can_be_restored(
+    tmp_path, name, is_taken
+):
+    state = TrainState(
+        step=jnp.int32(1), params={"p": jnp.ones(1)}, batch_stats={}, opt_state=(), ema_params={}
+    )
+    with Saves(tmp_path / name / SAVES_FOLDER) as saves:
+        saves.save(state)
+    error = nullcontext() if is_taken else pytest.raises(ValueError)
+    with Saves(tmp_path / name / SAVES_FOLDER) as saves, error:
+        assert saves.restore(1, state).step == 1
+    error = nullcontext() if is_taken else pytest.raises(TrainingError, match="brackets in 'run")
+    with error:
+        check_folder(tmp_path / name / "new", _description(), resume=False)
 
 
 def test_a_run_without_a_step_leaves_a_folder_that_the_next_may_claim(tmp_path):
