@@ -167,7 +167,12 @@ def test_one_identity_in_two_splits_is_refused(tmp_path):
         ("file,label\n../a.mp4,real\n", "Line 2 .*inside the folder"),
         ("file,label\n/etc/a.mp4,real\n", "Line 2 .*inside the folder"),
         ("file,label\n,real\n", "Line 2 .*inside the folder"),
-        ("file,label\na.mp4,real\n./a.mp4,real\n", "both get the name"),
+        ("file,label\na.mp4,real\na.mp4,fake\n", "a.mp4 is listed twice, as .*real.* as .*fake"),
+        ("file,label,label\na.mp4,real,fake\n", "2 columns named 'label'"),
+        (
+            "file,label\na.mp4,real\n./a.mp4,real\n",
+            "is listed twice, as folder/real/original/a.mp4",
+        ),
         ("file,label\n", "holds neither"),
     ],
 )

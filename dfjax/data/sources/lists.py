@@ -60,8 +60,8 @@ def read_table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
     that a row lacks are "", and empty cells beyond the last column are left out.
 
     Raises:
-      DatasetError: The file cannot be read or is not a table, or a row has more cells than there
-        are columns: a comma in one of them may have shifted the others.
+      DatasetError: The file cannot be read or is not a table, two columns have one name, or a row
+        has more cells than there are columns: a comma in one of them may have shifted the others.
     """
     text = read_text(file)
     header = text.lstrip("\r\n").partition("\n")[0]
@@ -69,6 +69,11 @@ def read_table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
     table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restkey=_BEYOND)
     try:
         columns = [name.strip() for name in table.fieldnames or ()]
+        if repeated := [name for name in columns if name and columns.count(name) > 1]:
+            raise DatasetError(
+                f"{file} has {columns.count(repeated[0])} columns named {repeated[0]!r}, and which "
+                "of them is meant is not known. Keep one, or give the others names of their own."
+            )
         table.fieldnames = columns
         rows = []
         for cells in table:

@@ -52,7 +52,7 @@ class Source:
     """The part of a data set that a folder holds.
 
     Raises:
-      DatasetError: Two videos have the same key.
+      DatasetError: Two videos have the same file or the same key.
     """
 
     name: str  # of the reader
@@ -63,7 +63,15 @@ class Source:
     left_out: Mapping[str, LeftOut] = dataclasses.field(default_factory=dict)  # files, by reason
 
     def __post_init__(self):
-        """Checks that keys are unique: they name rows, groups and reports."""
+        """Checks that no file counts twice, and that keys are unique: they name rows and groups."""
+        key_of: dict[Path, str] = {}
+        for video in self.videos:
+            if video.path in key_of:  # with another label, perhaps
+                raise DatasetError(
+                    f"{video.path} is listed twice, as {key_of[video.path]} and as {video.key}. "
+                    "List it once, as what it is."
+                )
+            key_of[video.path] = video.key
         counts = collections.Counter(video.key for video in self.videos)
         repeated = [key for key, count in counts.items() if count > 1]
         if repeated:
