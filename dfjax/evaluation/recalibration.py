@@ -2,14 +2,15 @@
 
 import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from dfjax.config import Config
+from dfjax.data.clip_row import ClipRow
 from dfjax.data.prepared import load_manifest, read_all_clips
-from dfjax.data.trained_on import TRAINED_ON_FILE
-from dfjax.errors import DfjaxError
+from dfjax.data.trained_on import TRAINED_ON_FILE, digests, read_trained_on
+from dfjax.errors import DatasetError, DfjaxError
 from dfjax.evaluation.calibration import calibrate_on
 from dfjax.evaluation.scores import Scores, video_scores
 from dfjax.evaluation.scoring import OnClip, Scorer, require_same_crops
@@ -76,8 +77,8 @@ def recalibrate(
       on_clip: Called with the number of clips scored.
 
     Raises:
-      DatasetError: A data set has other frames or crops than the model, or lacks the split or one
-        of the labels.
+      DatasetError: A data set has other frames or crops than the model, lacks the split or one of
+        the labels, or shows people in it whom the model was trained on.
       DfjaxError: `out` is not usable, or the model is on the Hub and there is no `out`.
       ModelFormatError: The model cannot be loaded.
       HubError: The model or a data set cannot be downloaded from the Hub.
@@ -96,7 +97,8 @@ def recalibrate(
     manifests = [load_manifest(name) for name in sources]
     for name, manifest in zip(sources, manifests, strict=True):
         require_same_crops(model, detector.config, name, manifest)
-    scored = Scorer(JaxEngine.for_many(detector))(read_all_clips(sources, SPLIT), on_clip=on_clip)
+    rows = _of_others(read_all_clips(sources, SPLIT), model, read_trained_on(source))
+    scored = Scorer(JaxEngine.for_many(detector))(rows, on_clip=on_clip)
     calibration = calibrate_on(
         scored,
         max_false_positive_rate=options.max_false_positive_rate,
@@ -119,6 +121,21 @@ def recalibrate(
     if not (folder / PREPROCESSOR_NAME).exists():
         write_text_atomically(folder / PREPROCESSOR_NAME, dumps(preprocessor_values(config)))
     return Recalibration(folder=folder, config=config, calibrated_on=calibrated_on, videos=videos)
+
+
+def _of_others(
+    rows: Iterable[ClipRow], model: str, trained_on: frozenset[str]
+) -> Iterator[ClipRow]:
+    """Yields clips, and refuses the first of somebody whom the model was trained on."""
+    for row in rows:
+        if digests(row) & trained_on:
+            raise DatasetError(
+                f"{model} was trained on {row.video}, which is in the validation split, or on its "
+                "people. Thresholds that fit people whom it knows do not hold for others. Hold the "
+                "same people out as for the model, or give other data. If nothing but the names is "
+                "the same, prepare the data under a name of its own, with --name."
+            )
+        yield row
 
 
 def _require_new(out: Path) -> None:

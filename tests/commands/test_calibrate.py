@@ -14,6 +14,8 @@ import pytest
 from dfjax.commands.calibrate import Calibrate, _write_missing_card
 from dfjax.config import CropConfig, VideoConfig
 from dfjax.data.prepared import MANIFEST_FILE, read_clips
+from dfjax.data.store import ClipStore
+from dfjax.data.trained_on import digests, write_trained_on
 from dfjax.errors import DatasetError, DfjaxError
 from dfjax.hub.model import build_model_folder
 from dfjax.inference.jax_engine import JaxEngine
@@ -141,6 +143,17 @@ def test_crops_that_the_model_does_not_see_in_the_app_are_refused(copied, tmp_pa
     with pytest.raises(DatasetError, match="margin 1.0;.* takes margin 1.3.*prepare .*--model"):
         _calibrate(copied, other)
     assert not (copied / "calibration.json").exists()
+
+
+def test_people_whom_the_model_was_trained_on_are_refused_and_others_are_not(copied, data):
+    (validated, *_) = ClipStore([data], "validation").clips
+    write_trained_on(copied, digests(dataclasses.replace(validated, video_id="another")))
+    with pytest.raises(DatasetError, match="was trained on ffpp/.*with --name"):
+        _calibrate(copied, data)
+    assert not (copied / "calibration.json").exists()
+    clips = ClipStore([data], "train").clips
+    write_trained_on(copied, frozenset().union(*map(digests, clips)))
+    assert _calibrate(copied, data) == 0
 
 
 def test_a_calibration_does_not_outlive_the_weights_that_it_is_for(copied, data):
