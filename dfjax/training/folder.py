@@ -25,7 +25,7 @@ RUN_FILE = "run.json"
 """In the run folder: everything needed to repeat the run."""
 
 _NEEDED_TO_RESUME = ("train_config", "detector_config", "weights", "fingerprints")
-_NOTED_SINCE = ("prepared", "start", "num_training")
+_NOTED_SINCE = ("prepared", "start", "num_training", "clips")
 """Parts of `run.json` that must be the same to go on; the latter are missing from older ones."""
 
 
@@ -68,7 +68,7 @@ def check_folder(out: Path, description: dict[str, Any], *, resume: bool) -> Non
     Args:
       out: The folder, which need not exist.
       description: Description of the run, from `describe_run`; with "start", a fingerprint of the
-        model that it starts from, once that is known.
+        model that it starts from, and "clips", which they are, once that is known.
       resume: Whether to allow resuming a run that is already in the folder.
 
     Raises:

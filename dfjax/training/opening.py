@@ -132,6 +132,7 @@ def open_run(
     data.refuse_trained_on(begin.trained_on)
     detector = begin.detector
     description["start"] = fingerprint(nnx.state(detector), detector.config)
+    description["clips"] = data.identity()
     if is_first:
         check_folder(out, description, resume=options.resume)
     if options.start_share and not begin.records:

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,21 @@ class RunData:
             if count:
                 rows |= PairIndex.of(self.store.clips, stills=stills).shown(config)
         return [self.store.clips[row] for row in sorted(rows)]
+
+    def identity(self) -> dict[str, Any]:
+        """Returns how many clips there are, and a digest of which and in what order.
+
+        The fingerprints are of the videos that were to be prepared. How many of them could be read
+        may change: `prepare` makes up for a disk that was away when it is run again.
+        """
+        digest = hashlib.sha256()
+        for clip in (*self.store.clips, *self.validation_clips):
+            digest.update(f"{clip.video} {clip.track_id} {clip.frame_indices.tolist()}\n".encode())
+        return {
+            "training": len(self.store.clips),
+            "validation": len(self.validation_clips),
+            "digest": digest.hexdigest()[:16],
+        }
 
     def refuse_trained_on(self, trained_on: frozenset[str]) -> None:
         """Checks that the weights that a run starts from were trained on no validation people.

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import pyarrow.parquet as pq
 import pytest
 from flax import nnx
 
@@ -71,6 +72,18 @@ def test_a_start_that_fails_leaves_the_folder_for_the_next(tmp_path, weights):
     opened = _open(write_prepared(folder), weights, out)
     assert [path.name for path in out.iterdir()] == [RUN_FILE]
     assert opened.started_from == []
+
+
+def test_a_run_does_not_go_on_with_clips_that_its_data_lacked_at_first(tmp_path, weights):
+    folder, out = tmp_path / "prepared", tmp_path / "run"
+    shard = Path(write_prepared(folder)) / "data/train-00000-of-00001.parquet"
+    table = pq.read_table(shard)
+    pq.write_table(table.slice(3), shard)  # as if the first videos could not be read
+    _open(str(folder), weights, out)
+    _open(str(folder), weights, out, resume=True)
+    pq.write_table(table, shard)  # as `prepare` makes it when it is run again
+    with pytest.raises(TrainingError, match="different clips: training: 21 there, 24 here"):
+        _open(str(folder), weights, out, resume=True)
 
 
 def test_options_and_weights_that_do_not_fit_leave_no_folder(tmp_path, data, weights):
