@@ -87,7 +87,7 @@ def evaluate(
         require_same_crops(model, detector.config, source, manifest, fewer_frames=True)
     files = _files(sources, manifests, roots) if roots else []
     measured = [*(study for study in studies.STUDIES if not study.optional), *optional]
-    _check_files(measured, files)
+    _check_files(measured, files, split)
     score = _score_function(detector, on_progress)
     source_of: dict[str, str] = {}
     scored = score(read_all_clips(sources, split, source_of=source_of), "Scoring")
@@ -159,7 +159,9 @@ def _score_function(detector: Detector, on_progress: OnProgress) -> ScoreFunctio
     return score
 
 
-def _check_files(measured: Sequence[Study], files: Sequence[Sequence[LabelledVideo]]) -> None:
+def _check_files(
+    measured: Sequence[Study], files: Sequence[Sequence[LabelledVideo]], split: str
+) -> None:
     """Checks before anything is scored that no study lacks the files it needs."""
     lacking = [study.name for study in measured if study.needs_files and not files]
     if lacking:
@@ -167,6 +169,8 @@ def _check_files(measured: Sequence[Study], files: Sequence[Sequence[LabelledVid
             f"{', '.join(lacking)} needs the original video files. Give the folders that the "
             "data sets were prepared from with --roots, in the same order."
         )
+    for study in measured:
+        study.check(files, split)
 
 
 def _files(

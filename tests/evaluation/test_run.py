@@ -253,6 +253,32 @@ def test_videos_are_not_distorted_without_their_files(folder, tmp_path):
         )
 
 
+@pytest.mark.parametrize(
+    "split, count, words",
+    [("validation", 100, "only stills or nothing"), ("train", 0, "0 videos are to be distorted")],
+)
+def test_distortions_of_nothing_are_refused_before_anything_is_scored(
+    folder, tmp_path, monkeypatch, split, count, words
+):
+    (tmp_path / "files" / "real").mkdir(parents=True)
+    (tmp_path / "files" / "real" / "a.mp4").touch()  # alone, and so for training
+    source = tmp_path / "set"
+    shutil.copytree(folder / "set", source)
+    manifest = json.loads((source / "dfjax.json").read_text())
+    manifest["source"] = {"name": "folder", "options": {}}
+    (source / "dfjax.json").write_text(json.dumps(manifest))
+    monkeypatch.setattr(run_module, "read_all_clips", None)
+    with pytest.raises(DatasetError, match=words):
+        evaluate(
+            [str(source)],
+            str(folder / "model"),
+            tmp_path / "out",
+            split=split,
+            roots=(tmp_path / "files",),
+            optional=(RobustnessStudy(num_videos=count),),
+        )
+
+
 class _Captured(Exception):
     pass
 

@@ -52,6 +52,12 @@ class RobustnessStudy(Study):
     kinds: tuple[str, ...] = KINDS
     num_videos: int = 100  # maximum over all data sets; balanced over classes and groups
 
+    def check(self, files: Sequence[Sequence[LabelledVideo]], split: str) -> None:
+        """Checks that the split has a video, and that one is to be chosen."""
+        if self.num_videos < 1:
+            raise DatasetError(f"{self.num_videos} videos are to be distorted; needed: at least 1.")
+        _require_videos(_videos(files, split))
+
     def measure(self, context: StudyContext) -> dict[str, Any]:
         """Returns the figures of the split's videos; see `measure_robustness`.
 
@@ -63,15 +69,9 @@ class RobustnessStudy(Study):
             FaceDetector(context.config.faces),
             context.out / "distorted" / context.fingerprint,
         )
-        videos = [
-            video
-            for video in itertools.chain.from_iterable(context.files)
-            # Stills cannot be re-encoded as video.
-            if video.split == context.split and video.path.suffix.lower() not in STILL_SUFFIXES
-        ]
         return measure_robustness(
             scorer,
-            choose_videos(videos, self.num_videos),
+            choose_videos(_videos(context.files, context.split), self.num_videos),
             context.calibration,
             kinds=self.kinds,
             on_video=lambda done, total: context.on_progress("Distorting videos", done, total),
@@ -160,8 +160,7 @@ def measure_robustness(
         raise DatasetError(
             f"There is no distortion {', '.join(unknown)}; known are {', '.join(KINDS)}."
         )
-    if not videos:
-        raise DatasetError("The split has only stills or nothing; distortions need videos.")
+    _require_videos(videos)
     levels = [level for kind in kinds if kind in DISTORTIONS for level in DISTORTIONS[kind]]
     treatments = EVERYDAY if EVERYDAY_KIND in kinds else ()
     reals = [video for video in videos if not video.is_fake]
@@ -260,6 +259,20 @@ def choose_videos(videos: Sequence[LabelledVideo], count: int) -> list[LabelledV
             taken.update([(video.dataset, video.group), video.method])
             chosen.append(video)
     return chosen
+
+
+def _videos(files: Sequence[Sequence[LabelledVideo]], split: str) -> list[LabelledVideo]:
+    """Returns what can be distorted of a split: stills cannot be re-encoded as video."""
+    return [
+        video
+        for video in itertools.chain.from_iterable(files)
+        if video.split == split and video.path.suffix.lower() not in STILL_SUFFIXES
+    ]
+
+
+def _require_videos(videos: Sequence[LabelledVideo]) -> None:
+    if not videos:
+        raise DatasetError("The split has only stills or nothing; distortions need videos.")
 
 
 def _lot(video: LabelledVideo) -> str:

@@ -67,6 +67,18 @@ class Study(abc.ABC):
     needs_files: ClassVar[bool] = False
     """True: it cannot be measured without the files that the data sets were prepared from."""
 
+    def check(self, files: Sequence[Sequence[LabelledVideo]], split: str) -> None:
+        """Checks, before anything is scored, that there will be something to measure.
+
+        Args:
+          files: As in `StudyContext`.
+          split: As in `StudyContext`.
+
+        Raises:
+          DatasetError: There will not.
+        """
+        del files, split  # most studies take what was prepared
+
     @abc.abstractmethod
     def measure(self, context: StudyContext) -> Any:
         """Returns the result as JSON values."""
