@@ -275,14 +275,23 @@ def read_all_clips(
     Raises:
       DatasetError: As for `open_rows`, or two data sets share a video.
     """
-    twice = {source for source in sources if sources.count(source) > 1}
-    if twice:
-        raise DatasetError(f"{', '.join(sorted(twice))} was given twice. List each data set once.")
+    refuse_repeated(sources)
     source_of = {} if source_of is None else source_of
     for source in sources:
         for row in read_clips(source, split):
             refuse_another_source(source_of, row.video, source)
             yield row
+
+
+def refuse_repeated(sources: Sequence[str]) -> None:
+    """Checks that no data set is given twice, whose clips would count twice.
+
+    Raises:
+      DatasetError: One is.
+    """
+    twice = {source for source in sources if sources.count(source) > 1}
+    if twice:
+        raise DatasetError(f"{', '.join(sorted(twice))} was given twice. List each data set once.")
 
 
 def refuse_another_source(source_of: dict[str, str], video: str, source: str) -> None:

@@ -13,7 +13,7 @@ from dfjax.data.clip_row import (
     decode_frames,
     decode_landmarks,
 )
-from dfjax.data.prepared import open_rows, refuse_another_source
+from dfjax.data.prepared import open_rows, refuse_another_source, refuse_repeated
 
 
 class ClipStore:
@@ -32,8 +32,9 @@ class ClipStore:
           split: Such as "train".
 
         Raises:
-          DatasetError: As for `open_rows`, or two data sets share a video.
+          DatasetError: As for `open_rows`; or a data set is given twice, or two share a video.
         """
+        refuse_repeated(sources)
         self._tables: list[datasets.Dataset] = []
         source_of: dict[str, str] = {}
         main: dict[str, tuple[ClipInfo, tuple[int, int]]] = {}

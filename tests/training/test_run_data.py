@@ -111,6 +111,12 @@ def test_data_that_is_only_measured_on_gives_no_training_clip(data, tmp_path):
     assert found.fingerprints == ["0" * 16, f"{1:016}"]
 
 
+def test_data_that_is_given_twice_is_refused_before_the_first_step(data):
+    for sources, validation_data in (((data, data), ()), ((data,), (data,))):
+        with pytest.raises(DatasetError, match="given twice"):
+            _open(*sources, validation_data=validation_data)
+
+
 def test_data_sets_that_were_prepared_differently_are_refused(data, tmp_path):
     other = write_prepared(tmp_path / "other")
     path = Path(other) / MANIFEST_FILE
