@@ -9,7 +9,7 @@ from typing import Any
 
 from dfjax.config import Config
 from dfjax.data.clip_row import ClipInfo, ClipRow
-from dfjax.data.prepared import load_report, load_skipped
+from dfjax.data.prepared import load_report, load_skipped, open_rows
 from dfjax.data.sources import title
 from dfjax.data.store import ClipStore
 from dfjax.data.trained_on import digests
@@ -139,7 +139,8 @@ def open_data(
     """Opens the data sets of a run, and checks that they can be used for training and validation.
 
     Args:
-      sources: Prepared data sets, as for `open_rows`; each has the splits "train" and "validation".
+      sources: Prepared data sets, as for `open_rows`; each has the splits "train" and "validation",
+        but for single parquet files, which have what they have.
       validation_data: More data sets, of which only the split "validation" is used.
       manifests: Manifests of `sources` and `validation_data`, in this order, from `load_manifest`.
 
@@ -147,8 +148,11 @@ def open_data(
       DatasetError: A data set was not prepared completely, two were prepared differently, splits
         share identities, or no data set has both labels in validation.
     """
-    measured = [*sources, *validation_data]
-    config = _shared_config(measured, manifests)
+    config = _shared_config([*sources, *validation_data], manifests)
+    if empty := [source for source in validation_data if _lacks_validation(source)]:
+        raise DatasetError(f"{', '.join(empty)} has no clip of the split {SPLIT!r}.")
+    measured = [source for source in sources if not _lacks_validation(source)]
+    measured += validation_data
     store, validation_clips = ClipStore(sources, "train"), ClipStore(measured, SPLIT).clips
     _refuse_shared_groups(store.clips, validation_clips)
     _require_both_labels(validation_clips)
@@ -161,6 +165,11 @@ def open_data(
         skipped=_skipped(sources),
         validation_skipped=load_skipped(measured, SPLIT),
     )
+
+
+def _lacks_validation(source: str) -> bool:
+    """Whether a data set is a lone file of another split: `prepare` writes each for one."""
+    return Path(source).is_file() and not len(open_rows(source, SPLIT))
 
 
 def _shared_config(sources: Sequence[str], manifests: Sequence[dict]) -> Config:

@@ -111,6 +111,15 @@ def test_data_that_is_only_measured_on_gives_no_training_clip(data, tmp_path):
     assert found.fingerprints == ["0" * 16, f"{1:016}"]
 
 
+def test_files_of_one_split_each_are_trained_or_measured_on(data):
+    train, validation = (f"{data}/data/{s}-00000-of-00001.parquet" for s in ("train", "validation"))
+    found = _open(train, validation)
+    assert (len(found.store.clips), len(found.validation_clips)) == (24, 8)
+    assert found.measured == [validation]  # the other would be refused at the first validation
+    with pytest.raises(DatasetError, match="train-.* has no clip of the split 'validation'"):
+        _open(train, validation_data=(train,))
+
+
 def test_data_that_is_given_twice_is_refused_before_the_first_step(data):
     for sources, validation_data in (((data, data), ()), ((data,), (data,))):
         with pytest.raises(DatasetError, match="given twice"):
