@@ -1,5 +1,6 @@
 """Reads a prepared data set: its rows, its manifest and its report."""
 
+import functools
 import glob
 import hashlib
 import json
@@ -114,9 +115,16 @@ def _load_parquet(source: str, split: str, files: list[str], streaming: bool) ->
             )
         # Else "prepared [2]" is a pattern, which its own name does not match.
         patterns = [glob.escape(file) for file in files]
-        return datasets.load_dataset(
-            "parquet", data_files=patterns, split="train", streaming=streaming
+        load = functools.partial(
+            datasets.load_dataset, "parquet", data_files=patterns, split="train"
         )
+        if streaming:
+            return load(streaming=True)
+        rows: Any = load()
+        # `datasets` knows its copies by paths and times, which files that are replaced may keep.
+        if rows.info.download_size != sum(Path(file).stat().st_size for file in files):
+            rows = load(download_mode="force_redownload", verification_mode="no_checks")
+        return rows
     except (pa.ArrowException, DatasetsError) as error:
         cause = error.__cause__
         if isinstance(cause, OSError) and cause.errno is not None:  # those of pyarrow have none

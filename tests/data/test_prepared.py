@@ -1,6 +1,7 @@
 """What is read of a prepared data set, and what is said where that cannot be."""
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -28,6 +29,16 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_read_and_no_other(tmp_path,
         write_prepared(tmp_path / name, groups=groups, stills=0)
     rows = open_rows(str(tmp_path / "[2] a*b"), "train", streaming=streaming)
     assert len(list(rows)) == 9
+
+
+def test_files_that_took_the_place_of_others_of_the_same_time_are_read(tmp_path):
+    folder = tmp_path / "set"
+    for groups, num_clips in ((4, 9), (8, 18)):
+        write_prepared(folder, groups=groups, stills=0)
+        for file in (folder / "data").iterdir():
+            os.utime(file, (0, 0))  # as some archives and images set it
+        for _ in range(2):
+            assert len(open_rows(str(folder), "train")) == num_clips
 
 
 def test_a_full_disk_is_not_taken_for_a_damaged_file(tmp_path, monkeypatch):
