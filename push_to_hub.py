@@ -99,9 +99,8 @@ class Space(_Push):
     """Publish the app as a Space that holds a model, or fetches one from the Hub."""
 
     model: str = str(_PROJECT / "checkpoint")  # folder of the model, or its Hub repository
-    hardware: str | None = (
-        None  # such as cpu-basic or t4-small; what the Space has, if none is given
-    )
+    # what it runs on, such as cpu-basic or t4-small; if none is given, what the Space has
+    hardware: str | None = None
     private: bool = False  # if the repository has to be made, make it private
 
     never_public: ClassVar[bool] = False

@@ -31,7 +31,7 @@ class DetectorConfig(HeadConfig):
 
     projection_size: int = 256  # features per frame that enter the LSTM
     hidden_size: int = 128  # features of the LSTM's state, per direction
-    bidirectional: bool = True
+    bidirectional: bool = True  # whether the LSTM also reads the frames from the last to the first
     dropout: float = 0.2  # share of projected features dropped while training
 
     def __post_init__(self):

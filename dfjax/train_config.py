@@ -229,8 +229,9 @@ class TrainConfig(Checked):
     still_self_blended: float | None = None  # the same for single pictures; None: as for clips
     partial_fakes: float = 0.25  # chance that only some frames of a fake are manipulated
     blend: BlendConfig = BlendConfig()
-    augmented: float = 0.9  # share of pairs distorted as by codec and camera; see `augment`. The
-    # others are only moved and mirrored; if it is 0, nothing is.
+    # share of pairs distorted as by codec and camera; see `augment`. The others are only moved and
+    # mirrored; if it is 0, nothing is.
+    augmented: float = 0.9
     augment_ramp: int = 0  # steps over which that share grows linearly from 0
     augment: AugmentConfig = AugmentConfig()
 

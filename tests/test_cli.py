@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -284,6 +285,28 @@ def test_an_option_that_may_be_left_out_is_shown_by_what_it_takes(
     shown = capsys.readouterr().out
     assert "{None}" not in shown
     assert " STR" in shown
+
+
+@pytest.mark.parametrize(
+    "program, arguments",
+    [(main, [name]) for name in ("predict", "scan", "prepare", "evaluate", "calibrate", "export")]
+    + [(train.main, [])]
+    + [(push_to_hub.main, [name]) for name in ("model", "dataset", "space")],
+)
+def test_the_help_says_of_every_option_what_it_is_to_the_end(
+    program, arguments, monkeypatch, capsys
+):
+    monkeypatch.setattr("sys.argv", ["program", *arguments, "--help"])
+    with pytest.raises(SystemExit):
+        program()
+    shown = re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().out)
+    options = re.findall(r"^ {1,3}(--[a-z].*(?:\n(?! {1,3}-| *$).*)*)", shown, re.M)
+    assert len(options) > 2
+    for option in options:
+        said = re.split(r"\s{2,}", option, maxsplit=1)[1].rpartition("(")[0].strip()
+        assert re.search("[a-z]{2}", said), f"nothing is said of {option}"
+        # A comment in the code that goes on in the next line is cut off there.
+        assert not re.search(r"\. [A-Z]\w*$", said), f"cut off: {said}"
 
 
 def test_the_help_of_evaluate_names_every_distortion_and_does_not_wait_for_jax():
