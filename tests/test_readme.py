@@ -12,11 +12,16 @@ import pytest
 from PIL import Image
 
 from dfjax.__main__ import main
+from dfjax.page.limits import PageLimits
+from dfjax.video.limits import VideoLimits
 from tests.tiny import tiny_detector
 from tests.videos import portrait_frames
 
 PROJECT = Path(__file__).resolve().parents[1]
-README = (PROJECT / "README.md").read_text(encoding="utf-8")
+README, PYTHON, SECURITY = (
+    (PROJECT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "docs/use-from-python.md", "docs/security.md")
+)
 
 
 @pytest.fixture
@@ -67,3 +72,31 @@ def test_the_thresholds_are_those_of_the_model():
     calibration = json.loads((PROJECT / "checkpoint/config.json").read_text())["calibration"]
     real, fake = calibration["real_below"], calibration["fake_above"]
     assert f"are {real:.2f} (`real_below`) and {fake:.2f} (`fake_above`)" in README
+
+
+def test_the_limits_that_are_told_are_those_of_the_code():
+    page, file = PageLimits(), VideoLimits()
+    hours, seconds = f"{file.max_duration / 3600:g} hours", f"{file.max_decode_seconds:g}"
+    frames, size = f"{file.max_source_frames:,}", f"{file.max_file_bytes / 1024**3:g} GiB"
+    for text in (README, PYTHON):
+        assert all(told in text for told in (hours, f"{seconds} seconds", size))
+    assert f"{frames} frames" in PYTHON
+    told = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|[^|]*\|$", SECURITY, re.M))
+    expected = {
+        "Size of a file": f"{page.max_upload_bytes // 1024**2} MiB",
+        "Size of all uploads together": f"{page.max_disk_bytes // 1024**2:,} MiB",
+        "Size of one client's uploads": f"{page.max_client_bytes // 1024**2:,} MiB",
+        "Checks of one client that wait or run": f"{page.max_client_checks}",
+        "Files of one call of `/predict_batch`": f"{page.max_batch_files}",
+        "Requests of one client": f"{page.max_client_requests:g} a minute",
+        "Open requests": f"{page.max_client_streams} of one client, {page.max_streams} in all",
+        "Length of a video": hours,
+        "Frames of a video": frames,
+        "Pixels of a frame": f"{file.max_source_pixels / 1e6:.1f} million",
+        "Pixels of a still picture": f"{file.max_still_pixels / 1e6:.1f} million",
+        "Pixels of a JPEG that is not progressive": f"{file.max_jpeg_pixels / 1e6:g} million",
+        "Time in which a video is decoded": f"{seconds} s",
+    }
+    for name, value in expected.items():
+        (row,) = (default for what, default in told.items() if re.split("[,:]", what)[0] == name)
+        assert re.match(re.escape(value) + r"\b", row), name
