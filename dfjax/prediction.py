@@ -51,7 +51,7 @@ class Decision:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FrameScore:
-    """One sampled time in the video: the highest probability of the faces visible then."""
+    """One sampled time at which a face was scored: the highest probability of the faces then."""
 
     timestamp: float  # seconds
     probability_fake: float
@@ -97,7 +97,7 @@ class Coverage:
 
     effort: Effort
     frames_sampled: int  # with or without a face
-    looks: int  # bursts of frames; one for a still picture
+    looks: int  # runs of frames at most half a second apart; one for a still picture
     longest_gap: float  # seconds, the longest part of the video that was not looked at
 
 
