@@ -1,6 +1,7 @@
 """Who may ask the page for what, how often and how much, and how the page says how it is."""
 
 import contextlib
+import re
 import threading
 
 import pytest
@@ -245,6 +246,14 @@ def test_behind_a_proxy_programs_are_told_the_address_that_visitors_see(served_p
     said = served_page.client("127.0.0.9", **headers).get(f"{served_page.url}/api").text
     assert "https://check.example/gradio_api/call/predict" in said
     assert served_page.url not in said
+
+
+def test_the_page_about_the_api_names_what_each_endpoint_takes_in_its_order(served_page, http):
+    said = http.get(f"{served_page.url}/api").text
+    for name, endpoint in http.get(f"{served_page.api}/info").json()["named_endpoints"].items():
+        (row,) = re.findall(rf"<td><code>{name}</code></td>(.*?)</tr>", said, re.S)
+        names = [parameter["parameter_name"] for parameter in endpoint["parameters"]]
+        assert re.findall(r"<code>(\w+)</code>", row) == names
 
 
 def test_the_page_about_the_api_is_for_reading_and_there_is_no_sample_where_none_was_given(
