@@ -236,7 +236,10 @@ def _unindexed_options(
     if source.has_breaks or len(keyframes) == 0 or (place == 0 and keyframes[0] > _ROUNDING):
         return []
     keyframe = start + Fraction(keyframes[place])
-    drop = ["-bsf:v", f"noise=drop=lt(pts*tb\\,{float(keyframe) - _ROUNDING:.6f})"]
+    # Where pictures are small, a program stream gives a time to some of them only: a packet without
+    # one goes with the one before it.
+    is_late = f"gte(pts*tb\\,{float(keyframe) - _ROUNDING:.6f})"
+    drop = ["-bsf:v", f"noise=drop=not(if(eq(pts\\,nopts)\\,ld(0)\\,st(0\\,{is_late})))"]
     seek = seek_options(keyframe - Fraction(_BEFORE_KEYFRAME)) if place > 0 else []
     return [*seek, *drop]
 

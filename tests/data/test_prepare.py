@@ -120,7 +120,7 @@ def test_a_folder_is_continued_whose_crops_differ_in_rare_files_only(root, prepa
     copy = tmp_path / "copy"
     shutil.copytree(prepared, copy)
     manifest = json.loads((copy / "dfjax.json").read_text())
-    assert manifest["crops_version"] == 2
+    assert manifest["crops_version"] == prepare_module.CROPS_VERSION > 1
     (copy / "dfjax.json").write_text(json.dumps({**manifest, "crops_version": 1}))
     assert prepare(read_source("ffpp", root), copy, CONFIG) == load_report(str(prepared))
     assert load_manifest(str(copy))["crops_version"] == 1

@@ -52,6 +52,22 @@ def test_seeks_into_an_intact_file_are_clean_and_right(tmp_path, monkeypatch, be
         np.testing.assert_array_equal(frame_a, frame_b)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_a_program_stream_that_tells_the_times_of_some_pictures_only_is_decoded_right(
+    tmp_path, codec
+):
+    path = tmp_path / "clip.mpg"
+    quiet = ["-x265-params", "log-level=none"] if codec == "libx265" else []
+    write_video(path, moving_pattern(50, 48, 64), codec=codec, arguments=["-g", "25", *quiet])
+    findings = Findings()
+    frames = list(read_frames(path, VideoConfig(num_frames=50), findings=findings))
+    assert len(frames) > 25 and not findings.is_damaged
+    # A time that the file does not tell may be a frame off.
+    assert [frame_number(frame) for _, frame in frames] == pytest.approx(
+        [25 * time for time, _ in frames], abs=1.1
+    )
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_a_long_video_of_open_groups_is_sought_without_complaint(tmp_path, begun, suffix):
     frames = moving_pattern(100, 48, 64)
