@@ -36,18 +36,25 @@ def test_the_next_two_files_are_opened_while_one_is_finished():
     assert list(score_each(PATHS, open_file, finish, _ignore)) == [True, True, True]
 
 
-def test_no_more_than_two_files_are_opened_at_once():
+def test_no_more_than_two_files_are_opened_at_once_or_held_for_later():
     together = threading.Barrier(2)
     at_work = threading.Semaphore(2)
+    paths = [Path(f"{n}.mp4") for n in range(6)]
+    begun = []
 
     def open_file(path, report):
+        begun.append(path)
         assert at_work.acquire(blocking=False)
         together.wait(PATIENCE)
         at_work.release()
         return Opened(path)
 
-    paths = [Path(f"{n}.mp4") for n in range(6)]
-    assert list(score_each(paths, open_file, lambda opened, report: opened.path, _ignore)) == paths
+    def finish(opened, report):
+        time.sleep(0.01)  # in which others could begin
+        assert len(begun) <= paths.index(opened.path) + 3
+        return opened.path
+
+    assert list(score_each(paths, open_file, finish, _ignore)) == paths
 
 
 def test_nothing_else_runs_beside_a_file_that_is_read_while_it_is_finished():
@@ -55,8 +62,7 @@ def test_nothing_else_runs_beside_a_file_that_is_read_while_it_is_finished():
     are_late = []
 
     def open_file(path, report):
-        time.sleep(0.01)  # else it would be over before anything else could begin
-        are_late.append(is_finishing.is_set())
+        are_late.append(is_finishing.wait(0.05))  # else it would be over before another is finished
         return Opened(path, is_read=False)
 
     def finish(opened, report):
@@ -69,13 +75,22 @@ def test_nothing_else_runs_beside_a_file_that_is_read_while_it_is_finished():
     assert are_late == [False] * len(PATHS)
 
 
-def test_a_file_that_cannot_be_read_has_its_error_in_its_place():
-    def open_file(path, report):
+@pytest.mark.parametrize("is_found_late", [False, True])
+def test_a_file_that_cannot_be_read_has_its_error_in_its_place(is_found_late):
+    def fail(path):
         if path == PATHS[1]:
             raise DamagedVideoError("b.mp4 is damaged.")
+
+    def open_file(path, report):
+        if not is_found_late:
+            fail(path)
         return Opened(path)
 
-    first, second, third = score_each(PATHS, open_file, lambda opened, report: opened.path, _ignore)
+    def finish(opened, report):
+        fail(opened.path)
+        return opened.path
+
+    first, second, third = score_each(PATHS, open_file, finish, _ignore)
     assert (first, third) == (PATHS[0], PATHS[2])
     assert isinstance(second, DamagedVideoError)
 

@@ -41,6 +41,8 @@ def test_what_is_larger_than_the_room_gets_it_alone():
     assert not other[1].wait(0.2)
     is_done.set()
     assert other[1].wait(PATIENCE)
+    # It gave back what it had, and no more.
+    assert not _begin(room, 100)[1].wait(0.1)
 
 
 def test_all_that_wait_get_the_room_that_becomes_free():
