@@ -157,14 +157,20 @@ def test_effort_has_a_budget_and_looks_get_shorter_before_they_get_fewer():
         return planned.num_frames, planned.burst_frames
 
     assert plan(600, "quick") == (32, 4)
-    assert [plan(t, "standard") for t in (24, 60, 150, 300, 3600)] == [
+    assert [plan(t, "standard") for t in (24, 25, 60, 96, 120, 150, 300, 3600)] == [
         (32, 4),
+        (36, 4),
         (80, 4),
+        (128, 4),
+        (80, 2),
         (100, 2),
         (100, 1),
         (128, 1),
     ]
     assert [plan(t, "thorough") for t in (600, 3600)] == [(800, 4), (1024, 1)]
+    for asked, planned in (((30, 3), (100, 2)), ((120, 4), (120, 2))):
+        config = VideoConfig(num_frames=asked[0], burst_frames=asked[1])
+        assert plan(150, "standard") == planned
 
 
 def test_no_effort_holds_more_crops_than_a_model_may_ask_for():

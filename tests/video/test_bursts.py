@@ -50,6 +50,8 @@ def test_frames_in_memory_are_chosen_as_those_of_a_file(clip):
     times = np.array([time for time, _ in read_frames(clip, VideoConfig(num_frames=100))])
     for config in (BURSTS, VideoConfig(num_frames=7, burst_frames=3), VideoConfig(num_frames=9)):
         assert read_numbers(clip, config) == choose_frames(times, config).tolist()
+    times[1:] -= 0.001  # as containers round
+    assert choose_frames(times, VideoConfig(num_frames=10)).tolist() == [*range(0, 100, 10)]
 
 
 def _still(path: Path, seconds: float, *, after: int = 50) -> Path:
@@ -79,6 +81,20 @@ def test_bursts_after_the_last_frame_begin_elsewhere():
     assert np.diff(numbers).max() < 30 and numbers[-1] > 70
 
 
+@pytest.mark.parametrize("early", [0.0, 0.001])
+def test_bursts_that_begin_with_the_frame_of_another_are_put_where_most_are_in_none(early):
+    """Of four bursts, the second and the third would begin after six seconds of one picture."""
+    shown = np.array([n / 4 + (6.0 if n >= 10 else 0.0) for n in range(40)])
+    shown[1:] -= early  # as containers round
+    config = VideoConfig(num_frames=11, burst_frames=3)  # of 3, 3, 3 and 2 frames
+    filled = fill_bursts(shown, 16.0, config)
+    assert filled is not None
+    numbers = [0, 1, 2, 10, 11, 12, 20, 21, 22, 24, 25]
+    assert filled[0].tolist() == shown[[0, 10, 20, 24]].tolist()
+    assert filled[1].tolist() == [3, 3, 3, 2]
+    assert choose_frames(7.0 + shown, config).tolist() == numbers
+
+
 @pytest.mark.parametrize("duration", [3.6, 3.8, 4.0])
 def test_bursts_of_which_each_shows_something_are_left_where_they_are(duration):
     shown = np.sort(np.random.default_rng(0).uniform(0, 3.6, 60))
@@ -91,6 +107,9 @@ def test_no_frame_of_a_video_of_few_is_passed_over_in_a_stillness(tmp_path):
     pattern = moving_pattern(10, 48, 64)
     path = write_video(tmp_path / "slides.mp4", pattern, timestamps=[*range(9), 300])
     assert read_numbers(path, BURSTS) == list(range(10))
+    for num_frames in range(2, 12):
+        filled = fill_bursts(np.array([*range(num_frames - 1), 300.0]), 301.0, BURSTS)
+        assert filled is not None and filled[1].sum() == num_frames
 
 
 def test_bursts_of_a_long_video_are_whole_and_cost_no_decoding_up_to_them(long_clip):

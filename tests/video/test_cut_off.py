@@ -56,15 +56,28 @@ def test_a_time_stamp_before_a_packet_is_not_taken_for_its_beginning(tmp_path):
     assert is_cut_off(path, "mpegts")
 
 
-def test_an_avi_is_as_long_as_it_says_or_whole_if_it_does_not_say(tmp_path):
-    """Programs that did not know the length, or were stopped, leave 0 or the largest number."""
-    path = write_video(tmp_path / "clip.avi", moving_pattern(5, 48, 64), codec="mjpeg")
+@pytest.mark.parametrize(
+    "suffix, codec, container, head, offset, unknown",
+    [
+        ("avi", "mjpeg", "avi", b"RIFF", 4, (bytes(4), b"\xff" * 4)),
+        ("mkv", "libx264", "matroska", b"\x18\x53\x80\x67", 4, (b"\1" + b"\xff" * 7,)),
+        ("wmv", "wmv2", "asf", bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"), 88, (b"\1",)),
+    ],
+    ids=["avi", "mkv", "wmv"],
+)
+def test_a_file_is_as_long_as_it_says_or_whole_if_it_does_not_say(
+    tmp_path, suffix, codec, container, head, offset, unknown
+):
+    """Browsers, broadcasts and programs that were stopped write that the length is not known."""
+    path = write_video(tmp_path / f"clip.{suffix}", moving_pattern(5, 48, 64), codec=codec)
     content = path.read_bytes()
-    path.write_bytes(content[:-4])
-    assert is_cut_off(path, "avi")
-    for unknown in (0, 0xFFFFFFFF):
-        path.write_bytes(content[:4] + struct.pack("<I", unknown) + content[8:])
-        assert not is_cut_off(path, "avi")
+    assert not is_cut_off(path, container)
+    path.write_bytes(content[:-1])
+    assert is_cut_off(path, container)
+    at = content.index(head) + offset
+    for size in unknown:
+        path.write_bytes(content[:at] + size + content[at + len(size) : -1])
+        assert not is_cut_off(path, container)
 
 
 def test_blanks_behind_the_end_of_a_gif_are_no_missing_end(tmp_path):
@@ -72,6 +85,8 @@ def test_blanks_behind_the_end_of_a_gif_are_no_missing_end(tmp_path):
         tmp_path / "clip.gif", moving_pattern(5, 48, 64), codec="gif", pixel_format=None
     )
     path.write_bytes(path.read_bytes() + b"\0\r\n")
+    assert not is_cut_off(path, "gif")
+    path.write_bytes(b"GIF89a;")  # shorter than what is looked through
     assert not is_cut_off(path, "gif")
 
 
