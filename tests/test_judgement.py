@@ -85,15 +85,47 @@ def test_the_frames_have_a_calibration_of_their_own():
     assert prediction.probability_fake == pytest.approx(1 / (1 + np.exp(-5)))
 
 
+def test_stretches_come_in_the_order_of_time_by_the_clock_of_a_player():
+    clips, faces = [_face(3, 80, 8), _face(7, 80, 8)], []
+    for fake in ([5, 6], [1, 2]):
+        logits = np.full(8, EVIDENCE.real_level)
+        logits[fake] = EVIDENCE.fake_level + 1
+        faces.append(FaceFrames(logits, float(logits.mean()), TIMES))
+    calibration = CalibrationConfig(evidence=EVIDENCE)
+    prediction = _judgement(clips, faces, TIMES, calibration, delay=20.0, duration=24.0)
+    named = [(segment.track, segment.start, segment.end) for segment in prediction.segments]
+    assert named == [(7, 21.5, 27.5), (3, 33.5, 39.5)]
+    assert [(track.id, track.start, track.end) for track in prediction.tracks] == [
+        (3, 20.0, 41.0),
+        (7, 20.0, 41.0),
+    ]
+    assert prediction.video.duration == 44.0
+    assert set(prediction.clips) == {3, 7}
+
+
+def test_frames_that_show_a_face_are_told_by_time_and_how_many_they_are():
+    late = dataclasses.replace(_face(0, 80, 2), frame_indices=np.array([6, 7]))
+    early = dataclasses.replace(_face(1, 80, 1), frame_indices=np.array([1]))
+    prediction = _judged_by_levels([late, early], [0.0, 0.0], duration=24.0, width=640)
+    assert [frame.timestamp for frame in prediction.frames] == TIMES[[1, 6, 7]].tolist()
+    assert (prediction.video.frames_scored, prediction.coverage.frames_sampled) == (3, 8)
+    assert any("only 3 of 8 frames" in warning for warning in prediction.warnings)
+    assert (prediction.video.width, prediction.video.height) == (640, 120)
+    assert prediction.coverage.effort == "thorough"
+    seconds = prediction.seconds
+    assert (seconds.decode, seconds.faces, seconds.score) == (1.0, 2.0, 3.0)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "longest"), [(7.0, 1.0, 7.0), (1.0, 8.0, 8.0), (1.0, 1.0, 2.96)]
 )
 def test_what_lies_before_the_first_look_and_after_the_last_one_was_not_looked_at(
     before, after, longest
 ):
-    """By the clock of a player, which begins at 0 before the delay."""
+    """By the clock of a player, which begins before the delay, or at any time for a camera."""
     times = before + np.array([0.0, 0.04, 3.0, 3.04])
-    of_file = {"duration": float(times[-1]) + after, "clock_start": 0.0, "delay": 20.0}
+    of_file = {"duration": float(times[-1]) + after, "clock_start": 100.0, "delay": 20.0}
+    times += 100.0
     coverage = _judged_by_levels([_face(0, 80, 4)], [0.0], times, **of_file).coverage
     assert (coverage.looks, coverage.frames_sampled) == (2, 4)
     assert coverage.longest_gap == pytest.approx(longest)
@@ -142,13 +174,14 @@ def _judgement(
         info=dataclasses.replace(info, **of_file),
         timestamps=times,
         clips=tuple(clips),
-        decode_seconds=0.0,
-        face_seconds=0.0,
+        decode_seconds=1.0,
+        face_seconds=2.0,
     )
     return judge(
         read,
         faces,
         dataclasses.replace(TINY_CONFIG, calibration=calibration),
         model=ModelSummary(id="model", revision=None, version="0", digest="0" * 16),
-        effort="quick",
+        effort="thorough",
+        score_seconds=3.0,
     )

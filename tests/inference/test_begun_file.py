@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from dfjax.config import CalibrationConfig, VideoConfig
-from dfjax.errors import AbandonedError, VideoError
+from dfjax.errors import AbandonedError, VideoError, VideoLimitError
 from dfjax.faces import searching
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.sampled import SampledFrame
 from dfjax.inference import begun_file
-from dfjax.inference.begun_file import BegunFile
+from dfjax.inference.begun_file import Begun, BegunFile
 from dfjax.predictor import Predictor
+from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import read_frames
 from tests.evaluation.clips import EVIDENCE
 from tests.tiny import TINY_CONFIG, tiny_detector
@@ -60,6 +61,7 @@ def test_the_frames_are_those_that_would_be_read(face):
     assert known is not None and known.sampled is not None
     read = list(read_frames(face, TINY_CONFIG.video))
     assert [frame.timestamp for frame in known.sampled.frames] == [time for time, _ in read]
+    assert len(known.sampled.findings.sizes) == len(read)
     for frame, (_, pixels) in zip(known.sampled.frames, read, strict=True):
         np.testing.assert_array_equal(frame.pixels, pixels)
 
@@ -74,6 +76,11 @@ def test_a_video_that_is_looked_at_in_rounds_is_only_probed(tmp_path):
     with closing(BegunFile(path, config, "standard")) as begun:
         known = begun.take(path)
     assert known is not None and known.plan.num_frames > 8 and known.sampled is None
+    assert known.effort == "standard"
+    # A model that does not weigh evidence looks once, however much is asked for.
+    plain = dataclasses.replace(config, calibration=CalibrationConfig())
+    looks_once = Begun.of(path, plain, "thorough", VideoLimits())
+    assert (looks_once.plan, looks_once.effort) == (plain.video, "quick")
 
 
 def test_why_a_file_cannot_be_read_is_told_in_its_place(predictor, face, tmp_path):
@@ -83,6 +90,17 @@ def test_why_a_file_cannot_be_read_is_told_in_its_place(predictor, face, tmp_pat
         error, prediction = predictor.each([text, face], begun=begun)
     assert isinstance(error, VideoError)
     assert not isinstance(prediction, Exception)
+
+
+@pytest.mark.parametrize(
+    "limits", [VideoLimits(max_duration=0.1), VideoLimits(max_output_bytes=1000)]
+)
+def test_a_file_that_is_begun_may_cost_no_more_than_any_other(face, limits):
+    with (
+        closing(BegunFile(face, TINY_CONFIG, "quick", limits)) as begun,
+        pytest.raises(VideoLimitError),
+    ):
+        begun.take(face)
 
 
 def test_who_leaves_waits_for_no_more_than_the_next_frame(face, monkeypatch):
