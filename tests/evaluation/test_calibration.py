@@ -16,8 +16,9 @@ from dfjax.evaluation.calibration import (
     threshold_at,
     with_correction,
 )
+from dfjax.evaluation.scores import video_scores
 from dfjax.evaluation.scoring import ScoredClip
-from dfjax.evaluation.thresholds import groups_needed, thresholds
+from dfjax.evaluation.thresholds import fake_above, groups_needed, thresholds
 from dfjax.json_values import dumps
 from tests.evaluation.clips import scored_clip, scored_set
 
@@ -62,6 +63,14 @@ def test_a_perfectly_separated_set_gives_finite_probabilities_inside_zero_and_on
     scale, bias = fit_sigmoid(logits, is_fake)
     probabilities = expit(scale * logits + bias)
     assert np.all((probabilities > 0.01) & (probabilities < 0.99))
+    # Platt's targets, by the counts of each class: (2 + 1) / (2 + 2), and 1 / (8 + 2).
+    scale, bias = fit_sigmoid(np.repeat([-3.0, 3.0], [8, 2]), np.repeat([0, 1], [8, 2]))
+    assert expit(scale * np.array([3, -3]) + bias) == pytest.approx([0.75, 0.1], abs=1e-3)
+
+
+def test_scores_that_are_all_the_same_give_even_odds():
+    scale, bias = fit_sigmoid(np.full(4, 2.0), np.array([0, 0, 1, 1]))
+    assert expit(2 * scale + bias) == pytest.approx(0.5, abs=1e-3)
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.2])
@@ -98,6 +107,19 @@ def test_a_persons_many_videos_count_as_one_person():
     assert np.mean(crossed) <= 0.1 + 3 * np.std(crossed) / np.sqrt(200)
 
 
+@pytest.mark.parametrize("is_fake", [0, 1])
+def test_a_person_with_three_videos_weighs_as_much_as_one_with_one(is_fake):
+    """Of four people, one fifth is for each, and one fifth for a new one."""
+    scores = np.array([0.1, 0.2, 0.3, 0.5, 0.6, 0.7])  # the most extreme three are of one person
+    groups, datasets = np.array([*"aaabcd"]), np.array(["ffpp"] * 6)
+    if is_fake:
+        threshold, _ = thresholds(scores, np.ones(6), 0.5, 0.4, groups=groups)
+        assert np.sum(scores < threshold) == 3
+    else:
+        threshold = fake_above(1 - scores, np.zeros(6), 0.4, groups=groups, datasets=datasets)
+        assert np.sum(1 - scores > threshold) == 3
+
+
 @pytest.mark.parametrize(("rate", "needed"), [(0.01, 99), (0.05, 19), (0.1, 9), (0.5, 1)])
 def test_too_few_people_give_no_threshold(rate, needed):
     assert groups_needed(rate) == needed
@@ -113,6 +135,9 @@ def test_the_threshold_is_no_higher_than_the_rate_asks():
     is_fake = np.append(np.zeros(99), [1, 1])
     fake_above = thresholds(scores, is_fake, 0.05, 0.5)[1]
     assert np.sum(scores[:99] > fake_above) == 4  # (4 + 1) / (99 + 1)
+    few, is_fake = np.append(np.arange(9) / 20, [0.1, 0.9]), np.append(np.zeros(9), [1, 1])
+    fake_above = thresholds(few, is_fake, 0.3, 0.5)[1]
+    assert np.sum(few[:9] > fake_above) == 2  # three times 0.1 is more than 0.3 by rounding
 
 
 def test_of_equal_scores_none_is_over_the_threshold_if_not_all_may_be():
@@ -139,6 +164,11 @@ def test_fewer_fakes_than_named_are_called_real_as_a_mean_over_data_sets():
     assert np.mean(missed) <= 0.15
     # No data set alone decides; the one of 20 costs 1 / 21 of its own.
     assert 0.22 < missed[0] <= 0.3
+    # One more of each data set might score below all others: 1 / 2 of 1 / 5, twice.
+    scores, is_fake = np.append(np.linspace(0.1, 0.8, 8), 0.9), np.append(np.ones(8), 0)
+    datasets = np.array(["a", "b"] * 4 + ["a"])
+    real_below, _ = thresholds(scores, is_fake, 0.5, 0.3, datasets=datasets)
+    assert np.sum(scores[:8] < real_below) == 1
 
 
 def test_a_rate_of_one_is_no_error():
@@ -159,6 +189,17 @@ def test_a_data_set_of_three_real_videos_does_not_decide_alone():
     assert np.mean(scores[100:103] > among_others) <= 1 / 3
 
 
+def test_small_data_sets_are_promised_the_rate_together_if_they_have_enough_people():
+    """Among all others, five of them would be over the threshold."""
+    scores = np.concatenate([np.linspace(0, 0.5, 100), np.linspace(0.6, 0.8, 20), [0.9, 0.99]])
+    is_fake = np.append(np.zeros(120), np.ones(2))
+    datasets = np.array(["large"] * 100 + ["small", "tiny"] * 10 + ["large"] * 2)
+    _, found = thresholds(scores, is_fake, 0.05, 0.5, datasets=datasets)
+    assert found is not None and found > 0.8
+    groups = np.arange(122)
+    assert fake_above(scores, is_fake, 0.05, groups=groups, datasets=datasets) == found
+
+
 def test_no_videos_verdict_hangs_on_the_last_bit_of_its_score():
     logits, is_fake = _sample(60, scale=1.0, bias=0.0)
     for threshold in thresholds(expit(logits), is_fake, 0.05, 0.05):
@@ -170,6 +211,8 @@ def test_thresholds_have_no_more_digits_than_they_need():
     scores = np.array([0.1, 0.23456, 0.45678, 0.3, 0.7, 0.9])
     real_below, fake_above = thresholds(scores, np.array([0, 0, 0, 1, 1, 1]), 0.25, 0.25)
     assert (real_below, fake_above) == (0.27, 0.58)
+    scores, is_fake = np.array([0.1, 0.2, 0.5, 0.5004, 0.9]), np.array([0, 0, 0, 1, 1])
+    assert thresholds(scores, is_fake, 0.25, 0.25) == (None, 0.5002)
 
 
 def _real_probabilities(clips, calibration: CalibrationConfig) -> np.ndarray:
@@ -192,6 +235,10 @@ def test_each_operating_point_keeps_its_rate_and_the_verdicts_rate_is_one_of_the
     assert calibration.false_positive_rate == 0.1
     assert calibration.fake_above == points[-1].fake_above
     assert calibration.caveat is None
+    # Whatever the verdict's rate is.
+    strict = calibrate_on(clips, max_false_positive_rate=0.01, max_false_negative_rate=0.1)
+    assert strict.operating_points == points[:2]
+    assert (strict.false_positive_rate, strict.false_negative_rate) == (0.01, 0.1)
 
 
 def test_a_rate_has_one_threshold_also_where_those_of_real_and_fake_crossed():
@@ -214,6 +261,17 @@ def test_data_sets_weigh_alike_however_many_videos_they_have():
     often = calibrate_on(copies + small, max_false_positive_rate=0.1, max_false_negative_rate=0.1)
     # Platt's targets depend on the counts a little.
     assert (often.scale, often.bias) == pytest.approx((once.scale, once.bias), rel=0.1)
+    of_frames = often.frame_scale, often.frame_bias
+    assert of_frames == pytest.approx((once.frame_scale, once.frame_bias), rel=0.1)
+    videos = video_scores(copies + small, often)
+    of_groups, _ = thresholds(
+        videos.probabilities,
+        videos.is_fake,
+        *(0.1, 0.1),
+        groups=videos.groups,
+        datasets=videos.datasets,
+    )
+    assert often.real_below == of_groups
     real = _real_probabilities(large, often), _real_probabilities(small, often)
     assert all(np.mean(probabilities > often.fake_above) <= 0.1 for probabilities in real)
 
@@ -254,6 +312,15 @@ def test_a_model_calibrated_on_too_few_people_gives_no_verdict():
     assert calibration.caveat is not None and "on too few people" in calibration.caveat
     assert "takes 19 groups" in calibration.caveat
     assert frozen_threshold(calibration) == 0.5
+    # There may be enough for one of the two rates.
+    more = [scored_clip(str(n), dataset="clips", group=f"clips/{n}") for n in range(3)]
+    calibration = calibrate_on(
+        scored_set(12, apart=9.0) + more, max_false_positive_rate=0.05, max_false_negative_rate=0.2
+    )
+    assert (calibration.real_below, calibration.fake_above) == (0.0, 1.0)
+    assert calibration.caveat is not None
+    assert "15 groups of them in real videos and 12 in fakes" in calibration.caveat
+    assert "takes 19 groups, and at most 20% false negatives about 4" in calibration.caveat
 
 
 def test_a_model_that_may_be_no_better_than_chance_gives_no_verdict():
@@ -353,6 +420,10 @@ def test_the_threshold_for_a_rate_is_that_of_its_operating_point():
     )
     assert threshold_at(calibration, 0.05) == 0.8
     assert threshold_at(calibration, 0.01) == 0.5
+    # Without verdicts, figures are measured where most are called fake.
+    points = OperatingPoint(false_positive_rate=0.01, fake_above=0.9), *calibration.operating_points
+    without = CalibrationConfig(real_below=0.0, fake_above=1.0, operating_points=points)
+    assert frozen_threshold(without) == 0.8
 
 
 def _with_noise(correction: float, noise: float, num: int = 400) -> list[ScoredClip]:

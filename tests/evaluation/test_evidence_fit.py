@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dfjax.config import CalibrationConfig
-from dfjax.evaluation.calibration import calibrate_on
+from dfjax.evaluation.calibration import calibrate_on, fit_sigmoid
 from dfjax.evaluation.evidence_fit import fit_evidence, fit_exponent
 from dfjax.evaluation.metrics import ranking_measures
 from dfjax.evaluation.scores import video_scores
@@ -90,6 +90,10 @@ def test_the_model_of_evidence_is_part_of_the_calibration_if_asked_for():
     fitted, evidence = fit_evidence(clips, burst_frames=4), calibration.evidence
     assert fitted is not None and evidence is not None
     assert dataclasses.replace(evidence, face_exponent=1.0) == fitted
+    assert evidence.face_exponent < 1  # as many real faces together would need
+    weighed = video_scores(clips, CalibrationConfig(evidence=evidence))
+    of_weighed = fit_sigmoid(weighed.logits, weighed.is_fake)
+    assert (calibration.scale, calibration.bias) == pytest.approx(of_weighed)
     real = video_scores([clip for clip in clips if not clip.row.is_fake], calibration)
     assert np.mean(real.probabilities > calibration.fake_above) <= 0.05
 
