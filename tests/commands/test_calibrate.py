@@ -73,15 +73,17 @@ def copied(gend, tmp_path) -> Path:
 def test_a_model_without_thresholds_gives_verdicts_afterwards(copied, data, capsys):
     assert read_config(copied).calibration.caveat == CAVEAT
     weights = (copied / "model.safetensors").read_bytes()
-    assert _calibrate(copied, data) == 0
+    assert _calibrate(copied, data, max_false_negative_rate=0.25) == 0
     calibration = read_config(copied).calibration
     assert calibration.caveat is None and calibration.evidence is not None
-    assert calibration.false_positive_rate == 0.3
+    assert (calibration.false_positive_rate, calibration.false_negative_rate) == (0.3, 0.25)
     assert not Decision.from_calibration(calibration).is_withheld
     assert (copied / "model.safetensors").read_bytes() == weights
     values = json.loads((copied / "calibration.json").read_text())
     assert values["calibrated_on"]["split"] == "validation"
     assert values["calibrated_on"]["groups"] == 12
+    assert values["calibrated_on"]["datasets"] == ["ffpp"]
+    assert values["calibrated_on"]["max_false_negative_rate"] == 0.25
     printed = capsys.readouterr().out
     assert "Of 12 real videos it calls" in printed and "Of 24 fake videos it calls" in printed
 
@@ -93,6 +95,7 @@ def test_without_evidence_the_published_score_is_kept_and_only_its_scale_is_fitt
 
 def test_a_calibrated_copy_can_be_published(gend, data, tmp_path):
     copy = tmp_path / "copy"
+    copy.mkdir()  # empty, as good as new
     _calibrate(gend, data, out=copy)
     assert not (gend / "calibration.json").exists()
     files = build_model_folder(copy, tmp_path / "built", "owner/calibrated")
@@ -164,6 +167,20 @@ def test_a_calibration_does_not_outlive_the_weights_that_it_is_for(copied, data)
     assert read_config(copied).calibration == detector.config.calibration
 
 
-def test_rates_that_are_no_shares_are_refused(copied, data):
-    with pytest.raises(DfjaxError, match="max_false_positive_rate is 5"):
-        _calibrate(copied, data, max_false_positive_rate=5)
+@pytest.mark.parametrize("name", ["max_false_positive_rate", "max_false_negative_rate"])
+def test_rates_that_are_no_shares_are_refused(copied, data, name):
+    with pytest.raises(DfjaxError, match=f"{name} is 5"):
+        _calibrate(copied, data, **{name: 5})
+
+
+def test_a_model_on_the_hub_is_not_calibrated_where_it_is(data):
+    with pytest.raises(DfjaxError, match="owner/name is on the .* Give --out a new folder"):
+        Calibrate(model="owner/name", data=(data,)).run()
+
+
+def test_a_copy_keeps_what_its_weights_were_trained_on(copied, data, tmp_path):
+    for name in ("training.json", "trained_on.txt"):
+        (copied / name).write_text("{}")
+    _calibrate(copied, data, out=tmp_path / "made" / "copy")
+    for name in ("training.json", "trained_on.txt"):
+        assert (tmp_path / "made" / "copy" / name).read_text() == "{}"
