@@ -1,6 +1,7 @@
 """Settings of the whole test run, and the real clips where they are present."""
 
 import functools
+import gc
 import importlib.util
 import os
 import shutil
@@ -73,6 +74,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for marker in reasons.keys() & set(item.keywords):
             item.add_marker(pytest.mark.skip(reason=reasons[marker]))
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector what stays to the end, which took it a twentieth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
