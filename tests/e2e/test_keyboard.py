@@ -75,3 +75,24 @@ def test_the_efforts_are_one_choice_with_a_name(page):
 
 def test_the_upload_has_its_name_in_the_visitor_s_language(page):
     expect(page.get_by_role("button", name="Coloque el archivo aquí")).to_be_visible()
+
+
+# Of each tab or effort: whether it is chosen, and the lines that the system leaves it.
+LINES = """all => all.map((one) => {
+  const {borderStyle, outlineStyle, textDecorationLine} = getComputedStyle(one);
+  const isChosen = one.ariaSelected === "true" || one.control?.checked === true;
+  return [isChosen, [borderStyle, outlineStyle, textDecorationLine].join()];
+})"""
+
+
+def test_what_is_chosen_can_be_seen_where_the_system_takes_the_colours(page):
+    page.emulate_media(forced_colors="active")
+    for tab in ("Un video", "Varios archivos"):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(200)  # what has just been clicked is on its way to its look
+        for choices in ("#df-tabs [role=tab]", "fieldset label:visible"):
+            lines = page.locator(choices).evaluate_all(LINES)
+            (chosen,) = [line for is_chosen, line in lines if is_chosen]
+            assert chosen not in [line for is_chosen, line in lines if not is_chosen], (tab, lines)
+    page.get_by_role("tab", name="Un video").click()
+    page.emulate_media(forced_colors="none")
