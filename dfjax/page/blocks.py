@@ -1,6 +1,7 @@
 """The page put together: its parts, and the events that join them."""
 
 import dataclasses
+import json
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
@@ -144,7 +145,8 @@ def _compose(
         page.load(fn=None, js=SAY_LANGUAGE.replace("LANGUAGE", language()))
         page.load(fn=None, js=ONE_AT_A_TIME)
         page.load(fn=None, js=OFFER_VIDEOS)
-        page.load(fn=None, js=script_of("names.js"))
+        names = script_of("names.js").replace("MORE_TABS", json.dumps(words.page.more_tabs))
+        page.load(fn=None, js=names)
         _add_endpoint(_predict_with(score), [parts.video, parts.effort])
         add_batch_endpoint(parts.effort, limits)
     return page

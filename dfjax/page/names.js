@@ -5,6 +5,8 @@
   const name = () => {
     // Its own words are in the visitor's language.
     document.querySelector("#df-upload > button")?.removeAttribute("aria-label");
+    // Of the tabs that a narrow screen has no room for.
+    document.querySelector("#df-tabs .overflow-menu > button")?.setAttribute("aria-label", MORE_TABS);
     document.querySelectorAll("#df-effort, .df-effort").forEach((group, n) => {
       const title = group.querySelector("[data-testid=block-info]");
       title.id = `df-effort-title-${n}`;

@@ -77,6 +77,12 @@ def test_the_upload_has_its_name_in_the_visitor_s_language(page):
     expect(page.get_by_role("button", name="Coloque el archivo aquí")).to_be_visible()
 
 
+def test_what_opens_the_tabs_without_room_has_its_name_in_the_visitor_s_language(page):
+    page.set_viewport_size({"width": 320, "height": 720})
+    expect(page.get_by_role("button", name="Más pestañas")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 720})
+
+
 # Of each tab or effort: whether it is chosen, and the lines that the system leaves it.
 LINES = """all => all.map((one) => {
   const {borderStyle, outlineStyle, textDecorationLine} = getComputedStyle(one);
