@@ -22,6 +22,7 @@ from dfjax.page.events import (
     Parts,
     frames_place,
     join,
+    result_script,
     script_of,
     spoken_place,
 )
@@ -175,7 +176,7 @@ def _lay_out(
             _html(texts.privacy_note((SWEEP_SECONDS + KEEP_SECONDS) // 60))
             picker = _html(cards, js_on_load=ON_LOAD, visible=bool(cards), elem_id="df-examples")
         with gr.Column(scale=3, min_width=300):
-            result = _html(empty, js_on_load=script_of("player.js"), elem_id="df-result")
+            result = _html(empty, js_on_load=result_script(), elem_id="df-result")
     return Parts(
         *(video, effort, preview, button, cancel, picker, result, spoken_place(), frames_place())
     )

@@ -258,6 +258,14 @@ def spoken_place() -> gr.HTML:
     )
 
 
+def result_script() -> str:
+    """Returns what brings a result to life, and says when none will come."""
+    # Without the name of a file: the page that is loaded anew has none.
+    panel = render_error(words.page.lost, words.page.check_failed).replace(' data-file=""', "")
+    lost = script_of("lost.js").replace("LOST_RESULT", json.dumps(panel))
+    return script_of("player.js") + lost.replace("LOST_WORDS", json.dumps(words.page.lost))
+
+
 def _fill_in(script: str, empty: str) -> str:
     """Returns a script with its words, the empty result and the error in it."""
     said = {

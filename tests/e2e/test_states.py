@@ -373,6 +373,27 @@ def test_a_list_whose_connection_is_lost_ends_and_keeps_its_answers(page, shut, 
     assert visible == {"check": False, "stop": False, "csv": True}
 
 
+def test_a_check_whose_connection_is_lost_says_so_also_when_the_page_was_loaded_anew(
+    page, shut, files
+):
+    page.evaluate("""() => {
+        const every = window.setInterval;
+        window.setInterval = (deed, time, ...rest) => every(deed, Math.min(time, 50), ...rest);
+    }""")
+    page.route("**/queue/data*", lambda route: route.abort())
+    page.route("**/app_id*", lambda route: route.abort())
+    choose(page, files("fake lost.mp4"))
+    page.click("#df-check")
+    told = page.locator("#df-result").get_by_text("The connection to the server was lost")
+    expect(told).to_be_visible()
+    expect(page.locator("#df-spoken [role=status]")).to_contain_text("connection")
+    with page.expect_event("load"):
+        page.unroute("**/app_id*")
+    expect(told).to_be_visible()
+    choose(page, files("real next.mp4"))
+    expect(told).to_have_count(0)
+
+
 def test_a_list_waits_for_the_connection_and_can_be_checked_later(page, server, files):
     hurry(page)
     uploads = []
