@@ -9,11 +9,14 @@ const A_LITTLE = 0.004; // seconds after the beginning of a frame, to be inside 
 const calm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
+// As `shown_numbers.clock` with two decimals: frames of one look are closer than a second.
 function clock(seconds) {
   if (seconds < 60) return `${Number(seconds.toFixed(2))} s`;
-  const whole = Math.floor(seconds), two = (number) => String(number).padStart(2, "0");
+  const hundredths = Math.floor(100 * seconds + 1e-6), whole = Math.floor(hundredths / 100);
+  const two = (number) => String(number).padStart(2, "0");
   const hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
-  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+  const end = `${two(whole % 60)}.${two(hundredths % 100)}`;
+  return hours ? `${hours}:${two(minutes)}:${end}` : `${minutes}:${end}`;
 }
 
 function nearest(rows, time) {

@@ -101,7 +101,7 @@ def _lane(track: TrackScore, prediction: Prediction, duration: float) -> dict[st
         ),
         "last": len(values) - 1,
         "first_value": words.evidence.value_at.format(
-            time=clock(track.start), value=frame_value(values[0]), face=name
+            time=clock(track.start, decimals=2), value=frame_value(values[0]), face=name
         ),
         # Its times and values are filled in by the script.
         "any_value": words.evidence.value_at.format(time="{time}", value="{value}", face=name),

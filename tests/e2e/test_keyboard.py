@@ -1,13 +1,16 @@
 """The page without a mouse, or without a screen, in a real Chromium."""
 
 import dataclasses
+import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from dfjax.config import CalibrationConfig, Config
+from dfjax.page.events import script_of
 from dfjax.page.limits import PageLimits
+from dfjax.shown_numbers import clock
 from tests.e2e.test_browser import CHROMIUM, QUIET
 from tests.evaluation.clips import EVIDENCE
 from tests.page.serving import served
@@ -81,6 +84,15 @@ def test_what_opens_the_tabs_without_room_has_its_name_in_the_visitor_s_language
     page.set_viewport_size({"width": 320, "height": 720})
     expect(page.get_by_role("button", name="Más pestañas")).to_be_visible()
     page.set_viewport_size({"width": 1280, "height": 720})
+
+
+def test_two_frames_of_a_look_are_told_apart_by_the_time_that_is_said(page):
+    """In the timeline as beside the faces, and so after the first minute too."""
+    (source,) = re.findall(r"function clock.*?\n}", script_of("player.js"), re.DOTALL)
+    times = [0.0, 4.2, 59.99, 94.3333, 94.4166, 3599.994, 3600.0, 5025.1]
+    said = page.evaluate(f"(times) => {{ {source}; return times.map(clock); }}", times)
+    assert said == [clock(time, decimals=2) for time in times]
+    assert len(set(said)) == len(times)
 
 
 # Of each tab or effort: whether it is chosen, and the lines that the system leaves it.
