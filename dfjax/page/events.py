@@ -269,6 +269,7 @@ def result_script() -> str:
 def _fill_in(script: str, empty: str) -> str:
     """Returns a script with its words, the empty result and the error in it."""
     said = {
+        "ready": words.evidence.ready,
         "checking": words.evidence.checking,
         "cancelled": words.evidence.cancelled,
         "notTaken": words.page.not_taken,

@@ -20,5 +20,7 @@
   const preview =
     `<div class="df-preview" ${about}>${player}` +
     `<p hidden>${WORDS.cannotPlay}</p></div>`;
-  return [preview, EMPTY_RESULT, "", button];
+  // An example is checked at once, which is said then.
+  const ready = "dfPicked" in document.body.dataset ? "" : WORDS.ready.replace("{name}", () => name);
+  return [preview, EMPTY_RESULT, ready, button];
 }

@@ -154,7 +154,7 @@ def test_a_verdict_never_lands_beside_another_video(page, shut, files):
     shut.predictor.gate.set()
     expect(page.get_by_role("heading", name="How it works")).to_be_visible()
     expect(page.locator("#df-check")).to_be_enabled()
-    expect(page.locator("#df-spoken [role=status]")).to_be_empty()
+    expect(page.locator("#df-spoken [role=status]")).to_contain_text("real two.mp4")
     page.click("#df-check")
     expect(page.locator(".df-result[data-label=real]")).to_be_visible()
     expect(page.locator(".df-name")).to_have_text("real two.mp4")
@@ -264,6 +264,13 @@ def test_a_screen_reader_hears_words_and_no_key_of_a_translation(page, files):
     # Gradio says something every five seconds at most.
     page.wait_for_function("window.heard.some((text) => /complete|^ *Done/.test(text))")
     assert [text for text in page.evaluate("window.heard") if "common." in text] == []
+
+
+def test_a_screen_reader_hears_when_a_file_has_been_uploaded(page, files):
+    choose(page, files("real <b>&.mp4"))
+    expect(page.locator("#df-spoken [role=status]")).to_have_text(
+        "real <b>&.mp4 has been uploaded and can be checked."
+    )
 
 
 def test_the_page_for_programs_can_be_read_on_a_phone(page, server):
