@@ -124,7 +124,7 @@ def _compose(
         may = texts.upload_limits(limits, predictor.limits)
         with gr.Tabs(elem_id="df-tabs"):
             with gr.Tab(words.batch.one_video):
-                parts = _lay_out(examples, empty, may, has_efforts=weighs)
+                parts = _lay_out(examples, empty, may, has_efforts=weighs, limits=limits)
             with gr.Tab(words.batch.several_files):
                 batch = lay_out_batch(may, has_efforts=weighs, limits=limits)
             if live is not None:
@@ -154,7 +154,12 @@ def _compose(
 
 
 def _lay_out(
-    examples: Sequence[ExampleVideo], empty: str, what_to_choose: str, *, has_efforts: bool
+    examples: Sequence[ExampleVideo],
+    empty: str,
+    what_to_choose: str,
+    *,
+    has_efforts: bool,
+    limits: PageLimits,
 ) -> Parts:
     """Adds the two columns of the page: what goes in, and what comes out."""
     cards = example_cards(examples) if examples else ""
@@ -176,7 +181,8 @@ def _lay_out(
             _html(texts.privacy_note((SWEEP_SECONDS + KEEP_SECONDS) // 60))
             picker = _html(cards, js_on_load=ON_LOAD, visible=bool(cards), elem_id="df-examples")
         with gr.Column(scale=3, min_width=300):
-            result = _html(empty, js_on_load=result_script(), elem_id="df-result")
+            script = result_script(limits.max_upload_bytes)
+            result = _html(empty, js_on_load=script, elem_id="df-result")
     return Parts(
         *(video, effort, preview, button, cancel, picker, result, spoken_place(), frames_place())
     )

@@ -258,12 +258,27 @@ def spoken_place() -> gr.HTML:
     )
 
 
-def result_script() -> str:
-    """Returns what brings a result to life, and says when none will come."""
-    # Without the name of a file: the page that is loaded anew has none.
-    panel = render_error(words.page.lost, words.page.check_failed).replace(' data-file=""', "")
-    lost = script_of("lost.js").replace("LOST_RESULT", json.dumps(panel))
-    return script_of("player.js") + lost.replace("LOST_WORDS", json.dumps(words.page.lost))
+def result_script(max_bytes: int) -> str:
+    """Returns what brings a result to life, and says why there will be none.
+
+    Args:
+      max_bytes: Of a file that is uploaded.
+    """
+    too_large = words.batch.in_the_browser.too_large.format(limit=max_bytes // 2**20)
+    troubles = {
+        "maxBytes": max_bytes,
+        "tooLarge": _trouble(too_large, words.page.not_checked),
+        "lost": _trouble(words.page.lost, words.page.check_failed),
+    }
+    script = script_of("troubles.js").replace("TROUBLES", json.dumps(troubles))
+    return script_of("player.js") + script
+
+
+def _trouble(sentence: str, title: str) -> dict[str, str]:
+    """Returns the panel that says why there is no result, and what a screen reader says."""
+    # Without the name of a file: it stands beside none.
+    panel = render_error(sentence, title).replace(' data-file=""', "")
+    return {"panel": panel, "sentence": sentence}
 
 
 def _fill_in(script: str, empty: str) -> str:

@@ -273,6 +273,20 @@ def test_a_screen_reader_hears_when_a_file_has_been_uploaded(page, files):
     )
 
 
+def test_of_a_file_that_is_too_large_the_page_says_so_until_another_is_chosen(
+    page, files, tmp_path
+):
+    large = tmp_path / "large.mp4"
+    with large.open("wb") as file:
+        file.truncate(PageLimits().max_upload_bytes + 1)  # takes no room on most disks
+    page.set_input_files("#df-upload input[type=file]", large)
+    told = page.locator("#df-result").get_by_text("larger than the limit of 200 MiB")
+    expect(told).to_be_visible()
+    expect(page.locator("#df-spoken [role=status]")).to_contain_text("larger than the limit")
+    choose(page, files("real next.mp4"))
+    expect(told).to_have_count(0)
+
+
 def test_the_page_for_programs_can_be_read_on_a_phone(page, server):
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"{server.url}/api")
