@@ -17,6 +17,10 @@ from mcp.client.streamable_http import streamable_http_client
 from dfjax.page.snippets import SNIPPETS, snippet
 from tests.e2e.conftest import PROJECT, App, check_contract
 
+NEEDS_CURL = pytest.mark.skipif(
+    shutil.which("curl") is None, reason="no curl on PATH: apt-get install curl"
+)
+
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
@@ -59,6 +63,7 @@ def install_client(folder: Path) -> None:
         pytest.skip(f"npm does not get @gradio/client here: {done.stderr.strip()[-200:]}")
 
 
+@NEEDS_CURL
 def test_curl(programs):
     said = run(["bash", "-euo", "pipefail"], programs["curl"])
     event, data = said.strip().split("\n\n")[-1].split("\n")
@@ -98,12 +103,21 @@ def test_an_assistant_s_configuration(programs):
     assert [tool.name for tool in asyncio.run(tools())] == ["predict"]
 
 
-def test_the_page_about_the_api_shows_the_same_with_its_own_address(app, tmp_path):
+def shown_programs(url: str) -> list[str]:
+    """Returns what the page about the API shows: how to get the sample, and then the programs."""
+    answer = httpx.get(url, follow_redirects=True)
+    assert answer.status_code == 200 and answer.headers["content-security-policy"]
+    return [html.unescape(b) for b in re.findall(r"<pre>(.*?)</pre>", answer.text, re.S)]
+
+
+def test_the_page_about_the_api_shows_the_same_with_its_own_address(app):
+    expected = [snippet(name, url=app.url, file="sample.mp4") for name in SNIPPETS]
     for address in ("/api", "/?view=api"):
-        answer = httpx.get(app.url + address, follow_redirects=True)
-        assert answer.status_code == 200 and answer.headers["content-security-policy"]
-        blocks = [html.unescape(b) for b in re.findall(r"<pre>(.*?)</pre>", answer.text, re.S)]
-        assert blocks[1:] == [snippet(name, url=app.url, file="sample.mp4") for name in SNIPPETS]
-    said = run(["bash", "-euo", "pipefail"], blocks[0] + blocks[1], tmp_path)
-    assert "event: complete" in said
+        assert shown_programs(app.url + address)[1:] == expected
     assert 'href=\\"api\\"' in httpx.get(f"{app.url}/config").text
+
+
+@NEEDS_CURL
+def test_curl_gets_the_sample_as_the_page_about_the_api_says(app, tmp_path):
+    sample, curl, *_ = shown_programs(f"{app.url}/api")
+    assert "event: complete" in run(["bash", "-euo", "pipefail"], sample + curl, tmp_path)

@@ -1,6 +1,8 @@
 import functools
 import hashlib
 import importlib.metadata
+import io
+import shutil
 import sys
 from pathlib import Path
 
@@ -24,7 +26,8 @@ WEIGHTS = Path(str(importlib.metadata.distribution("mtcnn").locate_file("mtcnn/a
 
 def published(name: str) -> list[np.ndarray]:
     """Returns the arrays of one network in double precision, read by the test's own means."""
-    return [array.astype(np.float64) for array in joblib.load(WEIGHTS / f"{name}.lz4")]
+    content = io.BytesIO((WEIGHTS / f"{name}.lz4").read_bytes())
+    return [array.astype(np.float64) for array in joblib.load(content)]
 
 
 @functools.cache
@@ -214,7 +217,8 @@ def test_missing_weights_are_named_with_their_remedy(other_installation: Path):
 def test_changed_weights_are_refused_before_they_are_unpickled(
     other_installation: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    joblib.dump([np.zeros(3)], other_installation / "pnet.lz4")
+    changed = (WEIGHTS / "pnet.lz4").read_bytes() + b"\0"
+    (other_installation / "pnet.lz4").write_bytes(changed)
     monkeypatch.setattr(joblib, "load", lambda file: pytest.fail("it was unpickled"))
     with pytest.raises(ModelFormatError, match=r"pnet\.lz4 of mtcnn 9\.9 is not"):
         load_networks.__wrapped__()
@@ -224,7 +228,7 @@ def test_arrays_of_another_network_are_refused(
     other_installation: Path, monkeypatch: pytest.MonkeyPatch
 ):
     path = other_installation / "pnet.lz4"
-    joblib.dump(published("rnet"), path)
+    shutil.copy(WEIGHTS / "rnet.lz4", path)
     known = hashlib.sha256(path.read_bytes()).hexdigest()
     monkeypatch.setitem(mtcnn_weights._SHA256, "pnet.lz4", known)
     with pytest.raises(ModelFormatError, match=r"PNet got arrays of shapes .*it needs"):
