@@ -35,6 +35,11 @@ _MAX_PACKETS, _MAX_TIMES = 100_000, 1024
 EVERY_KEYFRAME = ["-skip_frame", "nokey"]
 """The options with which ffmpeg decodes keyframes only."""
 
+AS_DECODED = ["-bsf:v", "setts=pts=DTS"]
+"""The options with which a keyframe of an AVI, which stores only the order of decoding, has the
+time of its own packet. A decoder that changes the order holds pictures back, and says the time of
+the packet with which one comes out: without what lies between, that is a much later keyframe's."""
+
 # Other keyframes have numbers that go on from the frames before. Where those are missing, most
 # keyframes do not come out of ffmpeg's decoder.
 _ONLY_NUMBERED_ANEW = {

@@ -34,6 +34,7 @@ OTHER_KINDS = {
     "open_hevc.mp4": ("libx265", [*GROUPED, "-x265-params", "log-level=error:open-gop=1"]),
     "in_pieces.ts": ("libx264", B_FRAMES),
     "old.avi": ("mpeg4", GROUPED),
+    "reordered.avi": ("libx264", B_FRAMES),
 }
 
 
