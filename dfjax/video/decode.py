@@ -13,8 +13,7 @@ from dfjax.video.ffmpeg import FfmpegRun, MediaFile, Stopwatch, num_threads
 from dfjax.video.header import displayed_size
 from dfjax.video.pictures import PictureForm
 from dfjax.video.references import (
-    AS_DECODED,
-    EVERY_KEYFRAME,
+    every_keyframe,
     keyframes_apart,
     keyframes_at,
     leaving_out,
@@ -149,12 +148,10 @@ def _apart(request: Request, gap: float, stopwatch: Stopwatch) -> _Decoding:
     """Decodes keyframes that are some seconds apart."""
     select = f"isnan(prev_selected_t)+gte(t-prev_selected_t,{gap:.6f})"
     few = keyframes_apart(request.source, request.codec, gap)
-    every, first = EVERY_KEYFRAME, 0.0
+    num_frames, first = 0, 0.0
     if is_avi := request.source.demuxer == "avi":
-        every = [*every, *AS_DECODED]
         request = dataclasses.replace(request, start=Fraction(0))  # the decoder's is a later one
-    num_frames = 0
-    for options in filter(None, (few, every)):
+    for options in filter(None, (few, every_keyframe(request.source))):
         with _start(request, stopwatch, options, select, num_threads()) as run:
             while (frame := _next_frame(request, run)) is not None:
                 if is_avi and num_frames == 0:

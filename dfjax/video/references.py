@@ -32,13 +32,16 @@ _WORD = 48
 # What fits into an expression on a command line
 _MAX_PACKETS, _MAX_TIMES = 100_000, 1024
 
-EVERY_KEYFRAME = ["-skip_frame", "nokey"]
-"""The options with which ffmpeg decodes keyframes only."""
+_EVERY_KEYFRAME = ["-skip_frame", "nokey"]
 
-AS_DECODED = ["-bsf:v", "setts=pts=DTS"]
-"""The options with which a keyframe of an AVI, which stores only the order of decoding, has the
-time of its own packet. A decoder that changes the order holds pictures back, and says the time of
-the packet with which one comes out: without what lies between, that is a much later keyframe's."""
+# Where a packet does not say when it is shown, a decoder's pictures take their times from those
+# around them, and without these they are far off. AVI stores only the order of decoding; a program
+# stream says the times of some of its small pictures only.
+_COUNTED_ON = "if(eq(PREV_OUTPTS\\,NOPTS)\\,NOPTS\\,PREV_OUTPTS+DURATION)"
+_TIMED_ALONE = {
+    "avi": "setts=pts=DTS",
+    "mpeg": f"setts=pts=if(eq(PTS\\,NOPTS)\\,{_COUNTED_ON}\\,PTS)",
+}
 
 # Other keyframes have numbers that go on from the frames before. Where those are missing, most
 # keyframes do not come out of ffmpeg's decoder.
@@ -156,6 +159,15 @@ def _word_of_n(words: Sequence[int], first: int = 0) -> str:
     return f"if(lt(n\\,{(first + middle) * _WORD})\\,{before}\\,{after})"
 
 
+def every_keyframe(source: MediaFile) -> list[str]:
+    """Returns the options with which ffmpeg decodes keyframes only.
+
+    Those of an AVI have the times at which they are decoded, from the first packet on.
+    """
+    timed = _TIMED_ALONE.get(source.demuxer)
+    return [*_EVERY_KEYFRAME, *(["-bsf:v", timed] if timed else [])]
+
+
 def keyframes_apart(source: MediaFile, codec: str, gap: float) -> list[str]:
     """Returns the options with which ffmpeg decodes only keyframes that are some seconds apart.
 
@@ -196,7 +208,7 @@ def _keyframes(source: MediaFile, codec: str, drop: str) -> list[str]:
     if source.demuxer not in _DEMUXERS:
         return []
     filters = ["noise=drop=not(key)", _ONLY_NUMBERED_ANEW.get(codec), f"noise=drop={drop}"]
-    return [*EVERY_KEYFRAME, "-bsf:v", ",".join(filter(None, filters))]
+    return [*_EVERY_KEYFRAME, "-bsf:v", ",".join(filter(None, filters))]
 
 
 def _is_near(times: Sequence[float]) -> str:

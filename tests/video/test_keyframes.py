@@ -35,6 +35,7 @@ OTHER_KINDS = {
     "in_pieces.ts": ("libx264", B_FRAMES),
     "old.avi": ("mpeg4", GROUPED),
     "reordered.avi": ("libx264", B_FRAMES),
+    "untimed.mpg": ("libx264", [*GROUPED, "-bf", "0"]),
 }
 
 
