@@ -5,11 +5,10 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from dfjax.video.formats import reading
+from dfjax.video.formats import HEAD_BYTES, reading, ts_packets
 from dfjax.video.iso_boxes import top_boxes
 
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # what programs write that did not know it, or were stopped
-_TS_SYNC, _TS_PACKET, _M2TS_PACKET = 0x47, 188, 192  # first byte; bytes of a packet
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _SEGMENT = b"\x18\x53\x80\x67"
 _MOST_PARTS = 100_000  # of a file, that are counted before it is taken to be whole
@@ -115,9 +114,5 @@ def _flv(file: BinaryIO, num_bytes: int) -> bool:
 
 def _mpegts(file: BinaryIO, num_bytes: int) -> bool:
     file.seek(0)
-    head = file.read(_TS_PACKET + 1)
-    if len(head) <= _TS_PACKET:
-        return num_bytes != _TS_PACKET
-    # In M2TS, each packet follows a time stamp, of which the first byte may be the same.
-    is_plain = head[0] == head[_TS_PACKET] == _TS_SYNC
-    return num_bytes % (_TS_PACKET if is_plain else _M2TS_PACKET) != 0
+    begin, length = ts_packets(file.read(HEAD_BYTES)) or (0, 188)
+    return (num_bytes - begin) % length != 0

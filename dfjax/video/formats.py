@@ -34,7 +34,11 @@ ISO_BOXES = {  # types of the box that an MP4 or MOV file can begin with
 
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _SYNC = b"\x47"  # of MPEG-TS, once a packet
-_TS_PLACES = ((0, 188), (4, 192))  # of the first sync byte, and bytes of a packet
+_TS_PLACES = ((0, 188), (4, 192))  # of the sync byte in a packet, and bytes of a packet
+_MANY = 8  # sync bytes, which do not stand a packet apart by chance
+HEAD_BYTES = (_MANY + 1) * 192
+"""As many bytes at the beginning of a file tell what it is."""
+
 _MOST_CHUNKS = 1000  # of a PNG, before its picture
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -151,7 +155,7 @@ def identify(path: Path, limits: VideoLimits) -> str:
     name = shown_name(path)
     with reading(path) as file:
         num_bytes = os.fstat(file.fileno()).st_size
-        head = file.read(512)
+        head = file.read(HEAD_BYTES)
         is_animated = _is_animated_png(file) if head.startswith(_PNG) else False
     if not head:
         raise UnsupportedFormatError(f"{name!r} is empty. Was its upload or download cut off?")
@@ -195,9 +199,8 @@ def _identify_head(head: bytes, name: str) -> str:
     for magic, container in _MAGIC:
         if head.startswith(magic):
             return container
-    for first, length in _TS_PLACES:
-        if head[first::length][:2] == 2 * _SYNC:
-            return "mpegts"
+    if ts_packets(head) is not None:
+        return "mpegts"
     for magic, words in _SOUND:
         if head.startswith(magic):
             raise NoVideoStreamError(f"{name!r} is {words}: it has no picture. {_WANTED}")
@@ -209,6 +212,27 @@ def _identify_head(head: bytes, name: str) -> str:
         if text.startswith(start):
             raise UnsupportedFormatError(f"{name!r} is {words}, not a video. {_WANTED}")
     raise UnsupportedFormatError(f"{name!r} is not a video that dfjax can open. {_WANTED}")
+
+
+def ts_packets(head: bytes) -> tuple[int, int] | None:
+    """Returns where the first whole packet of MPEG-TS begins, and how many bytes a packet has.
+
+    What a recorder or a network was stopped at may begin within a packet.
+
+    Args:
+      head: The first bytes of a file, `HEAD_BYTES` if it has as many.
+
+    Returns:
+      None if it is not MPEG-TS.
+    """
+    for sync, length in _TS_PLACES:
+        if head[sync::length][:2] == 2 * _SYNC:
+            return 0, length
+    for sync, length in _TS_PLACES:
+        for first in range(length):
+            if head[first::length][:_MANY] == _MANY * _SYNC:
+                return (first - sync) % length, length
+    return None
 
 
 def _identify_iso(head: bytes, name: str) -> str:

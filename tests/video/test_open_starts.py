@@ -68,6 +68,20 @@ def test_a_program_stream_that_tells_the_times_of_some_pictures_only_is_decoded_
     )
 
 
+@pytest.mark.parametrize("suffix, start", [("ts", 40 * 188 + 77), ("m2ts", 2)])
+def test_a_transport_stream_may_begin_within_a_packet(tmp_path, suffix, start):
+    frames = moving_pattern(50, 48, 64)
+    whole = write_video(tmp_path / f"whole.{suffix}", frames, arguments=["-g", "10"])
+    clip = tmp_path / f"clip.{suffix}"
+    clip.write_bytes(whole.read_bytes()[start:])
+    info = probe(clip)
+    assert info.container == "mpegts" and not info.is_cut_off
+    numbers = [frame_number(frame) for _, frame in read_frames(clip, VideoConfig(num_frames=50))]
+    assert numbers == list(range(50 - len(numbers), 50)) and len(numbers) > 20
+    clip.write_bytes(clip.read_bytes()[:-90])
+    assert probe(clip).is_cut_off
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_a_long_video_of_open_groups_is_sought_without_complaint(tmp_path, begun, suffix):
     frames = moving_pattern(100, 48, 64)
