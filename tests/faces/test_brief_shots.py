@@ -42,6 +42,15 @@ def test_who_is_in_one_frame_of_each_of_two_bursts_is_no_face():
     assert len(linked.tracks) == 1
 
 
+def test_who_is_in_all_of_a_burst_that_comes_after_a_cut_is_kept():
+    timestamps, _ = _looks(4)
+    cut, numbers = 4 * 8 + 2, np.arange(len(timestamps))  # half of a burst
+    shots = (numbers >= cut).astype(np.int64) + (numbers >= cut + 2)
+    brief = seen_at(still_at(900), timestamps[cut : cut + 2].tolist())
+    linked = linked_faces(film([brief, still_at(300)], timestamps), timestamps, shots=shots)
+    assert any(0 in track.landmarks for track in linked.tracks)
+
+
 @pytest.mark.parametrize("spacing, least", [(0.04, 3), (0.3, 3), (0.4, 2), (0.5, 2), (0.6, 1)])
 def test_evenly_sampled_a_face_must_be_seen_as_often_as_one_that_stays_a_second(spacing, least):
     timestamps = np.arange(32) * spacing

@@ -159,6 +159,45 @@ def test_a_face_that_turns_round_abruptly_keeps_its_track():
     assert len(track.frame_indices) == 32
 
 
+@pytest.mark.parametrize("steps", [[1.2] * 6 + [-1.2] * 6, [1.3] + [1.9] * 8])
+def test_a_fast_face_that_turns_back_or_moves_on_keeps_its_track(steps: list[float]):
+    """In between samples it moves by more than its own width."""
+    places = 100 * np.cumsum([1.0, *steps])
+    times = np.arange(len(places)) * 0.8
+
+    def pacing(time: float) -> Pose:
+        return float(places[round(time / 0.8)]), 200, 100
+
+    (track,) = link_faces(film([pacing], times), times)
+    assert len(track.frame_indices) == len(places)
+
+
+def test_who_was_moving_is_not_looked_for_where_the_same_motion_would_lead_in_seconds():
+    """In bursts a face moves on, but nobody walks straight on until the next one."""
+    times = np.concatenate([np.arange(4) / 25, 3 + np.arange(4) / 25])
+    people = [
+        seen_at(lambda time: (100 + 200 * time, 200, 100), times[:4].tolist()),
+        seen_at(still_at(720), times[4:].tolist()),
+    ]
+    tracks = link_faces(film(people, times, tremble=0.0), times)
+    assert [people_in(track) for track in tracks] == [{0}, {1}]
+
+
+def test_how_a_face_moved_more_than_a_second_ago_says_nothing_of_where_it_goes():
+    """Both walk apart, turn round, and pass each other between two samples."""
+
+    def walked(time: float) -> float:
+        return 200 * (abs(time - 2.28) - 2.28)  # pixels towards the middle, negative at first
+
+    people = [
+        lambda time: (600 + walked(time), 200, 100),
+        lambda time: (630 - walked(time), 200, 100),
+    ]
+    timestamps = SHORT_CLIP[:28]
+    tracks = link_faces(film(people, timestamps), timestamps)
+    assert [people_in(track) for track in tracks] == [{0}, {1}]
+
+
 def test_people_who_enter_and_leave_have_tracks_for_just_that_time():
     people = [
         seen_at(still_at(150), SHORT_CLIP[:12].tolist()),
@@ -291,6 +330,17 @@ def test_of_a_crowd_in_every_shot_the_largest_faces_are_kept():
     assert np.bincount(indices).tolist() == [3] * 32
 
 
+def test_where_people_come_and_go_no_frame_has_more_faces_than_the_limit():
+    people = [
+        seen_at(still_at(200), SHORT_CLIP[:20].tolist()),
+        seen_at(still_at(600, side=80), SHORT_CLIP[12:].tolist()),
+    ]
+    linked = linked_faces(
+        film(people, SHORT_CLIP), SHORT_CLIP, TrackConfig(max_tracks=1), at_once=True
+    )
+    assert [people_in(track) for track in linked.tracks] == [{0}] and linked.is_crowded
+
+
 def test_scattered_detections_stay_bounded():
     rng = np.random.default_rng(2)
     faces = []
@@ -343,6 +393,13 @@ def test_two_boxes_of_one_face_make_one_track():
     assert [people_in(track) for track in tracks] == [{0}]
 
 
+def test_two_people_of_whom_one_hides_half_of_the_other_are_two():
+    people = [still_at(200), still_at(240)]
+    faces = film(people, SHORT_CLIP, confidences=[0.999, 0.98])
+    tracks = link_faces(faces, SHORT_CLIP)
+    assert [people_in(track) for track in tracks] == [{0}, {1}]
+
+
 def test_no_frames_and_no_faces_give_no_tracks():
     assert link_faces([], np.empty(0)) == []
     assert link_faces(film([], SHORT_CLIP), SHORT_CLIP) == []
@@ -371,6 +428,8 @@ def test_times_that_do_not_fit_the_frames_are_refused():
         link_faces(faces, SHORT_CLIP[:-1])
     with pytest.raises(ValueError, match="increase"):
         link_faces(faces, SHORT_CLIP[::-1])
+    with pytest.raises(ValueError, match="increase"):
+        link_faces(faces, np.round(SHORT_CLIP))
 
 
 def test_a_stream_linked_frame_by_frame_gets_the_tracks_of_the_whole():

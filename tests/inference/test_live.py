@@ -203,6 +203,15 @@ def test_who_comes_after_a_second_in_which_nobody_was_there_is_someone_else(rate
     assert [track.id for track, _ in seen] == [0] * rate + [1] * rate
 
 
+def test_who_comes_back_after_a_second_with_one_frame_of_nobody_is_someone_else():
+    tracker = FaceTracker(TrackConfig(max_gap=8), most_seconds=1.0)
+    nobody = Faces(np.zeros((0, 4)), np.zeros((0, 5, 2)), np.zeros(0))
+    seen = tracker.update(_one_face(20), 0.0)
+    assert tracker.update(nobody, 0.6) == []
+    seen += tracker.update(_one_face(20), 1.2)
+    assert [track.id for track, _ in seen] == [0, 1]
+
+
 def test_frames_that_come_slowly_still_show_the_same_face():
     tracker = FaceTracker(TrackConfig(max_gap=8), most_seconds=1.0)
     seen = [tracker.update(_one_face(20 + 5 * n), 3.0 * n) for n in range(5)]
