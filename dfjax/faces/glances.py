@@ -86,8 +86,7 @@ def nearest(times: np.ndarray, duration: float, num_looks: int) -> np.ndarray:
       num_looks: How many looks.
     """
     evenly = (np.arange(num_looks) + 0.5) * (duration / num_looks)
-    after = np.clip(np.searchsorted(times, evenly), 1, max(1, len(times) - 1))
-    after = np.minimum(after, len(times) - 1)
+    after = np.minimum(np.searchsorted(times, evenly), len(times) - 1)
     before = np.maximum(after - 1, 0)
     is_later = times[after] - evenly < evenly - times[before]
     return times[np.unique(np.where(is_later, after, before))]

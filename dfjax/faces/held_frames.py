@@ -66,9 +66,7 @@ def faces_held(config: TrackConfig) -> int:
 
 def every_face(config: TrackConfig) -> TrackConfig:
     """Returns how faces are linked of which nobody knows yet whether they will be kept."""
-    return dataclasses.replace(
-        config, min_frames=1, min_confidence=0.0, max_tracks=faces_held(config)
-    )
+    return dataclasses.replace(config, min_frames=1, max_tracks=faces_held(config))
 
 
 def likely_kept(crops: Mapping[CropKey, Cropped], config: TrackConfig) -> list[np.ndarray]:
@@ -145,7 +143,7 @@ class HeldFrames:
         if self._most_beside is not None:
             end = max(end, len(times) - self._most_beside)
         crops = self._cropped(times, end) if end > self._num_cropped else {}
-        self._num_cropped = max(end, self._num_cropped)
+        self._num_cropped = end
         if self._most_beside is None:
             self._pictures[: self._num_cropped] = [None] * self._num_cropped
         else:

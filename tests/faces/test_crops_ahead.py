@@ -2,11 +2,14 @@
 
 import dataclasses
 import weakref
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from dfjax.config import Config, CropConfig, TrackConfig, VideoConfig
+from dfjax.config import MAX_TRACKS, Config, CropConfig, TrackConfig, VideoConfig
 from dfjax.faces import searching
 from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
 from dfjax.faces.crops import crop_track
@@ -20,13 +23,13 @@ from dfjax.faces.held_frames import (
     likely_kept,
 )
 from dfjax.faces.long_video import LongVideo
-from dfjax.faces.sampled import sample_frames
+from dfjax.faces.sampled import SampledFrame, sample_frames
 from dfjax.faces.shots import colours
 from dfjax.faces.tracks import link_faces
 from dfjax.video.reading import probe, read_frames
 from dfjax.video.sampling import plan_looks
 from tests.faces.test_read_again import OneFace
-from tests.videos import moving_pattern, portrait_frames, write_video
+from tests.videos import frame_number, moving_pattern, portrait_frames, write_video
 
 CONFIG = Config(video=VideoConfig(num_frames=32, burst_frames=4), crops=CropConfig(image_size=64))
 
@@ -126,6 +129,29 @@ def test_who_is_who_depends_on_all_looks_and_not_on_the_last_alone():
             np.testing.assert_array_equal(made[key].pixels, expected)
 
 
+def test_crops_are_made_of_all_that_may_turn_out_to_be_a_face_that_is_kept():
+    """Of brief and doubtful ones, and in a crowd of twice as many as are kept."""
+    tracks, frame = TrackConfig(max_tracks=2), moving_pattern(1, 96, 512)[0]
+    clear, hazy, doubtful = (
+        dataclasses.replace(_at(left), confidences=np.array([confidence], np.float32))
+        for left, confidence in ((20, 0.99), (20, 0.9), (150, 0.9))
+    )
+    crowd = _at(*range(10, 460, 50))
+    for faces, expected in (
+        ([clear, doubtful, hazy, clear], [1] * 4),
+        ([crowd] * 4, [4] * 4),
+    ):
+        held, times = HeldFrames(CONFIG.crops, every_face(tracks)), np.arange(4) / 25
+        seen = [Seen(found, colours(frame), (96, 512)) for found in faces]
+        held.add([(time, frame) for time in times.tolist()], seen)
+        made = held.crop(np.inf)
+        assert [sum(key[0] == time for key in made) for time in times.tolist()] == expected
+        doubts = sorted(time for (time, _), crop in made.items() if crop.confidence < 0.95)
+        assert doubts == ([] if faces[0] is crowd else times[1:3].tolist())
+    most = TrackConfig(max_tracks=MAX_TRACKS)
+    assert every_face(most).max_tracks == MAX_TRACKS
+
+
 def test_of_a_crowd_nothing_is_given_ahead_since_not_all_will_be_kept():
     crop = Cropped(np.zeros((64, 64, 3), np.uint8), np.zeros((5, 2), np.float32), 0.99)
     config = TrackConfig(max_tracks=2)
@@ -133,6 +159,108 @@ def test_of_a_crowd_nothing_is_given_ahead_since_not_all_will_be_kept():
     of_three = {(2.0, side): crop for side in (b"left", b"middle", b"right")}
     unsure = {(1.0, b"middle"): crop._replace(confidence=config.min_confidence - 0.01)}
     assert len(likely_kept(of_two | of_three | unsure, config)) == 2
+
+
+def test_frames_in_which_a_face_is_only_found_once_they_are_turned_are_still_there(tmp_path):
+    """Nobody is found until all frames have been searched."""
+
+    class _OnItsSide(OneFace):
+        def detect(self, frames: Sequence[np.ndarray]) -> list[Faces]:
+            nobody = Faces(np.zeros((0, 4)), np.zeros((0, 5, 2)), np.zeros(0))
+            found = super().detect(frames)
+            is_turned = [frame.shape[0] > frame.shape[1] for frame in frames]
+            return [
+                face if turned else nobody for face, turned in zip(found, is_turned, strict=True)
+            ]
+
+    path = write_video(tmp_path / "side.mp4", moving_pattern(60, 96, 128), fps=5)
+    read = read_face_clips(path, CONFIG, _OnItsSide())
+    (clip,) = read.clips
+    assert read.is_turned and len(clip.frames) == 32
+
+
+class _Crowd(FaceDetector):
+    """Finds twenty faces, of which those that are small in the first frames are large later."""
+
+    def __init__(self):
+        pass
+
+    def detect(self, frames: Sequence[np.ndarray]) -> list[Faces]:
+        return [self.at(frame_number(frame)) for frame in frames]
+
+    def refine(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Faces]:
+        del places
+        return self.detect(frames)
+
+    @staticmethod
+    def at(number: int) -> Faces:
+        sides = 20 + np.arange(20) / 8 * (number / 10 - 2)
+        lefts, tops = 24.0 * (np.arange(20) % 10), 24.0 * (np.arange(20) // 10)
+        corners = np.stack([lefts, tops], axis=-1)
+        boxes = np.concatenate([corners, corners + sides[:, None]], axis=-1).astype(np.float32)
+        middles = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2
+        points = middles + np.array([[-3, -3], [3, -3], [0, 0], [-2, 3], [2, 3]], np.float32)
+        return Faces(boxes, points, np.full(20, 0.99, np.float32))
+
+
+def test_whoever_is_largest_in_a_crowd_only_later_is_cropped_from_the_beginning(tmp_path):
+    """Of more faces than crops are held of, frames are held."""
+    path = write_video(tmp_path / "crowd.mp4", moving_pattern(60, 96, 256), fps=5)
+    config = Config(
+        video=VideoConfig(num_frames=24, burst_frames=4), crops=CropConfig(image_size=16)
+    )
+    read = read_face_clips(path, config, _Crowd())
+    times, frames = zip(*read_frames(path, config.video), strict=True)
+    together = face_clips(frames, np.array(times), config, _Crowd())
+    assert len(read.clips) == len(together.clips) == config.tracks.max_tracks
+    for ahead, later in zip(read.clips, together.clips, strict=True):
+        assert len(ahead.frames) == 24
+        np.testing.assert_array_equal(ahead.boxes_xyxy, later.boxes_xyxy)
+        np.testing.assert_array_equal(ahead.frames, later.frames)
+
+
+def test_of_a_crowd_in_a_long_video_each_crop_is_of_its_own_time_and_box(tmp_path):
+    """Those who are among the largest only later lack the crops of the beginning."""
+    path = write_video(tmp_path / "crowd.mp4", moving_pattern(60, 192, 512), fps=5)
+    plan = VideoConfig(num_frames=24, burst_frames=4, max_frame_pixels=96 * 256)
+    config = Config(video=plan, crops=CropConfig(image_size=16, smoothing=0.0))
+    long = LongVideo(path, config, _Crowd(), plan, info=probe(path))
+    long.look_around(lambda fraction, stage: None)
+    read = long.clips()
+    assert read.is_crowded and len(read.clips) == config.tracks.max_tracks
+    lengths = [len(clip.frames) for clip in read.clips]
+    assert min(lengths) < max(lengths) == 24
+    for clip in read.clips:
+        numbers = np.round(5 * read.timestamps[clip.frame_indices]).astype(int)
+        for number, box in zip(numbers.tolist(), clip.boxes_xyxy, strict=True):
+            found = np.round(2 * _Crowd().at(number).boxes_xyxy).clip(0, [512, 192] * 2)
+            assert box.tolist() in found.tolist()
+
+
+def test_the_time_for_which_frames_are_awaited_is_that_of_reading_alone(monkeypatch):
+    clock = SimpleNamespace(now=0.0, perf_counter=lambda: clock.now)
+
+    def slowly(*given):
+        for frame in moving_pattern(32):
+            clock.now += 1.0
+            given[-1].sizes.append(frame.shape[:2])
+            yield SampledFrame(clock.now, frame, colours(frame))
+
+    class Slow(OneFace):
+        def detect(self, frames):
+            clock.now += 100.0
+            return super().detect(frames)
+
+    monkeypatch.setattr(searching, "time", clock)
+    monkeypatch.setattr(searching, "sample_frames", slowly)
+    monkeypatch.setattr(searching, "read_ahead", lambda frames, size: frames)
+    none: Any = None
+
+    def ignored(*_: Any) -> None:
+        pass
+
+    searched = searching.search_file("", CONFIG, Slow(), none, none, ignored, ignored)
+    assert searched.seconds_waited == 32.0
 
 
 @pytest.mark.parametrize("smoothing", [0.1, 0.5])

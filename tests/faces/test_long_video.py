@@ -8,12 +8,14 @@ import pytest
 from dfjax.config import MAX_CROP_BYTES, Config, CropConfig, TrackConfig, VideoConfig
 from dfjax.errors import VideoLimitError
 from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
+from dfjax.faces.crops import crop_landmarks
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH
 from dfjax.faces.glances import APART, looks_at_faces, nearest, times_with_faces
 from dfjax.faces.held_frames import HeldFrames, Seen
 from dfjax.faces.long_video import LongVideo, most_frames
 from dfjax.faces.shots import colours
+from dfjax.faces.tracks import link_faces
 from dfjax.faces.voting import left_out
 from dfjax.prediction_warnings import prediction_warnings
 from dfjax.video.limits import VideoLimits
@@ -232,10 +234,19 @@ def test_most_looks_go_up_to_the_end_where_the_last_glance_shows_a_face():
     assert np.diff(looks[looks < 150], append=150).max() <= 220 / 10 + 1e-9
 
 
-def test_where_faces_are_there_is_a_look_however_long_looks_are():
-    times = np.arange(0, 600, 5.0)
-    looks = looks_at_faces(times, np.abs(times - 300) < 1, 600.0, 3, 0)
-    assert looks is not None and np.any(np.abs(looks - 300) <= 2.5)
+def test_most_looks_go_from_halfway_to_a_glance_with_a_face_up_to_the_next_one():
+    times = np.arange(0, 600, 60.0)
+    looks = looks_at_faces(times, times == 180, 600.0, 30, 30)
+    assert looks is not None
+    for start, end in ((150, 180), (180, 210), (210, 240)):
+        assert np.count_nonzero((looks >= start) & (looks < end)) >= 20 / 3 - 1
+
+
+@pytest.mark.parametrize("apart, num_looks", [(5.0, 3), (0.5, 3), (5.0, 2)])
+def test_where_faces_are_there_is_a_look_however_long_looks_are(apart, num_looks):
+    times = np.arange(0, 600, apart)
+    looks = looks_at_faces(times, np.abs(times - 300) < 0.1, 600.0, num_looks, 0)
+    assert looks is not None and np.any(np.abs(looks - 300) <= apart)
 
 
 class _Nobody(FaceDetector):
@@ -244,6 +255,15 @@ class _Nobody(FaceDetector):
     def detect(self, frames: Sequence[np.ndarray]) -> list[Faces]:
         none = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0)
         return [Faces(*none) for _ in frames]
+
+
+def test_the_limit_on_memory_is_one_on_what_is_held_not_on_all_that_is_looked_at(tmp_path):
+    path = write_video(tmp_path / "pattern.mp4", moving_pattern(60, 48, 64), fps=1)
+    plan = VideoConfig(num_frames=32, burst_frames=4)
+    limits = VideoLimits(max_output_bytes=(CONFIG.video.num_frames + 1) * 48 * 64 * 3)
+    video = LongVideo(path, CONFIG, _Nobody(), plan, info=probe(path, limits), limits=limits)
+    video.look_around(_no_report)
+    assert len(video.clips().timestamps) > CONFIG.video.num_frames + 1
 
 
 @pytest.mark.parametrize("fps", [1, 1.2, 25])
@@ -266,17 +286,28 @@ def test_the_frames_that_are_held_are_few_though_looks_touch(tmp_path, monkeypat
 
 @pytest.mark.parametrize("apart", [0.04, 0.3, 0.75, 1.0, 1.2, 3.0])
 def test_each_frame_is_cropped_once_with_those_around_it(apart):
-    faces = Faces(
-        np.array([[20, 20, 60, 70]], np.float32), np.full((1, 5, 2), 40.0), np.array([0.99])
-    )
-    held, cropped = HeldFrames(CONFIG.crops, TrackConfig(min_frames=1), most_beside=16), []
+    boxes = np.array([20, 20, 60, 70]) + np.random.default_rng(0).normal(0, 2, (100, 4))
+    eyes_and_mouth = np.array([[12, 18], [28, 18], [20, 28], [14, 38], [26, 38]])
+    faces = [
+        Faces(box[None], box[None, None, :2] + eyes_and_mouth, np.array([0.99])) for box in boxes
+    ]
+    config, black = TrackConfig(min_frames=1), np.zeros((96, 128, 3), np.uint8)
+    held, cropped = HeldFrames(CONFIG.crops, config, most_beside=16), {}
     times = np.arange(100) * apart
     for start in range(0, 100, 5):
-        batch = [(float(time), np.zeros((96, 128, 3), np.uint8)) for time in times[start:][:5]]
-        held.add(batch, [Seen(faces, colours(frame), (96, 128)) for _, frame in batch])
+        batch = [(float(time), black) for time in times[start:][:5]]
+        held.add(batch, [Seen(each, colours(black), (96, 128)) for each in faces[start:][:5]])
         upcoming = times[start + 5] if start < 95 else np.inf
-        cropped += [time for time, _ in held.crop(upcoming)]
-    assert cropped == times.tolist() and len(held) == 0
+        new = held.crop(upcoming)
+        assert cropped.keys().isdisjoint(new)
+        cropped |= new
+        # A crop takes a second on either side, and who is who in it one more.
+        assert len(held) <= (min(2 * 16, 3 / apart) if apart <= 1 else 0)
+    assert [time for time, _ in cropped] == times.tolist() and len(held) == 0
+    (track,) = link_faces(faces, times, config)
+    expected = crop_landmarks(track, times, CONFIG.crops)
+    made = np.stack([crop.landmarks for crop in cropped.values()])
+    np.testing.assert_allclose(made, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("num_looks", [60, 512])
@@ -324,7 +355,7 @@ def test_one_looks_closer_where_it_is_suspicious_and_only_once(tmp_path, face_de
     video.look_around(_no_report)
     before = video.clips()
     assert len(before.timestamps) == 96
-    moments = before.timestamps[[40, 60]]
+    moments = before.timestamps[[60, 40]]
     assert video.look_closer(moments, _no_report)
     after = video.clips()
     new = np.setdiff1d(after.timestamps, before.timestamps)
@@ -341,6 +372,23 @@ def test_one_looks_closer_where_it_is_suspicious_and_only_once(tmp_path, face_de
     }
     assert known <= kept
     assert not video.look_closer(moments, _no_report)
+
+
+def test_frames_that_were_saved_go_to_closer_looks_each_at_a_place_of_its_own(tmp_path):
+    """There are fewer keyframes than looks, and moments are named once for each of two faces."""
+    every_seventh = ["-g", "7", "-keyint_min", "7", "-sc_threshold", "0"]
+    path = write_video(
+        tmp_path / "slow.mp4", moving_pattern(414, 48, 64), 1, arguments=every_seventh
+    )
+    video = _video(path, _Nobody(), "standard")
+    video.look_around(_no_report)
+    known = video.clips().timestamps
+    assert known.tolist() == [*range(0, 414, 7)]
+    # From the first and last moment one can look to one side only. 68 frames are left for 17 looks.
+    assert video.look_closer(np.repeat([0.0, *known[:0:-1]], 2), _no_report)
+    new = np.setdiff1d(video.clips().timestamps, known)
+    both_sides = {time + step for time in range(364, 413, 7) for step in (-1, 1, 2, 3, 4, 5)}
+    assert set(new.tolist()) == {2, 3, 4, 5, 412, *both_sides, 356, 358, 359}
 
 
 def _turned(folder: Path, seconds: float) -> Path:
