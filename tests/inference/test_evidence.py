@@ -44,6 +44,8 @@ def test_frames_form_bursts_of_neighbours_and_no_larger_ones_than_named():
     assert bursts.sizes.tolist() == [4, 2, 4, 1]
     assert bursts.means.tolist() == [1.5, 4.5, 7.5, 10.0]
     assert Bursts.of(np.arange(3.0), np.arange(3.0), 4).sizes.tolist() == [1, 1, 1]
+    # At any rate at which people film and call, frames in a row are one burst.
+    assert Bursts.of(np.arange(3.0), np.arange(3) / 5, 4).sizes.tolist() == [3]
 
 
 def test_of_a_short_clip_only_the_level_counts_and_more_of_it_is_more_suspicious():
@@ -118,6 +120,23 @@ def test_a_short_stretch_of_a_long_video_is_found_where_it_is():
             overlaps.append(max(common, 0) / (max(last, start + 2) - min(first, start) + 1))
     assert np.mean(found) > 0.7 * np.mean(wholes)
     assert np.mean(overlaps) > 0.8
+
+
+@pytest.mark.parametrize("fake", [slice(0, 6), slice(6, 12)])
+def test_a_stretch_reaches_to_the_first_or_last_frame_if_its_fake_does(fake):
+    frames, times = evidence_frames(np.random.default_rng(1), 12, fake=fake)
+    stretch = evidence_of(FaceFrames(frames, float(frames.mean()), times), CALIBRATION).stretch
+    assert stretch is not None
+    assert (stretch.first, stretch.last) == (4 * fake.start, 4 * fake.stop - 1)
+    halfway = (times[23] + times[24]) / 2
+    expected = (0.0, halfway) if fake.start == 0 else (halfway, times[-1])
+    assert stretch.between(times) == pytest.approx(expected)
+
+
+def test_where_nothing_but_fakes_changes_a_face_one_that_changes_is_more_suspicious():
+    face = _face(np.random.default_rng(1), 12, fake=slice(4, 8))
+    never = dataclasses.replace(EVIDENCE, change_share=0.0)
+    assert _factor(face) < evidence_of(face, CalibrationConfig(evidence=never)).logit < np.inf
 
 
 def test_a_real_face_that_scores_high_all_the_time_has_no_suspicious_stretch():
