@@ -142,6 +142,33 @@ def test_few_faces_of_another_attempt_give_way_to_plainly_more_in_turned_frames(
     assert [(each.quarter_turns, len(each.boxes_xyxy)) for each in faces] == expected
 
 
+@pytest.mark.parametrize(
+    "num_upright, num_turned, confidence, turns",
+    [(8, 32, 0.99, 0), (7, 32, 0.99, 1), (0, 32, 0.99, 1), (7, 32, 0.95, 0), (0, 4, 0.99, 0)],
+)
+@pytest.mark.parametrize("most_frames", [32, None])
+def test_frames_are_turned_only_if_few_show_a_face_and_certain_ones_come_of_it(
+    monkeypatch, num_upright, num_turned, confidence, turns, most_frames
+):
+    """The stub of a detector finds a face in some wide frames, and in more high ones."""
+    detector = FaceDetector()
+    points = np.full((1, 5, 2), 6.0)
+    face = Faces(np.array([[4, 4, 9, 9]], np.float32), points, np.array([confidence]))
+    none = Faces(np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0))
+
+    def found(picture):
+        most = num_turned if picture.shape[0] > picture.shape[1] else num_upright
+        return face if picture.max() <= most else none
+
+    monkeypatch.setattr(detector, "detect", lambda pictures: [*map(found, pictures)])
+    frames = np.zeros((32, 20, 30, 3), np.uint8)
+    frames[:, 0, 0, 0] = np.arange(1, 33)
+    faces = find_in_video(_video(frames), detector, most_frames=most_frames)
+    num_faces = 32 if turns else num_upright
+    assert sum(len(each.boxes_xyxy) for each in faces) == num_faces
+    assert {each.quarter_turns for each in faces} == {turns}
+
+
 def test_a_picture_on_its_head_is_found_among_others(face_detector):
     portrait, pattern = portrait_frames(1)[0][:360, 60:420], moving_pattern(1, 200, 200)[0]
     found = find_in_pictures([pattern, np.rot90(portrait, 2), portrait], face_detector)

@@ -8,7 +8,7 @@ from dfjax.config import Config, CropConfig, VideoConfig
 from dfjax.errors import VideoError
 from dfjax.faces.clips import face_clips
 from dfjax.faces.detection import FaceDetector
-from dfjax.faces.shots import colours, shot_numbers, shots_of
+from dfjax.faces.shots import colours, shot_numbers, shots_of, views
 from dfjax.video.reading import read_frames
 from tests.videos import moving_pattern, portrait_frames
 
@@ -32,6 +32,26 @@ def test_every_cut_begins_a_shot():
 
 def test_one_frame_is_one_shot():
     assert shot_numbers([np.zeros((9, 16, 3), np.uint8)]).tolist() == [0]
+    assert shots_of([]).tolist() == []
+
+
+def test_frames_of_one_shot_have_more_than_half_of_their_colours_in_common():
+    shares = np.array([[1.0, 0.0], [0.6, 0.4], [0.1, 0.9]])
+    assert shots_of([*shares]).tolist() == [0, 0, 1]
+
+
+def test_colours_differ_by_each_channel():
+    def plain(*colour: int) -> np.ndarray:
+        return np.full((36, 64, 3), colour, np.uint8)
+
+    frames = [plain(70, 70, 70), plain(120, 70, 70), plain(70, 120, 70), plain(70, 70, 120)]
+    for one, other in itertools.combinations(frames, 2):
+        assert shot_numbers([one, other]).tolist() == [0, 1]
+
+
+def test_a_picture_of_another_shape_is_another_view_and_one_of_another_size_is_not():
+    sizes = [(240, 320), (480, 640), (270, 480), (271, 480), (480, 270), (240, 135), (320, 240)]
+    assert views(sizes).tolist() == [0, 0, 1, 1, 2, 2, 3]
 
 
 def test_whoever_is_at_the_same_place_after_a_cut_is_a_face_of_their_own():
