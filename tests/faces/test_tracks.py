@@ -235,6 +235,10 @@ def test_a_brief_confident_face_is_kept_rather_than_none():
     (track,) = link_faces(film([person], SHORT_CLIP), SHORT_CLIP)
     np.testing.assert_array_equal(track.frame_indices, [5])
     assert link_faces(film([person], SHORT_CLIP, confidences=[0.93]), SHORT_CLIP) == []
+    # It is enough to be certain of one frame.
+    hazy = seen_at(still_at(200), [float(SHORT_CLIP[6])])
+    (track,) = link_faces(film([person, hazy], SHORT_CLIP, confidences=[0.999, 0.93]), SHORT_CLIP)
+    np.testing.assert_array_equal(track.frame_indices, [5, 6])
 
 
 def test_a_talking_head_stays_one_track_in_a_long_video():
@@ -308,6 +312,12 @@ def test_a_crowd_is_bounded_to_the_largest_faces():
     tracks = link_faces(faces, SHORT_CLIP, TrackConfig(max_tracks=3))
     assert sorted(map(people_in, tracks), key=min) == [{13}, {47}, {88}]
     assert len(link_faces(faces, SHORT_CLIP)) == TrackConfig().max_tracks
+
+
+def test_who_is_there_all_the_time_is_kept_rather_than_one_who_comes_by_closely():
+    people = [still_at(200, side=60), seen_at(still_at(600, side=150), SHORT_CLIP[:8].tolist())]
+    (track,) = link_faces(film(people, SHORT_CLIP), SHORT_CLIP, TrackConfig(max_tracks=1))
+    assert people_in(track) == {0}
 
 
 def test_in_an_edited_video_the_limit_is_one_on_faces_that_are_seen_at_once():
