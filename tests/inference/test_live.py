@@ -168,7 +168,7 @@ def test_after_a_cut_the_face_at_the_same_place_is_another(scorer):
     assert len(second) == 1 and second[0].id != first.id
 
 
-@pytest.mark.parametrize("timestamp", [1.0, 0.5, float("nan")])
+@pytest.mark.parametrize("timestamp", [1.0, 0.5, float("nan"), float("inf")])
 def test_a_frame_that_is_not_later_is_refused(scorer, timestamp):
     frame = portrait_frames(1)[0]
     scorer(frame, 1.0)
