@@ -7,6 +7,7 @@ import pytest
 
 from dfjax.config import MAX_CROP_BYTES, Config, CropConfig, TrackConfig, VideoConfig
 from dfjax.errors import VideoLimitError
+from dfjax.faces import long_video
 from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
 from dfjax.faces.crops import crop_landmarks
 from dfjax.faces.detection import FaceDetector, Faces
@@ -21,6 +22,7 @@ from dfjax.prediction_warnings import prediction_warnings
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames, read_keyframes
 from dfjax.video.sampling import Effort, plan_looks
+from tests.faces.test_read_again import OneFace
 from tests.videos import moving_pattern, portrait_frames, run_ffmpeg, write_video
 
 CONFIG = Config(video=VideoConfig(num_frames=8, burst_frames=4), crops=CropConfig(image_size=64))
@@ -264,6 +266,48 @@ def test_the_limit_on_memory_is_one_on_what_is_held_not_on_all_that_is_looked_at
     video = LongVideo(path, CONFIG, _Nobody(), plan, info=probe(path, limits), limits=limits)
     video.look_around(_no_report)
     assert len(video.clips().timestamps) > CONFIG.video.num_frames + 1
+
+
+def test_a_face_in_a_shot_that_was_looked_at_once_is_in_all_of_its_frames(tmp_path):
+    """Else nobody would have a say in a long video that is cut every few seconds."""
+    shots = (np.full((96, 128, 3), 200 * (n // 3 % 2), np.uint8) for n in range(60))
+    path = write_video(tmp_path / "cuts.mp4", shots, fps=1)
+    plan = VideoConfig(num_frames=20, burst_frames=1)
+    video = LongVideo(path, CONFIG, OneFace(), plan, info=probe(path))
+    video.look_around(_no_report)
+    clips = video.clips().clips
+    assert [clip.shot_frames for clip in clips] == [1] * 20
+    assert left_out(clips, [clip.shot_frames for clip in clips]) == [None] * 20
+
+
+def test_a_long_video_with_a_damaged_place_is_said_to_be_damaged(tmp_path):
+    plan = VideoConfig(num_frames=40, burst_frames=2)
+    path = write_video(tmp_path / "whole.mp4", moving_pattern(60), fps=1)
+    content = bytearray(path.read_bytes())
+    for name, is_damaged in (("whole.mp4", False), ("damaged.mp4", True)):
+        (tmp_path / name).write_bytes(content)
+        video = LongVideo(tmp_path / name, CONFIG, _Nobody(), plan, info=probe(tmp_path / name))
+        video.look_around(_no_report)
+        assert video.clips().is_damaged == is_damaged
+        content[len(content) // 2 : len(content) // 2 + 400] = bytes(400)
+
+
+def test_the_time_of_each_reading_counts_be_it_a_glance_or_a_look(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "pattern.mp4", moving_pattern(60, 48, 64), fps=1)
+    plan, info, noted = VideoConfig(num_frames=8, burst_frames=1), probe(path), []
+    for name in ("read_keyframes", "read_frames"):
+        read = getattr(long_video, name)
+
+        def counted(*given, read=read, **named):
+            noted.append(named["findings"])
+            return read(*given, **named)
+
+        monkeypatch.setattr(long_video, name, counted)
+    video = LongVideo(path, CONFIG, _Nobody(), plan, info=info)
+    video.look_around(_no_report)
+    assert len(noted) == 2 and all(findings.read_seconds > 0 for findings in noted)
+    spent = info.read_seconds + sum(findings.read_seconds for findings in noted)
+    assert video.info.read_seconds == pytest.approx(spent)
 
 
 @pytest.mark.parametrize("fps", [1, 1.2, 25])
