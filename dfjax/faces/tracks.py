@@ -297,8 +297,8 @@ def _assign(
     time = float(sightings.times[rows[0]])
     shifts = np.stack([_predicted_shift(sightings, track, time) for track in tracks])
 
-    # The cost is a squared distance, so that one good match and one missing are cheaper than two
-    # poor ones: poor matches would swap two people when one of them turns away.
+    # The cost is a squared distance, so that two faces that move half the way are cheaper than one
+    # that jumps. Of people less than half a face apart, who leaves as another comes is mixed up.
     reach = config.max_speed * np.minimum(time - sightings.times[last], _MOTION_SECONDS)
     scale = np.sqrt(sides[last][:, None] * sides[rows][None, :])
     offsets = sightings.centres[rows][None, :] - sightings.centres[last][:, None]

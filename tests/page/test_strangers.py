@@ -256,6 +256,6 @@ def test_an_upload_that_breaks_off_leaves_nothing(served_page):
     port = int(served_page.url.rsplit(":", 1)[1])
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", port), 30) as wire:
-            wire.sendall(head.encode() + bytes(100_000))
+            wire.sendall(head.encode() + bytes(300_000))  # more than Python buffers
             wait_for(lambda: begun_upload(served_page) > 0)
         wait_for(lambda: begun_upload(served_page) == -1)
