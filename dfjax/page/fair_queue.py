@@ -22,6 +22,8 @@ CHECKS = "score"
 CLIENT, REQUEST_ID = "dfjax.client", "dfjax.request_id"
 """Under which keys of its scope a request says whose it is, and which."""
 
+_LOOK_EVERY = 0.01  # seconds from one look for events to the next
+
 _NO_MORE_PLACES = (
     "The queue is full for you: {own} of your checks wait already. Let one of them end first."
 )
@@ -49,6 +51,8 @@ class FairQueue(Queue):
         # Parts must find a place, or the events that wait for them would fill the queue for good.
         self.max_waiting, self.max_size = self.max_size, None
         self.ANALYTICS_MAX_EVENTS = 1
+        # Gradio looks a thousand times a second, which takes a fortieth of a core where nobody is.
+        self.sleep_when_free = _LOOK_EVERY
         self._limits = limits
         self._listening: collections.Counter[str] = collections.Counter()  # streams by session
         self._unwanted: set[str] = set()  # checks of assistants that have gone

@@ -147,3 +147,12 @@ def test_a_function_that_does_not_exist_is_said_so(server):
         answer = server.client().post(f"{server.api}/queue/join", json=body)
         assert answer.status_code == 400
         assert "There is no function" in answer.json()["detail"]
+
+
+def test_a_page_that_nobody_asks_takes_next_to_no_processor_time(server):
+    def spent(seconds: float) -> float:
+        before = time.process_time()
+        time.sleep(seconds)
+        return (time.process_time() - before) / seconds
+
+    wait_for(lambda: spent(0.2) < 0.01)
