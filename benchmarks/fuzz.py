@@ -29,6 +29,7 @@ import os
 import random
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
@@ -326,6 +327,10 @@ def _predict_all(pipe: Connection, model: Path, temporary: Path) -> None:
             outcome = type(error).__name__
         except Exception as error:  # what we look for
             outcome, is_fault = f"{type(error).__name__}: {error}"[:80], True
+        for thread in threading.enumerate():
+            # A file that cannot be judged is not waited for by those that ask where it is from.
+            if thread.name.startswith("origin"):
+                thread.join(timeout=10)
         pipe.send(Answer(outcome, is_fault, *_state()))
 
 
