@@ -51,7 +51,7 @@ class FairQueue(Queue):
         # Parts must find a place, or the events that wait for them would fill the queue for good.
         self.max_waiting, self.max_size = self.max_size, None
         self.ANALYTICS_MAX_EVENTS = 1
-        # Gradio looks a thousand times a second, which takes a fortieth of a core where nobody is.
+        # Gradio looks a thousand times a second, which costs processor time while nobody is there.
         self.sleep_when_free = _LOOK_EVERY
         self._limits = limits
         self._listening: collections.Counter[str] = collections.Counter()  # streams by session
