@@ -328,7 +328,7 @@ def _predict_all(pipe: Connection, model: Path, temporary: Path) -> None:
         except Exception as error:  # what we look for
             outcome, is_fault = f"{type(error).__name__}: {error}"[:80], True
         for thread in threading.enumerate():
-            # A file that cannot be judged is not waited for by those that ask where it is from.
+            # Asking a file where it is from may outlast the error that it cannot be judged.
             if thread.name.startswith("origin"):
                 thread.join(timeout=10)
         pipe.send(Answer(outcome, is_fault, *_state()))

@@ -270,36 +270,33 @@ def test_the_version_is_said(run):
     assert run("--version") == (0, f"dfjax {__version__}\n", "")
 
 
-@pytest.mark.parametrize(
-    "program, arguments",
-    [(main, [name]) for name in ("predict", "prepare", "evaluate")]
-    + [(train.main, [])]
-    + [(push_to_hub.main, [name]) for name in ("model", "dataset", "space")],
+@pytest.fixture(
+    params=[
+        *(
+            (main, name)
+            for name in ("predict", "scan", "prepare", "evaluate", "calibrate", "export")
+        ),
+        (train.main, None),
+        *((push_to_hub.main, name) for name in ("model", "dataset", "space")),
+    ],
+    ids=lambda param: param[1] or "train",
 )
-def test_an_option_that_may_be_left_out_is_shown_by_what_it_takes(
-    program, arguments, monkeypatch, capsys
-):
-    monkeypatch.setattr("sys.argv", ["program", *arguments, "--help"])
+def shown_help(request, monkeypatch, capsys) -> str:
+    """What a program, or one of its commands, prints with `--help`."""
+    program, name = request.param
+    monkeypatch.setattr("sys.argv", ["program", *filter(None, [name]), "--help"])
     with pytest.raises(SystemExit):
         program()
-    shown = capsys.readouterr().out
-    assert "{None}" not in shown
-    assert " STR" in shown
+    return capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "program, arguments",
-    [(main, [name]) for name in ("predict", "scan", "prepare", "evaluate", "calibrate", "export")]
-    + [(train.main, [])]
-    + [(push_to_hub.main, [name]) for name in ("model", "dataset", "space")],
-)
-def test_the_help_says_of_every_option_what_it_is_to_the_end(
-    program, arguments, monkeypatch, capsys
-):
-    monkeypatch.setattr("sys.argv", ["program", *arguments, "--help"])
-    with pytest.raises(SystemExit):
-        program()
-    shown = re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().out)
+def test_an_option_that_may_be_left_out_is_shown_by_what_it_takes(shown_help):
+    assert "{None}" not in shown_help
+    assert " STR" in shown_help
+
+
+def test_the_help_says_of_every_option_what_it_is_to_the_end(shown_help):
+    shown = re.sub("[│╭╮╰╯─]", " ", shown_help)
     options = re.findall(r"^ {1,3}(--[a-z].*(?:\n(?! {1,3}-| *$).*)*)", shown, re.M)
     assert len(options) > 2
     for option in options:

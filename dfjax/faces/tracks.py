@@ -298,7 +298,7 @@ def _assign(
     shifts = np.stack([_predicted_shift(sightings, track, time) for track in tracks])
 
     # The cost is a squared distance, so that two faces that move half the way are cheaper than one
-    # that jumps. Of people less than half a face apart, who leaves as another comes is mixed up.
+    # that jumps. So people less than half a face apart are mixed up if one leaves as another comes.
     reach = config.max_speed * np.minimum(time - sightings.times[last], _MOTION_SECONDS)
     scale = np.sqrt(sides[last][:, None] * sides[rows][None, :])
     offsets = sightings.centres[rows][None, :] - sightings.centres[last][:, None]

@@ -114,5 +114,8 @@ def _flv(file: BinaryIO, num_bytes: int) -> bool:
 
 def _mpegts(file: BinaryIO, num_bytes: int) -> bool:
     file.seek(0)
-    begin, length = ts_packets(file.read(HEAD_BYTES)) or (0, 188)
+    packets = ts_packets(file.read(HEAD_BYTES))
+    if packets is None:  # it was cut off since it was identified, which takes two packets
+        return True
+    begin, length = packets
     return (num_bytes - begin) % length != 0

@@ -35,9 +35,9 @@ ISO_BOXES = {  # types of the box that an MP4 or MOV file can begin with
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _SYNC = b"\x47"  # of MPEG-TS, once a packet
 _TS_PLACES = ((0, 188), (4, 192))  # of the sync byte in a packet, and bytes of a packet
-_MANY = 8  # sync bytes, which do not stand a packet apart by chance
+_MANY = 8  # sync bytes: as many do not stand a packet apart by chance
 HEAD_BYTES = (_MANY + 1) * 192
-"""As many bytes at the beginning of a file tell what it is."""
+"""How many bytes at the beginning of a file tell what it is."""
 
 _MOST_CHUNKS = 1000  # of a PNG, before its picture
 
@@ -217,7 +217,7 @@ def _identify_head(head: bytes, name: str) -> str:
 def ts_packets(head: bytes) -> tuple[int, int] | None:
     """Returns where the first whole packet of MPEG-TS begins, and how many bytes a packet has.
 
-    What a recorder or a network was stopped at may begin within a packet.
+    A file of a recorder, or a part of a broadcast, may begin within a packet.
 
     Args:
       head: The first bytes of a file, `HEAD_BYTES` if it has as many.

@@ -259,3 +259,4 @@ def test_an_upload_that_breaks_off_leaves_nothing(served_page):
             wire.sendall(head.encode() + bytes(300_000))  # more than Python buffers
             wait_for(lambda: begun_upload(served_page) > 0)
         wait_for(lambda: begun_upload(served_page) == -1)
+    assert not list(served_page.uploads.glob("tmp*"))
