@@ -15,7 +15,7 @@ ROWS = [{"file": "a.mp4", "label": "real", "place": "Zürich"}]
 def test_a_table_is_the_same_however_it_was_saved(tmp_path, encoding, delimiter, line_end):
     text = TABLE.replace(",", delimiter).replace("\n", line_end)
     (tmp_path / "list.csv").write_bytes(text.encode(encoding))
-    assert read_table(tmp_path / "list.csv") == (["file", "label", "place"], ROWS)
+    assert read_table(tmp_path / "list.csv") == (["file", "label", "place"], ROWS, [2])
 
 
 def test_other_encodings_are_refused_with_the_line_and_what_to_choose(tmp_path):
@@ -29,7 +29,7 @@ def test_other_encodings_are_refused_with_the_line_and_what_to_choose(tmp_path):
 
 def test_cells_too_few_or_empty_ones_too_many_do_not_shift_the_others(tmp_path):
     (tmp_path / "list.csv").write_text("file, label ,place\na.mp4,real\nb.mp4 ,fake,here,, \n")
-    columns, rows = read_table(tmp_path / "list.csv")
+    columns, rows, _ = read_table(tmp_path / "list.csv")
     assert columns == ["file", "label", "place"]
     assert rows == [
         {"file": "a.mp4", "label": "real", "place": ""},

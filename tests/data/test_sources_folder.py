@@ -163,6 +163,7 @@ def test_one_identity_in_two_splits_is_refused(tmp_path):
         ("name,label\na.mp4,real\n", "columns name, label"),
         ("file\na.mp4\n", "`file` and `label`"),
         ("file,label\na.mp4,real\nb.mp4,maybe\n", "Line 3 .*'maybe'"),
+        ("file,label\n\na.mp4,real\n\nb.mp4,maybe\n", "Line 5 .*'maybe'"),
         ("file,label,split\na.mp4,real,dev\n", "Line 2 .*'dev'"),
         ("file,label\n../a.mp4,real\n", "Line 2 .*inside the folder"),
         ("file,label\n/etc/a.mp4,real\n", "Line 2 .*inside the folder"),

@@ -133,7 +133,7 @@ def _read_metadata(file: Path) -> list[tuple[str, bool, str]]:
 
 def _read_labels(file: Path) -> list[tuple[str, bool]]:
     """Returns for each video of the test set its file name and whether it is fake."""
-    columns, rows = read_table(file)
+    columns, rows, _ = read_table(file)
     require_columns(file, columns, ("filename", "label"))
     try:
         return [(row["filename"], _IS_FAKE[row["label"]]) for row in rows]

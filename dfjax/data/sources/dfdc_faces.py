@@ -29,7 +29,7 @@ def read_dfdc_faces(root: Path) -> Source:
       DatasetError: The layout is a different one, or `val_sources.txt` is about another list.
     """
     home = find_home(root, lambda folder: (folder / _LIST).is_file())
-    columns, rows = read_table(home / _LIST)
+    columns, rows, _ = read_table(home / _LIST)
     require_columns(home / _LIST, columns, ("videoname", "label", "original"))
     try:
         labels = {row["videoname"]: {"REAL": False, "FAKE": True}[row["label"]] for row in rows}

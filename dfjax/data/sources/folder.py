@@ -140,15 +140,15 @@ def _found(home: Path) -> Iterator[_Row]:
 
 
 def _listed(home: Path) -> Iterator[_Row]:
-    columns, rows = read_table(home / _LIST)
+    columns, rows, lines = read_table(home / _LIST)
     file_column = next((name for name in _FILE_COLUMNS if name in columns), None)
     if file_column is None or "label" not in columns:
         raise DatasetError(
             f"{home / _LIST} has the columns {', '.join(columns) or '(none)'}; it needs `file` and "
             "`label`."
         )
-    for number, values in enumerate(rows, start=2):
-        yield _row(values, file_column, f"Line {number} of {home / _LIST}")
+    for line, values in zip(lines, rows, strict=True):
+        yield _row(values, file_column, f"Line {line} of {home / _LIST}")
 
 
 def _row(values: dict[str, str], file_column: str, where: str) -> _Row:

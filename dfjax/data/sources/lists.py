@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dfjax.errors import DatasetError
 
@@ -53,7 +53,15 @@ def read_json(file: Path) -> Any:
         ) from error
 
 
-def read_table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
+class Table(NamedTuple):
+    """What a CSV file says."""
+
+    columns: list[str]
+    rows: list[dict[str, str]]
+    lines: list[int]  # of the file, in which the rows end, counted from 1
+
+
+def read_table(file: Path) -> Table:
     """Returns the column names of a CSV file, and its rows without surrounding spaces.
 
     Columns may be separated by commas, semicolons or tabs; the header line shows by which. Cells
@@ -75,7 +83,7 @@ def read_table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
                 "of them is meant is not known. Keep one, or give the others names of their own."
             )
         table.fieldnames = columns
-        rows = []
+        rows, lines = [], []
         for cells in table:
             if any(cell.strip() for cell in cells.pop(_BEYOND, ())):
                 raise DatasetError(
@@ -84,11 +92,12 @@ def read_table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
                     "quotes."
                 )
             rows.append({name: (cell or "").strip() for name, cell in cells.items() if name})
+            lines.append(table.line_num)
     except csv.Error as error:
         raise DatasetError(
             f"{file} is not a table, after line {table.line_num}: {error}. Save it again as CSV."
         ) from error
-    return columns, rows
+    return Table(columns, rows, lines)
 
 
 def require_columns(file: Path, columns: Sequence[str], needed: Sequence[str]) -> None:
