@@ -223,6 +223,7 @@ def _num_left(session: int) -> int:
 
 def training(folder: Path, steps: int = 12) -> Job:
     """Returns a training run that saves its state after each step."""
+    from tests.compiling import COMPILE_SOON_FLAGS
     from tests.training.prepared_set import write_prepared, write_weights
 
     data, weights = write_prepared(folder / "prepared"), write_weights(folder / "weights")
@@ -237,7 +238,7 @@ def training(folder: Path, steps: int = 12) -> Job:
         name="training",
         command=[*command, *options.split()],
         out=out,
-        environment=_environment(folder, "--xla_backend_optimization_level=0"),  # compiles sooner
+        environment=_environment(folder, COMPILE_SOON_FLAGS),
         result=_training_result,
     )
 

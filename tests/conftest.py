@@ -9,10 +9,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Before jax is imported: eight devices, so that sharded code is sharded in the tests.
+# Before jax is imported: eight devices, so that sharded code is sharded in the tests; and the older
+# emitters of XLA, of whose code LLVM makes the same in two thirds of the time.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+    "--xla_force_host_platform_device_count=8 --xla_cpu_use_fusion_emitters=false "
+    + os.environ.get("XLA_FLAGS", "")
 ).strip()
 # What one process has compiled, the others need not. Name a folder to keep it for the next run.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
@@ -95,7 +97,7 @@ def blends_soon() -> Iterator[None]:
     """Fakes that evaluation blends are compiled quickly, since only a few are made."""
     from dfjax.augment.self_blend import self_blend
     from dfjax.train_config import BlendConfig
-    from tests.augment.faces import COMPILE_SOON
+    from tests.compiling import COMPILE_SOON
 
     blend = functools.partial(self_blend, config=BlendConfig())
     with pytest.MonkeyPatch.context() as patch:

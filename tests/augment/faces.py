@@ -9,9 +9,6 @@ from tests.videos import ASTRONAUT_FACE_XYXY
 LANDMARKS = np.array([[85, 92], [144, 92], [114, 127], [89, 157], [139, 157]], np.float32) / 224
 """About where landmarks lie in a crop of side 1."""
 
-COMPILE_SOON = {"xla_backend_optimization_level": 0}
-"""Options of `jax.jit` that more than halve the time to compile; small pictures are soon done."""
-
 
 def face_frame(size: int) -> np.ndarray:
     """Returns the astronaut's face as the app crops it, float32 [size, size, 3]."""

@@ -7,7 +7,8 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from dfjax.augment.camera import augment
 from dfjax.train_config import AugmentConfig
-from tests.augment.faces import COMPILE_SOON, face_clips
+from tests.augment.faces import face_clips
+from tests.compiling import COMPILE_SOON
 
 NUM_CLIPS, NUM_FRAMES, SIZE = 16, 2, 64
 CONFIG = AugmentConfig()

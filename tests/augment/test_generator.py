@@ -8,7 +8,8 @@ from dfjax.augment.generator import generated
 from dfjax.augment.picture_area import picture_area
 from dfjax.augment.self_blend import blend_parts
 from dfjax.train_config import BlendConfig
-from tests.augment.faces import COMPILE_SOON, face_clips
+from tests.augment.faces import face_clips
+from tests.compiling import COMPILE_SOON
 
 NUM_CLIPS, NUM_FRAMES, SIZE = 16, 4, 64
 

@@ -9,7 +9,8 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from dfjax.augment.self_blend import Blend, BlendParts, blend_parts, self_blend
 from dfjax.train_config import BlendConfig
-from tests.augment.faces import COMPILE_SOON, face_clips
+from tests.augment.faces import face_clips
+from tests.compiling import COMPILE_SOON
 
 NUM_CLIPS, NUM_FRAMES, SIZE = 16, 3, 64
 CONFIG = BlendConfig(generated=0.0)

@@ -8,7 +8,7 @@ from dfjax.head_config import HeadConfig
 from dfjax.train_config import TrainConfig
 from dfjax.training.opening import RunOptions
 from dfjax.training.run import run
-from tests.augment.faces import COMPILE_SOON
+from tests.compiling import COMPILE_SOON
 from tests.training.prepared_set import write_prepared
 
 

@@ -10,7 +10,7 @@ import pytest
 from dfjax.train_config import AugmentConfig, BlendConfig, TrainConfig
 from dfjax.training.examples import Examples, make_examples
 from dfjax.training.loader import PairBatch
-from tests.augment.faces import COMPILE_SOON
+from tests.compiling import COMPILE_SOON
 from tests.training.prepared_set import CONFIG, SIZE, plain
 
 NUM_PAIRS, NUM_FRAMES = 6, 4

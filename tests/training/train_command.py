@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.compiling import COMPILE_SOON_FLAGS
 from tests.training.prepared_set import write_prepared, write_weights
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -40,7 +41,7 @@ def start_run(
     devices: int = 1,
 ) -> subprocess.Popen:
     """Starts a run, which is compiled soon, at the cost of some digits."""
-    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
+    flags = f"--xla_force_host_platform_device_count={devices} {COMPILE_SOON_FLAGS}"
     options = arguments(data, out, *more, validate_every=validate_every)
     return subprocess.Popen(
         [sys.executable, "train.py", *options],
