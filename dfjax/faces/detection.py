@@ -99,7 +99,7 @@ class FaceDetector:
           ValueError: A frame has the wrong type or shape.
         """
         for index, frame in enumerate(frames):
-            _check_frame(frame, index)
+            check_frame(frame, index)
         faces: dict[int, Faces] = {}
         waiting = None
         # P-Net works on one batch in other threads while numpy works on the previous batch.
@@ -128,7 +128,7 @@ class FaceDetector:
           ValueError: As for `detect`.
         """
         for index, frame in enumerate(frames):
-            _check_frame(frame, index)
+            check_frame(frame, index)
         faces: dict[int, Faces] = {}
         for canvas, indices in self._by_canvas(frames):
             chosen = [frames[index] for index in indices]
@@ -262,7 +262,16 @@ class FaceDetector:
         return confidences, offsets, landmarks
 
 
-def _check_frame(frame: np.ndarray, index: int) -> None:
+def check_frame(frame: np.ndarray, index: int) -> None:
+    """Checks that a frame is one.
+
+    Args:
+      frame: The frame.
+      index: Names it in the error.
+
+    Raises:
+      ValueError: It has the wrong type or shape.
+    """
     if not isinstance(frame, np.ndarray):
         found = type(frame).__name__
     elif frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:

@@ -195,6 +195,21 @@ class FaceTracker:
             for track, times in seen
         ]
 
+    def scale(self, factor: float) -> None:
+        """Gives the faces that are known the places that they have in larger or smaller frames.
+
+        Args:
+          factor: Side of the coming frames over that of the frames before.
+        """
+        known = self._sightings
+        self._sightings = dataclasses.replace(
+            known,
+            boxes_xyxy=known.boxes_xyxy * factor,
+            landmarks=known.landmarks * np.float32(factor),
+            centres=known.centres * factor,
+            sides=known.sides * factor,
+        )
+
     def _forget(self, index: int, now: float) -> None:
         """Forgets the tracks that end with a frame, and all but the last second of the others."""
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from dfjax.faces.crops import crop_latest
-from dfjax.faces.detection import FaceDetector, Faces
-from dfjax.faces.shots import colours, shots_of
+from dfjax.faces.detection import FaceDetector, Faces, check_frame
+from dfjax.faces.shots import colours, shots_of, views
 from dfjax.faces.tracks import FaceTrack, FaceTracker
 from dfjax.faces.voting import SMALLEST
 from dfjax.inference.engine import Engine, FaceLogits, StreamingEngine, score_faces
@@ -36,6 +36,8 @@ _SEARCH_SIZE = 320  # pixels, longer side of the picture that is searched; their
 _CAMERA_WIDTH, _CAMERA_HEIGHTS = 640, (480, 360)  # shapes that are compiled beforehand
 _MAX_FACES = 2  # that are encoded, the largest; each costs as much as all the rest
 _MAX_GAP, _MAX_AWAY = 8, 1.0  # frames and seconds for which a face may be away
+
+_NO_BOXES = np.zeros((0, 4), np.float32)
 
 Reason = Literal["waiting", "small", "many"]
 """Why a face has no score: not seen for long enough, too small, or others are larger."""
@@ -100,7 +102,8 @@ class LiveScorer:
         tracks = dataclasses.replace(engine.config.tracks, max_gap=gap)
         self._tracker = FaceTracker(tracks, most_seconds=_MAX_AWAY)
         self._windows: dict[int, _Window] = {}
-        self._boxes = np.zeros((0, 4), np.float32)  # of the faces in the last frame
+        self._boxes = _NO_BOXES  # of the faces in the last frame
+        self._size: tuple[int, int] | None = None  # of the last frame: height and width, pixels
         self._frames_since_search = _SEARCH_EVERY
         self._last_search = self._last_close_search = -np.inf
         self._colours: np.ndarray | None = None
@@ -136,6 +139,8 @@ class LiveScorer:
                 f"The frame is of {timestamp} s, but the one before of {self._last} s. Give frames "
                 "in the order in which they were taken, or start a new LiveScorer."
             )
+        check_frame(frame, 0)
+        self._fit(frame.shape[:2])
         faces = self._find(frame, timestamp)
         self._last = timestamp
         now = colours(frame)
@@ -149,6 +154,18 @@ class LiveScorer:
             if timestamp - window.timestamps[-1] <= WINDOW_SECONDS
         }
         return self._score(frame, timestamp, tracks)
+
+    def _fit(self, size: tuple[int, int]) -> None:
+        """Moves what is known to where it is in frames of another size, as calls have them."""
+        before, self._size = self._size or size, size
+        if size == before:
+            return
+        if views([before, size])[1]:  # turned or cut off: nobody is where they were
+            self._shot += 1
+            self._boxes = _NO_BOXES
+        else:
+            self._boxes = self._boxes * np.float32(size[1] / before[1])
+            self._tracker.scale(size[1] / before[1])
 
     def _find(self, frame: np.ndarray, timestamp: float) -> Faces:
         """Returns the faces of a frame; all of it is searched now and then, or if none is known."""

@@ -48,6 +48,7 @@ class Scene(FaceDetector):
 
     def __init__(self):
         self.lefts: Sequence[int] = ()
+        self.scale = 1.0  # of the frames, and of all that is in them
         self.is_blind = False  # to all faces that it does not know of
         self.num_searches = 0
 
@@ -57,14 +58,17 @@ class Scene(FaceDetector):
 
     def refine(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Faces]:
         asked = [set(boxes[:, 0].tolist()) for boxes in places]
-        return [self._at([left for left in self.lefts if left in of_frame]) for of_frame in asked]
+        return [
+            self._at([left for left in self.lefts if self.scale * left in of_frame])
+            for of_frame in asked
+        ]
 
-    @staticmethod
-    def _at(lefts: Sequence[int]) -> Faces:
+    def _at(self, lefts: Sequence[int]) -> Faces:
         boxes = np.array([[left, 20, left + SIDE, 20 + SIDE] for left in lefts], np.float32)
         points = np.array([[18, 21], [42, 21], [30, 33], [21, 45], [39, 45]], np.float32)
         boxes = boxes.reshape(-1, 4)
-        return Faces(boxes, boxes[:, None, :2] + points, np.full(len(lefts), 0.99, np.float32))
+        points = (boxes[:, None, :2] + points) * self.scale
+        return Faces(boxes * self.scale, points, np.full(len(lefts), 0.99, np.float32))
 
 
 class Stream:
@@ -74,16 +78,25 @@ class Stream:
         self.scene, self.closer = Scene(), Scene()
         self.scorer = LiveScorer(ENGINE, self.closer, searcher=self.scene)
 
-    def __call__(self, time: float, logits: dict[int, int], background: int = 0) -> LiveScore:
+    def __call__(
+        self,
+        time: float,
+        logits: dict[int, int],
+        background: int = 0,
+        size: tuple[int, int] = (120, 320),
+        scale: float = 1.0,
+    ) -> LiveScore:
         """Returns the score after a frame with faces at these places, with these tenths."""
-        frame = np.full((120, 320, 3), background, np.uint8)
+        frame = np.full((*size, 3), background, np.uint8)
         for left, tenths in logits.items():
             frame[20 : 20 + SIDE, left : left + SIDE] = tenths
-        self.scene.lefts = self.closer.lefts = [*logits]
-        return self.scorer(frame, time)
+        rows, columns = ((np.arange(scale * side) / scale).astype(int) for side in size)
+        for scene in (self.scene, self.closer):
+            scene.lefts, scene.scale = [*logits], scale
+        return self.scorer(frame[rows][:, columns], time)
 
-    def ids(self, time: float, *lefts: int, background: int = 0) -> list[int]:
-        score = self(time, dict.fromkeys(lefts, 5), background)
+    def ids(self, time: float, *lefts: int, **frame: Any) -> list[int]:
+        score = self(time, dict.fromkeys(lefts, 5), **frame)
         return [face.id for face in score.faces]
 
 
@@ -156,4 +169,23 @@ def test_a_face_may_be_away_for_eight_frames_or_a_second(stream, rate, num_away,
 
 def test_after_a_cut_everyone_is_new_and_stays_who_they_are(stream):
     seen = [stream.ids(n / 25, 20, background=0 if n < 3 else 200) for n in range(8)]
+    assert seen == [[0]] * 3 + [[1]] * 5
+
+
+@pytest.mark.parametrize("scale", [0.75, 1.25, 2.0])
+def test_a_call_whose_picture_grows_or_shrinks_shows_whom_it_showed_at_the_same_place(
+    stream, scale
+):
+    *_, before = [stream(n / 8, {200: 10}) for n in range(18)]
+    for n in range(18, 24):
+        after = stream(n / 8, {200: 10}, scale=scale)
+        (face,) = after.faces
+        assert face.id == 0
+        assert face.box_xyxy == tuple(scale * edge for edge in before.faces[0].box_xyxy)
+        assert face.frame_probability == pytest.approx(before.faces[0].frame_probability)
+        assert after.probability_fake == pytest.approx(before.probability_fake)
+
+
+def test_after_a_phone_is_turned_everyone_is_found_at_once_and_new(stream):
+    seen = [stream.ids(n / 25, 20, size=(120, 320) if n < 3 else (320, 120)) for n in range(8)]
     assert seen == [[0]] * 3 + [[1]] * 5
