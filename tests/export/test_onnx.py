@@ -125,12 +125,15 @@ def test_a_file_that_computes_something_else_is_refused(folder, tmp_path):
         check_onnx(tiny_detector(seed=1), tmp_path)
 
 
-@pytest.mark.parametrize("shape", [(6, 2), (3, 4), (12, 1), (4, 3)])
-def test_a_mask_that_does_not_fit_the_clips_is_refused(folder, shape):
+@pytest.mark.parametrize(
+    "num_clips, shape",
+    [(2, (6, 2)), (2, (3, 4)), (2, (12, 1)), (2, (4, 3)), (2, (1, 6)), (1, (2, 6)), (1, (1, 1))],
+)
+def test_a_mask_that_does_not_fit_the_clips_is_refused(folder, num_clips, shape):
     size = TINY_CONFIG.crops.image_size
     run = open_runtime("onnx").load((folder / "exported" / "detector.onnx").read_bytes())
     with pytest.raises(Exception, match="[Rr]eshape"):
-        run(np.zeros((2, 6, size, size, 3), np.uint8), np.ones(shape, bool))
+        run(np.zeros((num_clips, 6, size, size, 3), np.uint8), np.ones(shape, bool))
 
 
 def test_an_export_over_a_folder_of_the_same_name_names_that(folder, tmp_path):

@@ -160,13 +160,16 @@ def detector_graph(
     num_features = _encoder(config).num_features(config.encoder)
     crops = graph.add("Reshape", "clips", graph.sizes(-1, size, size, 3))
     features = _add_encoder(graph, crops, config, table)
-    # By the clips' own number and the mask's frames: a mask of another shape fits to none of these.
+    # By the clips' own number and the mask's frames: features fit these only if the mask has the
+    # clips' frames, and then the mask itself only if it has their number.
     num_clips = graph.add("Shape", "clips", end=1)
     num_frames = graph.add("Shape", "frame_mask", start=1)
     shape = graph.add("Concat", num_clips, num_frames, graph.sizes(num_features), axis=0)
     features = graph.add("Reshape", features, shape)
+    mask_shape = graph.add("Concat", num_clips, num_frames, axis=0)
+    frame_mask = graph.add("Reshape", "frame_mask", mask_shape)
     add_head = _known(_HEADS, config.detector)
-    logits = add_head(graph, features, "frame_mask", num_features, config.detector, table)
+    logits = add_head(graph, features, frame_mask, num_features, config.detector, table)
     graph.add("Identity", logits.frame_logits, name="frame_logits")
     graph.add("Identity", logits.clip_logits, name="clip_logits")
     for output, of, (scale, bias) in (
