@@ -11,6 +11,7 @@ from dfjax.inference.engine import check_crops
 from dfjax.models import pretrained
 from dfjax.models.fingerprint import fingerprint_of
 from dfjax.models.graphs.detector import (
+    count_features,
     encoder_graph,
     encoder_parts,
     temporal_graph,
@@ -109,9 +110,16 @@ class GraphEngine:
 
     def score(self, features: np.ndarray, frame_mask: np.ndarray) -> DetectorOutput:
         """Returns the logits as numpy arrays; see `Engine.score`."""
-        if features.ndim != 3 or frame_mask.shape != features.shape[:2] or not len(features):
+        needed = (*frame_mask.shape, count_features(self.config))
+        if features.shape != needed or frame_mask.ndim != 2 or not frame_mask.size:
+            found = f"{list(features.shape)} and frame_mask {list(frame_mask.shape)}"
             raise ValueError(
-                f"features has shape {list(features.shape)} and frame_mask "
-                f"{list(frame_mask.shape)}; [B,T,C] and [B,T] are needed, B at least 1."
+                f"features has shape {found}; [B,T,{needed[-1]}] and [B,T] are needed, B and T at "
+                "least 1."
             )
-        return DetectorOutput(*self._score(features, frame_mask))
+        if frame_mask.dtype != bool:
+            raise ValueError(
+                f"frame_mask is {frame_mask.dtype}; bool is needed, True where the frame is there."
+            )
+        # ONNX Runtime takes no other kind of number than the graph says, unlike JAX.
+        return DetectorOutput(*self._score(features.astype(np.float32, copy=False), frame_mask))

@@ -113,8 +113,18 @@ def test_it_is_an_engine_and_refuses_what_the_reference_refuses(engine, referenc
             each.encode(np.zeros((1, 16, 16, 3), np.uint8))
         with pytest.raises(ValueError, match="at least one"):
             each.encode(np.zeros((0, 32, 32, 3), np.uint8))
-    with pytest.raises(ValueError, match=r"\[B,T\] are needed"):
-        engine.score(np.zeros((1, 8, 32), np.float32), np.ones((1, 7), bool))
+        with pytest.raises(ValueError, match="bool"):
+            each.score(np.zeros((1, 8, 32), np.float32), np.ones((1, 8), int))
+    for shape, of_mask in (((1, 8, 32), (1, 7)), ((1, 8, 31), (1, 8)), ((1, 0, 32), (1, 0))):
+        with pytest.raises(ValueError, match=r"\[B,T\] are needed"):
+            engine.score(np.zeros(shape, np.float32), np.ones(of_mask, bool))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_features_that_were_kept_as_other_numbers_are_scored_as_in_jax(engine, reference, dtype):
+    features = np.random.default_rng(4).normal(size=(2, 5, 32)).astype(dtype)
+    found, expected = (each.score(features, np.ones((2, 5), bool)) for each in (engine, reference))
+    np.testing.assert_allclose(found.clip_logits, expected.clip_logits, atol=1e-5)
 
 
 def test_an_encoder_without_a_graph_is_named_with_what_to_do(folder, monkeypatch):

@@ -63,6 +63,15 @@ def variables(
     return found
 
 
+def count_features(config: Config) -> int:
+    """Returns how many features the encoder gives for each crop.
+
+    Raises:
+      ModelFormatError: No graph is known for this encoder.
+    """
+    return _encoder(config).num_features(config.encoder)
+
+
 def encoder_graph(config: Config, table: TensorTable) -> bytes:
     """Returns the graph of `Engine.encode`: `crops` to `features`.
 
@@ -78,7 +87,7 @@ def encoder_graph(config: Config, table: TensorTable) -> bytes:
     graph.add("Identity", features, name="features")
     return graph.model(
         [Value("crops", np.uint8, ("crops", size, size, 3))],
-        [Value("features", np.float32, ("crops", _encoder(config).num_features(config.encoder)))],
+        [Value("features", np.float32, ("crops", count_features(config)))],
     )
 
 
@@ -117,7 +126,7 @@ def temporal_graph(config: Config, table: TensorTable) -> bytes:
       ModelFormatError: No graph is known for this encoder.
     """
     graph = Graph()
-    num_features = _encoder(config).num_features(config.encoder)
+    num_features = count_features(config)
     add_head = _known(_HEADS, config.detector)
     logits = add_head(graph, "features", "frame_mask", num_features, config.detector, table)
     graph.add("Identity", logits.frame_logits, name="frame_logits")
@@ -157,7 +166,7 @@ def detector_graph(
       ModelFormatError: No graph is known for this encoder, or its tensors do not fit the config.
     """
     graph, size = Graph(), config.crops.image_size
-    num_features = _encoder(config).num_features(config.encoder)
+    num_features = count_features(config)
     crops = graph.add("Reshape", "clips", graph.sizes(-1, size, size, 3))
     features = _add_encoder(graph, crops, config, table)
     # By the clips' own number and the mask's frames: features fit these only if the mask has the
