@@ -13,7 +13,7 @@ from dfjax.config import Config
 from dfjax.dataset_rows import judge_rows
 from dfjax.errors import DfjaxError
 from dfjax.faces.clips import OnProgress, face_clips
-from dfjax.faces.detection import FaceDetector
+from dfjax.faces.detection import FaceDetector, check_frame
 from dfjax.inference.begun_file import BegunFile
 from dfjax.inference.engine import Engine, score_faces
 from dfjax.inference.face_scorer import FaceScorer, ScoredFaces
@@ -272,6 +272,8 @@ class Predictor:
           'no_face'
         """
         report = on_progress or _ignore_progress
+        for index, frame in enumerate(frames):  # of all, so that an error names the right one
+            check_frame(frame, index)
         info = describe_frames(frames, timestamps, name=name)
         times = np.asarray(timestamps, np.float64)
         if len(frames) > self.config.video.num_frames:

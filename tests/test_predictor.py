@@ -468,6 +468,8 @@ GREY = np.full((48, 64, 3), 128, np.uint8)
         ([GREY, GREY[:24]], [0.0, 0.1], "Frame 1 has shape .24, 64, 3."),
         ([GREY[..., 0]], [0.0], r"Frame 0 is uint8 .48, 64.; it must be"),
         ([GREY / 255], [0.0], "Frame 0 is float64"),
+        ([GREY, GREY, GREY / 255], [0.0, 0.04, 0.08], "Frame 2 is float64"),
+        ([None], [0.0], "Frame 0 is NoneType"),
     ],
 )
 def test_what_is_no_row_of_frames_is_refused_in_words(predictor, frames, timestamps, message):
