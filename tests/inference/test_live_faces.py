@@ -21,7 +21,7 @@ CONFIG = dataclasses.replace(
     video=VideoConfig(num_frames=32),
     calibration=CalibrationConfig(scale=2.0, frame_scale=3.0),
 )
-SIDE = 60  # pixels, of each face
+SIDE = 60  # pixels, of a face
 
 
 class _Engine:
@@ -48,6 +48,7 @@ class Scene(FaceDetector):
 
     def __init__(self):
         self.lefts: Sequence[int] = ()
+        self.sides: dict[int, int] = {}  # of faces at some places, pixels; `SIDE` for others
         self.scale = 1.0  # of the frames, and of all that is in them
         self.is_blind = False  # to all faces that it does not know of
         self.num_searches = 0
@@ -64,10 +65,11 @@ class Scene(FaceDetector):
         ]
 
     def _at(self, lefts: Sequence[int]) -> Faces:
-        boxes = np.array([[left, 20, left + SIDE, 20 + SIDE] for left in lefts], np.float32)
-        points = np.array([[18, 21], [42, 21], [30, 33], [21, 45], [39, 45]], np.float32)
-        boxes = boxes.reshape(-1, 4)
-        points = (boxes[:, None, :2] + points) * self.scale
+        sides = np.array([self.sides.get(left, SIDE) for left in lefts], np.float32)
+        corners = np.array([[left, 20] for left in lefts], np.float32).reshape(-1, 2)
+        boxes = np.concatenate([corners, corners + sides[:, None]], axis=1)
+        points = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.55], [0.35, 0.75], [0.65, 0.75]], "f4")
+        points = (corners[:, None] + sides[:, None, None] * points) * self.scale
         return Faces(boxes * self.scale, points, np.full(len(lefts), 0.99, np.float32))
 
 
@@ -121,6 +123,8 @@ def test_each_face_has_the_score_of_its_own_frames_and_all_together_the_highest(
 def test_boxes_are_whole_pixels_inside_the_frame(stream):
     (face,) = stream(0.0, {290: 5}).faces
     assert face.box_xyxy == (290, 20, 320, 20 + SIDE)
+    (face,) = stream(1.0, {21: 5}, scale=0.75).faces
+    assert face.box_xyxy == (16, 15, 61, 60)  # found at 15.75 to 60.75
 
 
 def test_a_score_takes_two_seconds_however_many_frames_come():
@@ -176,9 +180,9 @@ def test_after_a_cut_everyone_is_new_and_stays_who_they_are(stream):
 def test_a_call_whose_picture_grows_or_shrinks_shows_whom_it_showed_at_the_same_place(
     stream, scale
 ):
-    *_, before = [stream(n / 8, {200: 10}) for n in range(18)]
-    for n in range(18, 24):
-        after = stream(n / 8, {200: 10}, scale=scale)
+    *_, before = [stream(n / 25, {200: 10}) for n in range(40)]
+    for n in range(40, 46):
+        after = stream(n / 25, {200: 10}, scale=scale)
         (face,) = after.faces
         assert face.id == 0
         assert face.box_xyxy == tuple(scale * edge for edge in before.faces[0].box_xyxy)
@@ -189,3 +193,35 @@ def test_a_call_whose_picture_grows_or_shrinks_shows_whom_it_showed_at_the_same_
 def test_after_a_phone_is_turned_everyone_is_found_at_once_and_new(stream):
     seen = [stream.ids(n / 25, 20, size=(120, 320) if n < 3 else (320, 120)) for n in range(8)]
     assert seen == [[0]] * 3 + [[1]] * 5
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        np.zeros((120, 320), np.uint8),
+        np.zeros((120, 320, 4), np.uint8),
+        np.zeros((0, 320, 3), np.uint8),
+        np.zeros((120, 320, 3)),
+        np.zeros((320, 120, 3), np.int64),
+        None,
+    ],
+    ids=["grey", "with alpha", "empty", "floating point", "turned and int64", "none"],
+)
+def test_what_is_no_picture_is_refused_and_leaves_the_stream_as_it_was(stream, frame):
+    assert stream.ids(0.0, 20) == [0]
+    with pytest.raises(ValueError, match=r"must be a non-empty numpy array, uint8 \[H,W,3\]"):
+        stream.scorer(frame, 0.1)
+    assert stream.ids(0.1, 20) == [0]
+
+
+def test_the_two_largest_faces_are_judged_and_no_other_is_encoded(stream, monkeypatch):
+    encoded, encode = [], ENGINE.encode
+    monkeypatch.setattr(ENGINE, "encode", lambda crops: encoded.append(len(crops)) or encode(crops))
+    stream.scene.sides = stream.closer.sides = {20: 44, 100: 60, 200: 52}
+    score = stream(0.0, {20: 5, 100: 5, 200: 5})
+    assert {face.box_xyxy[0]: face.reason for face in score.faces} == {
+        20: "many",
+        100: "waiting",
+        200: "waiting",
+    }
+    assert encoded == [2]

@@ -43,3 +43,9 @@ def test_a_camera_and_a_file_in_two_threads_get_what_each_gets_alone(predictor, 
     assert camera.result() == watched
     assert file.result().frames == checked.frames
     assert file.result().probability_fake == checked.probability_fake
+
+
+def test_a_camera_takes_faces_one_by_one_and_files_go_on_in_batches(predictor):
+    before = predictor.engine.crops_per_batch
+    assert predictor.live()._engine.crops_per_batch == 1
+    assert predictor.engine.crops_per_batch == before > 1

@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,6 +94,40 @@ def test_a_loop_from_last_to_first_keeps_the_order_of_its_results(name):
     rows = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
     (sums,) = open_runtime(name).load(_sum_of_rows())(rows)
     np.testing.assert_array_equal(sums, [[19, 32], [18, 30], [15, 26]])
+
+
+@pytest.mark.openvino
+@pytest.mark.parametrize(
+    "name, may_round, precision",
+    [
+        ("openvino", False, "f32"),
+        ("openvino", True, "f32"),
+        ("openvino-bf16", False, "f32"),
+        ("openvino-bf16", True, "bf16"),
+    ],
+)
+def test_openvino_rounds_what_it_may_if_it_is_asked_to(name, may_round, precision):
+    opened: Any = open_runtime(name)
+    assert opened.rounds == (name == "openvino-bf16")
+    core, asked = opened._core, []
+
+    def compile_model(model, device, options):
+        asked.append(options["INFERENCE_PRECISION_HINT"])
+        return core.compile_model(model, device, options)
+
+    opened._core = SimpleNamespace(read_model=core.read_model, compile_model=compile_model)
+    opened.load(_sum_of_rows(), may_round=may_round)
+    assert asked == [precision]
+
+
+@pytest.mark.parametrize("name", ["onnx", pytest.param("openvino", marks=pytest.mark.openvino)])
+def test_several_threads_may_run_a_network_at_once(name):
+    run = open_runtime(name).load(_sum_of_rows())
+    rows = [np.full((3000, 2), number, np.float32) for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        found = [sums for (sums,) in threads.map(run, rows)]
+    for of_rows, sums in zip(rows, found, strict=True):
+        np.testing.assert_array_equal(sums, run(of_rows)[0])
 
 
 @pytest.mark.openvino
