@@ -25,6 +25,7 @@ from dfjax.export.onnx_files import ONNX_FILES, check_onnx, export_onnx
 from dfjax.faces.mtcnn import load_networks
 from dfjax.models.detector import Detector
 from dfjax.runtimes.runtime import open_runtime
+from dfjax.version import __version__
 from tests.conftest import NODE_MODULES
 from tests.models.tiny import filled
 from tests.tiny import TINY_CONFIG, tiny_detector
@@ -82,10 +83,11 @@ def test_the_files_keep_the_rules_of_onnx(folder):
 
 
 def test_the_file_says_what_it_was_made_of_and_how_to_use_it(folder):
-    model = onnx.load(folder / "exported" / "detector.onnx")
-    said = {entry.key: entry.value for entry in model.metadata_props}
+    models = (onnx.load(folder / "exported" / name) for name in ONNX_FILES)
+    said, *of_mtcnn = ({each.key: each.value for each in model.metadata_props} for model in models)
+    assert of_mtcnn == [{"dfjax_version": said["dfjax_version"]}] * 3
     detector = Detector.from_pretrained(folder / "model")
-    assert said["model"] == "model"
+    assert (said["model"], said["dfjax_version"]) == ("model", __version__)
     assert said["digest"] == fingerprint(nnx.state(detector), detector.config)
     assert json.loads(said["config"]) == detector.config.to_dict()
     assert json.loads(said["id2label"]) == {"0": "real", "1": "fake"}

@@ -5,17 +5,22 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from dfjax.config import CalibrationConfig
 from dfjax.encoder_config import NormalizationConfig
 from dfjax.errors import ModelFormatError
+from dfjax.export.describe import calibrations
 from dfjax.inference.engine import Engine
-from dfjax.inference.evidence import FaceFrames, evidence_of, level_calibration, video_logit
+from dfjax.inference.evidence import FaceFrames, evidence_of, video_logit
 from dfjax.inference.graph_engine import GraphEngine
 from dfjax.inference.jax_engine import JaxEngine
+from dfjax.inference.probabilities import calibrated_frame_logits
 from dfjax.models.detector import Detector
 from dfjax.models.graphs import detector as detector_graphs
 from dfjax.predictor import Predictor
@@ -187,12 +192,20 @@ def test_with_another_runtime_nothing_imports_jax_on_the_page_or_in_the_shell_or
 
 
 @pytest.mark.parametrize("evidence", [None, EVIDENCE], ids=["highest face", "evidence"])
-def test_a_picture_has_the_probability_that_an_export_gives_it(evidence):
-    calibration = dataclasses.replace(TINY_CONFIG.calibration, evidence=evidence, scale=2, bias=-1)
-    scale, bias = level_calibration(calibration)
+def test_a_picture_has_the_probabilities_that_an_export_gives_it(evidence):
+    calibration = CalibrationConfig(
+        evidence=evidence, scale=2, bias=-1, frame_scale=0.4, frame_bias=0.7
+    )
+    config = dataclasses.replace(TINY_CONFIG, calibration=calibration)
+    of_export = calibrations(cast(Any, SimpleNamespace(config=config)))
     for logit in (-3.0, 0.2, 4.0):
-        said = evidence_of(FaceFrames(np.array([logit]), logit, np.zeros(1)), calibration)
-        assert scale * logit + bias == pytest.approx(video_logit([said], calibration))
+        of_face = evidence_of(FaceFrames(np.array([logit]), logit, np.zeros(1)), calibration)
+        for kind, expected in (
+            ("clips", video_logit([of_face], calibration)),
+            ("frames", calibrated_frame_logits(logit, calibration)),
+        ):
+            scale, bias = of_export[kind]
+            assert scale * logit + bias == pytest.approx(expected)
 
 
 def test_an_encoder_in_two_parts_is_the_same_and_only_the_second_may_be_rounded(folder, reference):
