@@ -1,6 +1,7 @@
 """An export to StableHLO: what JAX reads back computes the same, whatever is padded."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -39,6 +40,14 @@ def test_it_runs_on_all_platforms_for_any_number_of_clips_and_frames(folder):
     _, _, frame_logits, clip_logits = exported.call(clips, frame_mask)
     np.testing.assert_allclose(frame_logits, expected.frame_logits, atol=1e-5)
     np.testing.assert_allclose(clip_logits, expected.clip_logits, atol=1e-5)
+
+
+def test_no_device_is_left_to_round_what_the_files_compute(folder):
+    """TPUs and GPUs would; on a CPU, only what the files ask for can be seen."""
+    for name in STABLEHLO_FILES[:-1]:
+        module = export.deserialize(bytearray((folder / name).read_bytes())).mlir_module()
+        products = re.findall(r"stablehlo\.(?:convolution|dot_general).*", module)
+        assert products and all(line.count("HIGHEST") == 2 for line in products)
 
 
 def test_a_vision_transformer_is_written_as_well_for_any_number_of_clips(tmp_path):
