@@ -64,23 +64,26 @@ def known_videos(data: Sequence[Mapping[str, Any]]) -> list[str]:
                 "nothing about unseen data."
             )
         if not is_fit_known(entry):
-            found.append(
-                f"It is not known whether the model was fitted to {entry['name']}, a parquet file."
+            why = (
+                ": its calibration was fitted to data of the same name, prepared in another way"
+                if entry.get("may_be_calibrated_on", False)
+                else ", a parquet file"
             )
+            found.append(f"It is not known whether the model was fitted to {entry['name']}{why}.")
     return found
 
 
 def is_fit_known(entry: Mapping[str, Any]) -> bool:
     """Returns whether it is known of a data set if the model was fitted to it.
 
-    Data sets are known by their fingerprints, and a lone parquet file has one of its own.
+    Data sets are known by their fingerprints. A lone parquet file has one of its own, and so have
+    the same videos if they are prepared again with others or in other encodings.
 
     Args:
       entry: The data set, as in `report.json`.
     """
-    return (
-        not entry.get("prepared_with", "").endswith(PARQUET_FILE)
-        or entry["split"] not in ("train", "validation")
-        or entry["calibrated_on"]
-        or entry.get("trained_on", False)
+    is_unknown = entry.get("may_be_calibrated_on", False) or (
+        entry.get("prepared_with", "").endswith(PARQUET_FILE)
+        and entry["split"] in ("train", "validation")
     )
+    return not is_unknown or entry["calibrated_on"] or entry.get("trained_on", False)

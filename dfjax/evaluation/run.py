@@ -1,5 +1,6 @@
 """Measures a detector on prepared data sets."""
 
+import collections
 import dataclasses
 import importlib.metadata
 import json
@@ -9,7 +10,7 @@ from typing import Any
 
 from flax import nnx
 
-from dfjax.data.clip_row import ClipRow
+from dfjax.data.clip_row import ClipRow, group_name
 from dfjax.data.prepared import load_manifest, load_skipped, read_all_clips
 from dfjax.data.sources import LabelledVideo, read_source
 from dfjax.data.trained_on import INCOMPLETE, digests, read_trained_on
@@ -69,10 +70,10 @@ def evaluate(
     Returns:
       The report and the scores of the videos. The report has schema_version; model: `id`,
       `revision`, `fingerprint` of weights and config; data: per source `name`, `split`,
-      `fingerprint`, `prepared_with`, and whether the model is known to have been calibrated or
-      trained on it; versions; notes: caveats for the reader of the figures; figures: see
-      `figures.report`; and the result of each study under its name, null if it was not run. It
-      contains no local path.
+      `fingerprint`, `prepared_with`, whether the model is known to have been calibrated or trained
+      on it, and whether it may have been calibrated on it, prepared in another way; versions;
+      notes: caveats for the reader of the figures; figures: see `figures.report`; and the result of
+      each study under its name, null if it was not run. It contains no local path.
 
     Raises:
       DatasetError: A data set is missing, has other frames or crops than the model, or lacks the
@@ -113,7 +114,11 @@ def evaluate(
         trained_on |= {
             s for s, m in zip(sources, manifests, strict=True) if m["fingerprint"] in fingerprints
         }
-    data = _data(sources, manifests, split, training, read_calibrated_on(folder), trained_on)
+    names_of: dict[str, set[str]] = collections.defaultdict(set)
+    for clip in scored:
+        names_of[source_of[clip.row.video]].add(clip.row.dataset)
+    calibrated_on = read_calibrated_on(folder)
+    data = _data(sources, manifests, split, training, calibrated_on, trained_on, names_of)
     of_model = fingerprint(nnx.state(detector), detector.config)
     context = StudyContext(
         score=score,
@@ -214,10 +219,21 @@ def _data(
     training: Mapping[str, Any],
     calibrated_on: Mapping[str, Any] | None,
     trained_on: set[str],
+    names_of: Mapping[str, set[str]],
 ) -> list[dict[str, Any]]:
-    calibrated = (
-        _fingerprints(training) if calibrated_on is None else calibrated_on.get("fingerprints", [])
-    )
+    if calibrated_on is None:
+        calibrated = _fingerprints(training)
+        names = training.get("validation", {}).get("counts", {}).get("datasets", [])
+    else:
+        calibrated = calibrated_on.get("fingerprints", [])
+        names = calibrated_on.get("datasets", [])
+    same_videos = {group_name(name, "") for name in names}
+
+    def may_be_calibrated_on(source: str, fingerprint: str) -> bool:
+        # Another fingerprint may be of other videos, or of the same with one more or encoded again.
+        is_namesake = any(group_name(name, "") in same_videos for name in names_of[source])
+        return is_namesake and fingerprint not in calibrated and split in ("train", "validation")
+
     return [
         {
             # Reports are published: give the name of a local folder, but not its path.
@@ -231,6 +247,7 @@ def _data(
             ),
             "calibrated_on": manifest["fingerprint"] in calibrated and split == "validation",
             "trained_on": source in trained_on,
+            "may_be_calibrated_on": may_be_calibrated_on(source, manifest["fingerprint"]),
         }
         for source, manifest in zip(sources, manifests, strict=True)
     ]

@@ -19,13 +19,14 @@ from dfjax.data.store import ClipStore
 from dfjax.data.trained_on import digests, write_trained_on
 from dfjax.errors import DatasetError
 from dfjax.evaluation import run as run_module
-from dfjax.evaluation.notes import notes
+from dfjax.evaluation.notes import is_fit_known, notes
 from dfjax.evaluation.run import evaluate
 from dfjax.evaluation.studies import robustness
 from dfjax.evaluation.studies.controls import ControlsStudy
 from dfjax.evaluation.studies.robustness import RobustnessStudy
 from dfjax.evaluation.studies.self_blended import SelfBlendedStudy
 from dfjax.models.fingerprint import fingerprint
+from dfjax.models.pretrained import read_config, write_calibration
 from dfjax.reporting.report import write_report
 from tests.evaluation.clips import StripeScorer
 from tests.tiny import TINY_CONFIG, tiny_detector
@@ -92,6 +93,32 @@ def test_a_split_that_the_model_was_calibrated_on_is_told(result, folder):
     told = " ".join(result["notes"])
     assert "fitted on this split of set" in told and "of other" not in told
     assert "promised" not in told  # celebdf had no part in that
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("place", "name", "is_told"),
+    [
+        ("training.json", "ffpp", True),
+        ("calibration.json", "ffpp", True),
+        ("calibration.json", "celebdf", False),
+    ],
+)
+def test_data_that_was_prepared_anew_may_show_whom_the_model_was_calibrated_on(
+    folder, tmp_path, place, name, is_told
+):
+    """The same validation videos have another fingerprint with one more video or encoding."""
+    model = Path(shutil.copytree(folder / "model", tmp_path / "model"))
+    training = {"data": {"fingerprint": f"{9:016}"}, "validation": {"counts": {"datasets": [name]}}}
+    if place == "calibration.json":
+        training["validation"] = {"counts": {"datasets": ["ffpp"]}}  # which it overrules
+        on = {"fingerprints": [f"{9:016}"], "datasets": [name]}
+        write_calibration(model, read_config(model).calibration, on)
+    (model / "training.json").write_text(json.dumps(training))
+    report = evaluate([str(folder / "set")], str(model), tmp_path, split="validation").report
+    assert report["data"][0]["calibrated_on"] is False
+    told = [note for note in report["notes"] if "not known whether the model was fitted to" in note]
+    assert bool(told) == is_told == (not is_fit_known(report["data"][0]))
 
 
 def test_whom_a_model_or_those_before_it_were_trained_on_is_told_by_any_run(
