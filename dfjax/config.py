@@ -161,7 +161,7 @@ class CropConfig(Checked):
 class OperatingPoint(Checked):
     """A threshold for users who accept a different false alarm rate than the verdict's."""
 
-    false_positive_rate: float  # of the real validation videos, at most
+    false_positive_rate: float  # at most, of real videos of people like those of validation
     fake_above: float  # probability_fake
 
     def __post_init__(self):

@@ -257,8 +257,8 @@ class TrainConfig(Checked):
 
     validate_every: int = 200  # steps between validations
     publish: Literal["last", "best"] = "last"  # step whose weights are published: last, or best AUC
-    max_false_positive_rate: float = 0.05  # share of real validation videos that may be called fake
-    max_false_negative_rate: float = 0.2  # share of fake validation videos that may be called real
+    max_false_positive_rate: float = 0.05  # share of new people's real videos called fake, at most
+    max_false_negative_rate: float = 0.2  # share of new fakes called real, at most
     weigh_evidence: bool = True  # whether a model of evidence decides; see `inference.evidence`
     seed: int = 0  # for the weights, the order of the clips, the augmentation and the dropout
 
