@@ -48,6 +48,13 @@ def test_the_error_rate_is_named_or_said_to_be_unmeasured():
     assert "uncertain" not in decision_sentence(ONE_LINE)
 
 
+def test_page_and_report_say_that_a_fake_is_taken_to_be_as_likely_as_not():
+    """Whoever searches an archive would take 85% for what it is not."""
+    for limits in (words.page.limits_list, words.report.limits_text):
+        (said,) = (why for claim, why in limits if "“Likely fake” is not proof" in claim)
+        assert "takes a fake to be as likely as not beforehand" in said
+
+
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_a_verdict_calls_a_picture_no_video(code):
     with speaking(code):
