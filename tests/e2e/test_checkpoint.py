@@ -95,6 +95,27 @@ def test_the_verdicts_that_the_project_counts_are_those_of_the_evaluation(evalua
     assert f"Of {smoothed['scored']} real validation videos it calls {called_fake} fake" in readme
 
 
+def test_what_is_not_counted_and_what_a_verdict_says_where_fakes_are_rare_is_told(evaluation):
+    readme = " ".join((CHECKPOINT.parent / "README.md").read_text().split())
+    failures = evaluation["figures"]["failures"]
+    assert (failures["no_face"], failures["unreadable"]) == (8, 0)
+    assert "Eight more pictures, in which no face was found, are not counted." in readme
+    videos = [
+        row
+        for row in evaluation["figures"]["verdicts_per_dataset"]
+        if row["dataset"] in ("ffpp", "people")
+    ]
+    of_real, of_fake = (
+        sum(row[label]["fake"] for row in videos) / sum(sum(row[label].values()) for row in videos)
+        for label in ("real", "fake")
+    )
+    right = of_fake / (of_fake + 99 * of_real)
+    said = (
+        f"if 1 of 100 videos is a fake, then of 100 that are called `fake` about {100 * right:.0f}"
+    )
+    assert said in readme
+
+
 def test_the_evaluation_is_of_these_weights_and_of_the_data_it_was_calibrated_on(evaluation):
     detector = Detector.from_pretrained(CHECKPOINT)
     measured = evaluation["model"]["fingerprint"]
