@@ -83,6 +83,20 @@ def test_the_figures_are_those_of_the_scores():
     assert strict["true_positive_rate"]["value"] == 0.25
 
 
+def test_rates_at_a_published_threshold_weigh_data_sets_alike_as_when_it_was_fitted():
+    clips = _clips({"youtube": [-2, 3], "Deepfakes": [2, 3]})
+    clips += [
+        scored_clip(f"r{n}", logit=-3, dataset="mine", group=f"mine/{n}", is_fake=int(n == 0))
+        for n in range(9)
+    ]
+    figures = report(clips, {}, CALIBRATION, split="test")
+    _, usual = figures["operating_points"]
+    assert usual["false_positive_rate"]["value"] == 0.25  # and not one of ten
+    # A promise to real videos takes people in real videos.
+    assert [row["real_groups"] for row in figures["per_dataset"]] == [2, 8]
+    assert [row["groups"] for row in figures["per_dataset"]] == [2, 9]
+
+
 def test_a_method_is_measured_against_the_real_videos_of_its_compression():
     easy = _clips({"youtube": [-5, -4], "Deepfakes": [4, 5]})
     hard = [
@@ -243,6 +257,10 @@ def test_methods_that_were_trained_on_are_told_from_those_that_were_not():
     )
     assert (unseen["seen"], unseen["methods"]) == (False, ["FaceSwap"])
     assert (seen["auc"]["value"], unseen["auc"]["value"]) == (1.0, 0.25)
+    # Real videos of another data set are no match for them.
+    clips += [scored_clip("r", logit=9.0, dataset="other", group="other/r")]
+    again = report(clips, {}, CALIBRATION, split="test", trained_methods=trained)
+    assert again["seen_and_unseen"] == [seen, unseen]
 
 
 def test_verdicts_and_pictures_are_counted_per_data_set():
@@ -257,8 +275,11 @@ def test_verdicts_and_pictures_are_counted_per_data_set():
             group=f"m/{n}",
             dataset="mine",
         )
-        for n, num_frames in enumerate((1, 4))
+        for n, num_frames in enumerate((1, 4, 1))
     ]
+    # The last is a video with a face in one of its frames.
+    row = dataclasses.replace(clips[-1].row, num_frames=4)
+    clips[-1] = dataclasses.replace(clips[-1], row=row)
     figures = report(clips, {}, CALIBRATION, split="test")
     assert figures["verdicts_per_dataset"] == [
         {
@@ -270,7 +291,7 @@ def test_verdicts_and_pictures_are_counted_per_data_set():
         {
             "dataset": "mine",
             "pictures": 1,
-            "real": {"real": 2, "uncertain": 0, "fake": 0},
+            "real": {"real": 3, "uncertain": 0, "fake": 0},
             "fake": {"real": 0, "uncertain": 0, "fake": 0},
         },
     ]
