@@ -80,8 +80,25 @@ def test_chance_is_not_counted_as_a_calibration_error(real, fake):
         measured = decision_measures(labels[rows].astype(int), expit(logits[rows]), 0.5)
         errors.append(measured["debiased_calibration_error"])
         noises.append(measured["calibration_noise"])
+    assert min(errors) >= 0  # often it is less than what chance makes
     assert np.mean(errors) < 0.35 * np.mean(noises)
     assert 0.02 < np.mean(noises) < 0.2
+
+
+@pytest.mark.parametrize(("real", "fake"), [(380, 20), (20, 380)])
+def test_chance_is_as_large_as_it_is_where_one_class_is_rare(real, fake):
+    """As if half were fakes, it would be half as large again, and hide true errors."""
+    rng = np.random.default_rng(0)
+    is_fake = np.repeat([0, 1], [real, fake])
+    found = []
+    for _ in range(20):
+        probabilities = expit(2 * rng.normal(2 * is_fake - 1))  # true at even odds
+        found.append(decision_measures(is_fake, probabilities, 0.5))
+    errors, noises = (
+        np.mean([measured[name] for measured in found])
+        for name in ("calibration_error", "calibration_noise")
+    )
+    assert noises == pytest.approx(errors, rel=0.2)
 
 
 def test_frames_of_a_video_share_their_label_by_chance_too():
