@@ -35,6 +35,21 @@ def test_what_clips_were_made_with_is_found_again():
     assert true / 2 < changes < 2 * true
 
 
+def test_a_person_with_many_videos_weighs_no_more_than_one_with_one():
+    """The most suspicious of 40 real people, in 20 videos more."""
+    clips = evidence_clips(40)
+    top = max((clip for clip in clips if not clip.row.is_fake), key=lambda clip: clip.clip_logit)
+    more = [
+        dataclasses.replace(top, row=dataclasses.replace(top.row, video_id=f"more{number}"))
+        for number in range(20)
+    ]
+    once, often = (fit_evidence(scored, burst_frames=4) for scored in (clips, clips + more))
+    assert once is not None and often is not None
+    for name in ("real_level", "fake_level", "person_spread", "burst_noise", "change_share"):
+        assert getattr(often, name) == pytest.approx(getattr(once, name), rel=1e-6), name
+    assert fit_exponent(clips + more, TRUTH, -0.5) == fit_exponent(clips, TRUTH, -0.5)
+
+
 def test_videos_of_many_real_faces_cross_the_threshold_as_often_as_those_of_one():
     clips = [clip for clip in evidence_clips(400) if not clip.row.is_fake]
     factors = np.array([_factor(clip) for clip in clips])
