@@ -13,9 +13,12 @@ from dfjax.evaluation.studies.composed import (
     STRETCHES,
     ComposedStudy,
     _mean,
+    _Measured,
+    _overlap,
 )
 from dfjax.evaluation.studies.composed_videos import ComposedVideo, people_of
 from dfjax.evaluation.studies.study import StudyContext
+from dfjax.inference.evidence import FaceFrames
 from tests.evaluation.clips import evidence_clips, scored_clip, study_context
 
 RATE = 0.1
@@ -75,6 +78,21 @@ def test_a_longer_stretch_is_found_more_often_and_the_right_face_is_named(with_e
     assert of_a_minute[-1] > 0.6 * with_evidence["whole"]["value"]
     assert with_evidence["stretches"][3]["overlap"]["value"] > 0.5
     assert min(_values(with_evidence["one_of_many"], "named")) > 0.8
+
+
+def test_another_face_that_scores_higher_is_counted_against_the_fake_one():
+    low, high = (FaceFrames(np.full(4, x), x, np.arange(4) / 25) for x in (-1.0, 1.0))
+    measured = _Measured(CalibrationConfig(real_below=0.2, fake_above=0.8), 2, 0)
+    videos = [ComposedVideo([low, high], ["a", "b"], fake=fake) for fake in (0, 0, 0, 1)]
+    assert measured.named(videos)["named"]["value"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("found", "share"),
+    [((1, 3), 1), ((0, 2), 1 / 3), ((0, 4), 1 / 2), ((2, 2.5), 1 / 4), ((4, 5), 0)],
+)
+def test_too_long_a_stretch_overlaps_as_little_as_one_too_short(found, share):
+    assert _overlap(found, (1, 3)) == pytest.approx(share)
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_gives_others():
