@@ -9,7 +9,7 @@ from dfjax.evaluation.studies.worst_errors import NUM_EXAMPLES, WorstErrorsStudy
 from dfjax.json_values import dumps
 from tests.evaluation.clips import scored_clip, scored_set, study_context
 
-CALIBRATION = CalibrationConfig(scale=1.0, bias=0.0, real_below=0.5, fake_above=0.5)
+CALIBRATION = CalibrationConfig(scale=1.0, bias=0.0, real_below=0.5, fake_above=0.7)
 
 
 def _worst(clips) -> dict:
@@ -22,7 +22,10 @@ def test_the_worst_of_each_class_come_first_and_only_errors_are_called_wrong():
     assert json.loads(dumps(found)) == found
     real = sorted((c.clip_logit for c in clips if not c.row.is_fake), reverse=True)
     fake = sorted(c.clip_logit for c in clips if c.row.is_fake)
-    for label, logits, wrong in (("real", real, lambda z: z > 0), ("fake", fake, lambda z: z < 0)):
+    line = np.log(0.7 / 0.3)
+    errors = ("real", real, lambda z: z > line), ("fake", fake, lambda z: z < line)
+    assert any(0 < z < line for z in (*real[:NUM_EXAMPLES], *fake[:NUM_EXAMPLES]))
+    for label, logits, wrong in errors:
         expected = [1 / (1 + np.exp(-logit)) for logit in logits[:NUM_EXAMPLES]]
         np.testing.assert_allclose(
             [entry["probability_fake"] for entry in found[label]], expected, atol=1e-6
