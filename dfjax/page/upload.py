@@ -105,6 +105,9 @@ class UploadBlocks(gr.Blocks):
                 raise gr.Error(f"{texts.NO_VIDEO} {texts.WHAT_A_FILE_IS}", print_exception=False)
             no_uploads: dict[int, dict[int, dict[str, Any]]] = {}
             for index, block in enumerate(block_fn.inputs):
+                # Gradio's client for JavaScript fills a list that lacks values up with nulls.
+                if inputs[index] is None and isinstance(block, gr.Radio):
+                    inputs[index] = block.value
                 if isinstance(block, gr.File) and block.file_count == "multiple":
                     inputs[index], no_uploads[index] = _as_uploads(inputs[index])
             inputs = traverse(inputs, _as_upload, is_file_obj)

@@ -201,6 +201,17 @@ def test_only_an_upload_may_be_large_and_it_too_has_a_limit(served_page, http):
     assert answer.status_code == 413 and "limit is" in answer.text
 
 
+@pytest.mark.parametrize("rest", [[], [None]])
+def test_who_gives_no_effort_gets_the_default(served_page, http, rest):
+    """`client.predict("/predict", [file])` in JavaScript sends null for what it does not give."""
+    file = {"path": served_page.upload(http), "meta": META}
+    for endpoint, first in (("predict", file), ("predict_batch", [file])):
+        data = {"data": [first, *rest]}
+        asked = http.post(f"{served_page.api}/call/{endpoint}", json=data)
+        kind, _ = served_page.listen(http, asked.json()["event_id"])
+        assert (kind, served_page.predictor.efforts[-1]) == ("complete", "standard")
+
+
 def test_a_body_of_unknown_length_is_cut_off_with_a_sentence(served_page, http):
     chunks = (b" " * 65536 for _ in range(64))
     answer = http.post(f"{served_page.api}/queue/join", content=chunks)
