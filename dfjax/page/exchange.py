@@ -12,7 +12,7 @@ from dfjax.page.body import Body
 from dfjax.page.health import Health
 from dfjax.page.log import client_mark, fields
 from dfjax.page.refusal import Refusal
-from dfjax.page.routes import HEALTH, METRICS, UPLOAD
+from dfjax.page.routes import HEALTH, MCP, METRICS, UPLOAD, route_of
 from dfjax.page.upload_folder import Arrival
 
 _LOG = logging.getLogger(__name__)
@@ -83,9 +83,12 @@ class Exchange:
             return
         as_json = self.path.startswith("/gradio_api/") and self.arrival is None
         self._is_refusing = True
-        await refusal.response(as_json=as_json and self.route != UPLOAD)(
-            self.scope, _nothing, self.send
+        answer = refusal.response(
+            as_json=as_json and self.route != UPLOAD,
+            # The route may not be known yet.
+            to_assistant=route_of(self.path) == MCP,
         )
+        await answer(self.scope, _nothing, self.send)
 
     def note(self, health: Health) -> None:
         """Counts the exchange, and writes its line of log if it is worth one."""

@@ -2,6 +2,8 @@
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+_REFUSED = -32000  # of those codes that JSON-RPC leaves to servers
+
 
 class Refusal(Exception):
     """A request that is not acted on; the message is for whoever sent it."""
@@ -28,9 +30,19 @@ class Refusal(Exception):
         self.status, self.reason = status, reason
         self.retry_after, self.quiet = retry_after, quiet
 
-    def response(self, *, as_json: bool) -> Response:
-        """Returns the answer; Gradio's clients read "detail" of JSON, and uploads plain text."""
+    def response(self, *, as_json: bool, to_assistant: bool = False) -> Response:
+        """Returns the answer.
+
+        Args:
+          as_json: As Gradio's clients read it, in "detail"; else as plain text.
+          to_assistant: As an error of JSON-RPC, which is all that MCP's clients show.
+        """
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        if to_assistant:
+            # Which call it is stands in its body, which may not have been read.
+            error = {"code": _REFUSED, "message": str(self)}
+            content = {"jsonrpc": "2.0", "id": None, "error": error}
+            return JSONResponse(content, self.status, headers)
         if as_json:
             return JSONResponse({"detail": str(self)}, self.status, headers)
         return PlainTextResponse(str(self), self.status, headers)

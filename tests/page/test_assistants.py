@@ -130,3 +130,13 @@ def test_a_file_that_is_too_large_for_a_call_is_refused(served_page):
     with pytest.raises(BaseExceptionGroup) as refused:
         call(served_page, video=f"data:video/mp4;base64,{encoded}")
     assert "413" in str(refused.value.exceptions)
+
+
+def test_a_refusal_is_an_error_as_assistants_read_it(served_page, http):
+    too_large = http.post(f"{served_page.api}/mcp/", content=bytes(2 * 1024**2))
+    elsewhere = http.post(f"{served_page.api}/mcp/", headers={"Host": "example.org"})
+    for answer, status, words in ((too_large, 413, "limit is"), (elsewhere, 421, "--allowed-host")):
+        assert answer.status_code == status
+        refused = answer.json()
+        assert refused["jsonrpc"] == "2.0" and refused["id"] is None
+        assert words in refused["error"]["message"] and refused["error"]["code"] < 0
