@@ -22,6 +22,7 @@ from dfjax.page.hosts import space_hosts
 from dfjax.page.limits import PageLimits
 from dfjax.page.upload import UploadBlocks, upload_path
 from dfjax.page.upload_folder import OWN_FILE, UploadFolder
+from dfjax.version import __version__
 
 _ENDPOINT = "/predict"
 
@@ -46,6 +47,12 @@ class AssistantServer(GradioMCPServer):
         super().__init__(page)
         self._uploads = uploads
         self._max_bytes = (limits.max_body_bytes - _ENVELOPE_BYTES) * 3 // 4
+
+    def create_mcp_server(self) -> Any:
+        """Returns the server, which calls itself by our version and not that of its library."""
+        server = super().create_mcp_server()
+        server.version = __version__
+        return server
 
     def get_tool_to_endpoint(self) -> dict[str, str]:
         """Returns the tools by name: one."""
@@ -97,6 +104,14 @@ class AssistantServer(GradioMCPServer):
         return [
             TextContent(type="text", text=json.dumps(output, ensure_ascii=False)) for output in data
         ]
+
+    @staticmethod
+    def _format_progress_message(update: Any) -> str | None:
+        """Returns what an assistant is told of progress; Gradio says nothing of shares."""
+        for unit in update.progress_data or []:
+            if unit.desc and unit.progress is not None:
+                return f"{unit.desc}: {unit.progress:.0%}"
+        return GradioMCPServer._format_progress_message(update)
 
     def _keep(self, address: str) -> str:
         """Returns the path of the file that an address of the kind `data:` contains.

@@ -7,9 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
+from gradio_client.utils import ProgressUnit, Status, StatusUpdate
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
+from dfjax.page.assistants import AssistantServer
+from dfjax.version import __version__
 from tests.page.samples import sample_prediction
 
 
@@ -123,6 +126,31 @@ def test_progress_is_told_who_asks_for_it(served_page, http):
     wrong, text = call(served_page, told=told, video=served_page.upload(http))
     assert not wrong and json.loads(text)["label"] == "real"
     assert told
+
+
+def test_progress_is_the_stage_and_how_far_it_is():
+    unit = ProgressUnit(index=None, length=None, unit=None, progress=0.6, desc="Scoring faces")
+    update = StatusUpdate(
+        code=Status.PROGRESS,
+        rank=None,
+        queue_size=None,
+        eta=None,
+        success=None,
+        time=None,
+        progress_data=[unit],
+    )
+    assert AssistantServer._format_progress_message(update) == "Scoring faces: 60%"
+
+
+def test_the_server_says_its_own_version(served_page):
+    async def ask():
+        async with (
+            streamable_http_client(f"{served_page.api}/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            return (await session.initialize()).serverInfo
+
+    assert asyncio.run(ask()).version == __version__
 
 
 def test_a_file_that_is_too_large_for_a_call_is_refused(served_page):
