@@ -1,5 +1,6 @@
 """Writes predictions as a table for spreadsheets, a line as soon as it is known."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,9 +50,15 @@ class PredictionTable:
           report: As JSON values.
           name: What the file is called; None: by its own name.
         """
+        lines = csv_lines(VIDEO_COLUMNS, video_rows(report, name))
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("w", encoding=ENCODING, newline="")
-            self._file.write(csv_header(VIDEO_COLUMNS))
-        self._file.write(csv_lines(VIDEO_COLUMNS, video_rows(report, name)))
-        self._file.flush()
+            lines = csv_header(VIDEO_COLUMNS) + lines
+        try:
+            self._file.write(lines)
+            self._file.flush()
+        except OSError as error:  # which does not say of which file
+            with contextlib.suppress(OSError):  # closing it writes what is left, in vain
+                self._file.close()
+            raise OSError(error.errno, error.strerror, str(self._path)) from error

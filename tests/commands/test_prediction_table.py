@@ -1,4 +1,6 @@
 import csv
+import errno
+import os
 
 import pytest
 
@@ -59,3 +61,12 @@ def test_a_table_can_be_in_a_folder_that_is_not_there_yet(tmp_path):
         assert not any(tmp_path.iterdir())
         table.add(sample_prediction(name="a.mp4").to_dict())
     assert [row["video"] for row in _rows(tmp_path / "new" / "all.csv")] == ["a.mp4"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's full disk")
+def test_a_full_disk_is_told_with_the_file_that_was_written(tmp_path):
+    (tmp_path / "all.csv").symlink_to("/dev/full")
+    name = str(tmp_path / "all.csv")
+    with pytest.raises(OSError) as raised, PredictionTable(name) as table:
+        table.add(sample_prediction().to_dict())
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, name)
