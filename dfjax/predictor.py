@@ -158,6 +158,7 @@ class Predictor:
 
         Raises:
           VideoError: The file cannot be read as a video; the message says why and what to do.
+          ValueError: There is no such effort.
         """
         report = on_progress or _ignore_progress
         return self._finish(self._files().open(path, effort, report, encode=True), report)

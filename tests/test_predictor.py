@@ -388,6 +388,17 @@ def test_the_same_file_gives_the_same_answer(predictor, one, videos):
     assert again.tracks == one.tracks
 
 
+def test_an_effort_that_there_is_not_is_told_with_those_that_there_are(predictor, videos):
+    ways = (
+        lambda: predictor(videos / "one.mp4", effort="deep"),
+        lambda: list(predictor.each([videos / "one.mp4"], effort="deep")),
+        lambda: predictor.batched({"video": [str(videos / "one.mp4")]}, effort="deep"),
+    )
+    for way in ways:
+        with pytest.raises(ValueError, match="'deep'.*'quick', 'standard', 'thorough'"):
+            way()
+
+
 def test_a_text_file_is_an_error_and_the_next_file_is_still_answered(predictor, videos, one):
     with pytest.raises(VideoError):
         predictor(videos / "text.mp4")

@@ -4,7 +4,7 @@ import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from os import PathLike
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from dfjax.config import Config, VideoConfig
 from dfjax.errors import AbandonedError
@@ -32,7 +32,11 @@ class Begun(NamedTuple):
 
         Raises:
           VideoError: The file cannot be read as a video.
+          ValueError: There is no such effort.
         """
+        if effort not in get_args(Effort):
+            known = ", ".join(map(repr, get_args(Effort)))
+            raise ValueError(f"effort is {effort!r}; it must be one of {known}.")
         if config.calibration.evidence is None:
             effort = "quick"
         info = probe(path, limits)
