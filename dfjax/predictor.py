@@ -5,7 +5,7 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
@@ -127,6 +127,17 @@ class Predictor:
         predictor.evaluation = read_evaluation(found, predictor.model.digest)
         give_back()
         return predictor
+
+    def __getstate__(self) -> NoReturn:
+        """Refuses to be sent to another process, as by `dataset.map(..., num_proc=2)`.
+
+        Raises:
+          TypeError: Always; what a runtime has compiled or holds on a device cannot be sent.
+        """
+        raise TypeError(
+            "A predictor cannot be pickled, and so not be sent to another process. Leave "
+            "`num_proc` out of `map`; in processes of your own, load a predictor in each."
+        )
 
     def warm_up(self) -> None:
         """Compiles everything that a video may need, so that no visitor waits for it."""

@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 import json
+import pickle
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -397,6 +398,11 @@ def test_an_effort_that_there_is_not_is_told_with_those_that_there_are(predictor
     for way in ways:
         with pytest.raises(ValueError, match="'deep'.*'quick', 'standard', 'thorough'"):
             way()
+
+
+def test_a_predictor_that_is_sent_to_another_process_says_what_to_do(predictor):
+    with pytest.raises(TypeError, match="`num_proc`.*load a predictor in each"):
+        pickle.dumps(predictor.batched)
 
 
 def test_a_text_file_is_an_error_and_the_next_file_is_still_answered(predictor, videos, one):
