@@ -154,6 +154,19 @@ def test_what_was_predicted_before_ctrl_c_is_shown_and_kept(run, files, monkeypa
     assert [report["video"]["name"] for report in reports] == ["missing.mp4", "face.mp4"]
 
 
+def test_ctrl_c_is_a_word_while_the_commands_are_still_imported(monkeypatch, capsys):
+    class Interrupted:
+        def find_spec(self, name, path=None, target=None):
+            if name == "dfjax.commands.scan":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "dfjax.commands.scan", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    monkeypatch.setattr(sys, "argv", ["dfjax", "predict"])
+    assert main() == 130
+    assert capsys.readouterr() == ("", "Stopped.\n")
+
+
 def test_a_value_that_a_config_refuses_is_one_sentence(tmp_path):
     command = [sys.executable, "train.py", "--data", "x", "--out", str(tmp_path / "o")]
     done = subprocess.run([*command, "--steps", "0"], capture_output=True, text=True, cwd=PROJECT)
