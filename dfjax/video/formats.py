@@ -98,7 +98,8 @@ def open_plain(path: Path) -> BinaryIO:
     """Opens a file to read its bytes.
 
     Raises:
-      VideoError: The file is missing, a folder, not a plain file, or may not be read.
+      VideoError: The file or what it links to is missing, a folder, not a plain file, or may not
+        be read.
     """
     if sys.platform == "win32":
         raise VideoError(
@@ -112,6 +113,10 @@ def open_plain(path: Path) -> BinaryIO:
             path, "rb", buffering=0, opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)
         )
     except (FileNotFoundError, NotADirectoryError):
+        if os.path.islink(path):  # a folder shows it
+            raise VideoError(
+                f"{name!r} is a link to a file that is not there. Fetch that file, or name another."
+            ) from None
         raise VideoError(f"There is no file named {name!r}. Check its path.") from None
     except IsADirectoryError:
         raise VideoError(f"{name!r} is a folder; a video file is needed.") from None

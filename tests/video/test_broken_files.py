@@ -215,6 +215,13 @@ def test_a_missing_file_is_named(tmp_path):
         _read_all(tmp_path / "missing.mp4")
 
 
+def test_a_link_to_nothing_is_told_from_a_missing_file(tmp_path):
+    """Whoever looks finds it in the folder, as annexes and moved archives leave it."""
+    (tmp_path / "annexed.mp4").symlink_to("objects/annexed.mp4")
+    with pytest.raises(VideoError, match="'annexed.mp4' is a link to a file that is not there"):
+        _read_all(tmp_path / "annexed.mp4")
+
+
 def test_a_folder_is_not_a_video(tmp_path):
     with pytest.raises(VideoError, match="is a folder"):
         _read_all(tmp_path)
