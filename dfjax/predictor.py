@@ -325,7 +325,9 @@ class Predictor:
     def _finish(self, opened: OpenedFile, report: OnProgress) -> Prediction:
         """Scores and judges what was opened."""
         scored = self._files().score(opened, report)
-        return self._judge(scored, opened.effort, report, opened.origin.result())
+        origin = opened.origin.result()
+        opened.require_unchanged()
+        return self._judge(scored, opened.effort, report, origin)
 
     def _judge(
         self,

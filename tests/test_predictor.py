@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import json
 import pickle
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -387,6 +388,18 @@ def test_progress_grows_to_one_and_names_its_stages(predictor, videos):
 def test_the_same_file_gives_the_same_answer(predictor, one, videos):
     again = predictor(videos / "one.mp4")
     assert again.tracks == one.tracks
+
+
+def test_a_verdict_is_on_the_bytes_whose_digest_it_names(predictor, videos, tmp_path):
+    """A file that is written to meanwhile may be judged by the old bytes, and named by the new."""
+    path = tmp_path / "copied.mp4"
+    shutil.copyfile(videos / "one.mp4", path)
+
+    def change(fraction, stage):
+        shutil.copyfile(videos / "two.mp4", path)
+
+    with pytest.raises(VideoError, match="'copied.mp4' was changed while it was judged"):
+        predictor(path, on_progress=change)
 
 
 def test_an_effort_that_there_is_not_is_told_with_those_that_there_are(predictor, videos):

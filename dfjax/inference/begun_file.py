@@ -4,12 +4,14 @@ import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from os import PathLike
+from pathlib import Path
 from typing import NamedTuple, get_args
 
 from dfjax.config import Config, VideoConfig
 from dfjax.errors import AbandonedError
 from dfjax.faces.long_video import most_frames
 from dfjax.faces.sampled import SampledFrames, sample_frames
+from dfjax.video.file_facts import last_change
 from dfjax.video.info import VideoInfo
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe
@@ -22,6 +24,7 @@ class Begun(NamedTuple):
     info: VideoInfo
     plan: VideoConfig  # which frames are looked at
     effort: Effort
+    last_change: tuple[int, int] | None  # of the file, before any of it was read
     sampled: SampledFrames | None = None  # None: not read yet
 
     @classmethod
@@ -39,9 +42,10 @@ class Begun(NamedTuple):
             raise ValueError(f"effort is {effort!r}; it must be one of {known}.")
         if config.calibration.evidence is None:
             effort = "quick"
+        changed = last_change(Path(os.fsdecode(path)))
         info = probe(path, limits)
-        most = most_frames(config)
-        return cls(info, plan_looks(info.duration, config.video, effort, most_frames=most), effort)
+        plan = plan_looks(info.duration, config.video, effort, most_frames=most_frames(config))
+        return cls(info, plan, effort, changed)
 
 
 class BegunFile:

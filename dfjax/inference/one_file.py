@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dfjax.config import VideoConfig
-from dfjax.errors import VideoLimitError
+from dfjax.errors import VideoError, VideoLimitError
 from dfjax.faces.clips import FaceClips, OnCrops, OnProgress, read_face_clips
 from dfjax.faces.detection import FaceDetector
 from dfjax.faces.finding import hardly_any
@@ -20,6 +20,7 @@ from dfjax.inference.evidence import most_suspicious
 from dfjax.inference.face_scorer import FaceScorer, ScoredFaces
 from dfjax.inference.room import Room
 from dfjax.provenance import Origin, read_origin
+from dfjax.video.file_facts import last_change
 from dfjax.video.info import VideoInfo
 from dfjax.video.limits import VideoLimits
 from dfjax.video.sampling import Effort
@@ -38,6 +39,7 @@ class OpenedFile(NamedTuple):
     info: VideoInfo
     plan: VideoConfig  # which frames are looked at
     effort: Effort
+    last_change: tuple[int, int] | None  # of the file, before any of it was read
     origin: Future[Origin]
     scorer: FaceScorer
     read: FaceClips | None  # None: it is to be looked at in several rounds
@@ -46,6 +48,18 @@ class OpenedFile(NamedTuple):
     def is_read(self) -> bool:
         """Whether its faces are found, so that only the engine is needed for what is left."""
         return self.read is not None
+
+    def require_unchanged(self) -> None:
+        """Checks that all that was read of the file, its digest as well, is of the same bytes.
+
+        Raises:
+          VideoError: It was changed meanwhile. One that was deleted was not.
+        """
+        if last_change(Path(os.fsdecode(self.path))) not in (self.last_change, None):
+            raise VideoError(
+                f"{self.info.name!r} was changed while it was judged. Judge it again once nothing "
+                "writes to it."
+            )
 
 
 class FileScorer:
@@ -88,7 +102,8 @@ class FileScorer:
           VideoError: The file cannot be read as a video.
         """
         known = begun.take(path) if begun else None
-        info, plan, effort, sampled = known or Begun.of(path, self._config, effort, self._limits)
+        known = known or Begun.of(path, self._config, effort, self._limits)
+        info, plan, effort, changed, sampled = known
         # A file of a gigabyte takes a second to read through.
         pool = ThreadPoolExecutor(1, thread_name_prefix="origin")
         origin = pool.submit(read_origin, Path(os.fsdecode(path)), info.container)
@@ -97,7 +112,7 @@ class FileScorer:
         if plan == self._config.video:
             on_crops = scorer.encode_ahead if encode else None
             read = self._read(path, info, report, sampled, on_crops)
-        return OpenedFile(path, info, plan, effort, origin, scorer, read)
+        return OpenedFile(path, info, plan, effort, changed, origin, scorer, read)
 
     def score(self, opened: OpenedFile, report: OnProgress) -> ScoredFaces:
         """Scores the faces of what was opened.

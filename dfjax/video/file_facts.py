@@ -2,6 +2,7 @@
 
 import bisect
 import hashlib
+import os
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -56,6 +57,19 @@ def read_file_facts(path: Path, container: str | None = None) -> FileFacts:
                 is_marked = any(mark in part for mark in _CREDENTIAL_MARKS for part in searched)
                 before = (before + chunk[-overlap:])[-overlap:]
     return FileFacts(digest.hexdigest(), size_bytes, is_marked)
+
+
+def last_change(path: Path) -> tuple[int, int] | None:
+    """Returns what tells, without reading a file, that it was changed: its size and its time.
+
+    Args:
+      path: The file; None is returned of one that is not there.
+    """
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # reading it says why
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _media(file: BinaryIO) -> list[Box]:
