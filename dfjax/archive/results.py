@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from dfjax.archive.contents import CHANGED, Hashed, file_name, open_filesystem
+from dfjax.archive.contents import CHANGED, Hashed, file_name, from_anywhere, open_filesystem
 from dfjax.archive.schema import HASHED_SCHEMA, SCORED_SCHEMA, TABLE_SCHEMA
 from dfjax.errors import DfjaxError
 from dfjax.files import require_writable, shown_path, write_bytes_atomically
@@ -191,6 +191,18 @@ class Results:
         names = [name for name in names if name.endswith(".parquet")]
         with ThreadPoolExecutor(_READ_AT_ONCE) as pool:  # those in a bucket take a while each
             return pa.concat_tables([wanted.empty_table(), *pool.map(read, names)])
+
+
+def is_result(path: str, out: str) -> bool:
+    """Returns whether a file is one that a scan writes to its folder.
+
+    Args:
+      path: The file, or its address.
+      out: The folder, or its address.
+    """
+    path, folder = from_anywhere(path), from_anywhere(out).rstrip("/")
+    inside = path.removeprefix(f"{folder}/")
+    return inside != path and (inside.startswith(f"{_KEPT}/") or bool(_TABLE.fullmatch(inside)))
 
 
 def _rows(kept: Sequence[pa.RecordBatch], places: Sequence[int | None]) -> pa.Table:

@@ -72,6 +72,7 @@ class Scan:
         require_extra("scan", "`python -m dfjax scan`")
         if self.ray:
             require_extra("ray", "`python -m dfjax scan --ray`")
+        from dfjax.archive.results import is_result
         from dfjax.archive.scan import Shard, scan
         from dfjax.archive.settings import ScanSettings
         from dfjax.models.locate import model_source
@@ -90,7 +91,7 @@ class Scan:
             # Each worker's share of the cores that are reserved for it.
             threads=max(1, int(self.cpus_per_worker)) if self.ray else None,
         )
-        left_out = LeftOut()
+        left_out = LeftOut(lambda path: is_result(path, self.out))
         with _Progress() as progress:
             try:
                 paths = find_archive(self.files, left_out)

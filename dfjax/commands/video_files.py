@@ -2,7 +2,7 @@
 
 import collections
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,13 +25,19 @@ class VideoFile(NamedTuple):
 class LeftOut:
     """The files in folders that are not judged, since they do not end as videos or pictures do."""
 
-    def __init__(self):
+    def __init__(self, is_own: Callable[[str], bool] = lambda path: False):
+        """Begins at none.
+
+        Args:
+          is_own: Returns whether the command itself wrote a file, which nobody misses then.
+        """
+        self._is_own = is_own
         self.count = 0
         self.first: list[str] = []  # the paths of a few; an archive may have millions
 
     def add(self, path: str) -> None:
-        """Counts a file, or its address, unless it is hidden."""
-        if os.path.basename(path).startswith("."):
+        """Counts a file, or its address, unless it is hidden or the command's own."""
+        if os.path.basename(path).startswith(".") or self._is_own(path):
             return
         self.count += 1
         if self.count <= _LEFT_OUT_SHOWN:

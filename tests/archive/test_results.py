@@ -6,7 +6,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from dfjax.archive import results as results_module
 from dfjax.archive.contents import Hashed
-from dfjax.archive.results import Results
+from dfjax.archive.results import Results, is_result
 from dfjax.archive.schema import SCORED_SCHEMA, TABLE_SCHEMA
 from dfjax.errors import DfjaxError
 from tests.page.samples import sample_prediction
@@ -231,3 +231,19 @@ def test_results_can_be_in_a_bucket():
     results.write_table([], "results.parquet")
     with fsspec.open(f"{address}/results.parquet", "rb") as file:
         assert pq.read_schema(file).equals(TABLE_SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "path, out, is_own",
+    [
+        ("in/out/_kept/hashes/1.parquet", "in/out/", True),
+        ("./in/out/results.parquet", "in/out", True),
+        ("results-00001-of-00002.parquet", ".", True),
+        ("s3://bucket/in/_kept/hashes/1.parquet", "s3://bucket/in", True),
+        ("in/outer/results.parquet", "in/out", False),
+        ("in/results.txt", "in", False),
+        ("in/deep/results.parquet", "in", False),
+    ],
+)
+def test_what_a_scan_writes_is_known_by_its_place_and_its_name(path, out, is_own):
+    assert is_result(path, out) == is_own

@@ -33,6 +33,16 @@ def test_folders_and_lists_become_one_table(run, tmp_path):
     assert [row["path"] for row in read_rows(tmp_path / "out")] == ["in/deep/a.mp4", "gone.dat"]
 
 
+def test_what_a_scan_wrote_into_its_archive_is_not_among_what_it_left_out(run, tmp_path):
+    tiny_settings(tmp_path / "model")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.mp4").touch()
+    for name in ("results.txt", "results-00001-of-00002.parquet"):
+        (tmp_path / "in" / name).touch()
+    _, _, said = run("in", "--out", "in/", "--model", "model", "--runtime", "onnx")
+    assert "1 file was left out" in said and "(in/results.txt)" in said
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
