@@ -115,9 +115,11 @@ class UploadFolder:
         self._delete_unfinished(max_unfinished_age)
         for path, _, changed in self._files():
             if str(path) in in_use:
-                # It is as if it were new, for Gradio as well, which deletes by age alone.
+                # It is as if it were new, for Gradio as well, which deletes by age alone. The
+                # time of modification stays: by that, checks know whether a file was changed.
                 with contextlib.suppress(OSError):
-                    os.utime(path)
+                    state = path.stat()
+                    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
             elif path.parent != self.folder and changed < now - max_age:
                 path.unlink(missing_ok=True)
         for path in self.folder.iterdir():

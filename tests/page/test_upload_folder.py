@@ -7,6 +7,7 @@ import pytest
 from dfjax.page.limits import PageLimits
 from dfjax.page.refusal import Refusal
 from dfjax.page.upload_folder import UploadFolder
+from dfjax.video.file_facts import last_change
 
 MIB = 1024**2
 
@@ -154,11 +155,12 @@ def test_however_old_a_file_is_it_stays_while_a_check_waits_for_it(tmp_path, clo
     folder = UploadFolder(tmp_path, LIMITS, lambda: waiting)
     first, second = upload(folder, "a", "1"), upload(folder, "a", "2")
     waiting.add(str(first))
-    before = first.stat().st_ctime_ns
+    before, known = first.stat().st_ctime_ns, last_change(first)
     clock.later = 100
     folder.sweep(max_age=60)
     assert first.exists() and not second.exists()
     assert first.stat().st_ctime_ns > before  # Gradio's own deleter goes by this alone
+    assert last_change(first) == known  # else the check would be refused
     waiting.clear()
     folder.sweep(max_age=60)
     assert not first.exists()
