@@ -140,7 +140,7 @@ def test_an_assistant_that_goes_away_is_known_by_its_address_and_given_up(served
             wait_for(lambda: served_page.queue.counts()[1] == 1)
         # The gate stays shut: only giving up can end it.
         wait_for(lambda: served_page.queue.counts()[1] == 0)
-        assert served_page.queue.places_of("127.0.0.40") == 0
+        wait_for(lambda: served_page.queue.places_of("127.0.0.40") == 0)
     finally:
         served_page.predictor.gate.set()
 

@@ -124,7 +124,7 @@ def test_a_split_that_nothing_was_fitted_on_is_not_called_so(evaluated: Path):
     evaluation = json.loads((evaluated / EVALUATION_FILE).read_text())
     training = json.loads((evaluated / "training.json").read_text())
     for fitted in (False, True):
-        evaluation["data"][0]["calibrated_on"] = fitted
+        evaluation["data"][0] |= {"calibrated_on": fitted, "may_be_calibrated_on": False}
         card = model_card(read_config(evaluated), training=training, evaluation=evaluation)
         assert ("not a measure of unseen data" in card) == fitted
         assert ("fitted on other videos" in card) != fitted
