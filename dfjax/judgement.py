@@ -106,6 +106,7 @@ def judge(
         warnings=prediction_warnings(read, len(frames), config),
         seconds=Seconds(decode=read.decode_seconds, faces=read.face_seconds, score=score_seconds),
         clips={clip.track_id: clip.frames for clip in read.clips},
+        clock_start=float(info.start) - info.delay,
     )
 
 

@@ -143,7 +143,8 @@ class Prediction:
     """The result for one video. `to_dict` is the JSON of the API, the command line and the report.
 
     `clips` holds the face crops that were scored, by track id: uint8 [n, S, S, 3] RGB, one row per
-    entry of the track's `frames`. It is for display, and not part of the JSON.
+    entry of the track's `frames`. `clock_start` is what the file's own clock shows at the time 0,
+    in seconds: some players count by it. Both are for display, and not part of the JSON.
 
     Example:
       >>> import json
@@ -167,12 +168,13 @@ class Prediction:
     warnings: tuple[str, ...]
     seconds: Seconds
     clips: dict[int, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
+    clock_start: float = dataclasses.field(default=0.0, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the contract's JSON object as dicts, lists, strings, numbers and None."""
         fields = {
             field.name: to_json_value(getattr(self, field.name))
             for field in dataclasses.fields(self)
-            if field.name != "clips"
+            if field.name not in ("clips", "clock_start")
         }
         return {"schema_version": SCHEMA_VERSION, **fields}

@@ -32,7 +32,7 @@ function nearest(rows, time) {
 //   chosen: returns the file of the result as the browser has it: {url, kind, unplayable}.
 //   ask: asks the server for frames of it, at a list of times.
 window.dfPlayer = (root, chosen, ask) => {
-  let lanes = [], duration = 0, at = 0, frames = [], isHeld = false;
+  let lanes = [], duration = 0, ahead = 0, at = 0, frames = [], isHeld = false;
   const find = (selector) => root.querySelector(selector);
 
   function setUp() {
@@ -45,6 +45,7 @@ window.dfPlayer = (root, chosen, ask) => {
       box: find(`.df-box[data-track="${scrub.dataset.track}"]`),
     }));
     duration = Number(find(".df-timeline").dataset.duration);
+    ahead = 0;
     // The first stretch, or else the most suspicious face.
     const first = find(".df-lane:not(.df-unheard) .df-stretch, .df-crop");
     at = Number(first?.dataset.seek ?? lanes[0].frames[0][0]);
@@ -54,13 +55,29 @@ window.dfPlayer = (root, chosen, ask) => {
     video.hidden = isPicture;
     picture.hidden = !isPicture;
     if (isPicture) picture.src = url;
-    // Some browsers show nothing of a video before it is played, unless they are sent to a time.
-    else video.src = `${url}#t=${at + A_LITTLE}`;
+    else load(video, url);
     player.dataset.ready = "";
     for (const other of document.querySelectorAll(".df-preview video, video.df-media"))
       if (other !== video) other.pause();
     if (unplayable !== undefined || (isPicture && !("still" in player.dataset))) askForFrames();
     draw(at);
+  }
+
+  // Loads a video and shows the time `at` of it.
+  function load(video, url) {
+    const start = Number(find(".df-timeline").dataset.clockStart), wanted = at;
+    const hasClock = start > A_LITTLE && "requestVideoFrameCallback" in video;
+    // Some browsers show nothing of a video before it is played, unless they are sent to a time.
+    const source = `${url}#t=${(hasClock ? 0 : at) + A_LITTLE}`;
+    video.src = source;
+    if (!hasClock) return;
+    // Some count from the file's beginning, as the result does, and others by the file's own clock,
+    // which begins later. Which of the two it is shows in the time of the first frame.
+    video.requestVideoFrameCallback((now, {mediaTime}) => {
+      if (video.getAttribute("src") !== source) return;
+      if (mediaTime > start - A_LITTLE) ahead = start;
+      show(wanted);
+    });
   }
 
   function askForFrames() {
@@ -89,7 +106,7 @@ window.dfPlayer = (root, chosen, ask) => {
       find(".df-instead span").textContent = clock(shown);
     } else if (!video.hidden) {
       video.pause();
-      video.currentTime = at + A_LITTLE;
+      video.currentTime = at + ahead + A_LITTLE;
     }
     draw(at);
   }
@@ -188,7 +205,7 @@ window.dfPlayer = (root, chosen, ask) => {
   // Events of a video do not bubble, so they are caught on their way down.
   const moved = (event) => {
     if (!event.target.matches("video.df-media") || event.target.hidden) return;
-    at = Math.max(0, event.target.currentTime - A_LITTLE);
+    at = Math.max(0, event.target.currentTime - ahead - A_LITTLE);
     draw(at);
   };
   for (const name of ["timeupdate", "seeked"]) root.addEventListener(name, moved, true);

@@ -56,6 +56,7 @@ def score_plot(prediction: Prediction) -> str:
         lanes=[_lane(track, prediction, duration) for track in prediction.tracks],
         ticks=_ticks(duration),
         duration=duration,
+        clock_start=round(prediction.clock_start, 4),
         is_still=duration <= 0,
         num_shades=NUM_SHADES,
     )

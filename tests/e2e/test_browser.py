@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
 from tests.e2e.conftest import App, check_contract
+from tests.videos import run_ffmpeg
 
 CHROMIUM = shutil.which("chromium")
 
@@ -300,6 +301,23 @@ def test_mouse_and_keyboard_lead_through_the_video(open_page, clips):
     )
     _, _, left, top, *_ = json.loads(lane.get_attribute("data-frames"))[len(times) // 2]
     assert frame == pytest.approx([left / 100, top / 100], abs=0.01)
+
+
+def test_times_are_those_of_the_player_where_the_clock_of_a_file_begins_later(
+    open_page, clips, tmp_path
+):
+    later = tmp_path / "later.mkv"
+    run_ffmpeg("-i", clips / "one face.mp4", "-c", "copy", "-output_ts_offset", "5", later)
+    page = open_page()
+    choose(page, later)
+    check(page, "uncertain")
+    crop = page.locator(".df-crop").nth(5)
+    page.wait_for_function("document.querySelector('video.df-media').currentTime > 5")
+    crop.click()
+    seek = float(crop.get_attribute("data-seek"))
+    assert 0 < seek < 2
+    wait_for_time(page, 5 + seek)
+    expect(page.locator(".df-box")).to_be_visible()
 
 
 @pytest.mark.parametrize("name", ["unplayable.avi", "heard.mp4"])
