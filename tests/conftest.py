@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Before jax is imported: eight devices, so that sharded code is sharded in the tests; and the older
-# emitters of XLA, of whose code LLVM makes the same in two thirds of the time.
+# Before jax is imported: eight devices, so that sharded code is sharded in the tests, and the older
+# emitters of XLA: most programs of tests are small, and these take less time to compile them.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = (
     "--xla_force_host_platform_device_count=8 --xla_cpu_use_fusion_emitters=false "
