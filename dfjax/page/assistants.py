@@ -10,12 +10,13 @@ from urllib.parse import quote
 
 import gradio as gr
 from gradio.mcp import GradioMCPServer
-from gradio.processing_utils import save_bytes_to_cache
+from gradio.processing_utils import hash_bytes
 from gradio.route_utils import get_root_url
 from gradio.utils import get_function_description
 from gradio_client import handle_file
 from mcp.types import TextContent
 
+from dfjax.files import write_bytes_atomically
 from dfjax.page import texts
 from dfjax.page.fair_queue import CLIENT
 from dfjax.page.hosts import space_hosts
@@ -133,9 +134,11 @@ class AssistantServer(GradioMCPServer):
         client = request.scope[CLIENT] if request else "unknown"
         with self._uploads.receive(client, len(content)) as arrival:
             arrival.count(len(content))
-            path = save_bytes_to_cache(content, name, str(self._uploads.folder))
-            arrival.paths = (path,)
-        return path
+            # As Gradio keeps uploads, but whole or not at all: another's check may read the file.
+            path = self._uploads.folder.resolve() / hash_bytes(content) / name
+            write_bytes_atomically(path, content)
+            arrival.paths = (str(path),)
+        return str(path)
 
     def _request(self) -> Any | None:
         """Returns the request that is being answered; None where it is not an assistant's."""

@@ -44,6 +44,7 @@ class _Stored:
 
     num_bytes: int
     since: float  # time.time() of its last upload
+    changed: int  # time of modification that it has for good, nanoseconds
     owners: set[str]
 
 
@@ -216,9 +217,15 @@ class UploadFolder:
         """Notes whose the files of an upload are."""
         for path in arrival.paths:
             try:
-                num_bytes = max(os.path.getsize(path), _MIN_FILE_BYTES)
+                state = os.stat(path)
             except OSError:
                 continue
-            stored = self._stored.setdefault(path, _Stored(num_bytes, 0.0, set()))
+            num_bytes = max(state.st_size, _MIN_FILE_BYTES)
+            new = _Stored(num_bytes, 0.0, state.st_mtime_ns, set())
+            stored = self._stored.setdefault(path, new)
             stored.owners.add(arrival.client)
             stored.since = time.time()
+            # Whoever uploads the same file again puts the same bytes in its place. By this time,
+            # the check of who uploaded it before knows that.
+            with contextlib.suppress(OSError):
+                os.utime(path, ns=(state.st_atime_ns, stored.changed))

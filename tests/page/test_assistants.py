@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import os
 import re
 from pathlib import Path
 
@@ -78,6 +79,9 @@ def test_a_file_may_come_along_and_counts_as_an_upload(served_page):
     (kept,) = [path for path in served_page.uploads.glob("*/video.mp4")]
     assert kept.read_bytes() == content
     assert served_page.health.total("dfjax_checks_total", outcome="fake") == before + 1
+    with kept.open("rb") as read_by_a_check:
+        call(served_page, video=f"data:video/mp4;base64,{encoded}")
+        assert os.stat(kept).st_ino != os.fstat(read_by_a_check.fileno()).st_ino  # not written over
 
 
 @pytest.mark.parametrize(

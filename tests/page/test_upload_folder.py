@@ -166,6 +166,16 @@ def test_however_old_a_file_is_it_stays_while_a_check_waits_for_it(tmp_path, clo
     assert not first.exists()
 
 
+def test_who_uploads_the_file_that_another_s_check_reads_does_not_change_it(folder):
+    """Else whoever has the same file could have every check of it refused, by accident too."""
+    file = upload(folder, "a", "1")
+    known, before = last_change(file), file.stat().st_ctime_ns
+    time.sleep(0.02)  # a file system's clock may go by hundredths of a second
+    assert upload(folder, "b", "1") == file
+    assert last_change(file) == known
+    assert file.stat().st_ctime_ns > before  # it is kept as long as one that is new
+
+
 def test_quotas_that_no_file_fits_into_are_refused():
     with pytest.raises(ValueError, match="--max-disk-megabytes"):
         PageLimits(max_upload_bytes=10, max_disk_bytes=9)
