@@ -22,7 +22,7 @@ from dfjax.page.fair_queue import CLIENT
 from dfjax.page.hosts import space_hosts
 from dfjax.page.limits import PageLimits
 from dfjax.page.upload import UploadBlocks, upload_path
-from dfjax.page.upload_folder import OWN_FILE, UploadFolder
+from dfjax.page.upload_folder import OWN_FILE, UploadFolder, no_room
 from dfjax.version import __version__
 
 _ENDPOINT = "/predict"
@@ -136,7 +136,10 @@ class AssistantServer(GradioMCPServer):
             arrival.count(len(content))
             # As Gradio keeps uploads, but whole or not at all: another's check may read the file.
             path = self._uploads.folder.resolve() / hash_bytes(content) / name
-            write_bytes_atomically(path, content)
+            try:
+                write_bytes_atomically(path, content)
+            except OSError as error:
+                raise no_room(error) or error from None
             arrival.paths = (str(path),)
         return str(path)
 

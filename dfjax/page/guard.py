@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import secrets
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -42,7 +43,7 @@ from dfjax.page.routes import (
     wants_gradio_s_api_page,
 )
 from dfjax.page.snippets import api_page
-from dfjax.page.upload_folder import UploadFolder
+from dfjax.page.upload_folder import UploadFolder, no_room
 from dfjax.words import words
 
 # An assistant's call comes twice: from outside, and from Gradio, which calls the API in its place.
@@ -94,6 +95,7 @@ class Guard:
             await exchange.refuse(_refusal_for(error, exchange))
         finally:
             exchange.note(self._watch.health)
+            _let_go(exchange)
 
     async def _handle(self, exchange: Exchange, receive: Receive) -> None:
         """Checks a request, from the cheapest check to the dearest, and passes it on.
@@ -295,6 +297,17 @@ def _length(headers: Headers) -> int | None:
     return int(stated)
 
 
+def _let_go(exchange: Exchange) -> None:
+    """Drops an error that has been told, with what its calls hold.
+
+    They also hold the error, so all of it would stay until Python next looks for such circles, and
+    so would the file of an upload: while it is open, it takes its room on the disk, though deleted.
+    """
+    if exchange.error is not None:
+        traceback.clear_frames(exchange.error.__traceback__)
+        exchange.error = None
+
+
 def _refusal_for(error: Exception, exchange: Exchange) -> Refusal:
     """Returns what is said for an error that nobody caught."""
     exchange.error = error
@@ -302,6 +315,8 @@ def _refusal_for(error: Exception, exchange: Exchange) -> Refusal:
         return Refusal(404, "malformed", texts.NO_FUNCTION)
     if exchange.has_started:
         return Refusal(exchange.status, "broken_off", "")
+    if refusal := no_room(error):
+        return refusal
     # No error of our own code says that the request was wrong.
     if exchange.route == LIVE or not isinstance(error, _MALFORMED):
         return Refusal(500, "failed", words.page.our_fault)

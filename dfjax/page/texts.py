@@ -12,6 +12,8 @@ from dfjax.words.catalogue import catalogue
 
 ENDING = "The server is being restarted. Please try again in a minute."
 
+NO_ROOM = "There is no room for uploads at the moment. Try again in some minutes."
+
 HOW_TO_UPLOAD = (
     "The upload cannot be read. Send one file as multipart/form-data, in a field named “files”, "
     "with a file name."

@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from dfjax.page import texts
 from dfjax.page.limits import PageLimits
 from dfjax.page.refusal import Refusal
 
@@ -21,6 +23,13 @@ _YOUNG_SECONDS = 120.0
 UNFINISHED_SECONDS = 40.0
 """Age at which an upload that broke off is deleted. One that goes on changes its file more often
 than that, since slower ones are cut off."""
+
+
+def no_room(error: Exception) -> Refusal | None:
+    """Returns what is said where the disk is full before the quota is; None for other errors."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Refusal(507, "disk_full", texts.NO_ROOM, 300)
+    return None
 
 
 @dataclasses.dataclass
@@ -191,12 +200,7 @@ class UploadFolder:
             largest = max(held, key=lambda one: held[one], default=client)
             poorer = held.get(client, 0) + num_bytes < held.get(largest, 0)
             if not poorer or not self._delete_oldest(largest, min_age=0):
-                raise Refusal(
-                    507,
-                    "disk_quota",
-                    "There is no room for uploads at the moment. Try again in some minutes.",
-                    300,
-                )
+                raise Refusal(507, "disk_quota", texts.NO_ROOM, 300)
 
     def _delete_oldest(self, client: str, min_age: float) -> bool:
         """Deletes the oldest file that is a client's alone and not in use; returns whether."""

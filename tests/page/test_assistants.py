@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import errno
 import json
 import os
 import re
@@ -82,6 +83,17 @@ def test_a_file_may_come_along_and_counts_as_an_upload(served_page):
     with kept.open("rb") as read_by_a_check:
         call(served_page, video=f"data:video/mp4;base64,{encoded}")
         assert os.stat(kept).st_ino != os.fstat(read_by_a_check.fileno()).st_ino  # not written over
+
+
+def test_a_file_that_comes_along_when_the_disk_is_full_is_refused_in_words(
+    served_page, monkeypatch
+):
+    def write(path, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("dfjax.page.assistants.write_bytes_atomically", write)
+    wrong, text = call(served_page, video="data:video/mp4;base64,eHg=")
+    assert wrong and "no room" in text and str(served_page.uploads) not in text
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,13 @@
 """Who may ask the page for what, how often and how much, and how the page says how it is."""
 
 import contextlib
+import errno
+import gc
+import os
 import re
 import threading
+import weakref
+from tempfile import NamedTemporaryFile
 
 import pytest
 
@@ -40,6 +45,32 @@ def test_uploads_have_a_quota_and_say_so(served_page):
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert "limit" in answers[3].text and int(answers[3].headers["retry-after"]) > 0
     served_page.upload(served_page.client("127.0.0.8"))
+
+
+def test_an_upload_for_which_the_disk_is_full_is_told_so_and_leaves_its_room(
+    served_page, http, monkeypatch
+):
+    """The list of files waits for room, and a file that is deleted takes room while it is open."""
+    opened = []
+
+    def on_a_full_disk(**settings):
+        def write(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        file = NamedTemporaryFile(**settings)
+        file.write = write
+        opened.append(weakref.ref(file))
+        return file
+
+    monkeypatch.setattr("gradio.route_utils.NamedTemporaryFile", on_a_full_disk)
+    gc.disable()
+    try:
+        answer = http.post(f"{served_page.api}/upload", files={"files": ("a.mp4", b"x")})
+        assert answer.status_code == 507 and "no room" in answer.text
+        (file,) = opened
+        wait_for(lambda: file() is None)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
