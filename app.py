@@ -131,7 +131,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     _add_visitor_options(parser)
     given = sys.argv[1:] if arguments is None else arguments
-    return parser.parse_args([*_of_variables(parser), *given])
+    options = parser.parse_args([*_of_variables(parser), *given])
+    try:
+        _port(os.environ.get("GRADIO_SERVER_PORT", str(_FIRST_PORT)))
+    except argparse.ArgumentTypeError as error:  # for which Gradio cannot be imported
+        parser.error(f"GRADIO_SERVER_PORT: {error}")
+    return options
 
 
 def _of_variables(parser: _Parser) -> list[str]:

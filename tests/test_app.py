@@ -106,6 +106,7 @@ def test_the_command_line_wins_over_a_variable_and_an_empty_one_is_none(monkeypa
         ("DFJAX_PORT", "http", "'http' is not a port"),
         ("DFJAX_METRICS", "maybe", "'maybe' is neither 1 nor 0"),
         ("DFJAX_TRUSTED_PROXIES", "proxy", "'proxy'"),
+        ("GRADIO_SERVER_PORT", "http", "'http' is not a port"),
     ],
 )
 def test_a_wrong_variable_is_named_in_the_sentence_that_refuses_it(

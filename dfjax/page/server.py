@@ -187,25 +187,27 @@ def require_free_port(host: str | None, port: int | None) -> None:
 
     Args:
       host: As for `serving`.
-      port: As for `serving`; None is fine, since another one will be free.
+      port: As for `serving`; None: only the address has to be this machine's, since one of its
+        ports will be free.
 
     Raises:
       ServerError: It cannot.
     """
-    if port is None:
-        return
     address = host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
-            address.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            address.strip("[]"), port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(place)
     except OSError as error:
+        wanted, options = address, "--host"
+        if port is not None:
+            wanted, options = f"{address}, port {port}", "--port or --host"
         raise ServerError(
-            f"The page cannot be served on {address}, port {port}: {error.strerror or error}. "
-            "Choose another with --port or --host."
+            f"The page cannot be served on {wanted}: {error.strerror or error}. "
+            f"Choose another with {options}."
         ) from error
 
 

@@ -21,8 +21,10 @@ def test_a_port_that_is_taken_gets_a_sentence():
 
 
 def test_an_address_of_another_machine_gets_a_sentence():
-    with pytest.raises(ServerError, match="--host"):
-        server.require_free_port("192.0.2.1", 7860)
+    for port, place in ((7860, "192.0.2.1, port 7860: "), (None, "192.0.2.1: ")):
+        with pytest.raises(ServerError, match=rf"on {place}.*--host"):
+            server.require_free_port("192.0.2.1", port)
+    server.require_free_port("127.0.0.1", None)
 
 
 def test_the_page_itself_is_asked_without_the_proxy_for_all_else(monkeypatch):
