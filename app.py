@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import io
 import ipaddress
 import math
 import multiprocessing
@@ -44,6 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     # Being stopped is a normal end, after which the visitors' files are deleted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Gradio prints a picture letter, for which some locales have no bytes.
+        sys.stdout.reconfigure(errors="replace")
     try:
         with tempfile.TemporaryDirectory(prefix="dfjax-") as folder:
             return _serve(options, Path(folder).resolve())

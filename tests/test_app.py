@@ -1,6 +1,8 @@
 """The options of `app.py`, and its end where it cannot start."""
 
+import io
 import signal
+import sys
 
 import pytest
 
@@ -62,6 +64,15 @@ def test_an_error_with_a_sentence_ends_the_app_with_it_alone(monkeypatch, capsys
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert app.main([]) == 1
     assert capsys.readouterr().err == "The examples cannot be written.\n"
+
+
+def test_a_letter_that_the_locale_has_no_bytes_for_does_not_end_the_app(monkeypatch):
+    """Gradio prints one as it starts, whatever the locale."""
+    printed = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", printed)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(app, "_serve", lambda *_: print("\N{HAMMER} Launching") or 0)
+    assert app.main([]) == 0
 
 
 @pytest.mark.parametrize(
