@@ -50,7 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")
     try:
         with tempfile.TemporaryDirectory(prefix="dfjax-") as folder:
-            return _serve(options, Path(folder).resolve())
+            try:
+                return _serve(options, Path(folder).resolve())
+            finally:
+                # Whoever presses Ctrl-C again is in a hurry, but the files have to go.
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    signal.signal(number, signal.SIG_IGN)
     except KeyboardInterrupt:
         return 0
     except DfjaxError as error:

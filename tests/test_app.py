@@ -66,6 +66,26 @@ def test_an_error_with_a_sentence_ends_the_app_with_it_alone(monkeypatch, capsys
     assert capsys.readouterr().err == "The examples cannot be written.\n"
 
 
+def test_no_second_signal_stops_the_app_from_deleting_the_visitors_files(monkeypatch):
+    handlers, at_the_end = {}, {}
+
+    class Folder:
+        def __enter__(self):
+            return "folder"
+
+        def __exit__(self, *_):
+            at_the_end.update(handlers)
+
+    def stopped(options, folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    monkeypatch.setattr("tempfile.TemporaryDirectory", lambda **_: Folder())
+    monkeypatch.setattr(app, "_serve", stopped)
+    assert app.main([]) == 0
+    assert at_the_end == dict.fromkeys((signal.SIGINT, signal.SIGTERM), signal.SIG_IGN)
+
+
 def test_a_letter_that_the_locale_has_no_bytes_for_does_not_end_the_app(monkeypatch):
     """Gradio prints one as it starts, whatever the locale."""
     printed = io.TextIOWrapper(io.BytesIO(), "ascii")
