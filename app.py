@@ -327,7 +327,7 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
         from dfjax.models.locate import model_source
         from dfjax.page.blocks import build_page
         from dfjax.page.health import Health
-        from dfjax.page.log import configure
+        from dfjax.page.log import configure, take_over
         from dfjax.page.server import serving
         from dfjax.predictor import Predictor
 
@@ -359,6 +359,7 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
         shows_metrics=options.metrics,
         sample=examples[-1].path,
     ) as url:
+        take_over()
         wanted = options.port or int(os.environ.get("GRADIO_SERVER_PORT", _FIRST_PORT))
         print(invitation(url.rstrip("/"), wanted), flush=True)
         wait_for_signal()

@@ -28,6 +28,17 @@ def configure() -> None:
     logger.propagate = False
 
 
+def take_over() -> None:
+    """Lets what others log as the page is served come as lines of JSON, too, once `configure` ran.
+
+    Whoever sends the beginning of something that is no request, or no upload, is told of by the
+    server and by the reader of forms, which would write lines of their own.
+    """
+    logging.getLogger().handlers = logging.getLogger("dfjax").handlers
+    logging.getLogger("uvicorn").handlers = []
+    logging.getLogger("uvicorn").propagate = True
+
+
 def fields(**values: Any) -> dict[str, dict[str, Any]]:
     """Returns the `extra` of a log call that carries these fields."""
     return {"fields": {name: value for name, value in values.items() if value is not None}}
@@ -36,6 +47,14 @@ def fields(**values: Any) -> dict[str, dict[str, Any]]:
 def client_mark(client: str) -> str:
     """Returns what stands for a client in the log: the same one has the same, until a restart."""
     return hashlib.blake2b(client.encode(), key=_SALT, digest_size=6).hexdigest()
+
+
+def _event(record: logging.LogRecord) -> str:
+    """Returns what happened. Only dfjax is known to name no files."""
+    message = record.getMessage()
+    if record.name.partition(".")[0] == "dfjax":
+        return message
+    return f"{record.name}: {_PERHAPS_A_NAME.sub('…', message)[:300]}"
 
 
 class _JsonLines(logging.Formatter):
@@ -47,7 +66,7 @@ class _JsonLines(logging.Formatter):
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
             + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
-            "event": record.getMessage(),
+            "event": _event(record),
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[1] is not None:

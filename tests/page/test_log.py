@@ -1,7 +1,7 @@
 import json
 import logging
 
-from dfjax.page.log import _JsonLines, client_mark, fields
+from dfjax.page.log import _JsonLines, client_mark, configure, fields, take_over
 
 
 def formatted(message, error=None, **extra):
@@ -33,6 +33,28 @@ def test_a_traceback_keeps_its_calls_and_loses_the_names_of_files():
     assert any("formatted" in call for call in entry["calls"])
     for name in ("holiday", "secret", "party"):
         assert name not in line
+
+
+def test_once_the_page_is_served_all_that_is_logged_is_json(monkeypatch, capsys):
+    for name in ("", "dfjax", "uvicorn"):
+        logger = logging.getLogger(name)
+        for field in ("handlers", "level", "propagate"):
+            monkeypatch.setattr(logger, field, getattr(logger, field))
+    logging.getLogger("uvicorn").handlers = [logging.StreamHandler()]
+    configure()
+    take_over()
+    for name in ("dfjax.page", "uvicorn.error", "python_multipart.multipart"):
+        logging.getLogger(name).warning("said once")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"].rpartition(": ")[2] for line in lines] == ["said once"] * 3
+
+
+def test_what_others_log_names_no_file_either():
+    record = logging.LogRecord(
+        "uvicorn.error", logging.WARNING, "f.py", 1, "no request: /tmp/my.mp4", None, None
+    )
+    entry = json.loads(_JsonLines().format(record))
+    assert entry["event"] == "uvicorn.error: no request: …"
 
 
 def test_a_client_has_one_mark_that_is_not_its_address():
