@@ -310,6 +310,8 @@ def _serve(options: argparse.Namespace, folder: Path) -> int:
     # Gradio reads these when it is imported.
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    # Else Gradio's client, through which assistants' calls go, asks the Hub about this process.
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
     from dfjax.page.gradio_stubs import leave_stubs_alone
 

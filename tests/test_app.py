@@ -1,6 +1,7 @@
 """The options of `app.py`, and its end where it cannot start."""
 
 import io
+import os
 import signal
 import sys
 
@@ -64,6 +65,20 @@ def test_an_error_with_a_sentence_ends_the_app_with_it_alone(monkeypatch, capsys
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert app.main([]) == 1
     assert capsys.readouterr().err == "The examples cannot be written.\n"
+
+
+def test_the_page_reports_to_nobody(monkeypatch):
+    def is_set_before_gradio_is_imported():
+        assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+        assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
+        raise KeyboardInterrupt
+
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY"):
+        monkeypatch.setenv(name, "")
+    stubs = "dfjax.page.gradio_stubs.leave_stubs_alone"
+    monkeypatch.setattr(stubs, is_set_before_gradio_is_imported)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert app.main([]) == 0
 
 
 def test_no_second_signal_stops_the_app_from_deleting_the_visitors_files(monkeypatch):
