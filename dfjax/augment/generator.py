@@ -37,13 +37,18 @@ class Generated(NamedTuple):
     soft: jax.Array  # likewise: the clip without the detail that a generator has to invent
 
 
-def generated(key: jax.Array, clip: jax.Array, inside: jax.Array) -> Generated:
+def generated(
+    key: jax.Array, clip: jax.Array, inside: jax.Array, frame_mask: jax.Array
+) -> Generated:
     """Returns a clip as a generator might have drawn it.
+
+    Absent frames do not affect the others, but what is drawn in their place is meaningless.
 
     Args:
       key: For this clip.
       clip: float32 [T, S, S, 3] RGB, 0 to 255.
       inside: Its `picture_area`.
+      frame_mask: bool [T], True where the face is present.
     """
     number_key, flicker_key = jax.random.split(key)
     resolution, kept, step, grid, stuck, flicker, *offset = jax.random.uniform(number_key, (8,))
@@ -57,7 +62,10 @@ def generated(key: jax.Array, clip: jax.Array, inside: jax.Array) -> Generated:
 
     step = jnp.array(_STEPS)[jnp.floor(step * len(_STEPS)).astype(jnp.int32)]
     waves = jnp.cos(2 * np.pi * (pixel_middles(size) / step + jnp.stack(offset)[None, None]))
-    strength = 2 * _between(grid, *_GRID) * jnp.mean(jnp.abs(detail))
+    # Absent frames have no detail: with them, the grid of a short clip would be a weak one.
+    shown = jnp.where(frame_mask[:, None, None, None], jnp.abs(detail), 0.0)
+    around = jnp.sum(shown) / (detail[0].size * jnp.maximum(jnp.sum(frame_mask), 1))
+    strength = 2 * _between(grid, *_GRID) * around
     drawn = soft + _between(kept, *_DETAIL_KEPT) * detail
 
     places = (jnp.arange(size) + 0.5) * (_FLICKER_POINTS / size)

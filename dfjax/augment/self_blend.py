@@ -147,7 +147,7 @@ def _clip_parts(
     choice, whole, soft = jax.random.uniform(draw_key, (3,))
     is_drawn = choice < config.generated
     is_whole = is_drawn & (whole < _WHOLE)
-    traces = generated(drawn_key, clip, inside)
+    traces = generated(drawn_key, clip, inside, frame_mask)
     source = jnp.where(is_drawn, traces.drawn, source)
     target = jnp.where(is_drawn, clip, target)
     # Else the softer of the two pictures would always be the fake.

@@ -14,7 +14,7 @@ from tests.compiling import COMPILE_SOON
 NUM_CLIPS, NUM_FRAMES, SIZE = 16, 4, 64
 
 _generated = jax.jit(
-    jax.vmap(lambda key, clip: generated(key, clip, picture_area(clip)).drawn),
+    jax.vmap(lambda key, clip, present: generated(key, clip, picture_area(clip), present).drawn),
     compiler_options=COMPILE_SOON,
 )
 _parts = jax.jit(
@@ -26,6 +26,12 @@ def _keys() -> jax.Array:
     return jax.random.split(jax.random.key(0), NUM_CLIPS)
 
 
+def _draw(clips: np.ndarray, frame_mask: np.ndarray | None = None) -> np.ndarray:
+    """Returns what generators draw of clips, as a numpy array."""
+    present = np.ones(clips.shape[:2], bool) if frame_mask is None else frame_mask
+    return np.asarray(_generated(_keys(), clips, present))
+
+
 @pytest.fixture(scope="module")
 def clips() -> np.ndarray:
     return face_clips(NUM_CLIPS, NUM_FRAMES, SIZE)[0]
@@ -33,7 +39,7 @@ def clips() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def drawn(clips: np.ndarray) -> np.ndarray:
-    return np.asarray(_generated(_keys(), clips))
+    return _draw(clips)
 
 
 def _fine_detail(clips: np.ndarray) -> np.ndarray:
@@ -63,7 +69,7 @@ def test_detail_of_a_moving_face_sticks_to_the_picture_in_about_half_of_the_clip
     rng = np.random.default_rng(0)
     moving = clips + rng.normal(0, 8, clips.shape).astype(np.float32)  # new detail in each frame
     moving = moving.clip(0, 255)
-    drawn = np.asarray(_generated(_keys(), moving))
+    drawn = _draw(moving)
 
     def alike(clip: np.ndarray) -> float:
         fine = np.diff(clip, n=2, axis=1)
@@ -73,10 +79,19 @@ def test_detail_of_a_moving_face_sticks_to_the_picture_in_about_half_of_the_clip
     assert 0.2 < np.mean(gain > 0.25) < 0.8
 
 
+@pytest.mark.parametrize("absent", [0.0, 200.0])
+def test_a_frame_is_drawn_alike_however_many_frames_are_absent(clips, drawn, absent):
+    few = clips.copy()
+    few[:, 1:] = absent
+    few[:, 2:, ::2] = 0  # stripes, which are detail
+    frame_mask = np.tile(np.arange(NUM_FRAMES) < 1, (NUM_CLIPS, 1))
+    np.testing.assert_allclose(_draw(few, frame_mask)[:, 0], drawn[:, 0], atol=1e-3)
+
+
 def test_black_around_a_picture_stays_black(clips):
     framed = clips.copy()
     framed[:, :, :20] = 0
-    drawn = np.asarray(_generated(_keys(), framed))
+    drawn = _draw(framed)
     assert drawn[:, :, :20].max() == 0
     assert (
         np.abs(drawn[:, :, 20].mean((1, 2, 3)) / framed[:, :, 20].mean((1, 2, 3)) - 1).max() < 0.2
