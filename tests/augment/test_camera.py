@@ -1,4 +1,7 @@
 import dataclasses
+import functools
+import types
+from typing import Any
 
 import jax
 import numpy as np
@@ -6,6 +9,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from dfjax.augment.camera import augment
+from dfjax.augment.colour import LUMA
 from dfjax.train_config import AugmentConfig
 from tests.augment.faces import face_clips
 from tests.compiling import COMPILE_SOON
@@ -14,13 +18,26 @@ NUM_CLIPS, NUM_FRAMES, SIZE = 16, 2, 64
 CONFIG = AugmentConfig()
 
 
-def _only(**shares: float) -> AugmentConfig:
+def _only(**values: Any) -> AugmentConfig:
     """Returns the config in which nothing but this is done."""
     off = ("flip", "zoom", "colour", "darken", "retouch", "sharpen", "blur", "reduce", "noise")
-    return dataclasses.replace(CONFIG, **dict.fromkeys((*off, "jpeg"), 0.0) | shares)
+    return dataclasses.replace(CONFIG, **dict.fromkeys((*off, "jpeg"), 0.0) | values)
 
 
-_augment = jax.jit(augment, static_argnames="config", compiler_options=COMPILE_SOON)
+@functools.partial(jax.jit, compiler_options=COMPILE_SOON)
+def _augment_with(keys, clips, frame_mask, is_degraded, values) -> jax.Array:
+    config: Any = types.SimpleNamespace(**dataclasses.asdict(CONFIG) | values)
+    return augment(keys, clips, frame_mask, config, is_degraded=is_degraded)
+
+
+def _augment(keys, clips, frame_mask, config: AugmentConfig, is_degraded=None) -> jax.Array:
+    """Returns what `augment` does, with one program for all configs: it takes long to compile."""
+    values = dataclasses.asdict(config)
+    for fixed in ("min_zoom", "max_zoom", "max_rotation"):
+        assert values.pop(fixed) == getattr(CONFIG, fixed)
+    if is_degraded is None:
+        is_degraded = jax.device_put(np.ones(NUM_CLIPS, bool), getattr(keys, "sharding", None))
+    return _augment_with(keys, clips, frame_mask, is_degraded, values)
 
 
 def _keys() -> jax.Array:
@@ -104,6 +121,145 @@ def test_a_clip_comes_nearer_or_moves_away_and_beyond_its_edges_it_is_black():
     assert moved[..., :2][moved[..., 2] == 0].max() < 16
 
 
+def _ramps() -> np.ndarray:
+    """Returns clips whose red says how far to the right a pixel is, and green how far down."""
+    places = 4 * np.arange(SIZE, dtype=np.float32)
+    ramps = np.stack([*np.meshgrid(places, places), np.full((SIZE, SIZE), 9)], axis=-1)
+    return np.tile(ramps.astype(np.float32), (NUM_CLIPS, NUM_FRAMES, 1, 1, 1))
+
+
+def test_a_moved_clip_is_turned_and_shifted_and_not_sheared():
+    middle = _run(_ramps(), _only(zoom=1.0))[:, 0, 16:48, 16:48, :2] / 4  # where it is from, pixels
+    across = (middle[:, :, -1] - middle[:, :, 0]).mean(1)
+    down = (middle[:, -1] - middle[:, 0]).mean(1)
+    np.testing.assert_allclose(down, np.stack([-across[:, 1], across[:, 0]], axis=-1), atol=0.3)
+    angles = np.degrees(np.arctan2(across[:, 1], across[:, 0]))
+    assert np.abs(angles).max() <= CONFIG.max_rotation + 0.3
+    assert angles.min() < -2 and angles.max() > 2
+    shifts = middle.mean((1, 2)) - (SIZE - 1) / 2
+    assert np.abs(shifts).max() <= CONFIG.max_shift * SIZE + 0.1
+    assert shifts.min() < -1 and shifts.max() > 1
+
+
+# What changes of colour do to black, middle grey, white and a red: the two limits of each.
+_COLOURS = np.array([[0, 0, 0], [128, 128, 128], [255, 255, 255], [160, 80, 80]], np.float32)
+
+
+def _recoloured(**values: float) -> np.ndarray:
+    """Returns `_COLOURS` as they come out of each clip: [16, 4, 3]."""
+    stripes = np.repeat(_COLOURS, SIZE // 4, axis=0)[:, None]
+    clips = np.broadcast_to(stripes, (NUM_CLIPS, NUM_FRAMES, SIZE, SIZE, 3))
+    limits = dict.fromkeys(
+        ("max_light", "max_contrast", "max_gamma", "max_saturation", "max_tint"), 0.0
+    )
+    recoloured = _run(np.ascontiguousarray(clips), _only(**limits | values))
+    assert np.ptp(recoloured, axis=3).max() == 0
+    return recoloured[:, 0, SIZE // 8 :: SIZE // 4, 0]
+
+
+def test_light_scales_all_channels_up_or_down():
+    found = _recoloured(colour=1.0, max_light=0.25)
+    gains = found[:, 1] / 128
+    np.testing.assert_allclose(gains, gains[:, :1].repeat(3, 1))
+    assert 0.77 < gains.min() < 0.9 and 1.1 < gains.max() < 1.29
+    np.testing.assert_allclose(found[:, 3], gains * _COLOURS[3], atol=1)
+
+
+def test_a_dark_clip_has_the_share_of_its_light_that_is_asked_for():
+    gains = _recoloured(darken=1.0)[:, 2] / 255
+    low, high = CONFIG.darkness
+    assert low - 0.01 < gains.min() < 0.3 and 0.4 < gains.max() < high + 0.01
+
+
+def test_contrast_leaves_middle_grey_and_moves_the_rest_away_from_it_or_towards_it():
+    found = _recoloured(colour=1.0, max_contrast=0.5)
+    np.testing.assert_allclose(found[:, 1], 128, atol=1)
+    assert found[:, 3, 1].min() < 70 and found[:, 3, 1].max() > 90
+
+
+def test_gamma_leaves_black_and_white_and_moves_grey_both_ways():
+    found = _recoloured(colour=1.0, max_gamma=0.25)
+    np.testing.assert_array_equal(found[:, [0, 2]], _COLOURS[[0, 2]][None].repeat(NUM_CLIPS, 0))
+    grey = found[:, 1]
+    assert 255 * 0.5 ** np.exp(0.25) - 1 < grey.min() < 120
+    assert 136 < grey.max() < 255 * 0.5 ** np.exp(-0.25) + 2
+
+
+def test_saturation_leaves_greys_and_luminance_and_moves_colours_both_ways():
+    found = _recoloured(colour=1.0, max_saturation=0.3)
+    np.testing.assert_array_equal(found[:, :3], _COLOURS[None, :3].repeat(NUM_CLIPS, 0))
+    np.testing.assert_allclose(found[:, 3] @ LUMA, _COLOURS[3] @ LUMA, atol=1)
+    spread = (found[:, 3, 0] - found[:, 3, 1]) / 80
+    assert 0.73 < spread.min() < 0.9 and 1.1 < spread.max() < 1.37
+
+
+def test_a_tint_is_another_one_for_each_channel():
+    grey = _recoloured(colour=1.0, max_tint=0.1)[:, 1]
+    assert np.ptp(grey, axis=1).max() > 8
+    assert np.exp(-0.1) * 128 - 1 < grey.min() and grey.max() < np.exp(0.1) * 128 + 1
+
+
+def _detail(clips: np.ndarray) -> np.ndarray:
+    """Returns the mean difference of neighbouring pixels in each clip."""
+    return np.abs(np.diff(clips, axis=3)).mean((1, 2, 3, 4))
+
+
+def test_a_sharpened_clip_has_more_detail_and_one_out_of_focus_has_less():
+    clips = _clips()
+    gains = _detail(_run(clips, _only(sharpen=1.0))) / _detail(clips)
+    assert gains.min() > 1.02 and gains.max() > 1.3
+    left = _detail(_run(clips, _only(blur=1.0, max_blur=0.04))) / _detail(clips)
+    assert left.min() < 0.6 and left.max() < 1.001
+    assert np.median(left) < 0.8
+
+
+def test_a_lower_resolution_takes_fine_stripes_without_false_ones_and_moves_nothing():
+    stripes = np.tile(np.array([0, 255], np.float32), SIZE // 2)[:, None].repeat(3, 1)
+    clips = np.broadcast_to(stripes, (NUM_CLIPS, NUM_FRAMES, SIZE, SIZE, 3))
+    found = _run(np.ascontiguousarray(clips), _only(reduce=1.0))[:, :, :, 8:-8]
+    contrast = found.std((1, 2, 3, 4)) / 127.5
+    assert np.median(contrast) < 0.15
+    ramps = _ramps()
+    found = _run(ramps, _only(reduce=1.0))
+    np.testing.assert_allclose(found[:, :, 8:-8, 8:-8], ramps[:, :, 8:-8, 8:-8], atol=1)
+
+
+def test_noise_is_as_strong_as_asked_for_and_in_some_clips_stronger_where_it_is_light():
+    levels = np.where(np.arange(SIZE) < SIZE // 2, 40, 215)[:, None] * np.ones(3)
+    clips = np.broadcast_to(levels, (NUM_CLIPS, NUM_FRAMES, SIZE, SIZE, 3)).astype(np.float32)
+    noise = _run(clips, _only(noise=1.0)) - clips
+    dark, light = (part.std((1, 2, 3, 4)) for part in np.split(noise, 2, axis=3))
+    middle = np.sqrt((dark**2 + light**2) / 2)
+    assert middle.min() >= 0.14 * CONFIG.max_noise
+    assert 0.7 * CONFIG.max_noise < middle.max() < 1.05 * CONFIG.max_noise
+    assert (light > 0.97 * dark).all()
+    assert (light / dark).min() < 1.2 and (light / dark).max() > 1.6
+    assert np.abs(noise.mean((1, 2, 3, 4))).max() < 0.2
+
+
+def test_jpeg_loses_more_at_a_low_quality_and_its_blocks_begin_anywhere():
+    clips = _clips()
+    coarse, fine = (
+        _run(clips, _only(jpeg=1.0, jpeg_quality=(quality, quality))) for quality in (10.0, 95.0)
+    )
+    loss, little = (np.abs(found - clips).mean((1, 2, 3, 4)) for found in (coarse, fine))
+    assert (loss > 3 * little).all() and little.min() > 0
+    edges = np.abs(np.diff(coarse.mean(-1), axis=3)).mean((1, 2))
+    edges -= np.abs(np.diff(clips.mean(-1), axis=3)).mean((1, 2))
+    first = np.argmax([edges[:, n::8].mean(1) for n in range(8)], axis=0)
+    assert len(np.unique(first)) > 4
+
+
+def test_a_clip_that_is_not_degraded_is_only_moved_and_mirrored():
+    clips = _clips()
+    everywhere = np.ones((NUM_CLIPS, NUM_FRAMES), bool)
+    some = np.arange(NUM_CLIPS) % 2 == 0
+    found = np.asarray(_augment(_keys(), clips, everywhere, CONFIG, some))
+    np.testing.assert_array_equal(found[some], _run(clips)[some])
+    moved = _run(clips, _only(flip=CONFIG.flip, zoom=CONFIG.zoom))
+    np.testing.assert_array_equal(found[~some], moved[~some])
+
+
 def test_a_retouched_face_is_smoother_and_no_darker():
     clips = _clips() + np.random.default_rng(0).normal(0, 4, (NUM_CLIPS, NUM_FRAMES, SIZE, SIZE, 1))
     clips = clips.clip(0, 255).astype(np.float32)
@@ -127,7 +283,8 @@ def test_eight_devices_equal_one():
     mesh = jax.make_mesh((8,), ("data",), (AxisType.Auto,))
     split = NamedSharding(mesh, PartitionSpec("data"))
     frame_mask = np.ones((NUM_CLIPS, NUM_FRAMES), bool)
-    augmented = _augment(*jax.device_put((_keys(), _clips(), frame_mask), split), CONFIG)
+    keys, clips, frame_mask = jax.device_put((_keys(), _clips(), frame_mask), split)
+    augmented = _augment(keys, clips, frame_mask, CONFIG)
     assert len(augmented.sharding.device_set) == 8
     difference = np.abs(np.asarray(augmented) - _run(_clips()))
     # Where a coefficient of JPEG lies between two steps, the last bit decides for a whole block.
