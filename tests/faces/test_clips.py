@@ -53,12 +53,19 @@ def test_where_all_are_blurred_or_all_are_clear_all_are_kept(tmp_path, face_dete
 def test_detail_is_of_focus_and_not_of_light_contrast_or_size():
     portrait = portrait_frames(1)[0][40:264, 120:344]
     clear = detail(portrait[None])
-    dark = (portrait * 0.3).astype(np.uint8)
+    dark, darker = ((portrait * share).astype(np.uint8) for share in (0.3, 0.15))
     flat = (127 + 0.4 * (portrait.astype(float) - 127)).astype(np.uint8)
     half = np.asarray(Image.fromarray(portrait).resize((112, 112), Image.Resampling.BOX))
-    for same in (dark, flat, half):
+    for same in (dark, darker, flat, half):
         assert detail(same[None]) == pytest.approx(clear, rel=0.15)
     values = [detail(_blurred(portrait, radius)[None]) for radius in (0, 2, 4, 8)]
     assert values == sorted(values, reverse=True)
     assert values[-1] < MIN_DETAIL < clear
     assert detail(np.full((1, 64, 64, 3), 90, np.uint8)) == 0
+
+
+def test_one_frame_out_of_focus_does_not_make_a_face_a_blurred_one():
+    portrait = portrait_frames(1)[0][40:264, 120:344]
+    clear = detail(portrait[None])
+    for odd in (_blurred(portrait), np.full_like(portrait, 90)):
+        assert detail(np.stack([portrait, odd, portrait])) == clear

@@ -133,7 +133,25 @@ def test_landmarks_in_one_place_give_a_crop_of_finite_size():
     track = one_face(300, 200, 100)
     same = dataclasses.replace(track, landmarks=np.full_like(track.landmarks, 250))
     (transform,) = crop_transforms(same, np.zeros(1))
-    assert 0 < transform[0, 0] <= 128 / 50 + 1e-6
+    assert transform[0, 0] == pytest.approx(128 / 50)  # half of the box's longer side
+
+
+def test_nodding_does_not_bring_the_face_nearer():
+    sides = []
+    for seen in (1.0, 0.7, 0.4):
+        track = one_face(300, 200, 100)
+        landmarks = track.landmarks.copy()
+        landmarks[..., 1] = 200 + seen * (landmarks[..., 1] - 200)
+        (transform,) = crop_transforms(dataclasses.replace(track, landmarks=landmarks), np.zeros(1))
+        sides.append(transform[0, 0])
+    assert max(sides) / min(sides) < 1.01
+
+
+@pytest.mark.parametrize("roll", [-1.4, -0.9, 0.9, 1.4])
+def test_a_head_that_leans_further_than_a_detector_sees_is_turned_by_an_eighth(roll: float):
+    (transform,) = crop_transforms(one_face(300, 200, 100, roll), np.zeros(1))
+    turned = math.degrees(math.atan2(transform[0, 1], transform[0, 0]))
+    assert turned == pytest.approx(math.copysign(45, roll))
 
 
 @pytest.mark.parametrize("roll", [-0.5, -0.1, 0.2, 0.6])

@@ -10,6 +10,7 @@ from dfjax.config import FaceConfig
 from dfjax.faces import detection as faces_module
 from dfjax.faces import jax_networks
 from dfjax.faces.detection import FaceDetector, Faces
+from dfjax.faces.pyramid import choose_canvas
 from dfjax.video.reading import read_frames
 from tests.videos import portrait_boxes, portrait_frames
 
@@ -291,3 +292,64 @@ def test_where_no_face_is_none_is_refined(detector, portrait):
     nobody, nowhere = np.array([[20, 380, 120, 480]]), np.zeros((0, 4))
     for found in detector.refine([portrait, portrait], [nobody, nowhere]):
         assert not len(found.boxes_xyxy)
+
+
+class _Cascade:
+    """Networks that take some windows of a square frame for faces, without a look at it."""
+
+    def __init__(self, windows: list[tuple[int, int]], offsets: list[list[list[float]]]):
+        """Takes windows, as level and place in the canvas, and what O-Net says at each run."""
+        canvas = choose_canvas(np.zeros((640, 640, 3), np.uint8), FaceConfig())
+        levels, boxes = canvas.windows
+        self._confidences = np.zeros((1, *levels.shape), np.float32)
+        for level, place in windows:
+            away = np.abs(boxes[..., :2] - place).max(-1) + 1e6 * (levels != level)
+            self._confidences[0].flat[np.argmin(away)] = 0.9
+        self._offsets, self.seen = iter(offsets), []
+
+    def start_pnet(self, sheets):
+        return lambda: (self._confidences, np.zeros((*self._confidences.shape, 4), np.float32))
+
+    def rnet(self, crops):
+        return np.full(len(crops), 0.99, np.float32), np.zeros((len(crops), 4), np.float32)
+
+    def onet(self, crops):
+        self.seen.append(len(crops))
+        offsets = np.array(next(self._offsets), np.float32)
+        points = np.full((len(crops), 5, 2), 0.5, np.float32)
+        return np.full(len(crops), 0.99, np.float32), offsets, points
+
+    def found(self) -> np.ndarray:
+        """Returns the boxes of the faces in the frame."""
+        networks: Any = self
+        (faces,) = FaceDetector(networks=networks).detect([np.zeros((640, 640, 3), np.uint8)])
+        return faces.boxes_xyxy
+
+
+STAY = [0.0, 0.0, 0.0, 0.0]
+
+
+def test_a_small_window_within_a_large_one_is_looked_at_closely_and_makes_no_second_face():
+    cascade = _Cascade([(4, 200), (2, 220)], [[STAY, STAY], [STAY]])
+    assert len(cascade.found()) == 1
+    assert cascade.seen == [2, 1]
+
+
+def test_two_windows_that_turn_out_to_show_one_face_make_one():
+    windows = [(3, 100), (5, 260)]
+    assert len(_Cascade(windows, [[STAY, STAY], [STAY, STAY]]).found()) == 2
+    into_the_other = [2.4, 2.4, 2.4, 2.4]
+    assert len(_Cascade(windows, [[STAY, STAY], [into_the_other, STAY]]).found()) == 1
+
+
+@pytest.mark.parametrize("beyond", [[-1.7, 0.0, -1.7, 0.0], [0.0, 6.0, 0.0, 6.0]])
+def test_a_face_whose_middle_turns_out_to_be_beyond_the_frame_is_none(beyond):
+    assert len(_Cascade([(3, 100)], [[STAY], [STAY]]).found()) == 1
+    assert len(_Cascade([(3, 100)], [[STAY], [beyond]]).found()) == 0
+
+
+def test_a_face_may_be_larger_than_the_frame_but_not_without_end():
+    half_as_large_again, thrice_as_large = ([-n, -n, n, n] for n in (1.8, 4.0))
+    (box,) = _Cascade([(5, 180)], [[half_as_large_again], [STAY]]).found()
+    assert 640 < box[2] - box[0] < 2 * 640
+    assert len(_Cascade([(5, 180)], [[thrice_as_large]]).found()) == 0
