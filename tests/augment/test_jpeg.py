@@ -6,16 +6,40 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
-from dfjax.augment.jpeg import jpeg_round_trip
+from dfjax.augment.jpeg import _CHROMA, _LUMA, _scaled, jpeg_round_trip
 
 _round_trip = jax.jit(jpeg_round_trip)
 
 
-def _pillow(picture: np.ndarray, quality: int) -> np.ndarray:
+def _saved(picture: np.ndarray, quality: int) -> JpegImageFile:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file), np.float32)
+    file.seek(0)
+    return JpegImageFile(file)
+
+
+def _pillow(picture: np.ndarray, quality: int) -> np.ndarray:
+    return np.asarray(_saved(picture, quality), np.float32)
+
+
+@pytest.mark.parametrize("quality", [1, 10, 49, 50, 75, 95, 100])
+def test_the_steps_of_quantization_are_those_that_pillow_writes(quality):
+    tables = _saved(np.zeros((16, 16, 3), np.uint8), quality).quantization
+    for off in (-0.4, 0.0, 0.4):  # a quality is drawn as a fraction
+        for number, table in enumerate((_LUMA, _CHROMA)):
+            np.testing.assert_array_equal(
+                _scaled(table, jnp.float32(quality + off)), tables[number]
+            )
+
+
+def test_colours_are_halved_and_doubled_as_by_pillow_and_none_is_favoured():
+    picture = np.random.default_rng(0).integers(0, 256, (240, 256, 3), np.uint8)
+    ours = np.asarray(_round_trip(jnp.asarray(picture[None], jnp.float32), jnp.float32(95)))[0]
+    expected = _pillow(picture, 95)
+    assert np.abs(ours - expected).mean() < 1
+    np.testing.assert_allclose(ours.mean((0, 1)), expected.mean((0, 1)), atol=0.05)
 
 
 @pytest.mark.parametrize("quality", [10, 35, 50, 75, 95])
