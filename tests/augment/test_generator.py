@@ -59,6 +59,24 @@ def test_most_clips_lose_fine_detail_and_some_gain_a_grid(clips, drawn):
     assert kept.max() > kept.min() * 1.5
 
 
+def test_the_grid_has_steps_of_two_four_and_eight_pixels_and_stands_out_of_the_detail():
+    shape = (NUM_CLIPS, NUM_FRAMES, SIZE, SIZE, 1)
+    noise = 120 + np.random.default_rng(0).normal(0, 8, shape) * np.ones(3)
+    drawn = _draw(noise.astype(np.float32).clip(0, 255))
+    spectra = np.abs(np.fft.fft2(drawn.mean((1, -1))))
+    steps = np.array([2, 4, 8])
+    peaks = spectra[:, SIZE // steps, SIZE // steps] / np.median(spectra, axis=(1, 2))[:, None]
+    assert np.mean(peaks.max(1) > 5) > 0.8
+    assert set(np.argmax(peaks[peaks.max(1) > 5], axis=1)) == {0, 1, 2}
+
+
+def test_a_dark_face_flickers_less_than_a_light_one(clips, drawn):
+    light, dark = (
+        np.abs(np.diff(found, axis=1)).mean((1, 2, 3, 4)) for found in (drawn, _draw(0.2 * clips))
+    )
+    np.testing.assert_allclose(dark, 0.2 * light, rtol=0.1)
+
+
 def test_light_flickers_where_a_still_clip_stands_still(drawn):
     flicker = np.abs(np.diff(drawn, axis=1)).mean((1, 2, 3, 4))
     assert flicker.min() > 0

@@ -51,6 +51,16 @@ def test_frames_lie_in_one_segment_or_in_two():
     assert abs(share_of_two - BlendConfig().two_segments) < 0.1
 
 
+def test_two_segments_are_two_wherever_there_are_frames_for_them():
+    frame_mask, _ = _draws()
+    config = BlendConfig(two_segments=1.0)
+    draw = jax.jit(functools.partial(partial_frames, config=config))
+    drawn = np.asarray(draw(jax.random.split(jax.random.key(1), len(frame_mask)), frame_mask))
+    for row, mask in zip(drawn, frame_mask, strict=True):
+        if row.sum() > 1 and mask.sum() > row.sum():
+            assert _num_segments(row[mask]) == 2
+
+
 def test_the_share_of_frames_is_the_one_asked_for():
     _, drawn = _draws()
     shares = drawn[:500].mean(1)

@@ -216,6 +216,11 @@ def test_black_that_moved_with_the_source_never_comes_into_the_picture():
     assert np.abs(pairs.fake - pairs.real).max() > 20
 
 
+def test_what_a_generator_drew_is_as_strong_as_it_was_drawn():
+    weak, strong = (_run(config=_only(generated=1.0, min_change=least))[1] for least in (0.0, 40.0))
+    np.testing.assert_array_equal(weak.sources, strong.sources)
+
+
 def test_outside_of_the_mask_a_fake_is_as_its_real_clip():
     pairs, parts = _run_pairs()
     outside = np.broadcast_to(parts.masks == 0, pairs.fake.shape)

@@ -6,9 +6,10 @@ from PIL import Image, ImageFilter
 
 from dfjax.commands.prepare import Prepare
 from dfjax.config import Config, CropConfig, VideoConfig
-from dfjax.faces.clips import FaceClips, read_face_clips
+from dfjax.faces.clips import FaceClips, read_face_clips, shown_boxes, shown_scales
 from dfjax.faces.crops import detail
 from dfjax.faces.detection import FaceDetector
+from dfjax.video.info import describe_frames
 from tests.videos import portrait_frames
 
 MIN_DETAIL = Prepare.min_detail
@@ -69,3 +70,20 @@ def test_one_frame_out_of_focus_does_not_make_a_face_a_blurred_one():
     clear = detail(portrait[None])
     for odd in (_blurred(portrait), np.full_like(portrait, 90)):
         assert detail(np.stack([portrait, odd, portrait])) == clear
+
+
+INFO = describe_frames([np.zeros((480, 640, 3), np.uint8)], np.zeros(1))
+
+
+def test_boxes_are_in_whole_pixels_of_the_video_and_end_where_it_ends():
+    boxes = np.array([[10.2, 20.6, 50.0, 60.0], [-8.0, -3.0, 330.0, 250.0]])
+    shown = shown_boxes(boxes, INFO, (240, 320))
+    assert shown.tolist() == [[20, 41, 100, 120], [0, 0, 640, 480]]
+    assert shown.dtype == np.int64
+
+
+def test_a_picture_of_another_size_is_shown_as_large_as_fits_into_the_frame():
+    sizes = [(480, 640), (240, 320), (480, 270), (120, 640)]
+    fitted = dataclasses.replace(INFO, is_fitted=True)
+    np.testing.assert_array_equal(shown_scales(sizes, fitted), [1, 2, 1, 1])
+    assert shown_scales(sizes, INFO) is None
