@@ -196,6 +196,14 @@ def test_dropout_is_drawn_from_the_key_and_only_while_training(score):
         assert (np.abs(score(FEATURES, PRESENT, a).clip_logits - other.clip_logits) > 1e-4).any()
 
 
+def test_dropout_leaves_the_logit_of_a_frame_as_it_is_on_average(score):
+    many = np.repeat(FEATURES[:1, :1], 4096, axis=0), np.ones((4096, 1), bool)
+    dropped = score(*many, jax.random.key(0)).frame_logits
+    (plain,) = score(FEATURES, PRESENT).frame_logits[0, :1]
+    off = abs(dropped.mean() - plain)
+    assert off < 4 * dropped.std() / 64  # of the mean of 4,096 draws
+
+
 def test_one_shape_is_compiled_once(detector):
     graph, state = nnx.split(detector)
     traces = []
