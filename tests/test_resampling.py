@@ -61,3 +61,12 @@ def test_beyond_the_edges_the_outermost_pixels_are_repeated():
 
 def test_a_picture_of_the_right_size_is_returned_as_it_is(smooth):
     assert resize(smooth, (96, 96)) is smooth
+
+
+@pytest.mark.parametrize("shift", [-2.6, -1.4, -0.3, 0.3, 1.4, 2.6])
+def test_beyond_the_edges_it_is_as_if_the_outermost_pixels_went_on(smooth, shift):
+    height, width = smooth.shape[:2]
+    wide = np.pad(smooth, ((8, 8), (8, 8), (0, 0)), mode="edge")
+    there = np.array([[1, 0, shift], [0, 1, -shift]])
+    expected = sample_affine(wide, there, (width + 16, height + 16))[8:-8, 8:-8]
+    np.testing.assert_array_equal(sample_affine(smooth, there, (width, height)), expected)

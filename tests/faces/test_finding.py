@@ -40,6 +40,9 @@ def test_a_face_that_fills_its_picture_is_found_all_the_same(face_detector):
     (found,) = find_in_pictures([tight], face_detector)
     assert len(found.boxes_xyxy) == 1
     np.testing.assert_allclose(found.landmarks[0], expected, atol=0.03 * 128)
+    (box,) = found.boxes_xyxy
+    assert (box[:2] < found.landmarks[0].min(0)).all()
+    assert (found.landmarks[0].max(0) < box[2:]).all()
 
 
 def test_faces_come_in_the_order_of_the_pictures(face_detector):
