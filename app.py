@@ -54,13 +54,19 @@ def main(arguments: list[str] | None = None) -> int:
                 return _serve(options, Path(folder).resolve())
             finally:
                 # Whoever presses Ctrl-C again is in a hurry, but the files have to go.
-                for number in (signal.SIGINT, signal.SIGTERM):
-                    signal.signal(number, signal.SIG_IGN)
+                _answer_signals(signal.SIG_IGN)
     except KeyboardInterrupt:
         return 0
     except DfjaxError as error:
         print(error, file=sys.stderr)
         return 1
+    finally:
+        _answer_signals(signal.SIG_DFL)
+
+
+def _answer_signals(answer: signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, answer)
 
 
 class _Parser(argparse.ArgumentParser):
