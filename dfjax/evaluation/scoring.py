@@ -48,15 +48,8 @@ class ScoredClip:
     @property
     def face_size(self) -> float:
         """Median over frames of the longer side of the face box, in pixels of the video."""
-        return float(np.median(self._sides().max(axis=1)))
-
-    @property
-    def face_area(self) -> float:
-        """Area of the face boxes in pixels, summed over frames."""
-        return float(self._sides().prod(axis=1).sum())
-
-    def _sides(self) -> np.ndarray:
-        return self.row.boxes_xyxy[:, 2:] - self.row.boxes_xyxy[:, :2]
+        sides = self.row.boxes_xyxy[:, 2:] - self.row.boxes_xyxy[:, :2]
+        return float(np.median(sides.max(axis=1)))
 
 
 def main_faces(scored: Iterable[ScoredClip]) -> list[ScoredClip]:
@@ -67,7 +60,7 @@ def main_faces(scored: Iterable[ScoredClip]) -> list[ScoredClip]:
     largest: dict[str, ScoredClip] = {}
     for clip in scored:
         known = largest.get(clip.row.video)
-        if known is None or clip.face_area > known.face_area:
+        if known is None or clip.row.face_area > known.row.face_area:
             largest[clip.row.video] = clip
     return list(largest.values())
 

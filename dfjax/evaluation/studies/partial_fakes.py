@@ -8,12 +8,11 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import datasets
 import numpy as np
 
-from dfjax.data.clip_row import ClipRow, clip_row
+from dfjax.data.clip_row import ClipRow
 from dfjax.data.moments import is_same_face, same_moments
-from dfjax.data.prepared import open_rows
+from dfjax.data.store import ClipStore
 from dfjax.evaluation import estimates, metrics
 from dfjax.evaluation.bootstrap import Draws
 from dfjax.evaluation.estimates import Estimate
@@ -50,31 +49,24 @@ def partial_fakes(source: str, split: str) -> Iterator[PartialFake]:
     Raises:
       DatasetError: As for `open_rows`.
     """
-    rows = open_rows(source, split).with_format("arrow")  # rows as stored, without decoding
-    label: datasets.ClassLabel = rows.features["label"]
-    places: dict[str, tuple[float, int]] = {}  # of each video's main face: area, row
-    originals: dict[tuple[str, str, str], str] = {}
-    fakes: list[tuple[str, tuple[str, str, str]]] = []
-    known = rows.remove_columns(["frames", "landmarks"]).with_format(None)
-    for place, row in enumerate(known):
-        boxes = np.array(row["boxes_xyxy"])
-        area = float((boxes[:, 2:] - boxes[:, :2]).prod(axis=1).sum())
-        setting = row["dataset"], row["compression"]
-        video = "/".join((row["dataset"], row["method"], row["compression"], row["video_id"]))
-        if video not in places:
-            if label.int2str(row["label"]) == "fake":
-                fakes.append((video, (*setting, row["original_id"])))
-            else:
-                originals[*setting, row["video_id"]] = video
-        if video not in places or area > places[video][0]:
-            places[video] = area, place
-    for fake, original in fakes:
-        if original in originals:
-            stored = [places[video][1] for video in (fake, originals[original])]
-            pair = [clip_row(rows[place : place + 1].to_pylist()[0], label) for place in stored]
-            partial = blend_in_time(*pair)
+    store = ClipStore([source], split)
+    originals = {
+        (clip.dataset, clip.compression, clip.video_id): number
+        for number, clip in enumerate(store.clips)
+        if not clip.is_fake
+    }
+    for number, clip in enumerate(store.clips):
+        original = originals.get((clip.dataset, clip.compression, clip.original_id))
+        if clip.is_fake and original is not None:
+            partial = blend_in_time(_with_pictures(store, number), _with_pictures(store, original))
             if partial is not None:
                 yield partial
+
+
+def _with_pictures(store: ClipStore, number: int) -> ClipRow:
+    clip = store.clips[number]
+    frames, landmarks = store.read(number, np.arange(len(clip.frame_indices)))
+    return ClipRow(**vars(clip), landmarks=landmarks, frames=frames)
 
 
 def blend_in_time(fake: ClipRow, original: ClipRow) -> PartialFake | None:
