@@ -298,7 +298,7 @@ def explain(bursts: Bursts, config: EvidenceConfig) -> Explanations:
     kept = end - first < num
     first, end = first[kept], end[kept]
     sums = [np.append(0, np.cumsum(weights * means**power)) for power in (0, 1, 2)]
-    inside, of_means, of_squares = (of[end] - of[first] for of in sums)
+    inside, of_means = (of[end] - of[first] for of in sums[:2])
     outside = total - inside
     x, y = of_means / inside, (sums[1][-1] - of_means) / outside
     spread = sums[2][-1] - inside * x**2 - outside * y**2
