@@ -209,7 +209,7 @@ def _train(arguments: Arguments, console: Console) -> int:
 
         def on_note(note: str) -> None:
             if is_first:
-                console.print(note, markup=False)
+                console.print(note, markup=False, soft_wrap=True)
 
         record = run(
             arguments.data,
@@ -235,7 +235,7 @@ def _train(arguments: Arguments, console: Console) -> int:
         return 0
     card = model_card(read_config(checkpoint), training=record)
     write_text_atomically(checkpoint / "README.md", card)
-    console.print(f"Written to {checkpoint}.")
+    console.print(f"Written to {checkpoint}.", markup=False, soft_wrap=True)
     return 0
 
 

@@ -116,7 +116,7 @@ class Prepare:
         datasets.disable_progress_bars()  # it draws one per shard, across ours
         names = ("compressions", "methods", "name", "validation_share", "unseen_methods")
         options = {name: getattr(self, name) for name in names}
-        given = {name: value for name, value in options.items() if value is not None}
+        options = {name: value for name, value in options.items() if value is not None}
         try:
             config = self.config()
             codec = CodecConfig(
@@ -127,7 +127,7 @@ class Prepare:
             )
         except ValueError as error:
             raise DatasetError(str(error)) from error
-        source = read_source(self.source, self.root, **given)
+        source = read_source(self.source, self.root, **options)
         with progress_bar() as progress:
             task = progress.add_task("Preparing", total=len(source.videos))
             try:
@@ -182,24 +182,19 @@ def _print(report: dict[str, Any], file: Path) -> None:
     for split, counts in report["splits"].items():
         table.add_row(split, *(str(counts[name]) for name in columns))
     Console().print(table)
-    errors = Console(stderr=True, emoji=False)
     if report["missing"]:
         names = ", ".join(report["missing"][:3])
-        errors.print(
+        _say(
             f"{len(report['missing'])} videos in the data set's lists were not found, such as "
-            f"{names}. {file} lists them all.",
-            markup=False,
+            f"{names}. {file} lists them all."
         )
     for split, counts in report["splits"].items():
         if not counts["clips"]:
-            errors.print(f"The split {split!r} has no clip. {file} says why.", markup=False)
+            _say(f"The split {split!r} has no clip. {file} says why.")
     for reason, dropped in report["dropped"].items():
-        errors.print(f"{dropped['count']} videos were left out: {reason}.", markup=False)
+        _say(f"{dropped['count']} videos were left out: {reason}.")
     for reason, files in report["left_out"].items():
-        errors.print(
-            f"{files['count']} files were left out, such as {files['files'][0]}: {reason}.",
-            markup=False,
-        )
+        _say(f"{files['count']} files were left out, such as {files['files'][0]}: {reason}.")
 
 
 def _print_what_may_pass(report: dict[str, Any]) -> int:
@@ -212,9 +207,13 @@ def _print_what_may_pass(report: dict[str, Any]) -> int:
     ]
     if not reasons:
         return 0
-    Console(stderr=True, emoji=False).print(
+    _say(
         f"{len(reasons)} videos could not be read for a reason that may pass, such as "
-        f"{reasons[0].rstrip('.')}. Run the same command again to read them; the rest is done.",
-        markup=False,
+        f"{reasons[0].rstrip('.')}. Run the same command again to read them; the rest is done."
     )
     return 1
+
+
+def _say(sentence: str) -> None:
+    """Prints a sentence on standard error, in one line, so that names in it can be copied."""
+    Console(stderr=True, markup=False, emoji=False).print(sentence, soft_wrap=True)
