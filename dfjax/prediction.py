@@ -178,3 +178,13 @@ class Prediction:
             if field.name not in ("clips", "clock_start")
         }
         return {"schema_version": SCHEMA_VERSION, **fields}
+
+
+def failure_report(name: str, error: str) -> dict[str, Any]:
+    """Returns the JSON object of a file without a verdict, where there is a list of files.
+
+    Args:
+      name: Of the file.
+      error: Why it cannot be judged, in words.
+    """
+    return {"schema_version": SCHEMA_VERSION, "video": {"name": name}, "error": error}

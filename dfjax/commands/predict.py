@@ -20,7 +20,7 @@ from dfjax.errors import DfjaxError
 from dfjax.files import shown_path
 from dfjax.inference.compilation_cache import use_compilation_cache
 from dfjax.memory import use_one_arena
-from dfjax.prediction import SCHEMA_VERSION, Prediction, Segment
+from dfjax.prediction import Prediction, Segment, failure_report
 from dfjax.runtimes.runtime import RuntimeName
 from dfjax.video.formats import shown_name
 from dfjax.video.sampling import Effort
@@ -227,11 +227,7 @@ class _Answers:
             is_named = name in str(result)
             self.failures.append(str(result) if is_named else f"{name}: {result}")
             self._table.add_row(Text(name), "[red]not read[/]", "", "", "", "")
-            return {
-                "schema_version": SCHEMA_VERSION,
-                "video": {"name": Path(name).name},
-                "error": str(result),
-            }
+            return failure_report(Path(name).name, str(result))
         self._table.add_row(Text(name), *_cells(result))
         for segment in result.segments:
             self._stretches.add_row(Text(name), *_stretch(segment))

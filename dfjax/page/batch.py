@@ -23,7 +23,7 @@ from dfjax.page.player import file_key
 from dfjax.page.rendering import render
 from dfjax.page.result import render_error, render_result
 from dfjax.page.upload import ACCEPTED, upload_name
-from dfjax.prediction import SCHEMA_VERSION, Prediction
+from dfjax.prediction import Prediction, failure_report
 from dfjax.reporting.spreadsheets import VIDEO_COLUMNS, csv_header, csv_lines, video_rows
 from dfjax.shown_numbers import percent
 from dfjax.words import speaking, words
@@ -157,8 +157,7 @@ def _answer(prediction: Prediction, file: str) -> dict[str, Any]:
 
 
 def _failure(video: dict[str, Any], message: str, *, is_english: bool = False) -> dict[str, Any]:
-    name = upload_name(video)
-    report = {"schema_version": SCHEMA_VERSION, "video": {"name": name}, "error": message}
+    report = failure_report(upload_name(video), message)
     return {
         "label": "error",
         "title": words.batch.in_the_browser.failed,

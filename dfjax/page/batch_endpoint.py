@@ -13,7 +13,7 @@ from dfjax.page import texts
 from dfjax.page.fair_queue import FairQueue, current_event
 from dfjax.page.limits import PageLimits
 from dfjax.page.upload import upload_name
-from dfjax.prediction import SCHEMA_VERSION
+from dfjax.prediction import failure_report
 from dfjax.words import words
 
 _MAX_BATCHES = 8  # of all clients, that are under way at the same time
@@ -83,7 +83,7 @@ def _predict_batch_with(limits: PageLimits) -> Callable:
                 try:
                     answers.append(await _check(queue, event_id, session, [video, effort], report))
                 except gr.Error as error:
-                    answers.append(_failure(video, error.message))
+                    answers.append(failure_report(upload_name(video), error.message))
                 except AbandonedError as error:
                     raise gr.Error(str(error), print_exception=False) from error
         return answers
@@ -146,9 +146,3 @@ async def _check(
 def _require_wanted(queue: FairQueue, event_id: str) -> None:
     if not queue.is_wanted(event_id):
         raise AbandonedError("Whoever asked for these checks has gone.")
-
-
-def _failure(video: dict[str, Any], message: str) -> dict[str, Any]:
-    """Returns what stands in the list for a file that has no verdict, as in `predict --json`."""
-    report = {"schema_version": SCHEMA_VERSION, "video": {"name": upload_name(video)}}
-    return {**report, "error": message}
