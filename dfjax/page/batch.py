@@ -8,7 +8,6 @@ on the server before it is needed. Results stay in the browser.
 import json
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -20,7 +19,7 @@ from dfjax.page.fair_queue import CHECKS
 from dfjax.page.language import language_of
 from dfjax.page.limits import PageLimits
 from dfjax.page.player import file_key
-from dfjax.page.rendering import render
+from dfjax.page.rendering import render, script_of
 from dfjax.page.result import render_error, render_result
 from dfjax.page.upload import ACCEPTED, upload_name
 from dfjax.prediction import Prediction, failure_report
@@ -105,7 +104,7 @@ def join_batch(
 
 def _script(limits: PageLimits) -> str:
     """Returns what the browser runs, with its words and limits filled in."""
-    script = (Path(__file__).parent / "batch.js").read_text(encoding="utf-8")
+    script = script_of("batch.js")
     settings = {
         "columns": VIDEO_COLUMNS,
         "header": csv_header(VIDEO_COLUMNS),

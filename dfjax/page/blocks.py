@@ -23,7 +23,6 @@ from dfjax.page.events import (
     frames_place,
     join,
     result_script,
-    script_of,
     spoken_place,
 )
 from dfjax.page.fair_queue import CHECKS
@@ -34,6 +33,7 @@ from dfjax.page.limits import PageLimits
 from dfjax.page.live import live_tab
 from dfjax.page.live_sessions import LivePredictor, LiveSessions
 from dfjax.page.player import file_key, frames_at
+from dfjax.page.rendering import script_of
 from dfjax.page.result import render_error, render_result
 from dfjax.page.shared_predictor import SharedPredictor, VideoPredictor
 from dfjax.page.upload import UploadBlocks, upload_name

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import gradio as gr
 
 from dfjax.page.fair_queue import CHECKS
+from dfjax.page.rendering import script_of
 from dfjax.page.result import render_error
 from dfjax.page.upload import ACCEPTED
 from dfjax.words import words
@@ -176,11 +176,6 @@ class Parts(NamedTuple):
     result: gr.HTML
     spoken: gr.HTML  # for screen readers
     frames: gr.HTML  # of a file that the browser cannot play
-
-
-def script_of(name: str) -> str:
-    """Returns a script of this folder."""
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def join(parts: Parts, *, check: Callable, pick: Callable, frames_at: Callable, empty: str) -> None:

@@ -1,13 +1,12 @@
 """The live tab: the camera's picture with boxes over it, and the score of the last seconds."""
 
 import json
-from pathlib import Path
 
 import gradio as gr
 
 from dfjax.inference.live import ENOUGH_SECONDS, WINDOW_SECONDS
 from dfjax.page.limits import PageLimits
-from dfjax.page.rendering import render
+from dfjax.page.rendering import render, script_of
 from dfjax.page.routes import LIVE
 from dfjax.words import words
 
@@ -30,5 +29,6 @@ def live_tab(limits: PageLimits) -> gr.HTML:
             }
         ),
     )
-    script = (Path(__file__).parent / "live.js").read_text(encoding="utf-8")
-    return gr.HTML(content, js_on_load=script, apply_default_css=False, elem_id="df-live")
+    return gr.HTML(
+        content, js_on_load=script_of("live.js"), apply_default_css=False, elem_id="df-live"
+    )

@@ -1,5 +1,6 @@
-"""Fills in the page's templates. All values put into one are escaped, wherever they come from."""
+"""The page's scripts, and its templates filled in, with every value escaped wherever it is from."""
 
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -32,3 +33,8 @@ def render(template: str, **values: Any) -> str:
       jinja2.UndefinedError: It speaks of something that is not among them.
     """
     return _TEMPLATES.get_template(template).render(values)
+
+
+def script_of(name: str) -> str:
+    """Returns a script of this folder."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")

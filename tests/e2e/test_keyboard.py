@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from dfjax.config import CalibrationConfig, Config
-from dfjax.page.events import script_of
 from dfjax.page.limits import PageLimits
+from dfjax.page.rendering import script_of
 from dfjax.shown_numbers import clock
 from tests.e2e.test_browser import CHROMIUM, QUIET
 from tests.evaluation.clips import EVIDENCE
