@@ -1,7 +1,5 @@
 """The example videos, as cards to click."""
 
-import base64
-import io
 from collections.abc import Sequence
 from os import PathLike
 from typing import Protocol
@@ -9,6 +7,7 @@ from typing import Protocol
 from PIL import Image
 
 from dfjax.page.rendering import render
+from dfjax.reporting.crops import jpeg_uri
 from dfjax.video.reading import read_frames
 from dfjax.words import translated
 
@@ -57,6 +56,4 @@ def _poster(path: str | PathLike[str]) -> str:
     _, frame = next(iter(read_frames(path)))
     picture = Image.fromarray(frame)
     picture.thumbnail((4 * _POSTER_HEIGHT, _POSTER_HEIGHT))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return jpeg_uri(picture, quality=80)

@@ -7,7 +7,7 @@ import numpy as np
 from dfjax.page.plot import mark
 from dfjax.page.rendering import render
 from dfjax.prediction import Decision, Prediction, TrackScore
-from dfjax.reporting.crops import data_uri, shown_frames
+from dfjax.reporting.crops import crop_uri, shown_frames
 from dfjax.shown_numbers import clock, frame_value, percent
 from dfjax.words import words
 
@@ -50,7 +50,7 @@ def _strip(track: TrackScore, crops: np.ndarray, decision: Decision) -> dict[str
         "left_out": words.evidence.left_out[track.left_out] if track.left_out else "",
         "crops": [
             {
-                "picture": data_uri(crop, _CROP_SIDE),
+                "picture": crop_uri(crop, _CROP_SIDE),
                 "seek": frame.timestamp,
                 "time": clock(frame.timestamp, decimals=2),
                 "value": frame_value(frame.probability_fake),

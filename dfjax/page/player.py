@@ -1,7 +1,5 @@
 """The player with the faces drawn over it, and frames for those files that no browser plays."""
 
-import base64
-import io
 import itertools
 import json
 import math
@@ -15,6 +13,7 @@ from PIL import Image
 from dfjax.config import VideoConfig
 from dfjax.page.rendering import render
 from dfjax.prediction import Prediction
+from dfjax.reporting.crops import jpeg_uri
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe, read_frames
 from dfjax.words import words
@@ -100,14 +99,12 @@ def frames_at(path: str, times: Any, limits: VideoLimits) -> str:
     asked = np.unique(np.maximum(wanted - info.delay, 0.0))
     frames = read_frames(path, config, limits=limits, info=info, timestamps=asked)
     pictures = [
-        {"time": round(time + info.delay, 4), "picture": _data_uri(frame)} for time, frame in frames
+        {
+            "time": round(time + info.delay, 4),
+            "picture": jpeg_uri(Image.fromarray(frame), quality=80),
+        }
+        for time, frame in frames
     ]
     # Asked for again, the same frames are an answer of their own: browsers act on what differs.
     sent = secrets.token_hex(4)
     return render("frames.html", file=file_key(path), sent=sent, pictures=pictures)
-
-
-def _data_uri(frame: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(frame).save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""Face crops as pictures inside a page or a report."""
+"""Pictures inside a page or a report, above all face crops."""
 
 import base64
 import io
@@ -23,7 +23,7 @@ def shown_frames(probabilities: np.ndarray, num_shown: int) -> list[int]:
     return chosen.tolist()
 
 
-def data_uri(picture: np.ndarray, side: int, *, quality: int = 82) -> str:
+def crop_uri(picture: np.ndarray, side: int, *, quality: int = 82) -> str:
     """Returns a square picture as a JPEG in a `data:` address.
 
     Args:
@@ -32,6 +32,16 @@ def data_uri(picture: np.ndarray, side: int, *, quality: int = 82) -> str:
       quality: Of the JPEG, up to 95.
     """
     resized = Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)
+    return jpeg_uri(resized, quality=quality)
+
+
+def jpeg_uri(picture: Image.Image, *, quality: int) -> str:
+    """Returns a picture as a JPEG in a `data:` address, so that it needs no file of its own.
+
+    Args:
+      picture: RGB, of any size.
+      quality: Up to 95.
+    """
     buffer = io.BytesIO()
-    resized.save(buffer, "JPEG", quality=quality)
+    picture.save(buffer, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -11,7 +11,7 @@ import jinja2
 import numpy as np
 
 from dfjax.prediction import Prediction, TrackScore
-from dfjax.reporting.crops import data_uri, shown_frames
+from dfjax.reporting.crops import crop_uri, shown_frames
 from dfjax.reporting.decision_sentences import withheld
 from dfjax.reporting.frame_values import value_rows
 from dfjax.reporting.reasons import explain
@@ -214,7 +214,7 @@ def _face(prediction: Prediction, track: TrackScore, heat_maps: HeatMaps) -> dic
 
 
 def _picture(picture: np.ndarray) -> str:
-    return data_uri(picture, _CROP_SIDE, quality=_CROP_QUALITY)
+    return crop_uri(picture, _CROP_SIDE, quality=_CROP_QUALITY)
 
 
 def _tables(prediction: Prediction) -> list[tuple[str, list[tuple[str, str]]]]:
