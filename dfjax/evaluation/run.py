@@ -136,7 +136,7 @@ def evaluate(
         "schema_version": SCHEMA_VERSION,
         "model": {
             "id": model_name(model),
-            "revision": None if Path(model).is_dir() else folder.name,
+            "revision": None if Path(model).expanduser().is_dir() else folder.name,
             "fingerprint": of_model,
         },
         "data": data,

@@ -248,6 +248,8 @@ def test_a_model_in_the_home_folder_is_a_local_one(folder, tmp_path, monkeypatch
     assert command.run() == 0
     model = json.loads((tmp_path / "report.json").read_text())["model"]
     assert (model["id"], model["revision"]) == ("model", None)
+    again = evaluate([str(folder / "set")], "~/model", tmp_path, split="validation")
+    assert again.report["model"] == model
 
 
 def test_videos_to_distort_are_found_by_the_name_of_their_source(folder, tmp_path):
