@@ -122,7 +122,7 @@ class ModelSummary:
     """The model that scored it."""
 
     id: str  # folder name or Hub repository
-    revision: str | None
+    revision: str | None  # on the Hub, as it was named
     version: str  # of dfjax
     digest: str | None = None
     """16 hex digits of the SHA-256 over weights and config: `fingerprint` in the `report.json` of

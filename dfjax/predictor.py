@@ -66,7 +66,7 @@ class Predictor:
           detector: The model, or an engine that runs it; its config says how videos are sampled,
             cropped and decided.
           model_id: What the report names as the model: a folder's name or a Hub repository.
-          revision: The Hub revision that it was loaded from, if it was.
+          revision: The branch, tag or commit on the Hub that was named, if one was.
           face_detector: Shared between predictors, if given; else made from the config, in JAX.
           limits: How much a file may cost to read; this is up to you, not to the model.
         """

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from dfjax.config import DetectorConfig
+from dfjax.head_config import DetectorConfig
 from dfjax.models.output import DetectorOutput
 
 jax.tree_util.register_dataclass(

@@ -21,7 +21,7 @@ class LabelledVideo:
     compression: str
     video_id: str  # without a slash
     is_fake: bool
-    split: str  # "train" | "validation" | "test"
+    split: str  # "train" | "validation" | "test"; "" before `split_by_identity`
     source_ids: tuple[str, ...]  # the people in it: the target, and in a fake also the source
     group: str  # videos of a group share identities; bootstrap and splits keep them together
     original_id: str = ""  # video_id of the real video that a fake was made from, if known

@@ -123,7 +123,7 @@ def temporal_graph(config: Config, table: TensorTable) -> bytes:
       table: Its tensors; those after the encoder are taken.
 
     Raises:
-      ModelFormatError: No graph is known for this encoder.
+      ModelFormatError: No graph is known for this encoder or this head.
     """
     graph = Graph()
     num_features = count_features(config)
@@ -163,7 +163,8 @@ def detector_graph(
       metadata: What the file says about itself.
 
     Raises:
-      ModelFormatError: No graph is known for this encoder, or its tensors do not fit the config.
+      ModelFormatError: No graph is known for this encoder or this head, or the tensors do not fit
+        the config.
     """
     graph, size = Graph(), config.crops.image_size
     num_features = count_features(config)

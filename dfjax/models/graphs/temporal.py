@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dfjax.config import DetectorConfig
+from dfjax.head_config import DetectorConfig
 from dfjax.models.tensor_table import TensorTable
 from dfjax.runtimes.graph import Graph, Value
 
