@@ -60,7 +60,9 @@ class Side:
 
 def main() -> None:
     """Measures all sides and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--against", default="677290e", help="commit of the earlier version")
     parser.add_argument("--runtimes", nargs="*", default=["onnx", "openvino", "openvino-bf16"])
     parser.add_argument("--video", type=Path, help="instead of the generated clip")

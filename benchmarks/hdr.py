@@ -40,7 +40,9 @@ def _filters() -> dict[str, str]:
 
 def main() -> None:
     """Encodes and scores all clips and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--model", default=None, help="folder or Hub repository")
     parser.add_argument("--json", default=None, help="also write all probabilities to this file")

@@ -38,7 +38,9 @@ META = {"_type": "gradio.FileData"}
 
 def main() -> int:
     """Puts the app under load, prints the figures, and returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--model", default=None, help="folder or Hub repository")

@@ -33,7 +33,9 @@ MIDDLE_REPEATS = 60  # 10 minutes
 
 def main() -> None:
     """Runs all measurements one after another and prints them."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", default=None, help="folder or Hub repository")
     parser.add_argument("--video", default=None, help="score this file instead of a generated one")
     parser.add_argument("--json", default=None, help="also write the figures to this file")
