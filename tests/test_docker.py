@@ -10,7 +10,7 @@ import pytest
 import yaml
 from gradio_client import Client, handle_file
 
-import app
+from dfjax.page.options import page_limits_of, parse
 from tests import container_root
 from tests.answering import answering, free_port
 from tests.container_root import built, why_not
@@ -75,9 +75,9 @@ def test_the_page_is_reached_from_outside_with_whatever_arguments():
     (service,) = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"].values()
     behind_a_proxy = [*service["command"], *commented_out()]
     for arguments in ([], ["--model", "/model"], service["command"], behind_a_proxy):
-        options = app.parse([*entrypoint[2:], *arguments])
+        options = parse([*entrypoint[2:], *arguments])
         assert (options.host, options.port) == ("0.0.0.0", 7860)
-        app.page_limits_of(options)
+        page_limits_of(options)
     assert options.allowed_hosts == ["check.example"] and options.trusted_proxies
 
 
@@ -90,7 +90,7 @@ def test_compose_gives_the_container_no_more_than_it_needs():
     assert (PROJECT / service["build"]["dockerfile"]).is_file()
     # All uploads fit into what is writable.
     (megabytes,) = re.findall(r"size=(\d+)m", service["tmpfs"][0])
-    assert app.parse(service["command"]).max_disk_megabytes < int(megabytes)
+    assert parse(service["command"]).max_disk_megabytes < int(megabytes)
 
 
 def test_the_check_for_health_tells_a_page_that_answers_from_one_that_ends(
