@@ -69,7 +69,13 @@ def test_the_length_from_which_an_effort_is_said_to_matter_is_that_of_the_plan(c
 
 def test_a_template_has_no_words_of_its_own():
     names = {"dfjax", "Model"}
-    for file in resources.files("dfjax.page").joinpath("templates").iterdir():
+    files = [
+        file
+        for room in ("dfjax.page", "dfjax.reporting")
+        for file in resources.files(room).joinpath("templates").iterdir()
+        if file.name.endswith(".html")
+    ]
+    for file in files:
         if file.name == "api.html":  # for programs, which are spoken to in English
             continue
         text = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", "", file.read_text(encoding="utf-8"))
