@@ -308,6 +308,12 @@ def test_an_option_that_may_be_left_out_is_shown_by_what_it_takes(shown_help):
     assert " STR" in shown_help
 
 
+def test_what_stands_without_an_option_is_shown_by_what_it_is(shown_help):
+    usage = shown_help.partition("\n\n")[0].partition(" --")[0]
+    about = re.findall(r"positional arguments.*? options ", shown_help, re.S)
+    assert not re.search(r"\b(STR|PATH)\b", usage + "".join(about))
+
+
 def test_the_help_says_of_every_option_what_it_is_to_the_end(shown_help):
     shown = re.sub("[│╭╮╰╯─]", " ", shown_help)
     options = re.findall(r"^ {1,3}(--[a-z].*(?:\n(?! {1,3}-| *$).*)*)", shown, re.M)

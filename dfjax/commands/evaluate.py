@@ -30,7 +30,7 @@ class Evaluate:
     Nothing is fitted to this data: calibration and thresholds come from the model's config.
     """
 
-    datasets: tyro.conf.Positional[tuple[str, ...]]
+    datasets: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="DATA...")]]
     """Folders made by `python -m dfjax prepare`, parquet files, or Hub repositories."""
 
     out: Path

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
@@ -19,7 +19,7 @@ class Export:
     faces, are beside it. docs/runtimes.md says what is in the files and what is not.
     """
 
-    model: tyro.conf.Positional[str]
+    model: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="MODEL")]]
     """Folder or Hub repository."""
 
     format: Literal["onnx", "stablehlo"]

@@ -5,7 +5,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -46,7 +46,7 @@ class Predict:
     scored. Stopped with Ctrl-C, it shows what it has and exits with 130.
     """
 
-    videos: tyro.conf.Positional[tuple[str, ...]]
+    videos: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="VIDEO...")]]
     """Video files, still images, or folders of them; the README lists the formats."""
 
     recursive: bool = False

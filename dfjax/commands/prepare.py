@@ -34,7 +34,7 @@ class Prepare:
         ]
     ]
 
-    root: tyro.conf.Positional[Path]
+    root: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="FOLDER")]]
     """Folder that holds the data set."""
 
     out: Path

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import re
 import time
+from typing import Annotated
 
 import tyro
 from rich.console import Console
@@ -29,7 +30,7 @@ class Scan:
     the same bytes once for all.
     """
 
-    files: tyro.conf.Positional[tuple[str, ...]]
+    files: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="FILE...")]]
     """Folders with all that is in them, files, patterns in quotes ("in/**/*.mp4"), and lists: .txt
     with a file on each line, or .parquet with a column `path`. All can be addresses, such as
     s3://bucket/folder or hf://datasets/owner/name, where the package for them is installed."""
