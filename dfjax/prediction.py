@@ -13,6 +13,9 @@ from dfjax.video.sampling import Effort
 SCHEMA_VERSION = 1
 """Version of the JSON below. It is raised only when a change would break readers of the old one."""
 
+NOT_IN_JSON = ("clips", "clock_start")
+"""Fields of `Prediction` that are for display, and in no JSON or table."""
+
 Label = Literal["real", "fake", "uncertain", "no_face"]
 
 
@@ -175,7 +178,7 @@ class Prediction:
         fields = {
             field.name: to_json_value(getattr(self, field.name))
             for field in dataclasses.fields(self)
-            if field.name not in ("clips", "clock_start")
+            if field.name not in NOT_IN_JSON
         }
         return {"schema_version": SCHEMA_VERSION, **fields}
 

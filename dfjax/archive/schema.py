@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from dfjax.checks import field_types
-from dfjax.prediction import SCHEMA_VERSION, Prediction
+from dfjax.prediction import NOT_IN_JSON, SCHEMA_VERSION, Prediction
 
 _PLAIN = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
@@ -31,7 +31,7 @@ def _arrow_type(kind: Any) -> pa.DataType:
 _JUDGED = [
     pa.field(name, _arrow_type(kind))
     for name, kind in field_types(Prediction).items()
-    if name != "clips"
+    if name not in NOT_IN_JSON
 ]
 
 TABLE_SCHEMA = pa.schema(

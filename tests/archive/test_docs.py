@@ -8,7 +8,7 @@ import pytest
 
 from dfjax.archive.results import Results
 from dfjax.archive.schema import TABLE_SCHEMA
-from dfjax.prediction import Prediction
+from dfjax.prediction import NOT_IN_JSON, Prediction
 from tests.archive.test_results import A, Hashed, scored
 
 DOCS = (Path(__file__).resolve().parents[2] / "docs" / "archives.md").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def test_every_column_is_described_with_its_type():
         named = [name for is_kind, name in kinds.items() if is_kind(field.type)]
         columns.append((field.name, named[0] if named else str(field.type)))
     assert described == columns
-    assert set(Prediction.__dataclass_fields__) - {"clips"} <= set(TABLE_SCHEMA.names)
+    assert set(Prediction.__dataclass_fields__) - {*NOT_IN_JSON} <= set(TABLE_SCHEMA.names)
 
 
 @pytest.mark.parametrize("number, expected", [(0, "in/first.mp4 0 0."), (1, "in/gone.mp4 No ")])
