@@ -30,13 +30,14 @@ from dfjax.video.info import VideoInfo, as_found, describe_frames
 from dfjax.video.limits import VideoLimits
 from dfjax.video.reading import probe
 
-CROPS_VERSION = 3
+CROPS_VERSION = 4
 """Raised when the same file with the same config gives other crops than before."""
 
 _ALIKE_SINCE = 1
 """The oldest version whose crops differ from today's in rare files only, so that they may be mixed.
 2: videos with long still stretches or that are interlaced only from some picture on, and grey
-pictures of 16 bits that are turned. 3: H.264 and H.265 in MPEG program streams."""
+pictures of 16 bits that are turned. 3: H.264 and H.265 in MPEG program streams. 4:
+pictures that lie on their side."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

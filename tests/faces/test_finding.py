@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
 from dfjax.faces.detection import NUM_FRAMES, FaceDetector, Faces
@@ -179,6 +180,22 @@ def test_a_picture_on_its_head_is_found_among_others(face_detector):
     found = find_in_pictures([pattern, np.rot90(portrait, 2), portrait], face_detector)
     assert [len(faces.boxes_xyxy) for faces in found] == [0, 1, 1]
     assert [faces.quarter_turns for faces in found] == [0, 2, 0]
+
+
+def test_a_face_that_is_mistaken_in_a_turned_picture_gives_way_to_a_certain_one(face_detector):
+    turned = np.rot90(skimage.data.astronaut(), 3)
+    (mistaken,) = face_detector.detect([turned])
+    assert len(mistaken.boxes_xyxy) == 1 and mistaken.confidences[0] < 0.98
+    told = []
+
+    def tell(faces, are_done):
+        told.append(are_done)
+
+    (alone,) = find_in_video(_video([turned]), face_detector, tell, most_frames=1)
+    (among_others,) = find_in_pictures([turned], face_detector)
+    for found in (alone, among_others):
+        assert found.quarter_turns == 1 and found.confidences.max() > 0.98
+    assert told == [False]  # else its crop would be encoded before the face is known
 
 
 def test_where_nobody_is_no_turn_finds_anyone(face_detector):
