@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# One would guess: of XLA's two ways to write the loops of a CPU program, the newer one (fusion emitters, on by
-# default) is the sooner compiled, or the later, whatever the optimization level; and that level 0, asked for
-# alone, is the soonest that XLA can do.
+# One would guess: XLA has two ways to write the loops of a CPU program, with fusion emitters (the default) and
+# without, and one of them compiles faster, whatever the optimization level; and level 0 by itself is the fastest
+# that XLA can compile.
 # What happens: at the default level, a program takes more time to compile without fusion emitters than with
 # them. At level 0, it takes half as much without them as with them.
 # Version: jax and jaxlib 0.10.2. Source: processor time of compiling one function with its gradients, the least

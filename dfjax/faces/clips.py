@@ -36,7 +36,7 @@ CROPS_VERSION = 4
 _ALIKE_SINCE = 1
 """The oldest version whose crops differ from today's in rare files only, so that they may be mixed.
 2: videos with long still stretches or that are interlaced only from some picture on, and grey
-pictures of 16 bits that are turned. 3: H.264 and H.265 in MPEG program streams. 4:
+pictures of 16 bits that are turned. 3: H.264 and H.265 in MPEG program streams. 4: single
 pictures that lie on their side."""
 
 

@@ -64,8 +64,11 @@ def find_in_video(
         times, pictures = zip(*batch, strict=True)
         found = detect_in_video(pictures, times, face_detector)
         faces += found
-        are_done = most_frames is not None and not _are_rare(faces, most_frames, _RARELY)
-        are_done = are_done and (most_frames != 1 or _is_certain(found[0]))
+        are_done = (
+            most_frames is not None
+            and not _are_rare(faces, most_frames, _RARELY)
+            and (most_frames > 1 or _is_certain(found[0]))
+        )
         seen = [] if are_done else [*seen, *pictures]
         on_found(found, are_done)
     if are_done:
@@ -97,8 +100,8 @@ def _or_turned(
 ) -> list[Faces]:
     """Returns the faces of pictures, or what comes of trying harder where none is certain.
 
-    Other than of a video, there is no second frame to tell that a face was mistaken: in every tenth
-    picture that lies on its side, a face that is not certain is found across the true one.
+    Unlike in a video, no other frame tells that a face was mistaken: in a picture that lies on its
+    side, one that is not certain may be found across the true one.
 
     Args:
       pictures: As for `find_in_pictures`.

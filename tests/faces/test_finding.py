@@ -198,6 +198,19 @@ def test_a_face_that_is_mistaken_in_a_turned_picture_gives_way_to_a_certain_one(
     assert told == [False]  # else its crop would be encoded before the face is known
 
 
+@pytest.mark.real_clips
+def test_photographs_are_turned_as_they_have_to_be(face_detector, real_clips):
+    photographs = sorted((real_clips / "data" / "faces" / "real").iterdir())[::40][:20]
+    upright = [np.asarray(Image.open(path).convert("RGB")) for path in photographs]
+    turned = {
+        n: find_in_pictures([np.rot90(each, n) for each in upright], face_detector)
+        for n in range(4)
+    }
+    assert not any(faces.quarter_turns for faces in turned[0])
+    wrong = sum(faces.quarter_turns != 4 - n for n in (1, 2, 3) for faces in turned[n])
+    assert wrong <= 3  # of 60; as many as 10 where only pictures without any face were turned
+
+
 def test_where_nobody_is_no_turn_finds_anyone(face_detector):
     found = find_in_video(_video(moving_pattern(4, 240, 320)), face_detector)
     assert [len(faces.boxes_xyxy) for faces in found] == [0] * 4

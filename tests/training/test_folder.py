@@ -146,7 +146,7 @@ def test_a_file_in_the_place_of_the_folder_or_above_it_is_refused(tmp_path):
         claim_folder(tmp_path / "file" / "run", _description())
 
 
-# Where orbax finds no state, it ends before what it began to read does, and that is told to nobody.
+# Where orbax finds no state, it gives up before its reads have ended; nobody awaits their errors.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name, is_taken", [("run [2]", False), ("run [2", True), ("a*b?", True)])
 def test_a_folder_is_taken_only_if_states_that_are_saved_there_can_be_restored(
