@@ -223,6 +223,7 @@ class CalibrationConfig(Checked):
     """
 
     evidence: EvidenceConfig | None = None  # None: the highest of the faces' clip logits decides
+    mirror_bursts: bool = False  # whether every other burst is scored as its mirror image
     scale: float = 1.0  # of that logit; 1 / temperature
     bias: float = 0.0  # of that logit
     frame_scale: float = 1.0  # of the frame logits

@@ -173,6 +173,7 @@ def _judgement(
     read = FaceClips(
         info=dataclasses.replace(info, **of_file),
         timestamps=times,
+        bursts=np.zeros(len(times), np.int64),
         clips=tuple(clips),
         decode_seconds=1.0,
         face_seconds=2.0,

@@ -42,6 +42,7 @@ def _read(
     return FaceClips(
         info=info,
         timestamps=np.arange(frames) / 2,
+        bursts=np.arange(frames),
         clips=(clip,) * faces,
         decode_seconds=0.0,
         face_seconds=0.0,

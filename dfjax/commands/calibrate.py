@@ -58,6 +58,9 @@ class Calibrate:
     """Whether all frames of all faces are weighed, which also finds stretches that are fake. If
     not, the highest of the faces' mean probabilities decides."""
 
+    mirror_bursts: bool = True
+    """Whether every other burst of frames is scored as its mirror image, and pictures both ways."""
+
     def run(self) -> int:
         """Returns the exit code."""
         require_extra("train", "`python -m dfjax calibrate`")
@@ -74,6 +77,7 @@ class Calibrate:
             max_false_positive_rate=self.max_false_positive_rate,
             max_false_negative_rate=self.max_false_negative_rate,
             weigh_evidence=self.weigh_evidence,
+            mirror_bursts=self.mirror_bursts,
         )
         with progress_bar() as progress:
             task = progress.add_task("Loading the model", total=None)

@@ -63,6 +63,7 @@ def calibrate_on(
     max_false_positive_rate: float,
     max_false_negative_rate: float,
     burst_frames: int | None = None,
+    mirror_bursts: bool = False,
 ) -> CalibrationConfig:
     """Returns the calibration that turns a detector's logits into probabilities and a verdict.
 
@@ -77,6 +78,7 @@ def calibrate_on(
       max_false_negative_rate: Share of fake videos below `real_below`, between 0 and 1.
       burst_frames: Most frames of a burst, for a model of evidence; see `dfjax.inference.evidence`.
         None: without one, the highest of the faces' clip logits decides.
+      mirror_bursts: Whether the clips were scored so; see `dfjax.inference.mirroring`.
 
     Raises:
       DatasetError: There are no real or no fake videos.
@@ -121,6 +123,7 @@ def calibrate_on(
                 at_rates[rate] = max(at_rates[rate], fake_above)
     calibration = CalibrationConfig(
         evidence=evidence,
+        mirror_bursts=mirror_bursts,
         scale=scale,
         bias=bias,
         frame_scale=frame_scale,

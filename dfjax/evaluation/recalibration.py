@@ -35,6 +35,7 @@ class CalibrationOptions:
     max_false_positive_rate: float = 0.05  # share of real videos that may be called fake
     max_false_negative_rate: float = 0.2  # share of fakes that may be called real
     weigh_evidence: bool = True  # whether a model of evidence decides; see `inference.evidence`
+    mirror_bursts: bool = True  # whether some frames are mirrored; see `inference.mirroring`
 
     def __post_init__(self):
         """Checks ranges."""
@@ -98,12 +99,14 @@ def recalibrate(
     for name, manifest in zip(sources, manifests, strict=True):
         require_same_crops(model, detector.config, name, manifest)
     rows = _of_others(read_all_clips(sources, SPLIT), model, read_trained_on(source))
-    scored = Scorer(JaxEngine.for_many(detector))(rows, on_clip=on_clip)
+    scorer = Scorer(JaxEngine.for_many(detector), mirror_bursts=options.mirror_bursts)
+    scored = scorer(rows, on_clip=on_clip)
     calibration = calibrate_on(
         scored,
         max_false_positive_rate=options.max_false_positive_rate,
         max_false_negative_rate=options.max_false_negative_rate,
         burst_frames=detector.config.video.burst_frames if options.weigh_evidence else None,
+        mirror_bursts=options.mirror_bursts,
     )
     videos = video_scores(scored, calibration)
     calibrated_on = {

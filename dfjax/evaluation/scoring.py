@@ -12,6 +12,7 @@ from dfjax.config import Config
 from dfjax.data.clip_row import ClipRow
 from dfjax.errors import DatasetError, ModelFormatError
 from dfjax.inference.engine import Engine, score_faces
+from dfjax.inference.mirroring import mean_logits, mirror, mirrorings
 from dfjax.json_values import to_json_value
 
 OnClip = Callable[[int], None]
@@ -107,14 +108,22 @@ class _EncodedClip:
 
     row: ClipRow  # without its frames
     look: Look
-    features: np.ndarray  # float32 [n, C]
+    features: np.ndarray  # float32 [W, n, C], for each of W ways round
 
 
 class Scorer:
     """Scores prepared clips with an engine."""
 
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Engine, *, mirror_bursts: bool | None = None):
+        """Takes the engine.
+
+        Args:
+          engine: The engine.
+          mirror_bursts: Whether every other burst is mirrored; None: as its calibration says.
+        """
+        calibration = engine.config.calibration
         self._engine = engine
+        self._take_turns = calibration.mirror_bursts if mirror_bursts is None else mirror_bursts
 
     def __call__(
         self, rows: Iterable[ClipRow], *, on_clip: OnClip | None = None
@@ -160,21 +169,28 @@ class Scorer:
         at_once = self._engine.crops_per_batch
         crops: list[np.ndarray] = []  # waiting for a full batch
         features: list[np.ndarray] = []  # of clips that are only partly encoded
-        waiting: collections.deque[tuple[ClipRow, Look]] = collections.deque()
+        waiting: collections.deque[tuple[ClipRow, Look, int]] = collections.deque()
 
         def finished() -> Iterator[_EncodedClip]:
-            while waiting and len(waiting[0][0].frame_indices) <= len(features):
-                row, look = waiting.popleft()
-                count = len(row.frame_indices)
-                yield _EncodedClip(row, look, np.stack(features[:count]))
+            while waiting:
+                row, look, num_ways = waiting[0]
+                count = num_ways * len(row.frame_indices)
+                if len(features) < count:
+                    break
+                waiting.popleft()
+                of_clip = np.stack(features[:count])
+                yield _EncodedClip(row, look, of_clip.reshape(num_ways, -1, of_clip.shape[-1]))
                 del features[:count]
 
         for row in rows:
             self._check(row)
-            crops.extend(row.frames)
+            bursts = np.arange(row.num_frames) // self._engine.config.video.burst_frames
+            ways = mirrorings(bursts, take_turns=self._take_turns)
+            for mirrored in ways:
+                crops.extend(mirror(row.frames, mirrored[row.frame_indices]))
             # An empty copy: a slice would keep all pixels alive.
             bare = dataclasses.replace(row, frames=row.frames[:0].copy())
-            waiting.append((bare, Look.of(row.frames)))
+            waiting.append((bare, Look.of(row.frames), len(ways)))
             while len(crops) >= at_once:
                 features.extend(self._engine.encode(np.stack(crops[:at_once])))
                 del crops[:at_once]
@@ -201,12 +217,15 @@ class Scorer:
 
     def _with_logits(self, clips: Sequence[_EncodedClip]) -> Iterator[ScoredClip]:
         """Yields the clips with their logits."""
-        scored = score_faces(
-            self._engine,
-            [clip.features for clip in clips],
-            [clip.row.frame_indices for clip in clips],
+        scored = iter(
+            score_faces(
+                self._engine,
+                [features for clip in clips for features in clip.features],
+                [clip.row.frame_indices for clip in clips for _ in clip.features],
+            )
         )
-        for clip, logits in zip(clips, scored, strict=True):
+        for clip in clips:
+            logits = mean_logits([next(scored) for _ in clip.features])
             if not (np.isfinite(logits.frame_logits).all() and np.isfinite(logits.clip_logit)):
                 raise ModelFormatError(
                     f"The model's logits of {clip.row.video} are not finite: its weights are "

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from flax import nnx
 
-from dfjax.config import ID2LABEL
+from dfjax.config import ID2LABEL, Config
 from dfjax.faces.crops import crop_rule
 from dfjax.inference.evidence import level_calibration
 from dfjax.models.detector import Detector
@@ -33,8 +33,21 @@ def description(detector: Detector, model_id: str) -> dict[str, str]:
         "id2label": json.dumps(ID2LABEL),
         "label_rule": _LABEL_RULE.format(*ID2LABEL.values()),
         "crop_rule": crop_rule(config.crops),
+        "mirror_rule": mirror_rule(config),
         "config": json.dumps(config.to_dict()),
     }
+
+
+def mirror_rule(config: Config) -> str:
+    """Returns which way round a model is shown faces; see `dfjax.inference.mirroring`."""
+    if not config.calibration.mirror_bursts:
+        return "Crops are shown as they are."
+    burst = config.video.burst_frames
+    return (
+        f"Frames are taken in bursts of {burst}, and the crops of every other burst are mirrored "
+        "left to right. What is seen in one burst alone, as a picture, is scored twice, as it is "
+        "and mirrored, and the logits are averaged."
+    )
 
 
 def calibrations(detector: Detector) -> Mapping[str, tuple[float, float]]:

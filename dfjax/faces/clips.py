@@ -59,6 +59,7 @@ class FaceClips:
 
     info: VideoInfo
     timestamps: np.ndarray  # float64 [T], seconds, of the sampled frames
+    bursts: np.ndarray  # int64 [T], the number of each one's burst, in the order of reading
     clips: tuple[FaceClip, ...]
     decode_seconds: float  # probing the file, and waiting for its frames
     face_seconds: float
@@ -328,6 +329,7 @@ def clear_ones(
     return FaceClips(
         info=info,
         timestamps=timestamps,
+        bursts=np.arange(len(timestamps)) // config.video.burst_frames,
         clips=tuple(clear),
         decode_seconds=0.0,
         face_seconds=0.0,

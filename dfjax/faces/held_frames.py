@@ -30,6 +30,13 @@ class Seen(NamedTuple):
     size: tuple[int, int]  # height and width of the picture as displayed, before it was fitted
 
 
+class AheadCrop(NamedTuple):
+    """A crop that is known before all of the video has been read."""
+
+    burst: int  # the number of the burst that it is from
+    pixels: np.ndarray  # uint8 [S, S, 3]
+
+
 class Cropped(NamedTuple):
     """One face in one frame."""
 
@@ -69,15 +76,26 @@ def every_face(config: TrackConfig) -> TrackConfig:
     return dataclasses.replace(config, min_frames=1, max_tracks=faces_held(config))
 
 
-def likely_kept(crops: Mapping[CropKey, Cropped], config: TrackConfig) -> list[np.ndarray]:
-    """Returns the pixels of those crops that will most likely be kept.
+def likely_kept(
+    crops: Mapping[CropKey, Cropped], config: TrackConfig, bursts: Mapping[float, int]
+) -> list[AheadCrop]:
+    """Returns those crops that will most likely be kept.
 
     They are surely faces, while others are only if they are seen for long, and there is no choice
     to be made among them, as in a crowd.
+
+    Args:
+      crops: Those that are known.
+      config: Which faces are kept.
+      bursts: The number of the burst at each time, seconds.
     """
     sure = {key: crop for key, crop in crops.items() if crop.confidence >= config.min_confidence}
     num_at = collections.Counter(time for time, _ in sure)
-    return [crop.pixels for (time, _), crop in sure.items() if num_at[time] <= config.max_tracks]
+    return [
+        AheadCrop(bursts[time], crop.pixels)
+        for (time, _), crop in sure.items()
+        if num_at[time] <= config.max_tracks
+    ]
 
 
 def link(

@@ -111,6 +111,7 @@ class LongVideo:
         share = math.ceil(plan.num_frames / config.video.num_frames)
         self._limits = dataclasses.replace(limits, max_output_bytes=share * limits.max_output_bytes)
         self._seen: dict[float, Seen] = {}
+        self._bursts: dict[float, int] = {}
         self._crops: dict[CropKey, Cropped] = {}
         self._probed, self._seconds, self._waited = info.read_seconds, 0.0, 0.0
         self._is_damaged = self._is_interlaced = False
@@ -230,6 +231,7 @@ class LongVideo:
         self._seconds += time.perf_counter() - started
         return dataclasses.replace(
             found,
+            bursts=np.array([self._bursts[moment] for moment in times.tolist()]),
             num_with_face=linked.num_frames,
             is_crowded=linked.is_crowded,
             decode_seconds=self._probed + self._waited,
@@ -245,7 +247,7 @@ class LongVideo:
         shown = as_found(self.info, sizes, is_interlaced=self._is_interlaced)
         if shown != self.info:
             self.info = shown
-            self._seen, self._crops = {}, {}
+            self._seen, self._bursts, self._crops = {}, {}, {}
             for each in self._looks:
                 self._look_once(each, on_progress)
 
@@ -270,24 +272,27 @@ class LongVideo:
                 timestamps=look.times,
                 findings=findings,
             )
-        self._read(frames, findings, look.plan.num_frames, on_progress)
+        self._read(frames, findings, look.plan, on_progress)
 
     def _read(
         self,
         frames: Generator[Frame, None, None],
         findings: Findings,
-        num_frames: int,
+        plan: VideoConfig,
         on_progress: OnProgress,
     ) -> None:
         """Looks for faces in frames, and crops them."""
         crops, tracks = self._config.crops, self._config.tracks
         held = HeldFrames(crops, every_face(tracks), most_beside=_MOST_BESIDE)
-        done, upcoming = 0, 0.0
+        done, num_read, upcoming = 0, 0, 0.0
+        first_burst = max(self._bursts.values(), default=-1) + 1
 
         def coming(frames: Iterable[Frame]) -> Iterator[Frame]:
-            nonlocal upcoming
+            nonlocal upcoming, num_read
             for frame in self._awaited(frames):
                 upcoming = frame[0]
+                self._bursts[upcoming] = first_burst + num_read // plan.burst_frames
+                num_read += 1
                 yield frame
             upcoming = math.inf
 
@@ -302,9 +307,9 @@ class LongVideo:
                 held.add(batch, seen)
                 cropped = held.crop(upcoming)
                 self._crops |= cropped
-                self._give(likely_kept(cropped, tracks))
+                self._give(likely_kept(cropped, tracks, self._bursts))
                 done += len(batch)
-                on_progress(min(1.0, done / num_frames), LOOKING)
+                on_progress(min(1.0, done / plan.num_frames), LOOKING)
         self._is_damaged |= is_damaged(self.info, findings)
         self._is_interlaced |= findings.is_interlaced
         self._note(findings)

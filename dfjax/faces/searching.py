@@ -12,7 +12,15 @@ from dfjax.config import Config
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.finding import FACE_BATCH, find_in_video
 from dfjax.faces.following import Frame
-from dfjax.faces.held_frames import CropKey, Cropped, HeldFrames, Seen, every_face, likely_kept
+from dfjax.faces.held_frames import (
+    AheadCrop,
+    CropKey,
+    Cropped,
+    HeldFrames,
+    Seen,
+    every_face,
+    likely_kept,
+)
 from dfjax.faces.sampled import SampledFrame, SampledFrames, sample_frames
 from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
@@ -25,8 +33,8 @@ LOOKING = "Reading the video, looking for faces"
 OnProgress = Callable[[float, str], None]
 """Called with the fraction done, 0 to 1, and a few words that name the stage."""
 
-OnCrops = Callable[[list[np.ndarray]], None]
-"""Called with crops, uint8 [S, S, 3] each, most or all of which will be in the result."""
+OnCrops = Callable[[list[AheadCrop]], None]
+"""Called with crops, most or all of which will be in the result."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -67,6 +75,7 @@ def search_file(
     """Looks for faces in the sampled frames, and crops some, while the rest are decoded."""
     searched = Searched() if sampled is None else Searched(findings=sampled.findings)
     held = HeldFrames(config.crops, every_face(config.tracks))
+    bursts: dict[float, int] = {}
 
     def read() -> Generator[SampledFrame, None, None]:
         if sampled is None:
@@ -81,6 +90,7 @@ def search_file(
             started = time.perf_counter()
             for timestamp, frame, shares in coming:
                 searched.seconds_waited += time.perf_counter() - started
+                bursts[timestamp] = len(searched.timestamps) // config.video.burst_frames
                 searched.timestamps.append(timestamp)
                 searched.frames.append(frame)
                 searched.colours.append(shares)
@@ -100,7 +110,7 @@ def search_file(
         held.add(searched.held(part), seen)
         crops = held.crop(searched.timestamps[end])
         searched.crops |= crops
-        give(likely_kept(crops, config.tracks))
+        give(likely_kept(crops, config.tracks, bursts))
         if are_done:
             searched.let_go(end)
 

@@ -9,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from dfjax.faces.clips import FaceClips, OnProgress
+from dfjax.faces.held_frames import AheadCrop
 from dfjax.inference.engine import Engine, score_faces
 from dfjax.inference.evidence import FaceFrames
+from dfjax.inference.mirroring import is_mirrored, mean_logits, mirror, mirrorings
 
 
 class ScoredFaces(NamedTuple):
@@ -26,23 +28,27 @@ class FaceScorer:
 
     def __init__(self, engine: Engine):
         self._engine = engine
-        self._known: dict[bytes, np.ndarray] = {}
-        self._waiting: dict[bytes, np.ndarray] = {}
+        self._take_turns = engine.config.calibration.mirror_bursts
+        self._known: dict[_Key, np.ndarray] = {}
+        self._waiting: dict[_Key, np.ndarray] = {}
         self._seconds = self._seconds_ahead = 0.0
 
-    def encode_ahead(self, crops: Sequence[np.ndarray]) -> None:
+    def encode_ahead(self, crops: Sequence[AheadCrop]) -> None:
         """Encodes crops that will most likely be scored, while the video is still being read.
 
         Args:
-          crops: uint8 [S, S, 3] each. What does not fill a batch waits for more.
+          crops: What does not fill a batch waits for more.
         """
         started = time.perf_counter()
-        self._waiting |= {key: crop for crop in crops if (key := _key(crop)) not in self._known}
+        for burst, crop in crops:
+            key = _Key(_digest(crop), self._take_turns and is_mirrored(burst))
+            if key not in self._known:
+                self._waiting[key] = crop
         size = self._engine.crops_per_batch
         while len(self._waiting) >= size:
             keys = list(self._waiting)[:size]
             batch = np.stack([self._waiting.pop(key) for key in keys])
-            self._known.update(zip(keys, self._engine.encode(batch), strict=True))
+            self._known.update(zip(keys, self._engine.encode(_shown(batch, keys)), strict=True))
         self._seconds_ahead += time.perf_counter() - started
 
     def __call__(self, read: FaceClips, on_progress: OnProgress) -> ScoredFaces:
@@ -61,25 +67,36 @@ class FaceScorer:
         return ScoredFaces(read, faces, self._seconds + ahead)
 
     def _score(self, read: FaceClips, on_progress: OnProgress) -> list[FaceFrames]:
-        keys = [[_key(crop) for crop in clip.frames] for clip in read.clips]
+        digests = [[_digest(crop) for crop in clip.frames] for clip in read.clips]
+        ways = [
+            [
+                list(map(_Key, of_clip, mirrored[clip.frame_indices].tolist()))
+                for clip, of_clip in zip(read.clips, digests, strict=True)
+            ]
+            for mirrored in mirrorings(read.bursts, take_turns=self._take_turns)
+        ]
         new = {
             key: crop
+            for keys in ways
             for clip, of_clip in zip(read.clips, keys, strict=True)
             for key, crop in zip(of_clip, clip.frames, strict=True)
             if key not in self._known
         }
         self._waiting.clear()
         if new:
-            encoded = self._encode(np.stack(list(new.values())), on_progress)
+            encoded = self._encode(_shown(np.stack(list(new.values())), list(new)), on_progress)
             self._known.update(zip(new, encoded, strict=True))
-        scored = score_faces(
-            self._engine,
-            [np.stack([self._known[key] for key in of_clip]) for of_clip in keys],
-            [clip.frame_indices for clip in read.clips],
-        )
+        scored = [
+            score_faces(
+                self._engine,
+                [np.stack([self._known[key] for key in of_clip]) for of_clip in keys],
+                [clip.frame_indices for clip in read.clips],
+            )
+            for keys in ways
+        ]
         return [
-            FaceFrames(*logits, read.timestamps[clip.frame_indices])
-            for clip, logits in zip(read.clips, scored, strict=True)
+            FaceFrames(*mean_logits(logits), read.timestamps[clip.frame_indices])
+            for clip, *logits in zip(read.clips, *scored, strict=True)
         ]
 
     def _encode(self, crops: np.ndarray, on_progress: OnProgress) -> np.ndarray:
@@ -92,6 +109,17 @@ class FaceScorer:
         return np.concatenate(features)
 
 
-def _key(crop: np.ndarray) -> bytes:
-    """Returns a crop's digest: frames that show the same are encoded once."""
+class _Key(NamedTuple):
+    """What the features of a crop are known by: frames that show the same are encoded once."""
+
+    digest: bytes  # of the crop as it was cut
+    is_mirrored: bool
+
+
+def _digest(crop: np.ndarray) -> bytes:
     return hashlib.sha256(crop.tobytes()).digest()
+
+
+def _shown(crops: np.ndarray, keys: Sequence[_Key]) -> np.ndarray:
+    """Returns crops, uint8 [n, S, S, 3], as the encoder is to see them."""
+    return mirror(crops, np.array([key.is_mirrored for key in keys]))

@@ -63,7 +63,7 @@ def _as_first_published(config: Config) -> dict[str, Any]:
     later = {
         "video": {"burst_frames": 1},
         "crops": {"min_detail": 0, "anchor": "box"},
-        "calibration": {"false_negative_rate": None, "evidence": None},
+        "calibration": {"false_negative_rate": None, "evidence": None, "mirror_bursts": False},
     }
     for part, fields in later.items():
         for name, neutral in fields.items():

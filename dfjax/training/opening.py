@@ -148,7 +148,11 @@ def open_run(
             "them, the figures and thresholds of this run flatter it."
         )
     machinery = make_machinery(detector, data.store, train_config, workers=options.workers)
-    validation = Validation(data.measured, JaxEngine.for_many(detector))
+    validation = Validation(
+        data.measured,
+        JaxEngine.for_many(detector),
+        mirror_bursts=train_config.mirror_bursts,
+    )
     if is_first:
         claim_folder(out, description)
     return OpenedRun(

@@ -60,6 +60,7 @@ def publish(opened: OpenedRun, variables: nnx.State, *, step: int) -> dict[str, 
         burst_frames=(
             detector.config.video.burst_frames if opened.train_config.weigh_evidence else None
         ),
+        mirror_bursts=opened.train_config.mirror_bursts,
     )
     detector.config = dataclasses.replace(detector.config, calibration=calibration)
     record = _record(

@@ -22,14 +22,16 @@ SPLIT = "validation"
 class Validation:
     """The validation clips of prepared data sets, and the engine that scores them."""
 
-    def __init__(self, sources: Sequence[str], engine: JaxEngine):
+    def __init__(self, sources: Sequence[str], engine: JaxEngine, *, mirror_bursts: bool):
         """Stores the data sets and the engine; nothing is read yet.
 
         Args:
           sources: As for `open_rows`; each has the split "validation".
           engine: An engine for a detector of the same shape; its weights are replaced.
+          mirror_bursts: As for `Scorer`.
         """
         self._sources, self._engine = sources, engine
+        self._scorer = Scorer(engine, mirror_bursts=mirror_bursts)
 
     def score(self, variables: Any) -> list[ScoredClip]:
         """Returns all clips with their logits, in the same order in every process.
@@ -42,7 +44,7 @@ class Validation:
         rows = read_all_clips(self._sources, SPLIT)
         mine = itertools.islice(rows, jax.process_index(), None, jax.process_count())
         self._engine.load(variables)
-        scored = Scorer(self._engine)(mine)
+        scored = self._scorer(mine)
         return scored if jax.process_count() == 1 else interleave(_gather(scored))
 
 

@@ -89,8 +89,18 @@ def test_a_model_without_thresholds_gives_verdicts_afterwards(copied, data, caps
 
 
 def test_without_evidence_the_published_score_is_kept_and_only_its_scale_is_fitted(copied, data):
-    _calibrate(copied, data, weigh_evidence=False)
+    _calibrate(copied, data, weigh_evidence=False, mirror_bursts=False)
     assert read_config(copied).calibration.evidence is None
+
+
+def test_a_model_is_fitted_to_what_it_will_see(copied, data):
+    scales = []
+    for mirror_bursts in (True, False):
+        _calibrate(copied, data, mirror_bursts=mirror_bursts)
+        calibration = read_config(copied).calibration
+        assert calibration.mirror_bursts == mirror_bursts
+        scales.append(calibration.scale)
+    assert scales[0] != scales[1]
 
 
 def test_a_calibrated_copy_can_be_published(gend, data, tmp_path):

@@ -21,6 +21,7 @@ from dfjax.__main__ import main
 from dfjax.errors import ExportError
 from dfjax.evaluation.run import fingerprint
 from dfjax.export import compare
+from dfjax.export.describe import mirror_rule
 from dfjax.export.onnx_files import ONNX_FILES, check_onnx, export_onnx
 from dfjax.faces.mtcnn import load_networks
 from dfjax.models.detector import Detector
@@ -93,6 +94,7 @@ def test_the_file_says_what_it_was_made_of_and_how_to_use_it(folder):
     assert json.loads(said["id2label"]) == {"0": "real", "1": "fake"}
     assert "positive logit means 'fake'" in said["label_rule"]
     assert "scaled to 32 pixels" in said["crop_rule"] and "2.5 times" in said["crop_rule"]
+    assert said["mirror_rule"] == "Crops are shown as they are."
 
 
 def test_files_are_compared_with_numbers_that_no_device_has_rounded(monkeypatch):
@@ -111,6 +113,13 @@ def test_files_are_compared_with_numbers_that_no_device_has_rounded(monkeypatch)
     monkeypatch.setattr(Detector, "__call__", recorded(Detector.__call__))
     compare.Reference(tiny_detector())
     assert asked == ["highest"] * 4
+
+
+def test_the_files_say_which_crops_are_mirrored():
+    calibration = dataclasses.replace(TINY_CONFIG.calibration, mirror_bursts=True)
+    video = dataclasses.replace(TINY_CONFIG.video, burst_frames=4)
+    rule = mirror_rule(dataclasses.replace(TINY_CONFIG, video=video, calibration=calibration))
+    assert "bursts of 4" in rule and "every other burst are mirrored" in rule
 
 
 def test_a_model_made_for_bfloat16_is_compared_in_the_float32_that_its_files_compute_in(tmp_path):

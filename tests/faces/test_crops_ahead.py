@@ -15,6 +15,7 @@ from dfjax.faces.clips import FaceClips, face_clips, read_face_clips
 from dfjax.faces.crops import crop_track
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.held_frames import (
+    AheadCrop,
     Cropped,
     HeldFrames,
     Seen,
@@ -47,12 +48,24 @@ def video(request, tmp_path_factory):
     return write_video(tmp_path_factory.mktemp("people") / "two.mp4", frames, fps=25)
 
 
+def _bursts(given: list[AheadCrop]) -> set[tuple[int, bytes]]:
+    return {(burst, pixels.tobytes()) for burst, pixels in given}
+
+
+def _bursts_of(read: FaceClips) -> set[tuple[int, bytes]]:
+    return {
+        (int(read.bursts[index]), crop.tobytes())
+        for clip in read.clips
+        for index, crop in zip(clip.frame_indices, clip.frames, strict=True)
+    }
+
+
 def _all_crops(read: FaceClips) -> set[bytes]:
     return {crop.tobytes() for clip in read.clips for crop in clip.frames}
 
 
 def test_crops_that_are_made_while_a_file_is_read_are_those_of_all_its_frames(video, face_detector):
-    given: list[np.ndarray] = []
+    given: list[AheadCrop] = []
     read = read_face_clips(video, CONFIG, face_detector, on_crops=given.extend)
     times, frames = zip(*read_frames(video, CONFIG.video), strict=True)
     together = face_clips(frames, np.array(times), CONFIG, face_detector)
@@ -61,8 +74,9 @@ def test_crops_that_are_made_while_a_file_is_read_are_those_of_all_its_frames(vi
         np.testing.assert_array_equal(ahead.frame_indices, later.frame_indices)
         np.testing.assert_array_equal(ahead.frames, later.frames)
         np.testing.assert_array_equal(ahead.landmarks, later.landmarks)
-    ahead = {crop.tobytes() for crop in given}
+    ahead = {crop.pixels.tobytes() for crop in given}
     assert ahead <= _all_crops(read)
+    assert _bursts(given) <= _bursts_of(read)
     is_apart = read.info.duration > 8
     assert len(ahead) >= (48 if is_apart else 16)  # of 64
 
@@ -98,7 +112,7 @@ def test_a_long_video_gives_its_crops_while_it_is_read(video, face_detector):
     long = LongVideo(video, config, face_detector, plan, info=info, on_crops=given.extend)
     long.look_around(lambda fraction, stage: None)
     read = long.clips()
-    assert len(read.clips) == 2 and {crop.tobytes() for crop in given} == _all_crops(read)
+    assert len(read.clips) == 2 and _bursts(given) == _bursts_of(read)
 
 
 def _at(*lefts: int) -> Faces:
@@ -158,7 +172,8 @@ def test_of_a_crowd_nothing_is_given_ahead_since_not_all_will_be_kept():
     of_two = {(1.0, b"left"): crop, (1.0, b"right"): crop}
     of_three = {(2.0, side): crop for side in (b"left", b"middle", b"right")}
     unsure = {(1.0, b"middle"): crop._replace(confidence=config.min_confidence - 0.01)}
-    assert len(likely_kept(of_two | of_three | unsure, config)) == 2
+    kept = likely_kept(of_two | of_three | unsure, config, {1.0: 5, 2.0: 6})
+    assert [burst for burst, _ in kept] == [5, 5]
 
 
 def test_frames_in_which_a_face_is_only_found_once_they_are_turned_are_still_there(tmp_path):

@@ -84,6 +84,21 @@ def test_a_video_read_look_by_look_gives_the_crops_of_all_its_frames_together(
         np.testing.assert_array_equal(long.landmarks, short.landmarks)
 
 
+def test_bursts_are_numbered_as_they_are_read_and_keep_their_numbers(minute, face_detector):
+    """Every other one is mirrored, also of those that a closer look adds in between."""
+    plan = VideoConfig(num_frames=32, burst_frames=4)
+    video = LongVideo(minute, CONFIG, face_detector, plan, info=probe(minute))
+    video.look_around(_no_report)
+    first = video.clips()
+    assert first.bursts.tolist() == np.repeat(np.arange(6), 4).tolist()
+    assert video.look_closer(first.timestamps[[8]], _no_report)
+    closer = video.clips()
+    bursts = dict(zip(closer.timestamps.tolist(), closer.bursts.tolist(), strict=True))
+    known = dict(zip(first.timestamps.tolist(), first.bursts.tolist(), strict=True))
+    assert bursts == bursts | known
+    assert [burst for time, burst in bursts.items() if time not in known] == [6] * 4 + [7] * 4
+
+
 def _shot(number: int, frame: np.ndarray) -> np.ndarray:
     """Puts a face, 270x360, somewhere into a frame with colours of its own: uint8 [360, 480, 3]."""
     place = np.random.default_rng(number)

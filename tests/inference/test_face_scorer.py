@@ -9,6 +9,7 @@ import pytest
 
 from dfjax.config import VideoConfig
 from dfjax.faces.clips import FaceClip, FaceClips
+from dfjax.faces.held_frames import AheadCrop
 from dfjax.inference.face_scorer import FaceScorer
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.inference.one_file import READING_SHARE
@@ -24,9 +25,10 @@ from tests.videos import portrait_frames, write_video
 class _Noting(JaxEngine):
     """Notes the sizes of batches, and in which thread they were encoded."""
 
-    def __init__(self):
+    def __init__(self, *, mirror_bursts: bool = True):
         video = VideoConfig(num_frames=32, burst_frames=4)
-        config = dataclasses.replace(TINY_CONFIG, video=video)
+        calibration = dataclasses.replace(TINY_CONFIG.calibration, mirror_bursts=mirror_bursts)
+        config = dataclasses.replace(TINY_CONFIG, video=video, calibration=calibration)
         super().__init__(filled(lambda rngs: Detector(config, rngs=rngs)))
         self.batches: list[int] = []
         self.threads: set[str] = set()
@@ -61,8 +63,17 @@ def _read(crops: np.ndarray) -> FaceClips:
     )
     info = describe_frames([np.zeros((32, 32, 3), np.uint8)] * len(crops), times)
     return FaceClips(
-        info=info, timestamps=times, clips=(clip,), decode_seconds=1.0, face_seconds=2.0
+        info=info,
+        timestamps=times,
+        bursts=np.arange(len(crops)) // 4,
+        clips=(clip,),
+        decode_seconds=1.0,
+        face_seconds=2.0,
     )
+
+
+def _ahead(crops: np.ndarray, first: int = 0) -> list[AheadCrop]:
+    return [AheadCrop((first + n) // 4, crop) for n, crop in enumerate(crops)]
 
 
 def _no_report(fraction: float, stage: str) -> None:
@@ -73,9 +84,9 @@ def test_what_was_encoded_ahead_gives_the_same_logits_and_is_not_encoded_again()
     read, plain, engine = _read(_crops(20)), _Noting(), _Noting()
     expected = FaceScorer(plain)(read, _no_report)
     scorer = FaceScorer(engine)
-    scorer.encode_ahead(list(read.clips[0].frames[:5]))
+    scorer.encode_ahead(_ahead(read.clips[0].frames[:5]))
     assert engine.batches == []  # it waits until a batch is full
-    scorer.encode_ahead(list(read.clips[0].frames[5:18]))
+    scorer.encode_ahead(_ahead(read.clips[0].frames[5:18], 5))
     assert engine.batches == [8, 8]
     scored = scorer(read, _no_report)
     assert engine.batches == [8, 8, 4] == plain.batches
@@ -88,15 +99,15 @@ def test_what_was_encoded_ahead_gives_the_same_logits_and_is_not_encoded_again()
 def test_crops_that_were_given_for_nothing_change_nothing():
     crops, engine = _crops(30), _Noting()
     scorer = FaceScorer(engine)
-    scorer.encode_ahead(list(crops[20:]))
-    scored = scorer(_read(crops[:4]), _no_report)
-    alone = FaceScorer(_Noting())(_read(crops[:4]), _no_report)
+    scorer.encode_ahead(_ahead(crops[20:], 20))
+    scored = scorer(_read(crops[:8]), _no_report)
+    alone = FaceScorer(_Noting())(_read(crops[:8]), _no_report)
     assert scored.faces[0].clip_logit == alone.faces[0].clip_logit
-    assert engine.batches == [8, 4]
+    assert engine.batches == [8, 8]
 
 
 def test_frames_that_show_the_same_are_encoded_once():
-    engine, crops = _Noting(), np.repeat(_crops(2), 6, axis=0)
+    engine, crops = _Noting(mirror_bursts=False), np.repeat(_crops(2), 6, axis=0)
     scored = FaceScorer(engine)(_read(crops), _no_report)
     assert engine.batches == [2]
     assert len(set(scored.faces[0].frame_logits.tolist())) > 1  # their neighbours differ
@@ -104,7 +115,7 @@ def test_frames_that_show_the_same_are_encoded_once():
 
 def test_the_time_that_encoding_ahead_takes_counts_as_scoring():
     read, scorer = _read(_crops(16)), FaceScorer(_Noting())
-    scorer.encode_ahead(list(read.clips[0].frames))
+    scorer.encode_ahead(_ahead(read.clips[0].frames))
     scored = scorer(read, _no_report)
     ahead = 2.0 - scored.read.face_seconds
     assert 0 < ahead < scored.seconds and scored.read.decode_seconds == 1.0

@@ -30,11 +30,15 @@ FILES = ("real/one.mp4", "real/still.png", "fake/two.mp4", "fake/still.png")
 
 
 @pytest.fixture(
-    scope="module", params=[None, EVIDENCE], ids=["by the highest face", "by all the evidence"]
+    scope="module",
+    params=[None, EVIDENCE],
+    ids=["by the highest face", "by all the evidence, mirrored"],
 )
 def detector(request) -> Detector:
     detector = tiny_detector()
-    calibration = dataclasses.replace(CALIBRATION, evidence=request.param)
+    calibration = dataclasses.replace(
+        CALIBRATION, evidence=request.param, mirror_bursts=request.param is not None
+    )
     detector.config = dataclasses.replace(TINY_CONFIG, calibration=calibration)
     return detector
 

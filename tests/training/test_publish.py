@@ -14,7 +14,7 @@ from dfjax.config import CalibrationConfig
 from dfjax.data.trained_on import TRAINED_ON_FILE, digests, read_trained_on
 from dfjax.evaluation.calibration import calibrate_on, frozen_threshold
 from dfjax.models.detector import Detector
-from dfjax.models.pretrained import read_tensors
+from dfjax.models.pretrained import read_config, read_tensors
 from dfjax.training import publish as publish_module
 from dfjax.training.opening import OpenedRun, RunOptions, open_run
 from dfjax.training.publish import publish
@@ -90,14 +90,21 @@ def test_whom_and_which_methods_it_was_trained_on_includes_what_it_started_from(
 def test_a_model_of_evidence_is_fitted_if_asked_for(opened, tmp_path, monkeypatch, weighed):
     asked = []
 
-    def calibrate(scored: Any, *, burst_frames: int | None, **rates: float) -> CalibrationConfig:
+    def calibrate(scored: Any, *, burst_frames: int | None, **others: Any) -> CalibrationConfig:
         asked.append(burst_frames)
-        return calibrate_on(scored, burst_frames=burst_frames, **rates)
+        return calibrate_on(scored, burst_frames=burst_frames, **others)
 
     monkeypatch.setattr(publish_module, "calibrate_on", calibrate)
     config = dataclasses.replace(opened.train_config, weigh_evidence=weighed)
     _publish(dataclasses.replace(opened, train_config=config), tmp_path)
     assert asked == [TINY_CONFIG.video.burst_frames if weighed else None]
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_published_model_says_whether_bursts_are_to_be_mirrored(opened, tmp_path, mirrored):
+    config = dataclasses.replace(opened.train_config, mirror_bursts=mirrored)
+    _publish(dataclasses.replace(opened, train_config=config), tmp_path)
+    assert read_config(tmp_path / "checkpoint").calibration.mirror_bursts == mirrored
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
