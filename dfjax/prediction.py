@@ -160,8 +160,8 @@ class Prediction:
     label: Label
     probability_fake: float | None  # calibrated; None when label is "no_face"
     decision: Decision
-    frames: tuple[FrameScore, ...]
-    tracks: tuple[TrackScore, ...]
+    frames: tuple[FrameScore, ...] = dataclasses.field(repr=False)
+    tracks: tuple[TrackScore, ...] = dataclasses.field(repr=False)
     segments: tuple[Segment, ...] = ()  # by time; none if the model has no `calibration.evidence`
     video: VideoSummary
     coverage: Coverage

@@ -197,12 +197,17 @@ class Predictor:
         Yields:
           For each file its prediction, or the error that says why it cannot be read.
 
+        Raises:
+          TypeError: `paths` is a single path.
+
         Example:
           >>> from dfjax import Predictor
           >>> predictor = Predictor.from_pretrained("checkpoint")
           >>> [prediction.label for prediction in predictor.each(["clip.mp4"])]
           [...]
         """
+        if isinstance(paths, str | bytes | PathLike):
+            raise TypeError(f"paths is {paths!r}; several are needed, as in [{paths!r}].")
         files = self._files()
         is_only = len(paths) == 1  # else the engine is wanted for the one before
         return score_each(

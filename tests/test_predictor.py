@@ -79,6 +79,16 @@ def test_many_files_get_what_each_gets_alone(predictor, videos):
         }
 
 
+def test_a_single_path_is_not_taken_for_several(predictor):
+    with pytest.raises(TypeError, match=r"as in \['one.mp4'\]"):
+        predictor.each("one.mp4")
+
+
+def test_a_prediction_is_shown_without_its_lists(two):
+    assert "label='" in repr(two) and "VideoSummary" in repr(two)
+    assert "FrameScore" not in repr(two) and "TrackScore" not in repr(two)
+
+
 def test_the_json_has_the_keys_of_the_contract_and_no_other(one):
     report = one.to_dict()
     assert json.loads(json.dumps(report, allow_nan=False)) == report

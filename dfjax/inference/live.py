@@ -3,7 +3,8 @@
 The encoder sees each frame once. For each face, the features of the last frames are kept and scored
 as one clip. The LSTM that reads forward goes on from what it remembers of the frames before; one
 that reads backward needs the future, and so starts from the newest frame each time. As long as all
-frames of a face are in the window, the logits are those of a clip of these frames.
+frames of a face are in the window, the logits are those of a clip of these frames. None is
+mirrored, also not by models that see every other burst of a file so.
 """
 
 import collections

@@ -1,6 +1,7 @@
 """Identifies the kind of a file by its first bytes; its name and suffix are ignored."""
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ ISO_BOXES = {  # types of the box that an MP4 or MOV file can begin with
 """What a part of an MP4 or MOV file that stands at its top is called."""
 
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_ADDRESS = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/")  # as a `Path` writes it, with one slash
 _SYNC = b"\x47"  # of MPEG-TS, once a packet
 _TS_PLACES = ((0, 188), (4, 192))  # of the sync byte in a packet, and bytes of a packet
 _MANY = 8  # sync bytes: as many do not stand a packet apart by chance
@@ -117,7 +119,10 @@ def open_plain(path: Path) -> BinaryIO:
             raise VideoError(
                 f"{name!r} is a link to a file that is not there. Fetch that file, or name another."
             ) from None
-        raise VideoError(f"There is no file named {name!r}. Check its path.") from None
+        advice = "Check its path."
+        if _ADDRESS.match(os.fspath(path)):
+            advice = "What an address names is not fetched: download it first."
+        raise VideoError(f"There is no file named {name!r}. {advice}") from None
     except IsADirectoryError:
         raise VideoError(f"{name!r} is a folder; a video file is needed.") from None
     except PermissionError:

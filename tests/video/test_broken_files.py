@@ -211,7 +211,9 @@ def test_a_broken_file_gets_a_sentence_of_its_own(tmp_path, clip, kind):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(VideoError, match="There is no file named 'missing.mp4'"):
+    with pytest.raises(VideoError, match="download it first"):
+        probe("https://example.org/missing.mp4")
+    with pytest.raises(VideoError, match="There is no file named 'missing.mp4'. Check"):
         _read_all(tmp_path / "missing.mp4")
 
 
