@@ -483,9 +483,25 @@ def _with_noise(
 def test_a_correction_counts_as_far_as_it_helps():
     assert correction_share(_with_noise(correction=2.0, noise=0.1)) == 1
     assert correction_share(_with_noise(correction=0.0, noise=3.0)) < 0.15
-    assert correction_share(_with_noise(correction=0.0, noise=0.0)) == 1
-    between = correction_share(_with_noise(correction=1.0, noise=2.0))
+    assert correction_share(_with_noise(correction=0.0, noise=0.0)) == 0
+    between = correction_share(_with_noise(correction=1.0, noise=1.5))
     assert 0.1 < between < 0.6
+
+
+def test_a_correction_that_is_not_shown_to_help_is_left_out():
+    assert correction_share(_with_noise(correction=0.2, noise=0.5, num=20)) == 0
+
+
+def test_what_helps_with_one_person_is_not_shown_to_help_however_many_the_videos():
+    """If as many people were helped as there are videos, it would be."""
+    clips = _with_noise(correction=2.0, noise=0.1, num=120)
+    clips[40:] = _with_noise(correction=0.0, noise=0.3, num=120)[40:]
+    of_three = [
+        dataclasses.replace(clip, row=dataclasses.replace(clip.row, group=f"ffpp/{number // 40}"))
+        for number, clip in enumerate(clips)
+    ]
+    assert correction_share(of_three) == 0
+    assert correction_share(clips) > 0.2
 
 
 def test_a_correction_that_helps_in_the_larger_data_set_alone_counts_little():
