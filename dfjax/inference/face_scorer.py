@@ -23,6 +23,13 @@ class ScoredFaces(NamedTuple):
     seconds: float  # that it took to score them, with what was scored before
 
 
+class _Key(NamedTuple):
+    """What the features of a crop are known by: frames that show the same are encoded once."""
+
+    digest: bytes  # of the crop as it was cut
+    is_mirrored: bool
+
+
 class FaceScorer:
     """Scores the faces of one video; holds the features of its crops, by what they show."""
 
@@ -47,8 +54,7 @@ class FaceScorer:
         size = self._engine.crops_per_batch
         while len(self._waiting) >= size:
             keys = list(self._waiting)[:size]
-            batch = np.stack([self._waiting.pop(key) for key in keys])
-            self._known.update(zip(keys, self._engine.encode(_shown(batch, keys)), strict=True))
+            self._encode(keys, [self._waiting.pop(key) for key in keys])
         self._seconds_ahead += time.perf_counter() - started
 
     def __call__(self, read: FaceClips, on_progress: OnProgress) -> ScoredFaces:
@@ -83,9 +89,11 @@ class FaceScorer:
             if key not in self._known
         }
         self._waiting.clear()
-        if new:
-            encoded = self._encode(_shown(np.stack(list(new.values())), list(new)), on_progress)
-            self._known.update(zip(new, encoded, strict=True))
+        keys, size = list(new), self._engine.crops_per_batch
+        for start in range(0, len(keys), size):  # in a long video, copies of all take much memory
+            part = keys[start : start + size]
+            self._encode(part, [new[key] for key in part])
+            on_progress((start + len(part)) / len(keys), "Scoring faces")
         scored = [
             score_faces(
                 self._engine,
@@ -99,27 +107,11 @@ class FaceScorer:
             for clip, *logits in zip(read.clips, *scored, strict=True)
         ]
 
-    def _encode(self, crops: np.ndarray, on_progress: OnProgress) -> np.ndarray:
-        """Returns float32 [n, C] features of uint8 [n, S, S, 3] crops."""
-        features = []
-        for start in range(0, len(crops), self._engine.crops_per_batch):
-            batch = crops[start : start + self._engine.crops_per_batch]
-            features.append(self._engine.encode(batch))
-            on_progress((start + len(batch)) / len(crops), "Scoring faces")
-        return np.concatenate(features)
-
-
-class _Key(NamedTuple):
-    """What the features of a crop are known by: frames that show the same are encoded once."""
-
-    digest: bytes  # of the crop as it was cut
-    is_mirrored: bool
+    def _encode(self, keys: Sequence[_Key], crops: Sequence[np.ndarray]) -> None:
+        """Encodes a batch of crops, as they are cut, and holds their features."""
+        shown = mirror(np.stack(crops), np.array([key.is_mirrored for key in keys]))
+        self._known.update(zip(keys, self._engine.encode(shown), strict=True))
 
 
 def _digest(crop: np.ndarray) -> bytes:
     return hashlib.sha256(crop.tobytes()).digest()
-
-
-def _shown(crops: np.ndarray, keys: Sequence[_Key]) -> np.ndarray:
-    """Returns crops, uint8 [n, S, S, 3], as the encoder is to see them."""
-    return mirror(crops, np.array([key.is_mirrored for key in keys]))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,18 @@ def test_frames_that_show_the_same_are_encoded_once():
     scored = FaceScorer(engine)(_read(crops), _no_report)
     assert engine.batches == [2]
     assert len(set(scored.faces[0].frame_logits.tolist())) > 1  # their neighbours differ
+
+
+def test_crops_are_not_copied_all_at_once():
+    """A crowd in a long video has gigabytes of them."""
+    crops = _crops(400)
+    scorer, read = FaceScorer(_Noting()), _read(crops)
+    scorer(_read(crops[:8]), _no_report)  # compiles
+    tracemalloc.start()
+    scorer(read, _no_report)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < crops.nbytes / 2
 
 
 def test_the_time_that_encoding_ahead_takes_counts_as_scoring():
