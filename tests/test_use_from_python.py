@@ -17,6 +17,7 @@ from flax import nnx
 import train
 from dfjax.__main__ import main
 from dfjax.config import DetectorConfig
+from dfjax.inference.jax_engine import JaxEngine
 from dfjax.models.detector import Detector
 from dfjax.training import run
 from tests.models.tiny import filled
@@ -27,6 +28,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 START, *SECTIONS = (PROJECT / "docs/use-from-python.md").read_text(encoding="utf-8").split("\n## ")
 TUNING = "Fine-tune on a folder of your own"
 CAMERA = "Frames from a camera"
+OWN_CROPS = "Crops of your own"
 
 
 def blocks(section: str, language: str) -> list[str]:
@@ -86,6 +88,23 @@ def test_the_programs(section, checkout, started, monkeypatch, capsys):
     for program in programs:
         exec(program, names)
     assert shown or capsys.readouterr().out or (checkout / "report.html").is_file()
+
+
+def test_a_picture_among_crops_of_ones_own_is_scored_both_ways_round(capsys):
+    (section,) = (each for each in SECTIONS if title(each) == OWN_CROPS)
+    (program,) = blocks(section, "python")
+    calibration = dataclasses.replace(TINY_CONFIG.calibration, mirror_bursts=True)
+    config = dataclasses.replace(TINY_CONFIG, calibration=calibration)
+    engine = JaxEngine(filled(lambda rngs: Detector(config, rngs=rngs)))
+    predictor = types.SimpleNamespace(engine=engine, config=config)
+    track = types.SimpleNamespace(frames=[types.SimpleNamespace(timestamp=0.0)])
+    crops = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)
+    printed = []
+    for clip in (crops, crops[:, :, ::-1]):
+        prediction = types.SimpleNamespace(clips=[clip], tracks=[track])
+        exec(program, {"predictor": predictor, "prediction": prediction})
+        printed.append(float(capsys.readouterr().out.splitlines()[-1]))
+    assert printed[0] == pytest.approx(printed[1], abs=1e-6)
 
 
 # imageio_ffmpeg forks to start ffmpeg, and leaves its pipes to the garbage collector.
