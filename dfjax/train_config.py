@@ -260,7 +260,7 @@ class TrainConfig(Checked):
     max_false_positive_rate: float = 0.05  # share of new people's real videos called fake, at most
     max_false_negative_rate: float = 0.2  # share of new fakes called real, at most
     weigh_evidence: bool = True  # whether a model of evidence decides; see `inference.evidence`
-    mirror_bursts: bool = True  # whether the model is to see some frames mirrored; see there
+    mirror_bursts: bool = True  # whether some frames are mirrored; see `inference.mirroring`
     seed: int = 0  # for the weights, the order of the clips, the augmentation and the dropout
 
     def __post_init__(self):
