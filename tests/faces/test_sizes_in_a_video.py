@@ -81,6 +81,9 @@ def test_a_size_that_only_a_closer_look_shows_counts_for_all_looks(tmp_path):
     assert after.info.is_fitted and (after.info.height, after.info.width) == (96, 128)
     new = np.setdiff1d(after.timestamps, before.timestamps)
     assert len(new) == 8 and len(after.timestamps) == len(before.timestamps) + len(new)
+    # All were read again: the bursts of the first look, two frames each, keep their numbers.
+    known = np.isin(after.timestamps, before.timestamps)
+    assert after.bursts[known].tolist() == (np.arange(len(before.timestamps)) // 2).tolist()
     assert not video.look_closer(np.array([30.0]), lambda fraction, stage: None)
 
 

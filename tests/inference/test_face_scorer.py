@@ -89,8 +89,12 @@ def test_what_was_encoded_ahead_gives_the_same_logits_and_is_not_encoded_again()
     assert engine.batches == []  # it waits until a batch is full
     scorer.encode_ahead(_ahead(read.clips[0].frames[5:18], 5))
     assert engine.batches == [8, 8]
+    scorer.encode_ahead(_ahead(read.clips[0].frames[:16]))  # as where a picture stands still
+    assert engine.batches == [8, 8]
     scored = scorer(read, _no_report)
     assert engine.batches == [8, 8, 4] == plain.batches
+    scorer.encode_ahead(_ahead(_crops(26)[20:], 20))  # no crop waits any more
+    assert engine.batches == [8, 8, 4]
     np.testing.assert_array_equal(scored.faces[0].frame_logits, expected.faces[0].frame_logits)
     assert scored.faces[0].clip_logit == expected.faces[0].clip_logit
     assert scorer(read, _no_report).faces[0].clip_logit == expected.faces[0].clip_logit

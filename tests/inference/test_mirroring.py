@@ -1,11 +1,13 @@
 """Every other burst of a video is scored as its mirror image, and a picture both ways round."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from dfjax.config import Config, VideoConfig
+from dfjax.evaluation.scoring import Scorer
 from dfjax.faces.clips import FaceClip, FaceClips
 from dfjax.faces.held_frames import AheadCrop
 from dfjax.inference.engine import FaceLogits
@@ -15,6 +17,7 @@ from dfjax.inference.jax_engine import JaxEngine
 from dfjax.inference.mirroring import mean_logits, mirrorings
 from dfjax.models.detector import Detector
 from dfjax.video.info import describe_frames
+from tests.evaluation.clips import clip_row
 from tests.models.tiny import filled
 from tests.tiny import TINY_CONFIG
 
@@ -40,14 +43,18 @@ def _crops(num: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (num, 32, 32, 3), np.uint8)
 
 
-def _read(crops: np.ndarray, bursts: np.ndarray | None = None) -> FaceClips:
+def _read(
+    crops: np.ndarray, bursts: np.ndarray | None = None, seen: Sequence[int] | None = None
+) -> FaceClips:
+    """Returns a face that is seen in all frames, or in some."""
     times = np.arange(len(crops)) / 25
+    indices = np.arange(len(crops)) if seen is None else np.array(seen)
     clip = FaceClip(
         track_id=0,
-        frame_indices=np.arange(len(crops)),
-        frames=crops,
-        boxes_xyxy=np.tile([0, 0, 32, 32], (len(crops), 1)),
-        landmarks=np.zeros((len(crops), 5, 2), np.float32),
+        frame_indices=indices,
+        frames=crops[indices],
+        boxes_xyxy=np.tile([0, 0, 32, 32], (len(indices), 1)),
+        landmarks=np.zeros((len(indices), 5, 2), np.float32),
     )
     return FaceClips(
         info=describe_frames([np.zeros((32, 32, 3), np.uint8)] * len(crops), times),
@@ -77,14 +84,50 @@ def test_what_is_seen_in_one_burst_gets_the_same_answer_as_its_mirror_image(num_
 
 
 def test_bursts_of_a_video_take_turns_at_no_cost():
-    crops = _crops(12)
+    crops = _crops(16)
     for mirror_bursts, expected in (
-        (True, [*crops[:4], *crops[4:8, :, ::-1], *crops[8:]]),
+        (True, [*crops[:4], *crops[4:8, :, ::-1], *crops[8:12], *crops[12:, :, ::-1]]),
         (False, crops),
     ):
         engine = _Noting(mirror_bursts=mirror_bursts)
-        _score(engine, _read(crops))
+        scorer = FaceScorer(engine)
+        scorer.encode_ahead([AheadCrop(n // 4, crop) for n, crop in enumerate(crops[:8])])
+        scorer(_read(crops), lambda fraction, stage: None)
         np.testing.assert_array_equal(engine.encoded, expected)
+
+
+@pytest.fixture(scope="module")
+def engine() -> _Noting:
+    return _Noting(mirror_bursts=True)
+
+
+@pytest.mark.parametrize("seen", [(0, 1, 2), (3, 4, 5, 12)])
+def test_a_face_that_comes_and_goes_is_turned_by_the_bursts_of_its_video(engine, seen):
+    """Not by its own, in the evaluation as in the app."""
+    crops = _crops(16)
+    read = _read(crops, seen=seen)
+    (clip,) = read.clips
+    row = clip_row(num_frames=16, frame_indices=clip.frame_indices, frames=clip.frames)
+    expected = [crops[n, :, ::-1] if n // 4 % 2 else crops[n] for n in seen]
+    for score in (lambda: _score(engine, read), lambda: Scorer(engine)([row])):
+        engine.encoded.clear()
+        score()
+        np.testing.assert_array_equal(engine.encoded, expected)
+
+
+def test_the_evaluation_scores_a_very_short_clip_both_ways_as_the_app_does(engine):
+    crops = _crops(3)
+    (clip,) = Scorer(engine)([clip_row(num_frames=3, frames=crops)])
+    face = _score(engine, _read(crops))
+    np.testing.assert_allclose(clip.frame_logits, face.frame_logits, atol=1e-5)
+    assert clip.clip_logit == pytest.approx(face.clip_logit, abs=1e-5)
+
+
+def test_a_new_calibration_may_do_without_mirroring(engine):
+    crops = _crops(8)
+    engine.encoded.clear()
+    Scorer(engine, mirror_bursts=False)([clip_row(num_frames=8, frames=crops)])
+    np.testing.assert_array_equal(engine.encoded, crops)
 
 
 def test_a_burst_that_is_read_later_leaves_the_others_as_they_were():
