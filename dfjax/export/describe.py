@@ -45,7 +45,7 @@ def mirror_rule(config: Config) -> str:
     burst = config.video.burst_frames
     return (
         f"Frames are taken in bursts of {burst}, and the crops of every other burst are mirrored "
-        "left to right. What is seen in one burst alone, as a picture, is scored twice, as it is "
+        "left to right. If there is a single burst, as of a picture, it is scored twice, as it is "
         "and mirrored, and the logits are averaged."
     )
 

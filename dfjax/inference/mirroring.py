@@ -1,9 +1,10 @@
 """Shows every other burst of a video to the detector as its mirror image.
 
 A face is as real as its mirror image, but a detector's answers to the two differ. If bursts take
-turns, the score of a video hardly depends on which way round it is, and by how much the two ways
-differ is part of the noise that the model of evidence takes into account. It takes no longer. What
-is seen in a single burst, such as a picture, is seen both ways.
+turns, the score of a video depends less on which way round it is, and by how much the two ways
+differ is part of the noise that the model of evidence takes into account. It takes no longer. A
+picture, or a video that is a single burst, is seen both ways. Its mirror image still gets another
+answer, if a similar one, for the face's landmarks are found elsewhere, and so its crop is another.
 """
 
 from collections.abc import Sequence
