@@ -75,6 +75,8 @@ def main() -> None:
     if options.worker is not None:
         _work(*options.worker)
         return
+    if missing := [str(path) for path in options.clips if not path.is_file()]:
+        parser.error(f"--clips: there is no file {', '.join(missing)}.")
     with tempfile.TemporaryDirectory() as folder, _earlier(options.against, Path(folder)) as before:
         earlier_model = before / "checkpoint"
         runtimes = ["jax", *options.runtimes]

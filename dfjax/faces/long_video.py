@@ -231,7 +231,7 @@ class LongVideo:
         self._seconds += time.perf_counter() - started
         return dataclasses.replace(
             found,
-            bursts=np.array([self._bursts[moment] for moment in times.tolist()]),
+            bursts=np.array([self._bursts[moment] for moment in times.tolist()], np.int64),
             num_with_face=linked.num_frames,
             is_crowded=linked.is_crowded,
             decode_seconds=self._probed + self._waited,
