@@ -22,8 +22,9 @@ from dfjax.inference.engine import Engine, FaceLogits, StreamingEngine, score_fa
 from dfjax.inference.evidence import FaceFrames, evidence_of, video_logit
 from dfjax.inference.probabilities import calibrated_frame_logits, probabilities
 
-WINDOW_SECONDS = 8.0
-"""The score is over so many seconds, or over as many frames as the model's clips have."""
+WINDOW_SECONDS, _WINDOW_FRAMES = 8.0, 32
+"""The score is over so many seconds, or over so many frames, or as many as the model's clips have
+if those are more."""
 
 ENOUGH_SECONDS, ENOUGH_FRAMES = 2.0, 8
 """A face has to be seen for so long, in so many frames, to have a score; or fill the window. Where
@@ -119,9 +120,9 @@ class LiveScorer:
         size = config.crops.image_size
         (features,) = self._engine.encode(np.zeros((1, size, size, 3), np.uint8))
         window = _Window(self._engine)
-        for n in range(config.video.num_frames + 2):
+        for n in range(window.size + 2):
             window.add(features, n / 100)
-            if n in (0, config.video.num_frames):  # without a past, and with one
+            if n in (0, window.size):  # without a past, and with one
                 window.logits()
 
     def __call__(self, frame: np.ndarray, timestamp: float) -> LiveScore:
@@ -245,6 +246,7 @@ class _Window:
         self._times: collections.deque[float] = collections.deque()
         self._past: Any = None
         self._is_past_window = False
+        self.size = max(_WINDOW_FRAMES, engine.config.video.num_frames)
 
     @property
     def timestamps(self) -> np.ndarray:
@@ -259,7 +261,7 @@ class _Window:
     @property
     def is_enough(self) -> bool:
         """Whether it is long enough to be scored, or as long as it can be."""
-        is_full = len(self._times) == self._size
+        is_full = len(self._times) == self.size
         enough = ENOUGH_FRAMES // 2 if self._is_past_window else ENOUGH_FRAMES
         return is_full or (self.seconds >= ENOUGH_SECONDS and len(self._times) >= enough)
 
@@ -267,7 +269,7 @@ class _Window:
         """Adds a frame, and drops those that the window is too short for."""
         self._features.append(features)
         self._times.append(timestamp)
-        while self.seconds > WINDOW_SECONDS or len(self._times) > self._size:
+        while self.seconds > WINDOW_SECONDS or len(self._times) > self.size:
             self._is_past_window = True
             self._times.popleft()
             dropped = self._features.popleft()
@@ -280,13 +282,9 @@ class _Window:
         if not isinstance(self._engine, StreamingEngine):
             return score_faces(self._engine, [features], [np.arange(len(features))])[0]
         # Padded, so that only one shape is compiled.
-        padded = np.zeros((self._size, features.shape[1]), np.float32)
+        padded = np.zeros((self.size, features.shape[1]), np.float32)
         padded[: len(features)] = features
-        return self._engine.score_after(self._past, padded, np.arange(self._size) < len(features))
-
-    @property
-    def _size(self) -> int:
-        return self._engine.config.video.num_frames
+        return self._engine.score_after(self._past, padded, np.arange(self.size) < len(features))
 
 
 def live_searcher(face_detector: FaceDetector) -> FaceDetector:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dfjax.config import TrackConfig
+from dfjax.config import Config, TrackConfig, VideoConfig
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.tracks import FaceTracker
 from dfjax.inference import live
@@ -16,10 +16,11 @@ from dfjax.inference.live import LiveScorer
 from dfjax.models.detector import Detector
 from dfjax.models.temporal import TemporalModel
 from tests.models.tiny import filled
-from tests.tiny import TINY_CONFIG, TINY_RESNET, tiny_detector
+from tests.tiny import TINY_CONFIG, TINY_RESNET
 from tests.videos import portrait_frames
 
-NUM_FRAMES = TINY_CONFIG.video.num_frames  # of a window
+NUM_FRAMES = 32  # of a window
+CONFIG = dataclasses.replace(TINY_CONFIG, video=VideoConfig(num_frames=NUM_FRAMES))
 
 
 class WindowsOnly:
@@ -31,14 +32,18 @@ class WindowsOnly:
         self.crops_per_batch = self.clips_per_batch = 1
 
 
-@pytest.fixture(scope="module")
-def engine() -> JaxEngine:
-    detector = tiny_detector()
+def engine_of(config: Config) -> JaxEngine:
+    detector = filled(lambda rngs: Detector(config, rngs=rngs))
     # An untrained correction is zero, and would hide what the LSTM does.
     assert isinstance(detector.temporal, TemporalModel)
     kernel = detector.temporal.correction_head.kernel
     kernel[...] = np.linspace(-2, 2, kernel[...].size).reshape(kernel[...].shape)
     return JaxEngine(detector, crops_per_batch=1)
+
+
+@pytest.fixture(scope="module")
+def engine() -> JaxEngine:
+    return engine_of(CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +63,8 @@ def scorer(engine, face_detector, searcher) -> LiveScorer:
 
 @pytest.fixture(scope="module")
 def features(engine) -> np.ndarray:
-    return np.random.default_rng(0).normal(size=(20, TINY_RESNET.widths[-1])).astype("f4")
+    size = NUM_FRAMES + 12, TINY_RESNET.widths[-1]
+    return np.random.default_rng(0).normal(size=size).astype("f4")
 
 
 def window_of(engine, features: np.ndarray) -> live._Window:
@@ -107,15 +113,15 @@ def test_the_forward_lstm_knows_what_came_before_the_window(engine, features):
 
 def test_a_face_has_a_score_once_it_was_seen_for_long_enough_and_its_box(scorer):
     frames = portrait_frames(12)
-    scores = [scorer(frame, n / 8) for n, frame in enumerate(frames)]
+    scores = [scorer(frame, n / 4) for n, frame in enumerate(frames)]
     for score in scores:
         (face,) = score.faces
         assert face.id == 0 and face.frame_probability is not None
         assert score.probability_fake == face.probability_fake
         assert (face.reason == "waiting") == (face.probability_fake is None)
-    assert [score.probability_fake is None for score in scores] == [True] * 7 + [False] * 5
+    assert [score.probability_fake is None for score in scores] == [True] * 8 + [False] * 4
     assert 0 < scores[-1].probability_fake < 1
-    assert scores[-1].faces[0].seconds == pytest.approx((NUM_FRAMES - 1) / 8)
+    assert scores[-1].faces[0].seconds == pytest.approx(11 / 4)
 
 
 def test_no_face_is_no_score_and_a_face_that_went_is_forgotten(scorer):
@@ -178,12 +184,20 @@ def test_a_frame_that_is_not_later_is_refused(scorer, timestamp):
 
 def test_a_model_without_a_backward_lstm_is_streamed_too():
     config = dataclasses.replace(
-        TINY_CONFIG, detector=dataclasses.replace(TINY_CONFIG.detector, bidirectional=False)
+        CONFIG, detector=dataclasses.replace(CONFIG.detector, bidirectional=False)
     )
     engine = JaxEngine(filled(lambda rngs: Detector(config, rngs=rngs)), crops_per_batch=1)
-    rows = np.random.default_rng(1).normal(size=(12, TINY_RESNET.widths[-1])).astype("f4")
-    (clip,) = score_faces(engine, [rows[:NUM_FRAMES]], [np.arange(NUM_FRAMES)])
-    assert_close(window_of(engine, rows[:NUM_FRAMES]).logits(), clip)
+    rows = np.random.default_rng(1).normal(size=(NUM_FRAMES, TINY_RESNET.widths[-1])).astype("f4")
+    (clip,) = score_faces(engine, [rows], [np.arange(NUM_FRAMES)])
+    assert_close(window_of(engine, rows).logits(), clip)
+
+
+def test_a_model_of_few_frames_has_a_window_of_seconds_all_the_same(engine, features):
+    few = engine_of(TINY_CONFIG)
+    assert few.config.video.num_frames < NUM_FRAMES
+    window = window_of(few, features)
+    assert len(window.timestamps) == NUM_FRAMES
+    assert_close(window.logits(), window_of(engine, features).logits())
 
 
 def _one_face(left: float) -> Faces:
