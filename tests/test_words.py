@@ -59,7 +59,7 @@ def test_every_word_is_used():
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_the_length_from_which_an_effort_is_said_to_matter_is_that_of_the_plan(code):
     (length,) = re.findall(r"\d+", catalogue(code)["page"]["effort_info"])
-    config = VideoConfig(num_frames=32, burst_frames=4)  # of the model that comes with dfjax
+    config = VideoConfig(num_frames=16, burst_frames=2)  # of the model that comes with dfjax
     planned = [
         [plan_looks(seconds, config, effort) for effort in get_args(Effort)]
         for seconds in (float(length), float(length) + 0.1)

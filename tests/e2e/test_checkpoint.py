@@ -164,7 +164,8 @@ def test_it_gives_verdicts_only_if_it_was_shown_to_beat_chance(
 def test_a_portrait_is_scored_in_every_frame_and_a_pattern_has_no_face(predictor, tmp_path):
     portrait = predictor(write_video(tmp_path / "portrait.mp4", portrait_frames(40)))
     assert portrait.label in ("real", "fake", "uncertain")
-    assert len(portrait.frames) == portrait.video.frames_scored == 32
+    num_frames = predictor.config.video.num_frames
+    assert len(portrait.frames) == portrait.video.frames_scored == num_frames
     pattern = predictor(write_video(tmp_path / "pattern.mp4", moving_pattern(10)))
     assert (pattern.label, pattern.probability_fake) == ("no_face", None)
 

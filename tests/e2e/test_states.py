@@ -18,6 +18,7 @@ from playwright.sync_api import (
 )
 
 from dfjax.page.limits import PageLimits
+from dfjax.page.player import NUM_MOMENTS
 from tests.e2e.test_browser import CHROMIUM, QUIET, choose
 from tests.page.serving import Server, served, wait_for
 from tests.videos import moving_pattern, portrait_frames, write_video
@@ -480,7 +481,7 @@ def test_a_list_that_is_stopped_waits_for_no_room(page, server, files):
 def test_frames_of_what_no_browser_plays_come_each_time_and_keys_pass_between_them(
     page, server, files, tmp_path
 ):
-    video = write_video(tmp_path / "any.avi", moving_pattern(240), codec="mpeg4")
+    video = write_video(tmp_path / "any.avi", moving_pattern(240), codec="mpeg4", fps=6)
     begin_list(page, files("real a.avi", video.read_bytes()), files("fake b.mp4"))
     for name in ("real a.avi", "fake b.mp4", "real a.avi"):
         page.get_by_role("button", name=f"Show the result of {name}").click()
@@ -491,7 +492,7 @@ def test_frames_of_what_no_browser_plays_come_each_time_and_keys_pass_between_th
     # More frames were scored than are sent, so several have the same picture.
     lane = page.locator(".df-batch-result .df-scrub")
     rows = json.loads(lane.get_attribute("data-frames"))
-    assert len(rows) == 32
+    assert len(rows) > NUM_MOMENTS
     lane.press("Home")
     for index in range(1, len(rows)):
         lane.press("ArrowRight")

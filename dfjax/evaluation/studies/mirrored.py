@@ -14,10 +14,11 @@ from dfjax.data.clip_row import ClipRow
 from dfjax.data.sources import title
 from dfjax.evaluation import estimates
 from dfjax.evaluation.bootstrap import Draws
-from dfjax.evaluation.scores import Scores, video_scores
+from dfjax.evaluation.scores import Scores, by_video, heard_clips, video_scores
 from dfjax.evaluation.scoring import ScoredClip
 from dfjax.evaluation.studies.study import Study, StudyContext
 from dfjax.evaluation.tables import cell, table
+from dfjax.inference.mirroring import mirrorings
 from dfjax.prediction import Decision
 
 
@@ -41,9 +42,12 @@ class MirroredStudy(Study):
 
         Returns:
           `per_dataset`: for each data set and for their mean, counts, `auc` of the clips as they
-          are, `auc_of_mean` of the mean over both images, and the latter's `gain`. `changed`: share
-          of videos whose verdict the mirror image changes; `reversed`: from real to fake or from
-          fake to real; `probability_change`: median change of `probability_fake`.
+          are, `auc_of_mean` of the mean over both images, and the latter's `gain`. `both_ways`: how
+          many videos and pictures the model scores both ways round, so that nothing can change;
+          of the others, of which there are `one_way`, `changed`: share of those whose verdict the
+          mirror image changes; `reversed`: from real to fake or from fake to real;
+          `probability_change`: median change of `probability_fake`. If there are no others, all
+          are counted.
         """
         other = context.score(mirrored(context.rows()), "Scoring mirror images")
         both = [_mean(*pair) for pair in zip(context.scored, other, strict=True)]
@@ -57,10 +61,15 @@ class MirroredStudy(Study):
         ]
         changed = labels[0] != labels[1]
         is_reversed = changed & (labels[0] != "uncertain") & (labels[1] != "uncertain")
-        groups = as_is.groups.tolist()
         apart = np.abs(as_is.probabilities - flipped.probabilities)
+        one_way = ~_are_scored_both_ways(context)
+        counted = one_way if one_way.any() else np.ones_like(one_way)
+        changed, is_reversed, apart = changed[counted], is_reversed[counted], apart[counted]
+        groups = as_is.groups[counted].tolist()
         return {
             "per_dataset": _per_dataset(as_is, averaged),
+            "one_way": int(one_way.sum()),
+            "both_ways": int((~one_way).sum()),
             "changed": estimates.mean_over(changed.astype(np.float64), groups).to_json(),
             "reversed": estimates.mean_over(is_reversed.astype(np.float64), groups).to_json(),
             "probability_change": round(float(np.median(apart)), 6),
@@ -78,14 +87,32 @@ class MirroredStudy(Study):
             ]
             for row in result["per_dataset"]
         ]
+        one_way, both_ways = result.get("one_way"), result.get("both_ways")
+        counted, others = "the videos", ""
+        if one_way and both_ways:
+            counted = f"{one_way} videos"
+            others = (
+                f" The other {both_ways} are pictures and videos of a single burst of frames, which"
+                " are scored both ways round, so that nothing changes."
+            )
         return f"""## Mirror images
 
-Mirroring the crops changes the verdict on a share of {cell(result["changed"])} of the videos; of
+Mirroring the crops changes the verdict on a share of {cell(result["changed"])} of {counted}; of
 {cell(result["reversed"])}, from real to fake or back. The median change of the probability is
-{result["probability_change"]:.3f}. The mean of a crop and its mirror image does not depend on which
-way round it is, and takes the encoder twice as long.
+{result["probability_change"]:.3f}.{others} The mean of a crop and its mirror image does not depend
+on which way round it is, and takes the encoder twice as long.
 
 {table(header, rows)}"""
+
+
+def _are_scored_both_ways(context: StudyContext) -> np.ndarray:
+    """Returns of which videos every crop is scored both ways round: bool [V], as `video_scores`."""
+    take_turns, in_a_row = context.calibration.mirror_bursts, context.config.video.burst_frames
+    num_ways = [
+        len(mirrorings(np.arange(clips[0].row.num_frames) // in_a_row, take_turns=take_turns))
+        for clips in by_video(heard_clips(context.scored)).values()
+    ]
+    return np.array(num_ways) > 1
 
 
 def _mean(clip: ScoredClip, other: ScoredClip) -> ScoredClip:
