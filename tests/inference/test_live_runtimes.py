@@ -30,7 +30,7 @@ def predictor(request, folder) -> Predictor:
 
 def _watch(predictor: Predictor) -> list[LiveScore]:
     scorer = predictor.live()
-    return [scorer(frame, n / 8) for n, frame in enumerate(portrait_frames(NUM_FRAMES))]
+    return [scorer(frame, n / 4) for n, frame in enumerate(portrait_frames(NUM_FRAMES))]
 
 
 def test_a_camera_and_a_file_in_two_threads_get_what_each_gets_alone(predictor, folder):
