@@ -49,7 +49,7 @@ class FaceClip:
     frames: np.ndarray  # uint8 [n, S, S, 3] RGB face crops
     boxes_xyxy: np.ndarray  # int64 [n, 4], pixels of the displayed video, max exclusive
     landmarks: np.ndarray  # float32 [n, 5, 2], xy in pixels of the crop, as in `Faces.landmarks`
-    shot_frames: int | None = None  # sampled frames of its shot, in a long video
+    shot_frames: int | None = None  # sampled frames of its shot; None: not known
     scales: np.ndarray | None = None  # float64 [n], from `shown_scales`; None: 1
 
 
@@ -240,12 +240,27 @@ def _follow(
     linked = linked_faces(faces, timestamps, config.tracks, shots=shots)
     scales = shown_scales(sizes, info)
     found = crop_faces(frames, timestamps, linked.tracks, config, info, scales=scales, known=known)
+    clips = (
+        dataclasses.replace(clip, shot_frames=num_in_shot(shots, clip.frame_indices))
+        for clip in found.clips
+    )
     return dataclasses.replace(
         found,
+        clips=tuple(clips),
         num_with_face=linked.num_frames,
         is_crowded=linked.is_crowded,
         is_turned=any(each.quarter_turns for each in faces),
     )
+
+
+def num_in_shot(shots: np.ndarray, frame_indices: np.ndarray) -> int:
+    """Returns how many sampled frames the shot of a face has.
+
+    Args:
+      shots: int64 [T], the number of each sampled frame's shot.
+      frame_indices: int64 [n], those that show the face, all of one shot.
+    """
+    return int(np.sum(shots == shots[frame_indices[0]]))
 
 
 def crop_faces(

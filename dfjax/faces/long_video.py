@@ -19,6 +19,7 @@ from dfjax.faces.clips import (
     OnProgress,
     clear_ones,
     is_damaged,
+    num_in_shot,
     shown_boxes,
     shown_scales,
 )
@@ -223,7 +224,7 @@ class LongVideo:
                         frames=np.stack([crop.pixels for crop in cropped]),
                         boxes_xyxy=shown_boxes(track.boxes_xyxy[kept], self.info, size),
                         landmarks=np.stack([crop.landmarks for crop in cropped]),
-                        shot_frames=int(np.sum(shots == shots[track.frame_indices[0]])),
+                        shot_frames=num_in_shot(shots, track.frame_indices),
                         scales=None if scales is None else scales[track.frame_indices[kept]],
                     )
                 )

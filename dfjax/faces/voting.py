@@ -42,9 +42,10 @@ def left_out(
     verdict while others are seen well. If there are none, all have a say: a brief look is better
     than none, and the warnings say how brief it was.
 
-    Of a long video that is cut every few seconds, most shots are looked at once. A face that is in
-    all sampled frames of its shot is not "short", or only those faces would decide that were looked
-    at again because they seemed suspicious.
+    Of a video that is cut every few seconds, most shots are looked at once, perhaps in a pair of
+    frames. A face that is in all sampled frames of its shot is not "short": else nobody would judge
+    brief shots, or, of a long video, only those that were looked at again because they seemed
+    suspicious.
 
     Args:
       clips: The faces of a video.

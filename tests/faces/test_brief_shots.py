@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from dfjax.config import TrackConfig
+from dfjax.config import Config, TrackConfig
+from dfjax.faces.clips import face_clips
 from dfjax.faces.tracks import linked_faces
+from dfjax.faces.voting import left_out
+from tests.faces.test_read_again import OneFace
 from tests.faces.test_tracks import film, seen_at, still_at
 
 _NUM_LOOKS = 20
@@ -49,6 +52,15 @@ def test_who_is_in_all_of_a_burst_that_comes_after_a_cut_is_kept():
     brief = seen_at(still_at(900), timestamps[cut : cut + 2].tolist())
     linked = linked_faces(film([brief, still_at(300)], timestamps), timestamps, shots=shots)
     assert any(0 in track.landmarks for track in linked.tracks)
+
+
+def test_who_is_in_all_of_a_shot_of_a_short_video_that_a_pair_of_frames_shows_has_a_say():
+    timestamps = (np.arange(8)[:, None] * 2.5 + np.arange(2) / 25).ravel()
+    frames = [np.full((96, 128, 3), 200 * (n // 2 == 3), np.uint8) for n in range(16)]
+    clips = face_clips(frames, timestamps, Config(), OneFace()).clips
+    seen = [(len(clip.frame_indices), clip.shot_frames) for clip in clips]
+    assert seen == [(6, 6), (2, 2), (8, 8)]
+    assert left_out(clips, [clip.shot_frames for clip in clips]) == [None] * 3
 
 
 @pytest.mark.parametrize("spacing, least", [(0.04, 3), (0.3, 3), (0.4, 2), (0.5, 2), (0.6, 1)])
