@@ -138,13 +138,22 @@ def corrected_logits(frame_logits: np.ndarray, clip_logit: float) -> np.ndarray:
     return logits + (clip_logit - logits.mean())
 
 
-def evidence_of(face: FaceFrames, calibration: CalibrationConfig) -> Evidence:
-    """Returns what the frames of one face say."""
+def evidence_of(
+    face: FaceFrames, calibration: CalibrationConfig, *, least_burst: int = 1
+) -> Evidence:
+    """Returns what the frames of one face say.
+
+    Args:
+      face: Its frames.
+      calibration: The model's.
+      least_burst: So many frames in a row count as one burst, also if the model's have fewer.
+    """
     config = calibration.evidence
     if config is None:
         return Evidence(logit=face.clip_logit, stretch=None)
     logits = corrected_logits(face.frame_logits, face.clip_logit)
-    return face_evidence(Bursts.of(logits, face.timestamps, config.burst_frames), config)
+    burst_frames = max(config.burst_frames, least_burst)
+    return face_evidence(Bursts.of(logits, face.timestamps, burst_frames), config)
 
 
 class NamedStretch(NamedTuple):

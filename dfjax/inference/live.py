@@ -26,6 +26,11 @@ WINDOW_SECONDS, _WINDOW_FRAMES = 8.0, 32
 """The score is over so many seconds, or over so many frames, or as many as the model's clips have
 if those are more."""
 
+_BURST_FRAMES = 4
+"""So many frames in a row count as one burst, or as many as in the model's bursts if those are
+more. The noise of bursts is taken to be independent, and theirs follow each other at once: the
+smaller they are, the more often a turn of the head would pass for a change of the face."""
+
 ENOUGH_SECONDS, ENOUGH_FRAMES = 2.0, 8
 """A face has to be seen for so long, in so many frames, to have a score; or fill the window. Where
 frames come so slowly that fewer fit into its seconds, half of them are enough."""
@@ -208,7 +213,8 @@ class LiveScorer:
                 last = calibrated_frame_logits(float(logits.frame_logits[-1]), calibration)
                 frame_probability, reason = float(probabilities(last)), "waiting"
                 if window.is_enough:
-                    heard.append(evidence_of(FaceFrames(*logits, window.timestamps), calibration))
+                    face = FaceFrames(*logits, window.timestamps)
+                    heard.append(evidence_of(face, calibration, least_burst=_BURST_FRAMES))
                     probability = float(probabilities(video_logit(heard[-1:], calibration)))
                     reason = None
             faces.append(

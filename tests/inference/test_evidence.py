@@ -57,6 +57,18 @@ def test_of_a_short_clip_only_the_level_counts_and_more_of_it_is_more_suspicious
     assert factors[0] < 0 < factors[-1]
 
 
+def test_frames_of_a_stream_form_larger_bursts_than_those_of_a_model_of_pairs():
+    """Within a burst the order of frames does not count."""
+    pairs = CalibrationConfig(evidence=dataclasses.replace(EVIDENCE, burst_frames=2))
+    frames = np.tile([0.0, 1.0, 2.0, 3.0], 8)
+    swapped = np.tile([3.0, 0.0, 1.0, 2.0], 8)
+    of_stream, of_swapped = (FaceFrames(each, 1.5, np.arange(32) / 8) for each in (frames, swapped))
+    once = evidence_of(of_stream, pairs, least_burst=4)
+    assert once == evidence_of(of_swapped, pairs, least_burst=4)
+    assert once != evidence_of(of_stream, pairs)
+    assert evidence_of(of_stream, CALIBRATION, least_burst=2) == evidence_of(of_stream, CALIBRATION)
+
+
 def test_the_corrected_frames_have_the_clips_logit_as_their_mean():
     logits = corrected_logits(np.array([0.0, 1.0, 2.0]), 4.0)
     assert logits.tolist() == [3.0, 4.0, 5.0]

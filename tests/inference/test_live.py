@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dfjax.config import Config, TrackConfig, VideoConfig
+from dfjax.config import CalibrationConfig, Config, TrackConfig, VideoConfig
 from dfjax.faces.detection import FaceDetector, Faces
 from dfjax.faces.tracks import FaceTracker
 from dfjax.inference import live
 from dfjax.inference.engine import FaceLogits, score_faces
+from dfjax.inference.evidence import FaceFrames, evidence_of, video_logit
 from dfjax.inference.jax_engine import JaxEngine
 from dfjax.inference.live import LiveScorer
+from dfjax.inference.probabilities import probabilities
 from dfjax.models.detector import Detector
 from dfjax.models.temporal import TemporalModel
+from tests.evaluation.clips import EVIDENCE
 from tests.models.tiny import filled
 from tests.tiny import TINY_CONFIG, TINY_RESNET
 from tests.videos import portrait_frames
@@ -122,6 +125,23 @@ def test_a_face_has_a_score_once_it_was_seen_for_long_enough_and_its_box(scorer)
     assert [score.probability_fake is None for score in scores] == [True] * 8 + [False] * 4
     assert 0 < scores[-1].probability_fake < 1
     assert scores[-1].faces[0].seconds == pytest.approx(11 / 4)
+
+
+def test_a_model_of_pairs_of_frames_takes_four_frames_in_a_row_for_one_burst(
+    face_detector, searcher
+):
+    """Pairs follow each other at once in a stream, so that their noise is not independent."""
+    pairs = CalibrationConfig(evidence=dataclasses.replace(EVIDENCE, burst_frames=2))
+    engine = engine_of(dataclasses.replace(CONFIG, calibration=pairs))
+    scorer = LiveScorer(engine, face_detector, searcher=searcher)
+    scores = [scorer(frame, n / 8) for n, frame in enumerate(portrait_frames(17))]
+    (window,) = scorer._windows.values()
+    face = FaceFrames(*window.logits(), window.timestamps)
+    fours, twos = (
+        float(probabilities(video_logit([evidence_of(face, pairs, least_burst=size)], pairs)))
+        for size in (4, 2)
+    )
+    assert scores[-1].probability_fake == fours != twos
 
 
 def test_no_face_is_no_score_and_a_face_that_went_is_forgotten(scorer):
