@@ -33,7 +33,7 @@ from dfjax.prediction import (
     TrackScore,
     VideoSummary,
 )
-from dfjax.prediction_warnings import LOOK_GAP, prediction_warnings
+from dfjax.prediction_warnings import LOOK_GAP, prediction_warnings, unheard_warnings
 from dfjax.provenance import Origin
 from dfjax.video.sampling import Effort
 
@@ -103,7 +103,10 @@ def judge(
         model=model,
         checked_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         provenance=origin.provenance if origin else None,
-        warnings=prediction_warnings(read, len(frames), config),
+        warnings=(
+            *prediction_warnings(read, len(frames), config),
+            *unheard_warnings(label, tracks, decision),
+        ),
         seconds=Seconds(decode=read.decode_seconds, faces=read.face_seconds, score=score_seconds),
         clips={clip.track_id: clip.frames for clip in read.clips},
         clock_start=float(info.start) - info.delay,

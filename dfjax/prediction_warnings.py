@@ -1,11 +1,13 @@
 """The warnings that come with a verdict."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from dfjax.config import Config
 from dfjax.faces.clips import FaceClips
+from dfjax.prediction import Decision, Label, TrackScore
 from dfjax.video.pictures import can_convert_hdr
 
 _MOST_NAMED = 3  # streams that are not judged, in one warning
@@ -86,6 +88,30 @@ def prediction_warnings(read: FaceClips, frames_scored: int, config: Config) -> 
         num_kept = len(read.clips) + read.num_blurred
         warnings.append(f"There are many faces; only the {num_kept} most prominent were judged.")
     return tuple(warnings)
+
+
+def unheard_warnings(
+    label: Label, tracks: Sequence[TrackScore], decision: Decision
+) -> tuple[str, ...]:
+    """Returns a warning if a video is called real, but a face that has no say would not be.
+
+    Args:
+      label: Of the video.
+      tracks: Its faces.
+      decision: Labels a face by itself.
+    """
+    unheard = [
+        track
+        for track in tracks
+        if track.left_out == "short" and decision.label(track.probability_fake) != "real"
+    ]
+    if label != "real" or not unheard:
+        return ()
+    worst = max(unheard, key=lambda track: track.probability_fake)
+    return (
+        f"A face that is seen too briefly to have a say, at {worst.start:.1f} s, would not be "
+        "called real by itself. Cut that part out and have it judged.",
+    )
 
 
 def _looks_at(read: FaceClips) -> str:

@@ -13,6 +13,7 @@ from dfjax.inference.evidence import FaceFrames
 from dfjax.judgement import judge
 from dfjax.prediction import ModelSummary, Prediction
 from dfjax.video.info import describe_frames
+from dfjax.words import translated
 from tests.evaluation.clips import EVIDENCE
 from tests.tiny import TINY_CONFIG
 
@@ -69,6 +70,27 @@ def test_a_face_that_is_shown_enlarged_has_no_say():
     prediction = _judged_by_levels([_face(0, 80, 8), enlarged], [0.0, 9.0])
     assert [track.left_out for track in prediction.tracks] == [None, "small"]
     assert prediction.probability_fake == 0.5
+
+
+@pytest.mark.parametrize(
+    ("levels", "height", "is_said"),
+    [
+        ((-3.0, 9.0), 80, True),
+        ((-3.0, -3.0), 80, False),  # the other would be called real too
+        ((3.0, 9.0), 80, False),  # nothing is called real
+        ((-3.0, 9.0), 20, False),  # a figure in the background
+    ],
+)
+def test_a_video_is_not_called_real_without_a_word_on_a_brief_face_that_would_not_be(
+    levels, height, is_said
+):
+    num_frames = 2 if height == 80 else 8
+    prediction = _judged_by_levels([_face(0, 80, 8), _face(1, height, num_frames)], levels)
+    assert prediction.tracks[1].left_out == ("short" if height == 80 else "small")
+    said = [warning for warning in prediction.warnings if "too briefly" in warning]
+    assert len(said) == is_said
+    for warning in said:
+        assert "at 0.0 s" in warning and translated(warning) is not None
 
 
 def test_a_face_in_all_frames_of_its_shot_has_a_say():
