@@ -109,8 +109,9 @@ def unheard_warnings(
         return ()
     worst = max(unheard, key=lambda track: track.probability_fake)
     return (
-        f"A face that is seen too briefly to have a say, at {worst.start:.1f} s, would not be "
-        "called real by itself. Cut that part out and have it judged.",
+        f"At {worst.start:.1f} s, a face (or what was taken for one) is seen too briefly to have a "
+        "say. By itself, it would not be called real. If it is a face, cut that part out and have "
+        "it judged.",
     )
 
 

@@ -90,7 +90,7 @@ def test_a_video_is_not_called_real_without_a_word_on_a_brief_face_that_would_no
     said = [warning for warning in prediction.warnings if "too briefly" in warning]
     assert len(said) == is_said
     for warning in said:
-        assert "at 0.0 s" in warning and translated(warning) is not None
+        assert "At 0.0 s" in warning and translated(warning) is not None
 
 
 def test_a_face_in_all_frames_of_its_shot_has_a_say():
