@@ -23,7 +23,7 @@ from dfjax.faces.held_frames import (
 )
 from dfjax.faces.sampled import SampledFrames
 from dfjax.faces.searching import LOOKING, OnCrops, OnProgress, search_file
-from dfjax.faces.shots import colours, shots_of, views
+from dfjax.faces.shots import colours, num_in_shot, shots_of, views
 from dfjax.faces.tracks import FaceTrack, linked_faces
 from dfjax.video.decode import Findings
 from dfjax.video.info import VideoInfo, as_found, describe_frames
@@ -251,16 +251,6 @@ def _follow(
         is_crowded=linked.is_crowded,
         is_turned=any(each.quarter_turns for each in faces),
     )
-
-
-def num_in_shot(shots: np.ndarray, frame_indices: np.ndarray) -> int:
-    """Returns how many sampled frames the shot of a face has.
-
-    Args:
-      shots: int64 [T], the number of each sampled frame's shot.
-      frame_indices: int64 [n], those that show the face, all of one shot.
-    """
-    return int(np.sum(shots == shots[frame_indices[0]]))
 
 
 def crop_faces(

@@ -19,7 +19,6 @@ from dfjax.faces.clips import (
     OnProgress,
     clear_ones,
     is_damaged,
-    num_in_shot,
     shown_boxes,
     shown_scales,
 )
@@ -39,7 +38,7 @@ from dfjax.faces.held_frames import (
     link,
     shots_seen,
 )
-from dfjax.faces.shots import colours
+from dfjax.faces.shots import colours, num_in_shot
 from dfjax.video.ahead import read_ahead
 from dfjax.video.decode import Findings
 from dfjax.video.info import VideoInfo, as_found

@@ -40,6 +40,16 @@ def shots_of(shares: Sequence[np.ndarray]) -> np.ndarray:
     return np.append(0, np.cumsum(np.array(common) < _MIN_COMMON)).astype(np.int64)[: len(shares)]
 
 
+def num_in_shot(shots: np.ndarray, frame_indices: np.ndarray) -> int:
+    """Returns how many sampled frames the shot of a face has.
+
+    Args:
+      shots: int64 [T], the number of each sampled frame's shot.
+      frame_indices: int64 [n], those that show the face, all of one shot.
+    """
+    return int(np.sum(shots == shots[frame_indices[0]]))
+
+
 def views(sizes: Sequence[tuple[int, int]]) -> np.ndarray:
     """Returns int64 [T], from 0, rising where the picture turns from wide to high, or back.
 

@@ -146,7 +146,8 @@ def evidence_of(
     Args:
       face: Its frames.
       calibration: The model's.
-      least_burst: So many frames in a row count as one burst, also if the model's have fewer.
+      least_burst: At least so many frames in a row count as one burst, also if the model's are
+        shorter.
     """
     config = calibration.evidence
     if config is None:

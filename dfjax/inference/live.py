@@ -23,13 +23,13 @@ from dfjax.inference.evidence import FaceFrames, evidence_of, video_logit
 from dfjax.inference.probabilities import calibrated_frame_logits, probabilities
 
 WINDOW_SECONDS, _WINDOW_FRAMES = 8.0, 32
-"""The score is over so many seconds, or over so many frames, or as many as the model's clips have
-if those are more."""
+"""The score is over the last seconds, but over no more frames than this, or than a clip of the
+model has if that is more."""
 
 _BURST_FRAMES = 4
-"""So many frames in a row count as one burst, or as many as in the model's bursts if those are
-more. The noise of bursts is taken to be independent, and theirs follow each other at once: the
-smaller they are, the more often a turn of the head would pass for a change of the face."""
+"""At least so many frames in a row count as one burst, also for a model whose bursts are shorter.
+The noise of bursts is taken to be independent, but in a stream they follow each other at once: the
+shorter they are, the more a score swings with every turn of the head."""
 
 ENOUGH_SECONDS, ENOUGH_FRAMES = 2.0, 8
 """A face has to be seen for so long, in so many frames, to have a score; or fill the window. Where

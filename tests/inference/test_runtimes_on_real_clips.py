@@ -14,14 +14,11 @@ EVERY = 120  # of the face crops of DFDC that are held out
 
 VIDEO = "talk_d18.mp4"
 
-RUNTIMES = ("onnx", "openvino", "openvino-bf16")
-
-MOST, MOST_ON_AVERAGE = 0.02, 0.003
+MOST, MOST_ON_AVERAGE = {"onnx": 0.02, "openvino": 0.01, "openvino-bf16": 0.02}, 0.003
 """By how much a probability may differ from that in JAX.
 
 From the same crops it is less than 0.00001 in float32, and 0.01 in bfloat16. The rest comes from
-boxes that lie a fraction of a pixel away, which shows most in pictures, whose score is that of one
-crop."""
+boxes that lie elsewhere, which shows most in pictures, where nothing is averaged over frames."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +39,7 @@ def expected(files):
     "name",
     [
         pytest.param(name, marks=[pytest.mark.openvino] if "openvino" in name else [])
-        for name in RUNTIMES
+        for name in MOST
     ],
 )
 def test_verdicts_are_those_of_jax_and_probabilities_nearly(files, expected, name):
@@ -55,4 +52,4 @@ def test_verdicts_are_those_of_jax_and_probabilities_nearly(files, expected, nam
         for a, b in zip(found, expected, strict=True)
         if a.probability_fake is not None and b.probability_fake is not None
     ]
-    assert np.max(differences) <= MOST and np.mean(differences) <= MOST_ON_AVERAGE
+    assert np.max(differences) <= MOST[name] and np.mean(differences) <= MOST_ON_AVERAGE

@@ -87,13 +87,14 @@ class MirroredStudy(Study):
             ]
             for row in result["per_dataset"]
         ]
-        one_way, both_ways = result.get("one_way"), result.get("both_ways")
+        # Reports from before mirrored bursts lack the counts.
+        one_way, both_ways = result.get("one_way", 0), result.get("both_ways", 0)
         counted, others = "the videos", ""
-        if one_way and both_ways:
-            counted = f"{one_way} videos"
+        if both_ways:
+            counted = f"{one_way} videos" if one_way else counted
             others = (
-                f" The other {both_ways} are pictures and videos of a single burst of frames, which"
-                " are scored both ways round, so that nothing changes."
+                f" {both_ways} {'others' if one_way else 'of them'} are pictures and videos of a "
+                "single burst of frames, which are scored both ways round, so that nothing changes."
             )
         return f"""## Mirror images
 

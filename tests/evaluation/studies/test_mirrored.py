@@ -77,7 +77,7 @@ def test_what_is_scored_both_ways_round_does_not_count_as_unchanged():
     assert (result["one_way"], result["both_ways"]) == (12, 10)
     assert result["changed"]["value"] == 1
     section = " ".join(MirroredStudy().section(result, "validation").split())
-    assert "of 12 videos;" in section and "The other 10 are pictures" in section
+    assert "of 12 videos;" in section and "10 others are pictures" in section
     # Where nothing is scored both ways, all are counted.
     result = _measure([*videos, *pictures])
     assert (result["one_way"], result["both_ways"]) == (22, 0)
@@ -86,3 +86,6 @@ def test_what_is_scored_both_ways_round_does_not_count_as_unchanged():
     result = _measure(pictures, mirror_bursts=True)
     assert (result["one_way"], result["both_ways"]) == (0, 10)
     assert result["changed"]["value"] == 0
+    assert "10 of them are pictures" in " ".join(
+        MirroredStudy().section(result, "validation").split()
+    )
