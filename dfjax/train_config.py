@@ -23,6 +23,7 @@ class BlendConfig(Checked):
     """
 
     generated: float = 0.25  # share of clips with a generator's traces instead of a blend
+    swapped: float = 0.0  # share of blends whose source is another person's face
     drifting: float = 0.5  # share of clips in which the source's movement varies over the frames
     transform_target: float = 0.5  # share in which the target is recoloured, not the source
     colour_probability: float = 0.5  # of each change: tint, hue and saturation, light and contrast
@@ -48,7 +49,13 @@ class BlendConfig(Checked):
         """Checks ranges."""
         super().__post_init__()
         _check_shares(
-            self, "generated", "drifting", "transform_target", "colour_probability", "two_segments"
+            self,
+            "generated",
+            "swapped",
+            "drifting",
+            "transform_target",
+            "colour_probability",
+            "two_segments",
         )
         _check_limits(
             self,
@@ -116,6 +123,8 @@ class AugmentConfig(Checked):
     max_noise: float = 10.0  # standard deviation at middle grey, grey levels
     jpeg: float = 0.6  # share compressed as JPEG, at the lower resolution if reduced
     jpeg_quality: tuple[float, float] = (35.0, 95.0)  # on Pillow's scale
+    occlude: float = 0.0  # share with a part covered by one colour; see `occlusion`
+    occluder: tuple[float, float] = (0.2, 0.6)  # its sides, as a share of the crop's
 
     def __post_init__(self):
         """Checks ranges."""
@@ -130,6 +139,7 @@ class AugmentConfig(Checked):
             "reduce",
             "noise",
             "jpeg",
+            "occlude",
         )
         _check_limits(
             self,
@@ -146,6 +156,7 @@ class AugmentConfig(Checked):
         )
         _check_pair(self, "darkness", 0.0, 1.0)
         _check_pair(self, "jpeg_quality", 1.0, 100.0)
+        _check_pair(self, "occluder", 0.0, 1.0)
         require(
             self.retouch >= 0 and self.sharpen >= 0 and self.retouch + self.sharpen <= 1,
             f"AugmentConfig has retouch {self.retouch} and sharpen {self.sharpen}; no clip gets "

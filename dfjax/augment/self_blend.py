@@ -6,7 +6,8 @@ clip beside it is the one that it was blended into, changed or not, so nothing e
 the two: no other person, generator or codec, and no tint or softness of the whole picture. By
 default, half of the clips get the same change in all frames; in the others, position and shape
 drift, as they do when each frame of a video is forged independently. A share of the clips gets a
-generator's traces instead, in part of the face or in the whole crop; see `generator`.
+generator's traces instead, in part of the face or in the whole crop; see `generator`. A share may
+get another person's face instead of the clip's own; see `donors`.
 
 Around a picture that is smaller than its crop, black stays black, and its edge stays where it is.
 
@@ -23,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dfjax.augment.colour import hue_saturation_matrix, mix_channels
+from dfjax.augment.donors import Donors
 from dfjax.augment.face_outline import draw_outline, inside_distance, place_outline
 from dfjax.augment.generator import generated
 from dfjax.augment.picture_area import picture_area, smoothed
@@ -70,6 +72,7 @@ def self_blend(
     frame_mask: jax.Array,
     config: BlendConfig = BlendConfig(),
     *,
+    others: Donors | None = None,
     segments: jax.Array | None = None,
 ) -> Blend:
     """Returns fakes made from real clips, each beside the real clip that it was blended into.
@@ -80,13 +83,14 @@ def self_blend(
       landmarks: float32 [B, T, 5, 2], xy in pixels of the crop: eyes, nose, mouth corners.
       frame_mask: bool [B, T], True where the face is present.
       config: Probabilities and ranges.
+      others: Other people's faces for a share of the clips, `config.swapped`; None: there are none.
       segments: bool [B, T], the frames in which the source is blended in; in the others the fake is
         as the real clip. None: all frames.
 
     Returns:
       Both; absent frames are unchanged.
     """
-    sources, targets, masks = blend_parts(keys, clips, landmarks, frame_mask, config)
+    sources, targets, masks = blend_parts(keys, clips, landmarks, frame_mask, config, others)
     if segments is not None:
         masks = jnp.where(segments[:, :, None, None, None], masks, 0.0)
     # Rounded, because real clips have 8 bits and fractions would give a fake away.
@@ -104,13 +108,14 @@ def blend_parts(
     landmarks: jax.Array,
     frame_mask: jax.Array,
     config: BlendConfig = BlendConfig(),
+    others: Donors | None = None,
 ) -> BlendParts:
     """Draws the parts that `self_blend` blends; it takes the same arguments.
 
     Absent frames do not affect the others, but their own parts are meaningless.
     """
     return jax.vmap(functools.partial(_clip_parts, config=config))(
-        keys, clips, landmarks, frame_mask
+        keys, clips, landmarks, frame_mask, others
     )
 
 
@@ -119,6 +124,7 @@ def _clip_parts(
     clip: jax.Array,
     landmarks: jax.Array,
     frame_mask: jax.Array,
+    donor: Donors | None,
     *,
     config: BlendConfig,
 ) -> BlendParts:
@@ -129,23 +135,30 @@ def _clip_parts(
     pivot = jnp.sum(jnp.where(present, clip, 0.0)) / jnp.maximum(jnp.sum(frame_mask), 1)
     pivot = jnp.maximum(pivot / clip[0].size, 1.0)
     inside = picture_area(clip)
-    changed = _change_tone(tone_key, clip, pivot, config)
-    changed = jnp.clip(_change_detail(detail_key, changed, inside, config), 0, 255)
+    choice, whole, soft = jax.random.uniform(draw_key, (3,))
+    is_drawn = choice < config.generated
+    face, face_inside, is_swapped = clip, inside, jnp.zeros((), bool)
+    if donor is not None:
+        is_swapped = jax.random.uniform(jax.random.fold_in(key, 2)) < config.swapped
+        is_swapped &= donor.is_usable & ~is_drawn
+        face = jnp.where(is_swapped, donor.clips, clip)
+        face_inside = jnp.where(is_swapped, donor.inside, inside)
+    changed = _change_tone(tone_key, face, pivot, config)
+    changed = jnp.clip(_change_detail(detail_key, changed, face_inside, config), 0, 255)
     swap = jax.random.uniform(swap_key) < config.transform_target
-    target = jnp.where(swap, changed, clip)
-    source = jnp.where(swap, clip, changed)
+    target = jnp.where(swap & ~is_swapped, changed, clip)
+    source = jnp.where(swap, face, changed)
 
     motion = _draw_motion(motion_key, len(clip), config)
     moved = gather_bilinear(
-        jnp.concatenate([source, 255 * inside], axis=-1), _positions_before(motion, clip.shape[1])
+        jnp.concatenate([source, 255 * face_inside], axis=-1),
+        _positions_before(motion, clip.shape[1]),
     )
     source, moved_inside = moved[..., :3], moved[..., 3:] / 255
     outline = place_outline(draw_outline(outline_key), landmarks)
     outline = _positions_after(motion, outline, clip.shape[1])
     mask, ratio = _draw_mask(mask_key, outline, clip.shape[1], config)
     mask *= _away_from_edge(inside * moved_inside)
-    choice, whole, soft = jax.random.uniform(draw_key, (3,))
-    is_drawn = choice < config.generated
     is_whole = is_drawn & (whole < _WHOLE)
     traces = generated(drawn_key, clip, inside, frame_mask)
     source = jnp.where(is_drawn, traces.drawn, source)
@@ -153,14 +166,15 @@ def _clip_parts(
     # Else the softer of the two pictures would always be the fake.
     target = jnp.where(is_whole & (soft < _SOFT), traces.soft, target)
     mask = jnp.where(is_whole, 1.0, mask)
-    ratio = jnp.where(is_drawn, 1.0, ratio)
+    ratio = jnp.where(is_drawn | is_swapped, 1.0, ratio)  # no half of another face
     weights = jnp.where(present, mask, 0.0)
     difference = jnp.where(present, source - target, 0.0)
     change = jnp.sum(weights * jnp.mean(jnp.abs(difference), axis=-1, keepdims=True))
     change = ratio * change / jnp.maximum(jnp.sum(weights), 1.0)
     # A clip labelled fake must differ visibly from the real one.
     boost = jnp.clip(config.min_change / jnp.maximum(change, 1e-3), 1.0, _MAX_BOOST)
-    boost = jnp.where(is_drawn, 1.0, boost)  # traces are as strong as they were drawn
+    # Traces are as strong as they were drawn, and another face is another face.
+    boost = jnp.where(is_drawn | is_swapped, 1.0, boost)
     return BlendParts(
         sources=jnp.clip(target + boost * (source - target), 0, 255),
         targets=target,

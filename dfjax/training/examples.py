@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from dfjax.augment.camera import augment
+from dfjax.augment.donors import donors
+from dfjax.augment.occlusion import occlude
 from dfjax.augment.segments import partial_frames
 from dfjax.augment.self_blend import self_blend
 from dfjax.train_config import TrainConfig
@@ -30,7 +32,8 @@ def make_examples(
     """Returns the clips of one part of a batch, with labels.
 
     Every random choice depends only on the pair's own key, so the result does not depend on how
-    the pairs are spread over devices or parts.
+    the pairs are spread over devices or parts; but faces of others (`config.blend.swapped`) are
+    taken from the same part.
 
     Args:
       keys: [P], one per pair.
@@ -49,6 +52,9 @@ def make_examples(
         is_manipulated = jnp.where(in_part[:, None], some, is_manipulated)
         fake = jnp.where(is_manipulated[:, :, None, None, None], fake, real)
     if config.self_blended or config.still_self_blended:
+        others = None
+        if config.blend.swapped > 0:
+            others = donors(real, batch.landmarks, batch.frame_mask)
         # The real clip of such a pair is the one that was blended into, which may differ from the
         # original in all of the picture. Beside the original, that would give the fake away.
         blend = self_blend(
@@ -57,11 +63,15 @@ def make_examples(
             batch.landmarks,
             batch.frame_mask,
             config.blend,
+            others=others,
             segments=is_manipulated,
         )
         is_blended = batch.is_blended[:, None, None, None, None]
         real = jnp.where(is_blended, blend.real, real)
         fake = jnp.where(is_blended, blend.fake, fake)
+    if config.augmented > 0 and config.augment.occlude > 0:
+        occlusion_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, 5)
+        real, fake = occlude(occlusion_keys, real, fake, config.augment)
     # The two clips of a pair are adjacent, so that the axis of pairs stays split over the devices.
     clips = jnp.stack([real, fake], axis=1).reshape(-1, *real.shape[1:])
     frame_mask = jnp.repeat(batch.frame_mask, 2, axis=0)
