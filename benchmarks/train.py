@@ -4,9 +4,10 @@
 
 Runs the loader and the step of `train.py` on prepared clips. The first steps, which compile and
 fill the loader's queue, are not counted. The number of operations per step is XLA's count for the
-compiled step. The peak is the rate of a large matrix product on the same devices in the same
-precision, measured just before; so the share is a measured ratio and does not rely on a data sheet.
-Page faults say how much memory was taken from the system anew.
+compiled step; with `--encoder-backend torch` there is none. The peak is the rate of a large matrix
+product on the same devices in the same precision, measured just before; so the share is a measured
+ratio and does not rely on a data sheet. Page faults say how much memory was taken from the system
+anew.
 """
 
 import dataclasses
@@ -62,10 +63,11 @@ def main() -> None:
     key = jax.random.key(config.seed)
     step: Any = machinery.step
 
+    counted = config.encoder_backend == "jax"  # of others, XLA does not know the operations
     peak = matmul_rate(config.compute_dtype) * mesh.size
     flops, started, waited, faults = 0.0, 0.0, 0.0, 0
     for number, batch in enumerate(loader.batches(0)):
-        if number == 0:
+        if number == 0 and counted:
             step = step.lower(state, frozen, batch, key).compile()
             flops = step.cost_analysis()["flops"] * mesh.size
         if number == UNCOUNTED:
@@ -78,15 +80,19 @@ def main() -> None:
     clips = 2 * config.pairs * steps
     frames = (2 * config.pairs * config.clip_frames + 2 * config.still_pairs) * steps
     print(f"{machine()}; JAX {jax.__version__}, {mesh.size} x {jax.devices()[0].device_kind}")
-    print(f"crops of {data.config.crops.image_size} px, {config.compute_dtype}, {steps} steps")
+    print(
+        f"crops of {data.config.crops.image_size} px, encoder by {config.encoder_backend} in "
+        f"{config.compute_dtype}, {steps} steps"
+    )
     print(f"seconds per step          {seconds / steps:10.3f}")
     print(f"clips per second          {clips / seconds:10.2f}")
     print(f"frames per second         {frames / seconds:10.1f}")
     print(f"share of time waiting     {(loader.waited - waited) / seconds:10.1%}")
     print(f"page faults per step      {faults / steps:10.0f}")
-    print(f"GFLOP per step (XLA)      {flops / 1e9:10.1f}")
-    print(f"GFLOP/s of a matmul       {peak / 1e9:10.1f}")
-    print(f"share of that             {flops * steps / seconds / peak:10.1%}")
+    if counted:
+        print(f"GFLOP per step (XLA)      {flops / 1e9:10.1f}")
+        print(f"GFLOP/s of a matmul       {peak / 1e9:10.1f}")
+        print(f"share of that             {flops * steps / seconds / peak:10.1%}")
 
 
 def _page_faults() -> int:

@@ -16,11 +16,12 @@ MODULES = {
     "stablehlo": ("flatbuffers",),
     "scan": ("fsspec", "pyarrow"),
     "ray": ("ray",),
+    "torch": ("torch",),
 }
 """What each extra of pyproject.toml installs, by the names under which it is imported."""
 
 
-Extra = Literal["app", "train", "onnx", "openvino", "stablehlo", "scan", "ray"]
+Extra = Literal["app", "train", "onnx", "openvino", "stablehlo", "scan", "ray", "torch"]
 
 
 def require_extra(extra: Extra, user: str) -> None:

@@ -215,6 +215,9 @@ _OF_ONE_KIND = {
 }
 """Settings that have an effect with one value of `train` alone."""
 
+_WITH_TORCH = {"train": "stages", "batch_statistics": False, "accumulation": 1}
+"""What `encoder_backend` at "torch" needs."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(Checked):
@@ -250,6 +253,8 @@ class TrainConfig(Checked):
     trained_stages: int = 2  # how many stages; 0: the encoder is frozen; 5: all of a ResNet
     batch_statistics: bool = False  # norms of trained stages use batch statistics
     compute_dtype: Literal["float32", "bfloat16"] = "float32"  # of the convolutions
+    # What computes a ResNet; torch is for a CPU with matrix units (AMX), in bfloat16.
+    encoder_backend: Literal["jax", "torch"] = "jax"
 
     learning_rate: float = 3e-4  # peak rate of AdamW, for everything after the encoder
     layer_decay: float = 0.5  # learning rate of an encoder stage relative to the next stage
@@ -322,6 +327,15 @@ class TrainConfig(Checked):
                 f"TrainConfig.{name} is {value}, which cannot be split into accumulation = "
                 f"{self.accumulation} parts. Use a multiple of {self.accumulation}.",
             )
+
+        if self.encoder_backend == "torch":
+            for name, needed in _WITH_TORCH.items():
+                value = getattr(self, name)
+                require(
+                    value == needed,
+                    f'TrainConfig.{name} is {value!r}, and encoder_backend is "torch", which needs '
+                    f"{needed!r} there. Set one of them otherwise.",
+                )
 
         for train, names in _OF_ONE_KIND.items():
             for name in names if train != self.train else ():

@@ -69,6 +69,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         reasons["openvino"] = "no OpenVINO: pip install '.[openvino]'"
     if importlib.util.find_spec("ray") is None:
         reasons["ray"] = "no Ray: pip install '.[ray]'"
+    if importlib.util.find_spec("torch") is None:
+        reasons["parity"] = "no torch: pip install '.[torch]'"
     if not (shutil.which("node") and (NODE_MODULES / "onnxruntime-node").is_dir()):
         reasons["node"] = "no Node with onnxruntime-node: npm install --no-save onnxruntime-node"
     if not os.environ.get("DFJAX_FRESH_ENVIRONMENT"):

@@ -17,6 +17,10 @@ EXTRAS = METADATA["optional-dependencies"]
 
 # flax and huggingface_hub need these themselves, so they are there without the extra as well.
 BROUGHT_BY_CORE = {"fsspec", "optax", "orbax", "yaml"}
+# tyro, of the core, imports it wherever it is installed.
+SOUGHT_BY_CORE = {"torch"}
+
+MARKERS = {"openvino": "openvino", "ray": "ray", "torch": "parity"}  # of extras that may be absent
 
 
 def run_without(modules: set[str], script: str, *arguments: str | Path, folder: Path):
@@ -52,7 +56,7 @@ def test_an_onnx_that_cannot_hold_weights_in_bfloat16_is_not_allowed(extra):
     "extra",
     [
         pytest.param(
-            extra, marks=[getattr(pytest.mark, extra)] if extra in ("openvino", "ray") else []
+            extra, marks=[getattr(pytest.mark, MARKERS[extra])] if extra in MARKERS else []
         )
         for extra in MODULES
     ],
@@ -103,6 +107,7 @@ def test_judging_a_video_needs_no_extra(tmp_path):
     tiny_detector().save_pretrained(tmp_path / "model")
     write_video(tmp_path / "clip.mp4", moving_pattern(10))
     hidden = {module for modules in MODULES.values() for module in modules} - BROUGHT_BY_CORE
+    hidden -= SOUGHT_BY_CORE
     arguments = ("predict", "clip.mp4", "--model", "model")
     result = run_without(hidden, "dfjax/__main__.py", *arguments, folder=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -113,7 +118,7 @@ def test_judging_a_video_needs_no_extra(tmp_path):
 def test_an_export_needs_its_own_extra_alone(kind, tmp_path):
     tiny_detector().save_pretrained(tmp_path / "model")
     others = {module for extra in MODULES.keys() - {kind} for module in MODULES[extra]}
-    hidden = others - {*MODULES[kind]} - BROUGHT_BY_CORE
+    hidden = others - {*MODULES[kind]} - BROUGHT_BY_CORE - SOUGHT_BY_CORE
     arguments = ("export", "model", "--format", kind, "--out", "out")
     result = run_without(hidden, "dfjax/__main__.py", *arguments, folder=tmp_path)
     assert result.returncode == 0, result.stderr

@@ -26,6 +26,7 @@ from dfjax.training.run_data import RunData, open_data
 from dfjax.training.start import start
 from dfjax.training.state import ModelParts, TrainState, make_optimizer
 from dfjax.training.step import TrainStep, data_mesh, make_train_step
+from dfjax.training.torch_step import make_torch_step
 from dfjax.training.validation import Validation
 
 
@@ -182,13 +183,18 @@ def make_machinery(
       workers: Number of decoding threads; 0: one per core.
 
     Raises:
-      TrainingError: As for `Loader`.
+      MissingExtraError: As for `make_torch_step`.
+      TrainingError: As for `Loader` and `make_torch_step`.
     """
     mesh = data_mesh()
     parts = ModelParts.of(detector, config)
     frozen = jax.device_put(parts.frozen, NamedSharding(mesh, PartitionSpec()))
     parts = dataclasses.replace(parts, frozen=frozen)
     optimizer = make_optimizer(config, parts)
+    if config.encoder_backend == "torch":
+        step = make_torch_step(parts, optimizer, config, mesh, detector.config.encoder)
+    else:
+        step = make_train_step(parts, optimizer, config, mesh)
     loader = Loader(
         store,
         config,
@@ -200,6 +206,6 @@ def make_machinery(
         mesh=mesh,
         parts=parts,
         optimizer=optimizer,
-        step=make_train_step(parts, optimizer, config, mesh),
+        step=step,
         loader=loader,
     )

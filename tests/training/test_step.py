@@ -13,12 +13,13 @@ import pytest
 from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from dfjax.errors import TrainingError
+from dfjax.errors import MissingExtraError, TrainingError
 from dfjax.models.temporal import TemporalModel
 from dfjax.train_config import TrainConfig
 from dfjax.training.loader import Batch, PairBatch
 from dfjax.training.state import ModelParts, TrainState, augmented_share, make_optimizer
 from dfjax.training.step import data_mesh, make_train_step
+from dfjax.training.torch_step import make_torch_step
 from tests.compiling import COMPILE_SOON
 from tests.tiny import tiny_detector
 from tests.training.prepared_set import CONFIG, SIZE, plain
@@ -279,3 +280,35 @@ def test_bfloat16_trains_what_float32_publishes():
     _, expected = _run(PARTIAL, [_batch(stills=False)])
     assert metrics[0]["loss"] == pytest.approx(expected[0]["loss"], rel=0.05)
     assert {leaf.dtype for leaf in jax.tree.leaves(state.params)} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("trained_stages", [0, 2, 3])
+def test_torch_takes_the_step_that_jax_takes(trained_stages):
+    config = plain(trained_stages=trained_stages, self_blended=0.5, partial_fakes=0.5, steps=5)
+    with_torch = dataclasses.replace(config, encoder_backend="torch")
+    parts, optimizer = _parts(config), make_optimizer(config, _parts(config))
+    mesh = jax.make_mesh((1,), ("data",), (AxisType.Auto,), devices=jax.devices()[:1])
+    step = make_torch_step(parts, optimizer, with_torch, mesh, tiny_detector().config.encoder)
+    state = parts.initial_state(optimizer)
+    batches = [_batch(0), _batch(1), _batch(1)]  # the third is out of turn, and has no effect
+    metrics = {}
+    for batch in batches:
+        state, metrics = step(state, parts.frozen, batch, jax.random.key(0))
+    expected, expected_metrics = _run(config, batches)
+    assert int(state.step) == 2
+    _assert_close(metrics, expected_metrics[-1], rtol=1e-4)
+    _assert_close(state.params, expected.params, rtol=1e-4, atol=1e-6)
+    moved = optax.tree.norm(optax.tree.sub(state.params, parts.params))
+    assert float(moved) > 1e-3
+
+
+def test_torch_is_refused_where_it_cannot_take_the_step():
+    config = plain(encoder_backend="torch")
+    with pytest.raises(ValueError, match="accumulation is 2.*encoder_backend"):
+        dataclasses.replace(config, accumulation=2, pairs=4, still_pairs=4)
+    parts = _parts(plain())
+    optimizer = make_optimizer(config, parts)
+    encoder = tiny_detector().config.encoder
+    with pytest.raises((TrainingError, MissingExtraError), match="8 devices|needs torch"):
+        make_torch_step(parts, optimizer, config, data_mesh(), encoder)

@@ -23,6 +23,9 @@ from dfjax.models.tensors import PublishedTensor, VariablePath
 
 _REDUCTION = 4  # block width over bottleneck width
 
+FoldedStages = list[list[list[tuple[jax.Array, jax.Array]]]]
+"""By stage, from the stem, and block: a kernel and an offset for each layer, any shortcut last."""
+
 
 class ConvNorm(nnx.Module):
     """A convolution without bias, batch normalisation and optional ReLU.
@@ -83,7 +86,7 @@ class ConvNorm(nnx.Module):
           mask: bool [N,1,1,1], pictures to include in the batch's statistics; None: all.
         """
         if use_running_average:
-            kernel, offset = self._kernel_and_offset()
+            kernel, offset = self.kernel_and_offset()
             x = self._convolve(x, kernel.astype(self.compute_dtype)) + offset[None, None, None]
         else:
             x = self._convolve(x, self.kernel[...].astype(self.compute_dtype))
@@ -92,8 +95,8 @@ class ConvNorm(nnx.Module):
             x = jax.nn.relu(x)
         return x.astype(self.compute_dtype)
 
-    def _kernel_and_offset(self) -> tuple[jax.Array, jax.Array]:
-        """Returns a kernel and an offset per channel that include the running statistics.
+    def kernel_and_offset(self) -> tuple[jax.Array, jax.Array]:
+        """Returns a kernel, [h,w,in,out], and an offset, [out], with the running statistics.
 
         Known statistics make the normalisation a scale and an offset per channel. With the scale in
         the kernel, gradients on a CPU take three quarters of the time.
@@ -222,6 +225,17 @@ class ResNet(Encoder[ResNetConfig]):
     def known_name(cls, name: str) -> str | None:
         """Returns the name; None if it is of the classifier or one of torch's counters."""
         return resnet_files.known_name(name)
+
+    def folded(self) -> FoldedStages:
+        """Returns the kernels and offsets of all layers, with the running statistics in them."""
+        stages: FoldedStages = [[[self.embedder.kernel_and_offset()]]]
+        for stage in self.stages:
+            blocks = []
+            for block in stage:
+                layers = [*block.layer, *([] if block.shortcut is None else [block.shortcut])]
+                blocks.append([layer.kernel_and_offset() for layer in layers])
+            stages.append(blocks)
+        return stages
 
     def fold(self) -> None:
         """Puts all norms into the kernels; see `Encoder.fold`."""
