@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from dfjax.models.encoders.resnet import FoldedStages
 
-_Layer = tuple[torch.Tensor, torch.Tensor]  # kernel [out,in,h,w] and offset [out]
+_Layer = tuple[torch.Tensor, torch.Tensor]  # kernel [h,w,in,out] and offset [out]
 
 
 class TorchEncoder:
