@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from dfjax.augment.donors import Donors
 from dfjax.augment.resample import pixel_middles
 from dfjax.augment.self_blend import (
     Blend,
@@ -336,3 +337,28 @@ def test_a_still_picture_can_be_blended():
 def test_a_config_out_of_range_is_refused(values, message):
     with pytest.raises(ValueError, match=message):
         BlendConfig(**values)
+
+
+def test_a_share_of_the_blends_has_a_donors_face_and_the_real_clip_is_the_original():
+    still, places = face_clips(NUM_CLIPS, NUM_FRAMES, SIZE)
+    clips, landmarks = jnp.minimum(still, 200), jnp.asarray(places)
+    mask = jnp.ones((NUM_CLIPS, NUM_FRAMES), bool)
+    is_usable = np.arange(NUM_CLIPS) % 4 > 0
+    inside = jnp.ones((*clips.shape[:-1], 1))
+    others = Donors(jnp.full_like(clips, 250), inside, jnp.asarray(is_usable))
+    keys = jax.random.split(jax.random.key(0), NUM_CLIPS)
+
+    @functools.partial(jax.jit, compiler_options=COMPILE_SOON)
+    def blended(share):
+        values = dataclasses.asdict(_only()) | {"swapped": share}
+        config: Any = types.SimpleNamespace(**values)
+        return self_blend(keys, clips, landmarks, mask, config, others=others)
+
+    def has_donor(share: float) -> np.ndarray:
+        found = blended(share)
+        np.testing.assert_array_equal(found.real, np.round(clips))
+        return np.asarray(found.fake).max(axis=(1, 2, 3, 4)) > 240
+
+    np.testing.assert_array_equal(has_donor(1.0), is_usable)
+    assert not has_donor(0.0).any()
+    assert 0 < has_donor(0.5).sum() < is_usable.sum()

@@ -16,6 +16,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from dfjax.errors import MissingExtraError, TrainingError
 from dfjax.models.temporal import TemporalModel
 from dfjax.train_config import TrainConfig
+from dfjax.training import torch_step
 from dfjax.training.loader import Batch, PairBatch
 from dfjax.training.state import ModelParts, TrainState, augmented_share, make_optimizer
 from dfjax.training.step import data_mesh, make_train_step
@@ -283,8 +284,9 @@ def test_bfloat16_trains_what_float32_publishes():
 
 
 @pytest.mark.parity
-@pytest.mark.parametrize("trained_stages", [0, 2, 3])
-def test_torch_takes_the_step_that_jax_takes(trained_stages):
+@pytest.mark.parametrize("trained_stages", [0, 2])
+def test_torch_takes_the_step_that_jax_takes(trained_stages, monkeypatch):
+    monkeypatch.setattr(torch_step, "compiler_options", lambda: dict(COMPILE_SOON))
     config = plain(trained_stages=trained_stages, self_blended=0.5, partial_fakes=0.5, steps=5)
     with_torch = dataclasses.replace(config, encoder_backend="torch")
     parts, optimizer = _parts(config), make_optimizer(config, _parts(config))
