@@ -14,6 +14,7 @@ from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from dfjax.errors import MissingExtraError, TrainingError
+from dfjax.models.encoders.resnet import ResNet
 from dfjax.models.temporal import TemporalModel
 from dfjax.train_config import TrainConfig
 from dfjax.training import torch_step
@@ -284,10 +285,9 @@ def test_bfloat16_trains_what_float32_publishes():
 
 
 @pytest.mark.parity
-@pytest.mark.parametrize("trained_stages", [0, 2])
-def test_torch_takes_the_step_that_jax_takes(trained_stages, monkeypatch):
+def test_torch_takes_the_step_that_jax_takes(monkeypatch):
     monkeypatch.setattr(torch_step, "compiler_options", lambda: dict(COMPILE_SOON))
-    config = plain(trained_stages=trained_stages, self_blended=0.5, partial_fakes=0.5, steps=5)
+    config = plain(trained_stages=2, self_blended=0.5, partial_fakes=0.5, steps=5)
     with_torch = dataclasses.replace(config, encoder_backend="torch")
     parts, optimizer = _parts(config), make_optimizer(config, _parts(config))
     mesh = jax.make_mesh((1,), ("data",), (AxisType.Auto,), devices=jax.devices()[:1])
@@ -303,6 +303,20 @@ def test_torch_takes_the_step_that_jax_takes(trained_stages, monkeypatch):
     _assert_close(state.params, expected.params, rtol=1e-4, atol=1e-6)
     moved = optax.tree.norm(optax.tree.sub(state.params, parts.params))
     assert float(moved) > 1e-3
+
+
+@pytest.mark.parity
+def test_torch_gives_the_features_of_a_frozen_encoder_and_no_gradients():
+    from dfjax.training.torch_encoder import TorchEncoder
+
+    detector = tiny_detector()
+    resnet = detector.encoder
+    assert isinstance(resnet, ResNet)
+    images = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), np.uint8)
+    encoder = TorchEncoder(dtype="float32", frozen_stages=resnet.num_stages, num_threads=2)
+    features = encoder.features(resnet.folded(), resnet.normalize(images))
+    np.testing.assert_allclose(features, detector.encode(images), rtol=1e-4, atol=1e-5)
+    assert encoder.gradients(jnp.ones_like(features)) == []
 
 
 def test_torch_is_refused_where_it_cannot_take_the_step():
