@@ -2,7 +2,8 @@
 
 A face swap puts somebody else's face into a picture: its features, its light and its detail do not
 go with the head around them. Blended with such a donor, a real clip becomes a fake of that kind.
-The donor is the person in the batch whose landmarks fit best.
+The donor is the other clip of the batch whose landmarks fit best. Should it show the same person,
+the blend is still a fake.
 
 Source: Li et al., "Face X-Ray for More General Face Forgery Detection", CVPR 2020, whose pairs of
 pictures are looked for in the whole data set. Written from the paper.
@@ -54,26 +55,33 @@ def donors(clips: Array, landmarks: Array, frame_mask: Array) -> Donors:
     return Donors(coloured, placed[..., 3:] / 255, jnp.any(possible, axis=1))
 
 
-def _fit(to_points: jax.Array, from_points: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Returns the affine map [3, 2] from one set of points [K, 2] onto another, and its misfit."""
-    ones = jnp.ones((len(to_points), 1))
-    known = jnp.concatenate([to_points, ones], axis=1)
+def _fit(points: jax.Array, onto: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Fits an affine map of points [K, 2] onto others.
+
+    Returns:
+      By how much the map moves a point, [3, 2], to be multiplied by (x, y, 1); and the mean square
+      of what is left between the points.
+    """
+    known = _with_one(points)
     squares = jnp.matmul(known.T, known, precision="highest") + _RIDGE * jnp.eye(3)
-    products = jnp.matmul(known.T, from_points - to_points, precision="highest")
-    # Of the change, so that points without a face, all of them zero, stay where they are.
-    change = jnp.linalg.solve(squares, products)
-    left = to_points + jnp.matmul(known, change, precision="highest") - from_points
-    return change, jnp.mean(jnp.square(left))
+    # Of the movement, so that points without a face, all of them zero, stay where they are.
+    products = jnp.matmul(known.T, onto - points, precision="highest")
+    movement = jnp.linalg.solve(squares, products)
+    left = points + jnp.matmul(known, movement, precision="highest") - onto
+    return movement, jnp.mean(jnp.square(left))
+
+
+def _with_one(points: jax.Array) -> jax.Array:
+    return jnp.concatenate([points, jnp.ones_like(points[..., :1])], axis=-1)
 
 
 def _place(clip: jax.Array, landmarks: jax.Array, to_landmarks: jax.Array) -> jax.Array:
     """Returns a clip with its landmarks moved to others, [T, S, S, C]."""
     size = clip.shape[1]
-    change, _ = jax.vmap(_fit)(to_landmarks / size, landmarks / size)
+    movement, _ = jax.vmap(_fit)(to_landmarks / size, landmarks / size)
     places = pixel_middles(size) / size
-    known = jnp.concatenate([places, jnp.ones((size, size, 1))], axis=-1)
-    moved = places[None] + jnp.einsum("yxi,tij->tyxj", known, change, precision="highest")
-    return gather_bilinear(clip, size * moved)
+    moved = jnp.einsum("yxi,tij->tyxj", _with_one(places), movement, precision="highest")
+    return gather_bilinear(clip, size * (places[None] + moved))
 
 
 def _recolour(donor: jax.Array, clip: jax.Array, frame_mask: jax.Array) -> jax.Array:

@@ -31,6 +31,11 @@ _SELF_BLENDED = (
     "are made while training."
 )
 
+_SWAPPED = (
+    "L. Li et al., Face X-Ray for More General Face Forgery Detection, CVPR 2020: those of them "
+    "with another person's face."
+)
+
 _NORMS = (
     "A. Yermakov et al., Deepfake Detection that Generalizes Across Benchmarks, WACV 2026: what "
     "was trained, and how.",
@@ -325,6 +330,8 @@ def _cited(
     cited = [layout.citation for layout in datasets if layout.citation is not None]
     if settings.get("self_blended"):
         cited.append(_SELF_BLENDED)
+    if settings.get("blend.swapped"):
+        cited.append(_SWAPPED)
     if settings.get("train") == "norms":
         cited += _NORMS
     cited += _ENCODER_SOURCES.get(encoder, ())

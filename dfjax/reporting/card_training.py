@@ -12,7 +12,7 @@ def trained(settings: Mapping[str, Any], *, pretraining: str = "ImageNet") -> st
     """Returns sentences on which parts were trained, and on which fakes.
 
     Args:
-      settings: The training config.
+      settings: The training config, with dotted names of what is in others.
       pretraining: What the encoder's weights are called.
     """
     stages = settings.get("trained_stages")
@@ -40,6 +40,12 @@ def trained(settings: Mapping[str, Any], *, pretraining: str = "ImageNet") -> st
     stills = settings.get("still_self_blended")
     if stills is not None and settings.get("still_pairs"):
         sentences.append(f"Of single pictures, {stills:.0%} were.")
+    swapped = settings.get("blend.swapped")
+    if swapped:
+        sentences.append(
+            f"Of the blends without a generator's traces, {swapped:.0%} were with another "
+            "person's face."
+        )
     if settings.get("partial_fakes"):
         sentences.append(
             f"With a probability of {settings['partial_fakes']:.0%}, a fake was manipulated in "

@@ -218,6 +218,16 @@ def test_a_figure_that_could_not_be_measured_is_told_with_the_reason(training: d
             "frames only",
         ),
         (
+            {"self_blended": 0.4, "blend": {"swapped": 0.3, "generated": 0.25}},
+            "Of the blends without a generator's traces, 30% were with another person's face.",
+            "frames only",
+        ),
+        (
+            {"self_blended": 0.4, "blend": {"swapped": 0.3}},
+            "Face X-Ray for More General Face Forgery Detection",
+            "frames only",
+        ),
+        (
             {"trained_stages": 2, "partial_fakes": 0.25},
             "probability of 25%, a fake",
             "blended with",
